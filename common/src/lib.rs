@@ -1,0 +1,21 @@
+//! What the programs of pod-utils share.
+//!
+//! The programs run in separate containers and meet only in files of a shared
+//! log volume. This crate holds the shape of those files and the small rules
+//! every program follows; it knows no policy and no runtime.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`codes`] | the one table of exit statuses and marker codes |
+//! | [`signal`] | signals by the names that logs and reports use |
+//! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
+//! | [`reserved`] | files whose space is taken before it is needed |
+//! | [`confined`] | opening files in a directory that hostile code writes |
+
+pub mod codes;
+pub mod confined;
+pub mod lock;
+pub mod marker;
+pub mod report;
+pub mod reserved;
+pub mod signal;

@@ -1,0 +1,219 @@
+//! The lock file: alive as long as its entrypoint is.
+//!
+//! Entrypoint holds an exclusive `flock` on `<marker>.lock` from before its
+//! first wait until after its marker is visible. The kernel frees it when
+//! entrypoint dies, so *lock free and no marker* means that entrypoint was
+//! killed or could not write its marker. Releasing a lock raises no inotify
+//! event: readers probe once a second.
+
+use crate::confined::{self, Opened};
+use crate::marker::{self, Content};
+use crate::reserved;
+use rustix::fs::{FlockOperation, Mode};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Locks are readable for all, whatever the umask: a reader may run as another user.
+pub const MODE: u32 = 0o444;
+
+/// A lock that this process holds until it ends or drops the value.
+#[derive(Debug)]
+pub struct HeldLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl HeldLock {
+    /// Takes the lock for `marker`: removes what an earlier run left at the
+    /// lock, marker and report paths (in this order), creates the lock file
+    /// under a temporary name, locks it and renames it into place. Never blocks.
+    pub fn acquire(marker: &Path) -> io::Result<Self> {
+        let path = marker::lock_path(marker);
+        for stale in [path.as_path(), marker, &marker::report_path(marker)] {
+            match std::fs::remove_file(stale) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (temp, file) = reserved::create_beside(&path, MODE)?;
+        let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
+            .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(MODE)))
+            .map_err(io::Error::from)
+            .and_then(|()| std::fs::rename(&temp, &path));
+        if let Err(error) = taken {
+            // The error that matters is the one above.
+            let _ = std::fs::remove_file(&temp);
+            return Err(error);
+        }
+        Ok(Self { file, path })
+    }
+
+    /// Whether the lock's path still names the lock that is held.
+    pub fn is_in_place(&self) -> bool {
+        reserved::names(&self.path, &self.file)
+    }
+}
+
+/// What a look at an entry's lock tells while there is no marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LockState {
+    /// No lock file yet, or an entrypoint that knows no locks: only the marker counts.
+    None,
+    /// Its entrypoint is alive.
+    Held,
+    /// The lock that was seen is free, but its path is gone. A restarting
+    /// entrypoint passes through this state within microseconds; a job that
+    /// deleted its log folder and was killed stays in it.
+    Vanished,
+}
+
+/// What one look at an entry tells.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Sighting {
+    /// No result yet.
+    Waiting(LockState),
+    /// The marker is there.
+    Marker(Content),
+    /// Entrypoint took its lock and is gone without a marker.
+    Lost,
+}
+
+/// A reader's view of one entry, kept from look to look.
+#[derive(Debug)]
+pub struct EntryWatch {
+    marker: PathBuf,
+    lock_path: PathBuf,
+    lock: Option<File>,
+}
+
+impl EntryWatch {
+    /// Watches the entry with this marker path.
+    pub fn new(marker: &Path) -> Self {
+        Self { marker: marker.to_owned(), lock_path: marker::lock_path(marker), lock: None }
+    }
+
+    /// The marker's path.
+    pub fn marker(&self) -> &Path {
+        &self.marker
+    }
+
+    /// Takes one look. Never blocks.
+    ///
+    /// The order decides: the lock is probed *first*, the marker looked for
+    /// *afterwards*, and the path compared with the open lock last. Only
+    /// lock free, then no marker, then same inode means lost; another inode at
+    /// the path is another incarnation, with which the next look starts over.
+    pub fn look(&mut self) -> Sighting {
+        if self.lock.is_none()
+            && let Ok(Opened::File(file)) = confined::open(&self.lock_path)
+        {
+            self.lock = Some(file);
+        }
+        let free = self.lock.as_ref().is_some_and(is_free);
+        if let Some(content) = marker::read(&self.marker) {
+            return Sighting::Marker(content);
+        }
+        match &self.lock {
+            None => Sighting::Waiting(LockState::None),
+            Some(_) if !free => Sighting::Waiting(LockState::Held),
+            Some(lock) if reserved::names(&self.lock_path, lock) => Sighting::Lost,
+            Some(_) if self.lock_path.symlink_metadata().is_ok() => {
+                self.lock = None;
+                Sighting::Waiting(LockState::None)
+            }
+            Some(_) => Sighting::Waiting(LockState::Vanished),
+        }
+    }
+}
+
+/// Whether nobody holds an exclusive lock on the file.
+fn is_free(file: &File) -> bool {
+    if rustix::fs::flock(file, FlockOperation::NonBlockingLockShared).is_err() {
+        return false;
+    }
+    // A shared lock of ours would only disturb a writer that relocks the same
+    // file, which entrypoint never does.
+    let _ = rustix::fs::flock(file, FlockOperation::Unlock);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn marker_in(dir: &tempfile::TempDir) -> PathBuf {
+        dir.path().join("marker.txt")
+    }
+
+    #[test]
+    fn held_then_dropped_without_marker_is_lost() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        let mut watch = EntryWatch::new(&marker);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::None));
+        let held = HeldLock::acquire(&marker).expect("locked");
+        assert!(held.is_in_place());
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        drop(held);
+        assert_eq!(watch.look(), Sighting::Lost);
+    }
+
+    #[test]
+    fn a_marker_wins_over_a_free_lock() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        let mut watch = EntryWatch::new(&marker);
+        let held = HeldLock::acquire(&marker).expect("locked");
+        std::fs::write(&marker, "3").expect("written");
+        drop(held);
+        assert_eq!(watch.look(), Sighting::Marker(Content::Code(3)));
+    }
+
+    #[test]
+    fn a_new_incarnation_starts_over() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        let first = HeldLock::acquire(&marker).expect("locked");
+        let mut watch = EntryWatch::new(&marker);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let second = HeldLock::acquire(&marker).expect("locked again");
+        assert!(!first.is_in_place());
+        drop(first);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::None));
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        drop(second);
+        assert_eq!(watch.look(), Sighting::Lost);
+    }
+
+    #[test]
+    fn a_deleted_lock_is_vanished_only_when_it_is_free() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        let held = HeldLock::acquire(&marker).expect("locked");
+        let mut watch = EntryWatch::new(&marker);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        std::fs::remove_file(marker::lock_path(&marker)).expect("removed");
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        drop(held);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
+    }
+
+    #[test]
+    fn acquiring_removes_what_an_earlier_run_left() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        std::fs::write(&marker, "0").expect("written");
+        std::fs::write(marker::report_path(&marker), "{}").expect("written");
+        let _held = HeldLock::acquire(&marker).expect("locked");
+        let names: Vec<_> = std::fs::read_dir(dir.path())
+            .expect("listed")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(names, ["marker.txt.lock"]);
+        let mode = marker::lock_path(&marker).metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o444);
+    }
+}

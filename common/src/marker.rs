@@ -1,0 +1,119 @@
+//! The marker file: one decimal code, written once, by atomic rename.
+//!
+//! A marker is terminal. Nothing about its entry changes after it appears.
+
+use crate::confined::{self, Opened};
+use crate::reserved::Reserved;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A marker is a few digits; whatever is longer is no marker.
+pub const MAX_BYTES: usize = 64;
+
+/// Markers are readable and replaceable by any user of the pod, whatever the
+/// umask, as upstream makes them.
+pub const MODE: u32 = 0o777;
+
+/// The lock file that belongs to a marker path: `<marker>.lock`.
+pub fn lock_path(marker: &Path) -> PathBuf {
+    with_suffix(marker, ".lock")
+}
+
+/// The report that belongs to a marker path: `<marker>.report.json`.
+pub fn report_path(marker: &Path) -> PathBuf {
+    with_suffix(marker, ".report.json")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut text = OsString::from(path);
+    text.push(suffix);
+    PathBuf::from(text)
+}
+
+/// Takes the space a marker at `path` will need (4 KiB), so that a volume that
+/// fills up later cannot keep it from appearing.
+pub fn reserve(path: &Path) -> io::Result<Reserved> {
+    Reserved::create(path, 4096, MODE)
+}
+
+/// What is at a marker's path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// The entry ended with this code.
+    Code(i32),
+    /// Something that is no decimal number: empty or half written by a foreign
+    /// writer, or nonsense. Worth another look a moment later.
+    Unreadable(String),
+}
+
+/// Looks for a marker; `None` when there is none.
+///
+/// Only a regular file counts, and no symlink is followed on the way (see
+/// [`confined`]): the directory belongs to hostile code.
+pub fn read(path: &Path) -> Option<Content> {
+    match confined::open(path) {
+        Ok(Opened::Absent) => None,
+        Ok(Opened::File(file)) => Some(match confined::read_bounded(&file, MAX_BYTES) {
+            Ok(bytes) => parse(&bytes),
+            Err(error) => Content::Unreadable(error.to_string()),
+        }),
+        Err(error) => Some(Content::Unreadable(error.to_string())),
+    }
+}
+
+/// The code in a marker's bytes: a decimal integer with optional sign,
+/// surrounded by any white space.
+pub fn parse(bytes: &[u8]) -> Content {
+    let text = String::from_utf8_lossy(bytes);
+    match text.trim().parse::<i32>() {
+        Ok(code) => Content::Code(code),
+        Err(_) if text.trim().is_empty() => Content::Unreadable("the marker is empty".to_owned()),
+        Err(_) => Content::Unreadable(format!("the marker holds {:?}, no number", text.trim())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_with_sign_and_space_are_read() {
+        assert_eq!(parse(b"0"), Content::Code(0));
+        assert_eq!(parse(b" 1130\n"), Content::Code(1130));
+        assert_eq!(parse(b"-1"), Content::Code(-1));
+        assert_eq!(parse(b"+7"), Content::Code(7));
+    }
+
+    #[test]
+    fn anything_else_is_unreadable() {
+        for bytes in [&b""[..], b"\n", b"12x", b"1.0", b"\xff", b"99999999999"] {
+            assert!(matches!(parse(bytes), Content::Unreadable(_)), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_reserved_marker_appears_whole_and_open_to_all() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("marker.txt");
+        let reserved = reserve(&path).expect("reserved");
+        assert_eq!(read(&path), None);
+        reserved.publish(b"12").expect("published");
+        assert_eq!(read(&path), Some(Content::Code(12)));
+        assert_eq!(std::fs::read(&path).expect("readable"), b"12");
+        let mode = path.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o7777, 0o777);
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_symlink_in_place_of_a_marker_is_not_followed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "0").expect("written");
+        let path = dir.path().join("marker.txt");
+        std::os::unix::fs::symlink(&secret, &path).expect("linked");
+        assert!(matches!(read(&path), Some(Content::Unreadable(_))));
+    }
+}

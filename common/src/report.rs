@@ -1,0 +1,282 @@
+//! The report: why and how an entry ended, written by entrypoint just before
+//! its marker, read by sidecar.
+
+use crate::confined::{self, Opened};
+use crate::marker;
+use crate::reserved::Reserved;
+use crate::signal::Signal;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+
+/// The schema's version. Readers ignore keys that they do not know.
+pub const VERSION: u32 = 1;
+
+/// Readers take no report larger than this; writers reserve as much.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// Reports are readable for all, whatever the umask.
+pub const MODE: u32 = 0o644;
+
+/// At most this many leftover processes are named.
+pub const MAX_LEFTOVER_NAMES: usize = 20;
+
+/// Why an entry ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The child exited by itself.
+    Exited,
+    /// The child died of a signal that entrypoint did not cause.
+    Signaled,
+    /// The timeout came first.
+    TimedOut,
+    /// An outside signal came first.
+    Aborted,
+    /// The child could not be started.
+    StartFailed,
+    /// The entry before this one failed or was lost.
+    PreviousFailed,
+    /// Entrypoint could not do its work.
+    InternalError,
+}
+
+/// How the direct child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildEnd {
+    /// It exited with this status.
+    ExitCode(i32),
+    /// It died of this signal.
+    Signal(Signal),
+}
+
+impl ChildEnd {
+    /// The code as shells give it: the exit status, or 128 + n.
+    pub const fn code(self) -> i32 {
+        match self {
+            Self::ExitCode(code) => code,
+            Self::Signal(signal) => crate::codes::died_of(signal.as_raw()),
+        }
+    }
+}
+
+/// What made entrypoint send a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A signal from outside.
+    Outside,
+    /// The timeout, its escalation or the end of its grace period.
+    Timeout,
+    /// Processes left after the child's end.
+    Leftovers,
+}
+
+/// Who got a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// The direct child.
+    Child,
+    /// Other processes of its tree.
+    Leftovers,
+}
+
+/// A signal that was received or sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupt {
+    /// The signal.
+    pub signal: Signal,
+    /// When.
+    pub at: Timestamp,
+    /// What made it.
+    pub from: Origin,
+    /// Who got it; nobody when it was only received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_to: Option<Recipient>,
+}
+
+/// What came out of the child and where it went, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Output {
+    /// Read from the child.
+    pub child_bytes: u64,
+    /// Of these, not written to the process log.
+    pub dropped_bytes: u64,
+    /// Of these, not written to entrypoint's own stdout.
+    pub live_dropped_bytes: u64,
+    /// Everything written to the process log, own records included.
+    pub log_bytes: u64,
+    /// CRC32C of the process log: eight lower-case hex digits.
+    pub log_crc32c: String,
+}
+
+/// What was left of the child's tree when it had ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Leftovers {
+    /// Ended after SIGTERM.
+    pub ended: u32,
+    /// Ended by SIGKILL.
+    pub killed: u32,
+    /// Outlived SIGKILL (uninterruptible sleep).
+    pub unkillable: u32,
+    /// /proc could not be read: how many there were is not known.
+    pub unknown: bool,
+    /// `<pid> <command line>` of the first of them.
+    pub names: Vec<String>,
+}
+
+/// What the tree used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Largest resident set of one process, in bytes.
+    pub max_rss_bytes: u64,
+    /// CPU time in user mode, in nanoseconds.
+    pub user_ns: u64,
+    /// CPU time in the kernel, in nanoseconds.
+    pub system_ns: u64,
+}
+
+/// What the container's control group says, where it can be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cgroup {
+    /// Peak memory of the container, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_peak_bytes: Option<u64>,
+    /// Processes that the kernel killed for lack of memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_kills: Option<u64>,
+}
+
+/// The whole report, one JSON object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Why the entry ended.
+    pub reason: Reason,
+    /// The same in one English sentence, for people.
+    pub cause: String,
+    /// The code, as in the marker.
+    pub code: i32,
+    /// How the direct child ended, when it was started and has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<ChildEnd>,
+    /// When entrypoint started.
+    pub started: Timestamp,
+    /// When the report was written.
+    pub finished: Timestamp,
+    /// The timeout in force, in nanoseconds.
+    pub timeout_ns: i64,
+    /// The grace period in force, in nanoseconds.
+    pub grace_period_ns: i64,
+    /// Signals received and sent, in order.
+    #[serde(default)]
+    pub interrupts: Vec<Interrupt>,
+    /// The child's output.
+    #[serde(default)]
+    pub output: Output,
+    /// What was left of the child's tree.
+    #[serde(default)]
+    pub leftovers: Leftovers,
+    /// What the tree used.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The container's control group, where it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<Cgroup>,
+}
+
+impl Report {
+    /// When the first outside signal came, if any did.
+    pub fn first_outside_signal(&self) -> Option<Timestamp> {
+        self.interrupts.iter().filter(|i| i.from == Origin::Outside).map(|i| i.at).min()
+    }
+}
+
+/// Takes the space that the report beside `marker` will need.
+pub fn reserve(marker: &Path) -> io::Result<Reserved> {
+    Reserved::create(&marker::report_path(marker), MAX_BYTES, MODE)
+}
+
+/// Reads the report beside `marker`; `None` when there is none (an upstream
+/// entrypoint writes none), an error when what is there is no report.
+pub fn read(marker: &Path) -> io::Result<Option<Report>> {
+    match confined::open(&marker::report_path(marker))? {
+        Opened::Absent => Ok(None),
+        Opened::File(file) => {
+            let bytes = confined::read_bounded(&file, MAX_BYTES)?;
+            serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+        }
+    }
+}
+
+/// A CRC32C as reports and manifests write it.
+pub fn crc32c_text(value: u32) -> String {
+    format!("{value:08x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Report {
+        let at = Timestamp::from_second(1_767_225_600).expect("a time");
+        Report {
+            version: VERSION,
+            reason: Reason::TimedOut,
+            cause: "timed out after 2h0m0s".to_owned(),
+            code: 127,
+            child: Some(ChildEnd::Signal(Signal::KILL)),
+            started: at,
+            finished: at,
+            timeout_ns: 1,
+            grace_period_ns: 2,
+            interrupts: vec![Interrupt {
+                signal: Signal::INT,
+                at,
+                from: Origin::Timeout,
+                sent_to: Some(Recipient::Child),
+            }],
+            output: Output { log_crc32c: crc32c_text(0xab), ..Output::default() },
+            leftovers: Leftovers::default(),
+            usage: Usage::default(),
+            cgroup: None,
+        }
+    }
+
+    #[test]
+    fn the_schema_is_the_designs() {
+        let text = serde_json::to_string(&sample()).expect("serialises");
+        for part in [
+            r#""version":1"#,
+            r#""reason":"timed_out""#,
+            r#""child":{"signal":"SIGKILL"}"#,
+            r#""started":"2026-01-01T00:00:00Z""#,
+            r#"{"signal":"SIGINT","at":"2026-01-01T00:00:00Z","from":"timeout","sent_to":"child"}"#,
+            r#""log_crc32c":"000000ab""#,
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(serde_json::from_str::<Report>(&text).expect("parses"), sample());
+    }
+
+    #[test]
+    fn unknown_keys_are_ignored_and_nonsense_is_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = dir.path().join("m");
+        assert_eq!(read(&marker).expect("absent"), None);
+        let mut value = serde_json::to_value(sample()).expect("a value");
+        value["news"] = serde_json::json!({"a": 1});
+        std::fs::write(marker::report_path(&marker), value.to_string()).expect("written");
+        assert_eq!(read(&marker).expect("read"), Some(sample()));
+        std::fs::write(marker::report_path(&marker), "{}").expect("written");
+        assert!(read(&marker).is_err());
+    }
+}

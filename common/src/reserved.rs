@@ -1,0 +1,147 @@
+//! Files whose space is taken before it is needed.
+//!
+//! A log volume can fill up while a test runs. Markers and reports must appear
+//! all the same, so their temporary files are created and filled at start,
+//! later overwritten in place, cut to size and renamed.
+
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A file that will appear at its target path, whole, in one rename.
+#[derive(Debug)]
+pub struct Reserved {
+    target: PathBuf,
+    mode: u32,
+    temp: Option<(PathBuf, File)>,
+}
+
+impl Reserved {
+    /// Creates a temporary file beside `target` and fills it with `size` bytes,
+    /// so that as many can be written later on a full disk. `mode` is the final
+    /// file's, whatever the umask.
+    pub fn create(target: &Path, size: usize, mode: u32) -> io::Result<Self> {
+        let (path, file) = create_beside(target, 0o600)?;
+        let reserved = Self { target: target.to_owned(), mode, temp: Some((path, file)) };
+        if let Some((_, file)) = &reserved.temp {
+            file.write_all_at(&vec![b' '; size], 0)?;
+        }
+        Ok(reserved)
+    }
+
+    /// The path at which the file will appear.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// Makes `bytes` appear at the target path by an atomic rename, which
+    /// replaces what is there.
+    ///
+    /// When the temporary file has been deleted or replaced meanwhile, a new
+    /// one is made, as far as there is room.
+    pub fn publish(mut self, bytes: &[u8]) -> io::Result<()> {
+        let ours = self.temp.as_ref().is_some_and(|(path, file)| names(path, file));
+        if !ours {
+            self.temp = Some(create_beside(&self.target, 0o600)?);
+        }
+        if let Some((path, file)) = &self.temp {
+            file.write_all_at(bytes, 0)?;
+            file.set_len(bytes.len() as u64)?;
+            rustix::fs::fchmod(file, Mode::from_raw_mode(self.mode))?;
+            std::fs::rename(path, &self.target)?;
+        }
+        self.temp = None;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some((path, file)) = self.temp.take()
+            && names(&path, &file)
+        {
+            // Left behind, the file is only an odd name in the log volume.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes a whole file beside `target` and renames it into place. `mode` is the
+/// final file's, whatever the umask.
+pub fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    Reserved::create(target, 0, mode)?.publish(bytes)
+}
+
+/// Whether `path` itself (no link followed) is the open `file`.
+pub fn names(path: &Path, file: &File) -> bool {
+    match (path.symlink_metadata(), file.metadata()) {
+        (Ok(at_path), Ok(open)) => at_path.ino() == open.ino() && at_path.dev() == open.dev(),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+/// Creates a new, empty file in the directory of `target` under a name of its
+/// own, close-on-exec, without ever opening something that exists.
+pub fn create_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let dir = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    if target.file_name().is_none() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
+    }
+    for _ in 0..100 {
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        // Not derived from the target's name, which may already be as long as names can be.
+        let name = format!(".pod-utils-{}-{number}.tmp", std::process::id());
+        let path = dir.join(name);
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match rustix::fs::open(&path, flags, Mode::from_raw_mode(mode)) {
+            Ok(fd) => return Ok((path, File::from(fd))),
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, "no free name for a temporary file"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishes_after_the_job_deleted_the_temporary_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("file");
+        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        for entry in std::fs::read_dir(dir.path()).expect("listed") {
+            std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
+        }
+        reserved.publish(b"still here").expect("published");
+        assert_eq!(std::fs::read(&target).expect("read"), b"still here");
+    }
+
+    #[test]
+    fn a_reserved_file_that_is_never_published_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        drop(Reserved::create(&dir.path().join("file"), 10, 0o644).expect("reserved"));
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn a_forged_temporary_file_is_not_published() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("file");
+        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        let temp = std::fs::read_dir(dir.path()).expect("listed").next();
+        let temp = temp.expect("one file").expect("an entry").path();
+        std::fs::remove_file(&temp).expect("removed");
+        std::fs::write(&temp, "forged").expect("written");
+        reserved.publish(b"true").expect("published");
+        assert_eq!(std::fs::read(&target).expect("read"), b"true");
+    }
+}
