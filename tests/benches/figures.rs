@@ -1,0 +1,250 @@
+//! Whole-process figures of the shipped programs against public tools.
+//!
+//! `cargo bench -p pod-utils-tests --bench figures` builds the static `dist`
+//! programs and prints one Markdown table per question. Everything that is
+//! compared runs in turns in one run; ratios are what counts, because machines
+//! are noisy. Peers that are not installed are left out with a line that says so.
+//!
+//! `POD_UTILS_BIN_DIR` names a directory of ready-made programs instead.
+
+use nix::sys::resource::{UsageWho, getrusage};
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let bins = Bins::find();
+    let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a scratch directory");
+    println!("# Figures\n");
+    sizes_and_memory(&bins, scratch.path());
+    start_up(&bins, scratch.path());
+    pump(&bins, scratch.path());
+    marker_latency(&bins, scratch.path());
+}
+
+/// The programs under measurement.
+struct Bins {
+    dir: PathBuf,
+}
+
+impl Bins {
+    fn find() -> Self {
+        if let Some(dir) = std::env::var_os("POD_UTILS_BIN_DIR") {
+            return Self { dir: dir.into() };
+        }
+        let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--profile", "dist", "--target", &triple])
+            .current_dir(&root)
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the dist build failed (is the target {triple} installed, and musl-gcc?)");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Self { dir: target.join(triple).join("dist") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+/// Environment JSON for an entrypoint around `args` in `dir`.
+fn entrypoint_options(dir: &Path, args: &[&str]) -> String {
+    serde_json::json!({
+        "args": args,
+        "container_name": "test",
+        "process_log": dir.join("process-log.txt"),
+        "marker_file": dir.join("marker-file.txt"),
+    })
+    .to_string()
+}
+
+fn installed(program: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    if !found {
+        println!("({program} is not installed: left out)\n");
+    }
+    found
+}
+
+fn sizes_and_memory(bins: &Bins, scratch: &Path) {
+    let mut table = String::from("| program | file size | idle RSS | threads |\n|---|---|---|---|\n");
+    let mut row = |name: &str, file: Option<&Path>, command: &mut Command| {
+        let size = file.and_then(|file| file.metadata().ok()).map(|meta| format!("{} KiB", meta.len() / 1024));
+        let (rss, threads) = idle(command);
+        let _ = writeln!(table, "| {name} | {} | {rss} KiB | {threads} |", size.unwrap_or_default());
+    };
+    let entrypoint = bins.path("entrypoint");
+    row(
+        "entrypoint",
+        Some(&entrypoint),
+        Command::new(&entrypoint).env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sleep", "60"])),
+    );
+    let sidecar = bins.path("sidecar");
+    let options = serde_json::json!({
+        "gcs_options": {"items": [], "local_output_dir": scratch.join("out"), "dry_run": false},
+        "entries": [{"process_log": scratch.join("none.txt"), "marker_file": scratch.join("never.txt"), "metadata_file": ""}],
+        "ignore_interrupts": true,
+    });
+    row("sidecar (waiting, local)", Some(&sidecar), Command::new(&sidecar).env("SIDECAR_OPTIONS", options.to_string()));
+    let wrapper = bins.path("entrypoint-wrapper");
+    row("entrypoint-wrapper", Some(&wrapper), Command::new(&wrapper).args(["sleep", "60"]));
+    for peer in ["tini", "dumb-init"] {
+        if installed(peer) {
+            row(peer, None, Command::new(peer).args(["--", "sleep", "60"]));
+        }
+    }
+    println!("## Size and idle memory\n\n{table}");
+}
+
+/// Resident set in KiB and thread count of a command that has settled.
+fn idle(command: &mut Command) -> (u64, u64) {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    std::thread::sleep(Duration::from_millis(500));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|number| number.parse().ok())
+            .unwrap_or(0)
+    };
+    let figures = (field("VmRSS:"), field("Threads:"));
+    end(&mut child);
+    figures
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn start_up(bins: &Bins, scratch: &Path) {
+    let entrypoint = bins.path("entrypoint");
+    let wrapper = bins.path("entrypoint-wrapper");
+    let options = entrypoint_options(scratch, &["/bin/true"]);
+    let mut candidates: Vec<(&str, Command)> = vec![("/bin/true alone", Command::new("/bin/true"))];
+    let mut with_options = Command::new(&entrypoint);
+    with_options.env("ENTRYPOINT_OPTIONS", options);
+    candidates.push(("entrypoint", with_options));
+    let mut wrapped = Command::new(&wrapper);
+    wrapped.arg("/bin/true");
+    candidates.push(("entrypoint-wrapper", wrapped));
+    for (peer, args) in [("tini", &["--", "/bin/true"][..]), ("dumb-init", &["--", "/bin/true"]), ("timeout", &["60", "/bin/true"])] {
+        if installed(peer) {
+            let mut command = Command::new(peer);
+            command.args(args);
+            candidates.push((peer, command));
+        }
+    }
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
+    for _ in 0..400 {
+        for (index, (name, command)) in candidates.iter_mut().enumerate() {
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let start = Instant::now();
+            let status = command.status().expect("starts");
+            times[index].push(start.elapsed());
+            assert!(status.success(), "{name} failed: {status}");
+        }
+    }
+    let bare = median(&mut times[0]);
+    println!("## Time added to `/bin/true` (median of 400 runs in turns)\n\n| program | whole | added |\n|---|---|---|");
+    for (index, (name, _)) in candidates.iter().enumerate() {
+        let whole = median(&mut times[index]);
+        println!("| {name} | {} | {} |", millis(whole), millis(whole.saturating_sub(bare)));
+    }
+    println!();
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// Bytes that the pump benchmark sends.
+const PUMPED: u64 = 512 << 20;
+
+fn pump(bins: &Bins, scratch: &Path) {
+    // Writes blocks as large as a pipe takes at once.
+    let produce = format!("dd if=/dev/zero bs=256k count={} status=none", PUMPED >> 18);
+    let entrypoint = bins.path("entrypoint");
+    let log = scratch.join("tee.log");
+    let mut candidates: Vec<(&str, Command)> = Vec::new();
+    let mut command = Command::new(&entrypoint);
+    command.env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sh", "-c", &produce]));
+    candidates.push(("entrypoint", command));
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{produce} | tee {}", log.display())]);
+    candidates.push(("tee", command));
+    let mut walls: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
+    let mut cpus: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
+    for _ in 0..7 {
+        for (index, (name, command)) in candidates.iter_mut().enumerate() {
+            let before = children_cpu();
+            let start = Instant::now();
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("starts");
+            let mut stdout = child.stdout.take().expect("piped");
+            let mut buffer = vec![0; 1 << 20];
+            let mut read = 0;
+            loop {
+                match stdout.read(&mut buffer).expect("readable") {
+                    0 => break,
+                    n => read += n as u64,
+                }
+            }
+            assert!(child.wait().expect("waited").success());
+            walls[index].push(start.elapsed());
+            cpus[index].push(children_cpu().saturating_sub(before));
+            assert_eq!(read, PUMPED, "{name} lost output");
+        }
+    }
+    println!("## Pump: 512 MiB to a log on tmpfs and a pipe reader (median of 7 runs in turns)\n");
+    println!("| program | GB/s | CPU, producer included |\n|---|---|---|");
+    for (index, (name, _)) in candidates.iter().enumerate() {
+        let wall = median(&mut walls[index]).as_secs_f64();
+        let rate = f64::from(u32::try_from(PUMPED).unwrap_or(u32::MAX)) / wall / 1e9;
+        println!("| {name} | {rate:.2} | {} |", millis(median(&mut cpus[index])));
+    }
+    println!();
+    let _ = std::fs::remove_file(log);
+}
+
+fn children_cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("own usage");
+    let total = usage.user_time() + usage.system_time();
+    Duration::from_micros(u64::try_from(total.tv_sec() * 1_000_000 + total.tv_usec()).unwrap_or(0))
+}
+
+/// From the child's last act to the marker's appearance, seen by polling as
+/// fast as one core can.
+fn marker_latency(bins: &Bins, scratch: &Path) {
+    let entrypoint = bins.path("entrypoint");
+    let marker = scratch.join("marker-file.txt");
+    let flag = scratch.join("exiting");
+    let script = format!("exec 3>{}; exit 0", flag.display());
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let _ = std::fs::remove_file(&flag);
+        let _ = std::fs::remove_file(&marker);
+        let mut child = Command::new(&entrypoint)
+            .env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sh", "-c", &script]))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        while !flag.exists() {}
+        let start = Instant::now();
+        while !marker.exists() {}
+        times.push(start.elapsed());
+        child.wait().expect("waited");
+    }
+    println!("## The child's exit → marker visible (tmpfs, median of 200)\n\n{}\n", millis(median(&mut times)));
+}
