@@ -1,1 +1,4 @@
 //! Under construction.
+
+pub mod censor;
+pub mod shell;

@@ -1,0 +1,107 @@
+//! Where objects go: bucket strings and directories (contract 4.11).
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// A parsed destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Google Cloud Storage.
+    Gs {
+        /// The bucket's name.
+        bucket: String,
+        /// Put in front of every key; empty, or without a slash at either end.
+        prefix: String,
+    },
+    /// S3 or a compatible store.
+    S3 {
+        /// The bucket's name.
+        bucket: String,
+        /// Put in front of every key; empty, or without a slash at either end.
+        prefix: String,
+    },
+    /// A directory with the layout of a bucket (`file://`).
+    File {
+        /// The absolute directory.
+        root: PathBuf,
+    },
+    /// A directory for one job's objects (`local_output_dir`).
+    LocalDir {
+        /// The absolute directory.
+        root: PathBuf,
+    },
+}
+
+/// A bucket string that names no destination; one line for people.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{option} {value:?}: {reason}")]
+pub struct DestinationError {
+    option: &'static str,
+    value: String,
+    reason: String,
+}
+
+impl Destination {
+    /// Reads a `bucket` option (U-90): `name`, `gs://name`, `name/prefix`,
+    /// `s3://name/prefix` or `file:///absolute/directory`.
+    pub fn parse(bucket: &str) -> Result<Self, DestinationError> {
+        let fail = |reason: &str| {
+            Err(DestinationError {
+                option: "bucket",
+                value: bucket.to_owned(),
+                reason: format!("{reason}; allowed are gs://NAME, s3://NAME and file:///DIRECTORY"),
+            })
+        };
+        if bucket.is_empty() {
+            return fail("no bucket was given");
+        }
+        if bucket.starts_with('/') {
+            return fail("a plain path is not a bucket, write file:// in front of it");
+        }
+        let (scheme, rest) = bucket.split_once("://").unwrap_or(("gs", bucket));
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_matches('/').to_owned();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
+        match scheme {
+            "file" if rest.starts_with('/') => Ok(Self::File { root: PathBuf::from(rest) }),
+            "file" => fail("the directory must be absolute"),
+            "gs" | "s3" if name.is_empty() => fail("the bucket's name is missing"),
+            "gs" | "s3" if !name.chars().all(allowed) => {
+                fail("a bucket's name consists of letters, digits, dots, hyphens and underscores")
+            }
+            "gs" => Ok(Self::Gs { bucket: name.to_owned(), prefix }),
+            "s3" => Ok(Self::S3 { bucket: name.to_owned(), prefix }),
+            "" => fail("the scheme is missing"),
+            _ => fail("unknown scheme"),
+        }
+    }
+
+    /// Reads a `local_output_dir` option (U-27).
+    pub fn local_dir(directory: &str) -> Result<Self, DestinationError> {
+        let path = directory.strip_prefix("file://").unwrap_or(directory);
+        if Path::new(path).is_absolute() {
+            Ok(Self::LocalDir { root: PathBuf::from(path) })
+        } else {
+            Err(DestinationError {
+                option: "local_output_dir",
+                value: directory.to_owned(),
+                reason: "the directory must be absolute".to_owned(),
+            })
+        }
+    }
+}
+
+/// The destination as people write it, without a slash at its end.
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, bucket, prefix) = match self {
+            Self::Gs { bucket, prefix } => ("gs", bucket, prefix),
+            Self::S3 { bucket, prefix } => ("s3", bucket, prefix),
+            Self::File { root } => return write!(f, "file://{}", root.display()),
+            Self::LocalDir { root } => return write!(f, "{}", root.display()),
+        };
+        write!(f, "{scheme}://{bucket}")?;
+        if prefix.is_empty() { Ok(()) } else { write!(f, "/{prefix}") }
+    }
+}

