@@ -8,14 +8,23 @@
 //! | --- | --- |
 //! | [`codes`] | the one table of exit statuses and marker codes |
 //! | [`signal`] | signals by the names that logs and reports use |
+//! | [`duration`] | durations as Go writes and reads them |
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
 //! | [`reserved`] | files whose space is taken before it is needed |
 //! | [`confined`] | opening files in a directory that hostile code writes |
+//! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
+//! | [`entry`] | one wrapped container as options describe it |
 
 pub mod codes;
 pub mod confined;
+pub mod duration;
+pub mod entry;
+mod excerpt;
+pub mod flags;
+pub mod json;
 pub mod lock;
 pub mod marker;
+pub mod options;
 pub mod report;
 pub mod reserved;
 pub mod signal;
