@@ -1,0 +1,105 @@
+//! Copying a program into a shared volume: whole or not at all.
+
+use common::reserved;
+use rustix::fs::Mode;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+
+/// The running executable, whatever its path is called in this container.
+const OWN_EXECUTABLE: &str = "/proc/self/exe";
+
+/// Copies the running executable to `destination`, making its parent directories.
+pub(crate) fn own_executable(destination: &Path) -> Result<(), String> {
+    if let Some(parent) = destination.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)
+            .map_err(|error| format!("cannot make the directory {}: {error}", parent.display()))?;
+    }
+    atomically(Path::new(OWN_EXECUTABLE), destination)
+}
+
+/// Copies one file as `cp` does: into `destination` when that is a directory.
+pub(crate) fn file(source: &Path, destination: &Path) -> Result<(), String> {
+    match source.file_name() {
+        Some(name) if destination.is_dir() => atomically(source, &destination.join(name)),
+        Some(_) | None => atomically(source, destination),
+    }
+}
+
+fn atomically(source: &Path, destination: &Path) -> Result<(), String> {
+    let mut from =
+        File::open(source).map_err(|error| format!("cannot read {}: {error}", source.display()))?;
+    let metadata = from.metadata().map_err(|error| format!("cannot read {}: {error}", source.display()))?;
+    if !metadata.is_file() {
+        return Err(format!("cannot copy {}: it is no regular file", source.display()));
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    write_beside(&mut from, destination, mode)
+        .map_err(|error| format!("cannot write {}: {error}", destination.display()))
+}
+
+/// Whoever starts the copy sees the old program or the new one, never half of it.
+fn write_beside(from: &mut File, destination: &Path, mode: u32) -> io::Result<()> {
+    let (temp, mut to) = reserved::create_beside(destination, 0o600)?;
+    let done = io::copy(from, &mut to)
+        .and_then(|_| rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(io::Error::from))
+        .and_then(|()| fs::rename(&temp, destination));
+    if done.is_err() {
+        // The error that matters is the one above.
+        let _ = fs::remove_file(&temp);
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        path.metadata().expect("there").permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_own_executable_arrives_whole_and_executable() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let destination = dir.path().join("a/b/program");
+        own_executable(&destination).expect("copied");
+        own_executable(&destination).expect("copied again");
+        let own = std::env::current_exe().expect("known");
+        assert_eq!(fs::read(&destination).expect("readable"), fs::read(&own).expect("readable"));
+        assert_eq!(mode_of(&destination), mode_of(&own));
+        assert_eq!(fs::read_dir(dir.path().join("a/b")).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn like_cp_into_a_directory_with_the_mode_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let source = dir.path().join("source");
+        fs::write(&source, "text\nmore\n").expect("written");
+        fs::set_permissions(&source, fs::Permissions::from_mode(0o751)).expect("set");
+        let into = dir.path().join("into");
+        fs::create_dir(&into).expect("made");
+        file(&source, &into).expect("copied");
+        assert_eq!(fs::read(into.join("source")).expect("readable"), b"text\nmore\n");
+        assert_eq!(mode_of(&into.join("source")), 0o751);
+    }
+
+    #[test]
+    fn failures_name_the_file_and_leave_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let missing = dir.path().join("missing");
+        let told = file(&missing, dir.path()).expect_err("no source");
+        assert!(told.contains("missing"), "{told}");
+        let told = file(dir.path(), &missing).expect_err("no regular file");
+        assert!(told.contains("no regular file"), "{told}");
+        let source = dir.path().join("source");
+        fs::write(&source, "text").expect("written");
+        let told = file(&source, &missing.join("deeper")).expect_err("no directory");
+        assert!(told.contains("missing/deeper"), "{told}");
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+}
