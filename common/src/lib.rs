@@ -14,6 +14,7 @@
 //! | [`confined`] | opening files in a directory that hostile code writes |
 //! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
+//! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 
 pub mod codes;
 pub mod confined;
@@ -21,10 +22,12 @@ pub mod duration;
 pub mod entry;
 mod excerpt;
 pub mod flags;
+pub mod job_spec;
 pub mod json;
 pub mod lock;
 pub mod marker;
 pub mod options;
+pub mod paths;
 pub mod report;
 pub mod reserved;
 pub mod signal;

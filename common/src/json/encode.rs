@@ -1,0 +1,48 @@
+//! JSON as Go writes it.
+
+use serde::Serialize;
+use std::io;
+
+/// Encodes as Go's `json.Marshal` does (O-18): compact, fields in the order of
+/// the type, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
+pub fn to_go_string<T: Serialize>(value: &T) -> String {
+    let mut bytes = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
+    value
+        .serialize(&mut serializer)
+        .expect("writing into memory does not fail, and options have text keys only");
+    String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+/// Writes the pieces of a string that need no JSON escape, with Go's escapes
+/// for HTML.
+struct GoFormatter;
+
+impl serde_json::ser::Formatter for GoFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut start = 0;
+        for (at, c) in fragment.char_indices() {
+            if let Some(escape) = html_escape(c) {
+                writer.write_all(&fragment.as_bytes()[start..at])?;
+                writer.write_all(escape.as_bytes())?;
+                start = at + c.len_utf8();
+            }
+        }
+        writer.write_all(&fragment.as_bytes()[start..])
+    }
+}
+
+fn html_escape(c: char) -> Option<&'static str> {
+    match c {
+        '<' => Some("\\u003c"),
+        '>' => Some("\\u003e"),
+        '&' => Some("\\u0026"),
+        '\u{2028}' => Some("\\u2028"),
+        '\u{2029}' => Some("\\u2029"),
+        _ => None,
+    }
+}
