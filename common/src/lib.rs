@@ -15,6 +15,7 @@
 //! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
+//! | [`records`] | log records |
 
 pub mod codes;
 pub mod confined;
@@ -28,6 +29,7 @@ pub mod lock;
 pub mod marker;
 pub mod options;
 pub mod paths;
+pub mod records;
 pub mod report;
 pub mod reserved;
 pub mod signal;

@@ -1,0 +1,116 @@
+//! Log records: one JSON object per line (contract E-80 to E-82).
+//!
+//! Programs log with `tracing`; [`Records`] is a layer that turns each event of
+//! our own crates into one line and hands it to a [`Sink`]. Events of
+//! dependencies are left out. There are no spans: [`NoSpans`] is the base
+//! subscriber that costs nothing.
+//!
+//! An event's fields become keys of the record; `error = %error` attaches an
+//! error. Before a program ends because of an error it uses [`fatal!`](crate::fatal).
+
+mod line;
+mod no_spans;
+
+pub use no_spans::NoSpans;
+#[doc(hidden)]
+pub use tracing;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::io::Write;
+use tracing::subscriber::{Interest, SetGlobalDefaultError};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// Takes finished lines.
+pub trait Sink: Send + Sync + 'static {
+    /// Writes one line, its newline included. Must neither panic nor log; what
+    /// cannot be written is the sink's to drop or to count.
+    fn write_line(&self, line: &[u8]);
+}
+
+impl<F: Fn(&[u8]) + Send + Sync + 'static> Sink for F {
+    fn write_line(&self, line: &[u8]) {
+        self(line);
+    }
+}
+
+/// The sink for programs that only log to stderr.
+pub fn to_stderr(line: &[u8]) {
+    // Nobody is left to tell when stderr is gone.
+    let _ = std::io::stderr().write_all(line);
+}
+
+/// A layer that writes events as records.
+#[derive(Debug)]
+pub struct Records<W> {
+    component: String,
+    targets: &'static [&'static str],
+    level: Level,
+    zone: TimeZone,
+    sink: W,
+}
+
+impl<W: Sink> Records<W> {
+    /// Records of the program `component`, for events of the crates or modules
+    /// named in `targets` (`"sidecar"` stands for `sidecar::…` too) at `level`
+    /// or above (E-82), written to `sink`. The local time zone is looked up once, here.
+    pub fn new(
+        component: impl Into<String>,
+        targets: &'static [&'static str],
+        level: Level,
+        sink: W,
+    ) -> Self {
+        Self { component: component.into(), targets, level, zone: TimeZone::system(), sink }
+    }
+
+    /// Makes this the program's only logging, for good.
+    pub fn install(self) -> Result<(), SetGlobalDefaultError> {
+        tracing::subscriber::set_global_default(NoSpans.with(self))
+    }
+
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        let target = metadata.target();
+        let ours = |name: &&str| {
+            target.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        *metadata.level() <= self.level && self.targets.iter().any(ours)
+    }
+}
+
+impl<S: Subscriber, W: Sink> Layer<S> for Records<W> {
+    /// What is not wanted here is switched off altogether: its call site then
+    /// costs one load.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.wants(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
+        self.wants(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(self.level.into())
+    }
+
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if !self.wants(event.metadata()) {
+            return;
+        }
+        let now = Timestamp::now();
+        let time = line::time_text(now, self.zone.to_offset(now));
+        self.sink.write_line(&line::line(event, &self.component, &time));
+    }
+}
+
+/// Logs an error with the level `fatal`: the program ends with status 1 because
+/// of it (E-84). Takes what `tracing::error!` takes; ends nothing itself.
+#[macro_export]
+macro_rules! fatal {
+    ($($arg:tt)+) => {
+        $crate::records::tracing::error!(fatal = true, $($arg)+)
+    };
+}
+
+#[cfg(test)]
+mod tests;
