@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 fn main() {
     let bins = Bins::find();
-    let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a scratch directory");
+    let scratch =
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a scratch directory");
     println!("# Figures\n");
     sizes_and_memory(&bins, scratch.path());
     start_up(&bins, scratch.path());
@@ -63,7 +64,8 @@ fn entrypoint_options(dir: &Path, args: &[&str]) -> String {
 }
 
 fn installed(program: &str) -> bool {
-    let found = Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    let found =
+        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
     if !found {
         println!("({program} is not installed: left out)\n");
@@ -74,7 +76,8 @@ fn installed(program: &str) -> bool {
 fn sizes_and_memory(bins: &Bins, scratch: &Path) {
     let mut table = String::from("| program | file size | idle RSS | threads |\n|---|---|---|---|\n");
     let mut row = |name: &str, file: Option<&Path>, command: &mut Command| {
-        let size = file.and_then(|file| file.metadata().ok()).map(|meta| format!("{} KiB", meta.len() / 1024));
+        let size =
+            file.and_then(|file| file.metadata().ok()).map(|meta| format!("{} KiB", meta.len() / 1024));
         let (rss, threads) = idle(command);
         let _ = writeln!(table, "| {name} | {} | {rss} KiB | {threads} |", size.unwrap_or_default());
     };
@@ -90,7 +93,11 @@ fn sizes_and_memory(bins: &Bins, scratch: &Path) {
         "entries": [{"process_log": scratch.join("none.txt"), "marker_file": scratch.join("never.txt"), "metadata_file": ""}],
         "ignore_interrupts": true,
     });
-    row("sidecar (waiting, local)", Some(&sidecar), Command::new(&sidecar).env("SIDECAR_OPTIONS", options.to_string()));
+    row(
+        "sidecar (waiting, local)",
+        Some(&sidecar),
+        Command::new(&sidecar).env("SIDECAR_OPTIONS", options.to_string()),
+    );
     let wrapper = bins.path("entrypoint-wrapper");
     row("entrypoint-wrapper", Some(&wrapper), Command::new(&wrapper).args(["sleep", "60"]));
     for peer in ["tini", "dumb-init"] {
@@ -103,7 +110,8 @@ fn sizes_and_memory(bins: &Bins, scratch: &Path) {
 
 /// Resident set in KiB and thread count of a command that has settled.
 fn idle(command: &mut Command) -> (u64, u64) {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
     std::thread::sleep(Duration::from_millis(500));
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
     let field = |name: &str| {
@@ -132,10 +140,14 @@ fn start_up(bins: &Bins, scratch: &Path) {
     let mut with_options = Command::new(&entrypoint);
     with_options.env("ENTRYPOINT_OPTIONS", options);
     candidates.push(("entrypoint", with_options));
-    let mut wrapped = Command::new(&wrapper);
-    wrapped.arg("/bin/true");
-    candidates.push(("entrypoint-wrapper", wrapped));
-    for (peer, args) in [("tini", &["--", "/bin/true"][..]), ("dumb-init", &["--", "/bin/true"]), ("timeout", &["60", "/bin/true"])] {
+    let mut forwarding = Command::new(&wrapper);
+    forwarding.arg("/bin/true");
+    candidates.push(("entrypoint-wrapper", forwarding));
+    for (peer, args) in [
+        ("tini", &["--", "/bin/true"][..]),
+        ("dumb-init", &["--", "/bin/true"]),
+        ("timeout", &["60", "/bin/true"]),
+    ] {
         if installed(peer) {
             let mut command = Command::new(peer);
             command.args(args);
@@ -153,7 +165,9 @@ fn start_up(bins: &Bins, scratch: &Path) {
         }
     }
     let bare = median(&mut times[0]);
-    println!("## Time added to `/bin/true` (median of 400 runs in turns)\n\n| program | whole | added |\n|---|---|---|");
+    println!(
+        "## Time added to `/bin/true` (median of 400 runs in turns)\n\n| program | whole | added |\n|---|---|---|"
+    );
     for (index, (name, _)) in candidates.iter().enumerate() {
         let whole = median(&mut times[index]);
         println!("| {name} | {} | {} |", millis(whole), millis(whole.saturating_sub(bare)));
@@ -191,7 +205,12 @@ fn pump(bins: &Bins, scratch: &Path) {
         for (index, (name, command)) in candidates.iter_mut().enumerate() {
             let before = children_cpu();
             let start = Instant::now();
-            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("starts");
+            let mut child = command
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .spawn()
+                .expect("starts");
             let mut stdout = child.stdout.take().expect("piped");
             let mut buffer = vec![0; 1 << 20];
             let mut read = 0;
@@ -246,5 +265,8 @@ fn marker_latency(bins: &Bins, scratch: &Path) {
         times.push(start.elapsed());
         child.wait().expect("waited");
     }
-    println!("## The child's exit → marker visible (tmpfs, median of 200)\n\n{}\n", millis(median(&mut times)));
+    println!(
+        "## The child's exit → marker visible (tmpfs, median of 200)\n\n{}\n",
+        millis(median(&mut times))
+    );
 }

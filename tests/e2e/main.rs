@@ -1,1 +1,4 @@
-fn main() {}
+//! The programs as they are, end to end.
+
+mod tidy;
+mod wrapper;

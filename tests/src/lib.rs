@@ -1,1 +1,45 @@
-//! Under construction.
+//! What the end-to-end tests need: the real programs, pods made of plain
+//! directories and processes, hostile children, and stores.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`bins`] | where the programs under test are |
+//! | [`pod`] | a pod: its directories, its entries, the options of its containers |
+//! | [`process`] | a running program: its output, signals to it, its end |
+//! | [`tree`] | every process of one test, so that none outlives it |
+//! | [`wait`] | waiting for something with a deadline |
+//! | [`s3`] | an S3 server in this process, with faults on request |
+//!
+//! Tests never sleep to let something happen: they wait for it, with a deadline
+//! so generous that only a hang can reach it.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic with a place is the right answer")]
+
+pub mod bins;
+pub mod pod;
+pub mod process;
+pub mod s3;
+pub mod tree;
+pub mod wait;
+
+/// Ends the running test early, with a line that is seen without `--nocapture`.
+///
+/// ```text
+/// SKIPPED e2e::chain::as_pid_1: unshare --pid is not permitted here
+/// ```
+#[macro_export]
+macro_rules! skip {
+    ($($reason:tt)+) => {{
+        $crate::announce_skip(&format!($($reason)+));
+        return;
+    }};
+}
+
+/// Writes the line of [`skip!`] past the test runner's capture.
+pub fn announce_skip(reason: &str) {
+    use std::io::Write;
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // A runner without stderr has nobody to tell.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+}

@@ -1,0 +1,52 @@
+//! Where the programs under test are.
+//!
+//! They are built once per test run, by the same cargo, into the same target
+//! directory and with the same profile as the tests themselves.
+//! `POD_UTILS_BIN_DIR` names a directory of ready-made programs instead, so that
+//! the same tests can judge what is shipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of one of the programs: `entrypoint`, `sidecar`,
+/// `entrypoint-wrapper` or `podutils`.
+pub fn program(name: &str) -> PathBuf {
+    let path = dir().join(name);
+    assert!(path.is_file(), "{} is missing", path.display());
+    path
+}
+
+/// The directory that holds the programs, built if need be.
+pub fn dir() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| match std::env::var_os("POD_UTILS_BIN_DIR") {
+        Some(dir) => std::path::absolute(dir).expect("a directory name"),
+        None => build(),
+    })
+}
+
+/// Cargo's layout is `<target>[/<triple>]/<profile>/deps/<this test>`.
+fn build() -> PathBuf {
+    let own = std::env::current_exe().expect("the test's own path");
+    let profile_dir = own.ancestors().nth(2).expect("cargo's layout").to_owned();
+    let target_dir = profile_dir.ancestors().skip(1).find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let target_dir = target_dir.expect("a target directory of cargo");
+    let mut cargo = Command::new(env!("CARGO"));
+    // The whole workspace, so that cargo unifies features as it did for the
+    // tests and builds no dependency a second time.
+    cargo.args(["build", "--quiet", "--workspace", "--bins", "--target-dir"]).arg(target_dir);
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    match profile_dir.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => {}
+        Some(profile) => {
+            cargo.args(["--profile", profile]);
+        }
+    }
+    if profile_dir.parent() != Some(target_dir) {
+        cargo.arg("--target").arg(profile_dir.parent().and_then(Path::file_name).expect("a triple"));
+    }
+    let status = cargo.status().expect("cargo starts");
+    assert!(status.success(), "the programs under test could not be built");
+    profile_dir
+}

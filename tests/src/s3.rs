@@ -1,0 +1,278 @@
+//! An S3 server in this process: `s3s` with its file-system store, requests
+//! signed by `SigV4` or refused, faults on request.
+
+use crate::pod::{files_below, json_of};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+/// The one bucket.
+pub const BUCKET: &str = "bucket";
+const ACCESS_KEY: &str = "AKIAPODUTILSTEST";
+const SECRET_KEY: &str = "the-secret-key-of-the-test-server";
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Script = Box<dyn Fn(&Seen) -> Fault + Send + Sync>;
+
+/// A request as the server saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its method.
+    pub method: Method,
+    /// The object's key; empty for the bucket itself.
+    pub key: String,
+    /// The query, without the question mark.
+    pub query: String,
+    /// How many requests with this method, key and query came before.
+    pub earlier: usize,
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is served.
+    None,
+    /// It is answered with this status and not served.
+    Status(u16),
+    /// It is served this much later.
+    Delay(Duration),
+    /// It is accepted and never answered.
+    Hang,
+    /// The connection is closed without an answer, and it is not served.
+    Reset,
+    /// It is served, and the connection is closed without an answer.
+    LostAnswer,
+}
+
+/// The server; it ends with the value.
+#[derive(Debug)]
+pub struct S3 {
+    root: tempfile::TempDir,
+    endpoint: String,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+struct Shared {
+    service: S3Service,
+    seen: Mutex<Vec<Seen>>,
+    script: Mutex<Script>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("seen", &self.seen).finish_non_exhaustive()
+    }
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl S3 {
+    /// Starts a server with one empty bucket, [`BUCKET`].
+    pub fn start() -> Self {
+        let root = tempfile::Builder::new().prefix("pod-utils-s3-").tempdir().expect("a directory");
+        fs::create_dir(root.path().join(BUCKET)).expect("the bucket");
+        let store = s3s_fs::FileSystem::new(root.path()).expect("the store");
+        let mut builder = S3ServiceBuilder::new(store);
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let shared = Arc::new(Shared {
+            service: builder.build(),
+            seen: Mutex::default(),
+            script: Mutex::new(Box::new(|_| Fault::None)),
+        });
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+        listener.set_nonblocking(true).expect("not blocking");
+        let (stop, stopped) = oneshot::channel();
+        let served = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || serve(listener, &served, stopped));
+        Self { root, endpoint, shared, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Decides what happens to each request from now on.
+    pub fn script(&self, script: impl Fn(&Seen) -> Fault + Send + Sync + 'static) {
+        *self.shared.script.lock().unwrap() = Box::new(script);
+    }
+
+    /// The requests so far, in order of arrival.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Writes an `s3_credentials_file` for this server.
+    pub fn credentials_file(&self, dir: &Path) -> PathBuf {
+        let path = dir.join("s3-credentials.json");
+        let text = json!({
+            "region": "us-east-1",
+            "endpoint": self.endpoint,
+            "insecure": true,
+            "s3_force_path_style": true,
+            "access_key": ACCESS_KEY,
+            "secret_key": SECRET_KEY,
+        });
+        fs::write(&path, text.to_string()).expect("the credentials file");
+        path
+    }
+
+    /// The same as environment variables.
+    pub fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+            ("AWS_REGION", "us-east-1".to_owned()),
+        ]
+    }
+
+    /// `gcs_options` that deliver `items` to the bucket.
+    pub fn options(&self, dir: &Path, items: &[PathBuf]) -> Value {
+        json!({
+            "items": items,
+            "bucket": format!("s3://{BUCKET}"),
+            "path_strategy": "explicit",
+            "s3_credentials_file": self.credentials_file(dir),
+            "dry_run": false,
+        })
+    }
+
+    /// The keys of all objects, sorted.
+    pub fn keys(&self) -> Vec<String> {
+        files_below(&self.root.path().join(BUCKET)).into_iter().filter(|key| !key.contains(".tmp.")).collect()
+    }
+
+    /// An object's bytes.
+    #[track_caller]
+    pub fn object(&self, key: &str) -> Vec<u8> {
+        let path = self.root.path().join(BUCKET).join(key);
+        fs::read(&path).unwrap_or_else(|error| panic!("{key}: {error}; there are {:?}", self.keys()))
+    }
+
+    /// An object as text.
+    #[track_caller]
+    pub fn text(&self, key: &str) -> String {
+        String::from_utf8_lossy(&self.object(key)).into_owned()
+    }
+
+    /// An object as JSON.
+    #[track_caller]
+    pub fn json(&self, key: &str) -> Value {
+        json_of(&self.root.path().join(BUCKET).join(key))
+    }
+
+    /// The parts of uploads that were begun and neither completed nor aborted.
+    pub fn open_uploads(&self) -> Vec<String> {
+        let names = fs::read_dir(self.root.path()).expect("the store").flatten();
+        names
+            .map(|entry| entry.file_name().display().to_string())
+            .filter(|name| name.contains("upload_id"))
+            .collect()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        // Both fail only when the thread has ended.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+fn serve(listener: std::net::TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener).expect("in the runtime");
+        let accepting = async {
+            loop {
+                if let Ok((connection, _)) = listener.accept().await {
+                    tokio::spawn(serve_connection(connection, Arc::clone(shared)));
+                }
+            }
+        };
+        tokio::select! {
+            () = accepting => {}
+            // The test is over; connections end with the runtime.
+            _ = stopped => {}
+        }
+    });
+    // A hanging request must not hang the test's end.
+    runtime.shutdown_background();
+}
+
+async fn serve_connection(connection: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
+    let server = auto::Builder::new(TokioExecutor::new());
+    // A connection that a script resets ends with an error, as it should.
+    let _ = server.serve_connection(TokioIo::new(connection), service).await;
+}
+
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<s3s::Body>, Failure> {
+    let fault = shared.note(&request);
+    match fault {
+        Fault::None => shared.serve(request).await,
+        Fault::Status(status) => {
+            let mut response = Response::new(s3s::Body::from(Bytes::from_static(
+                b"<?xml version=\"1.0\"?><Error><Code>Scripted</Code><Message>a scripted fault</Message></Error>",
+            )));
+            *response.status_mut() = StatusCode::from_u16(status)?;
+            Ok(response)
+        }
+        Fault::Delay(delay) => {
+            tokio::time::sleep(delay).await;
+            shared.serve(request).await
+        }
+        Fault::Hang => std::future::pending().await,
+        Fault::Reset => Err("reset by the script".into()),
+        Fault::LostAnswer => {
+            shared.serve(request).await?;
+            Err("the answer is lost by the script".into())
+        }
+    }
+}
+
+impl Shared {
+    async fn serve(&self, request: Request<Incoming>) -> Result<Response<s3s::Body>, Failure> {
+        let service = self.service.clone();
+        hyper::service::Service::call(&service, request).await.map_err(|error| format!("{error:?}").into())
+    }
+
+    fn note(&self, request: &Request<Incoming>) -> Fault {
+        let path = request.uri().path().trim_start_matches('/');
+        let key = path.strip_prefix(BUCKET).unwrap_or(path).trim_start_matches('/');
+        let mut request = Seen {
+            method: request.method().clone(),
+            key: key.to_owned(),
+            query: request.uri().query().unwrap_or_default().to_owned(),
+            earlier: 0,
+        };
+        let mut seen = self.seen.lock().unwrap();
+        let same = |other: &&Seen| {
+            other.method == request.method && other.key == request.key && other.query == request.query
+        };
+        request.earlier = seen.iter().filter(same).count();
+        seen.push(request.clone());
+        drop(seen);
+        (self.script.lock().unwrap())(&request)
+    }
+}
