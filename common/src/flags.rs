@@ -46,14 +46,20 @@ impl fmt::Display for FlagError {
 
 impl std::error::Error for FlagError {}
 
-impl From<clap::Error> for FlagError {
-    fn from(error: clap::Error) -> Self {
-        let exit_status = if error.use_stderr() { crate::codes::EXIT_USAGE } else { 0 };
+impl FlagError {
+    /// What clap answers. Where it leaves the usage out, it is put in.
+    fn new(error: &clap::Error, command: &mut Command) -> Self {
         let mut text = error.render().to_string();
         if !text.ends_with('\n') {
             text.push('\n');
         }
-        Self { text, exit_status }
+        if !error.use_stderr() {
+            return Self { text, exit_status: 0 };
+        }
+        if !text.contains("Usage: ") {
+            text = format!("{text}\n{}\n", command.render_usage());
+        }
+        Self { text, exit_status: crate::codes::EXIT_USAGE }
     }
 }
 
@@ -64,8 +70,9 @@ impl From<clap::Error> for FlagError {
 /// A flag with [`ArgAction::Append`] collects, of every other the last one counts.
 pub fn parse(command: Command, args: impl IntoIterator<Item = OsString>) -> Result<ArgMatches, FlagError> {
     let mut command = prepare(command);
-    let rewritten = rewrite(&mut command, &mut args.into_iter())?;
-    Ok(command.try_get_matches_from(rewritten)?)
+    rewrite(&mut command, &mut args.into_iter())
+        .and_then(|rewritten| command.try_get_matches_from_mut(rewritten))
+        .map_err(|error| FlagError::new(&error, &mut command))
 }
 
 /// Whether the flag is a bool one.
@@ -110,7 +117,7 @@ fn go_bool() -> impl TypedValueParser<Value = bool> {
 fn rewrite(
     command: &mut Command,
     args: &mut dyn Iterator<Item = OsString>,
-) -> Result<Vec<OsString>, FlagError> {
+) -> Result<Vec<OsString>, clap::Error> {
     let mut rewritten = vec![OsString::from(command.get_name())];
     let mut positionals = vec![OsString::from("--")];
     while let Some(arg) = args.next() {
@@ -125,7 +132,7 @@ fn rewrite(
         let name = OsStr::from_bytes(&body[..equals.unwrap_or(body.len())]);
         if name.is_empty() || name.as_bytes().starts_with(b"-") {
             let text = format!("bad flag syntax: {}", crate::excerpt::excerpt(&arg.to_string_lossy()));
-            return Err(command.error(ErrorKind::UnknownArgument, text).into());
+            return Err(command.error(ErrorKind::UnknownArgument, text));
         }
         let known = command.get_arguments().find(|arg| is_named(arg, name));
         let (takes_next, stop) = match known {
@@ -161,4 +168,155 @@ fn flag_body(arg: &OsStr) -> Option<&[u8]> {
 
 fn is_named(arg: &Arg, name: &OsStr) -> bool {
     arg.get_long_and_visible_aliases().is_some_and(|names| names.iter().any(|long| name == *long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duration::GoDuration;
+    use clap::value_parser;
+
+    fn command() -> Command {
+        Command::new("tool")
+            .version("1.2.3")
+            .arg(
+                Arg::new("timeout").long("timeout").value_parser(value_parser!(GoDuration)).help("the limit"),
+            )
+            .arg(Arg::new("sub-dir").long("sub-dir"))
+            .arg(Arg::new("keep").long("keep").action(ArgAction::SetTrue))
+            .arg(Arg::new("dry-run").long("dry-run").default_value("true").value_parser(value_parser!(bool)))
+            .arg(Arg::new("media-type").long("media-type").action(ArgAction::Append))
+    }
+
+    fn parsed(args: &[&str]) -> ArgMatches {
+        parse(command(), args.iter().map(OsString::from)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn refused(args: &[&str]) -> String {
+        let error = parse(command(), args.iter().map(OsString::from)).expect_err("refused");
+        assert_eq!(error.exit_status(), 2, "{error}");
+        assert!(error.text().contains("Usage: tool"), "with usage: {error}");
+        error.text().to_owned()
+    }
+
+    fn string(matches: &ArgMatches, name: &str) -> Option<String> {
+        matches.get_one::<String>(name).cloned()
+    }
+
+    fn positionals(matches: &ArgMatches) -> Vec<String> {
+        let values = matches.get_many::<OsString>(POSITIONALS).unwrap_or_default();
+        values.map(|value| value.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn o_70_one_dash_or_two_equals_or_next_argument() {
+        for args in [
+            &["-sub-dir=a", "x"][..],
+            &["--sub-dir=a", "x"],
+            &["-sub-dir", "a", "x"],
+            &["--sub-dir", "a", "x"],
+        ] {
+            let matches = parsed(args);
+            assert_eq!(string(&matches, "sub-dir").as_deref(), Some("a"));
+            assert_eq!(positionals(&matches), ["x"]);
+        }
+        assert_eq!(string(&parsed(&["--sub-dir="]), "sub-dir").as_deref(), Some(""));
+        assert_eq!(string(&parsed(&["--sub-dir", ""]), "sub-dir").as_deref(), Some(""));
+        assert_eq!(string(&parsed(&["--sub-dir=a=b"]), "sub-dir").as_deref(), Some("a=b"));
+        assert_eq!(string(&parsed(&["--sub-dir", "--keep"]), "sub-dir").as_deref(), Some("--keep"));
+        assert_eq!(string(&parsed(&["--sub-dir", "--"]), "sub-dir").as_deref(), Some("--"));
+        assert_eq!(string(&parsed(&[]), "sub-dir"), None);
+    }
+
+    #[test]
+    fn o_71_bools_take_a_value_only_with_equals() {
+        let matches = parsed(&["--dry-run", "false"]);
+        assert!(matches.get_flag("dry-run"));
+        assert_eq!(positionals(&matches), ["false"]);
+        assert!(!parsed(&["--dry-run=false"]).get_flag("dry-run"));
+        assert!(parsed(&[]).get_flag("dry-run"));
+        assert!(!parsed(&[]).get_flag("keep"));
+        assert!(parsed(&["-keep"]).get_flag("keep"));
+        for yes in ["1", "t", "T", "true", "TRUE", "True"] {
+            assert!(parsed(&[&format!("-keep={yes}")]).get_flag("keep"), "{yes}");
+        }
+        for no in ["0", "f", "F", "false", "FALSE", "False"] {
+            assert!(!parsed(&[&format!("-keep={no}")]).get_flag("keep"), "{no}");
+            assert!(!parsed(&[&format!("--dry-run={no}")]).get_flag("dry-run"), "{no}");
+        }
+        for bad in ["yes", "", "tRUE", "2"] {
+            let text = refused(&[&format!("--keep={bad}")]);
+            assert!(text.contains("--keep"), "{text}");
+        }
+    }
+
+    #[test]
+    fn o_72_parsing_stops_at_the_first_positional() {
+        assert_eq!(positionals(&parsed(&["a", "--keep", "-x"])), ["a", "--keep", "-x"]);
+        assert_eq!(positionals(&parsed(&["--keep", "-", "--keep"])), ["-", "--keep"]);
+        assert_eq!(positionals(&parsed(&["--", "--keep", "--", "x"])), ["--keep", "--", "x"]);
+        assert_eq!(positionals(&parsed(&["a", "--", "b"])), ["a", "--", "b"]);
+        assert_eq!(positionals(&parsed(&["", "a"])), ["", "a"]);
+        assert!(positionals(&parsed(&["--"])).is_empty());
+        assert!(!parsed(&["a", "--keep"]).get_flag("keep"));
+    }
+
+    #[test]
+    fn o_73_syntax_errors_are_exit_status_2_with_usage() {
+        assert!(refused(&["---keep"]).contains("bad flag syntax: ---keep"));
+        assert!(refused(&["-=x"]).contains("bad flag syntax: -=x"));
+        assert!(refused(&["--=x"]).contains("bad flag syntax: --=x"));
+        assert!(refused(&["--nothing"]).contains("--nothing"));
+        assert!(refused(&["-x"]).contains("-x"));
+        assert!(refused(&["--sub-dir"]).contains("--sub-dir"));
+        let text = refused(&["--timeout=1d"]);
+        assert!(text.contains("--timeout") && text.contains("300ms"), "{text}");
+        assert!(refused(&["--time-out=1s"]).contains("'--timeout'"), "a suggestion");
+        assert!(refused(&["--nothing", "-h"]).contains("--nothing"), "the first problem counts");
+    }
+
+    #[test]
+    fn o_73_of_repeated_flags_the_last_counts_except_lists() {
+        let matches = parsed(&["--sub-dir=a", "-keep", "--sub-dir", "b", "--keep=0"]);
+        assert_eq!(string(&matches, "sub-dir").as_deref(), Some("b"));
+        assert!(!matches.get_flag("keep"));
+        let matches = parsed(&["--media-type=a:b", "-media-type", "c:d"]);
+        let list: Vec<_> = matches.get_many::<String>("media-type").expect("given").collect();
+        assert_eq!(list, ["a:b", "c:d"]);
+    }
+
+    #[test]
+    fn o_74_durations_are_gos() {
+        let matches = parsed(&["-timeout", "1h30m"]);
+        assert_eq!(
+            matches.get_one::<GoDuration>("timeout").map(ToString::to_string).as_deref(),
+            Some("1h30m0s")
+        );
+        assert!(parsed(&["--timeout=0"]).get_one::<GoDuration>("timeout").is_some_and(|d| d.is_zero()));
+        refused(&["--timeout=90"]);
+        assert!(parsed(&["--timeout", "-1s"]).get_one::<GoDuration>("timeout").is_some());
+    }
+
+    #[test]
+    fn o_5_help_and_version_are_exit_status_0() {
+        for flag in ["-h", "-help", "--help"] {
+            let error = parse(command(), [OsString::from(flag)]).expect_err("help");
+            assert_eq!(error.exit_status(), 0);
+            for part in ["Usage: tool", "--timeout", "the limit", "--dry-run[=<BOOL>]", "[ARGS]..."] {
+                assert!(error.text().contains(part), "{part} in {}", error.text());
+            }
+            assert!(error.text().ends_with('\n'));
+        }
+        let error = parse(command(), ["-version".into()]).expect_err("version");
+        assert_eq!((error.exit_status(), error.text()), (0, "tool 1.2.3\n"));
+    }
+
+    #[test]
+    fn a_command_may_define_its_positionals_itself() {
+        let own = Arg::new(POSITIONALS).num_args(0..).value_parser(value_parser!(String));
+        let args = ["--keep", "a", "-b"].map(OsString::from);
+        let matches = parse(command().arg(own), args).unwrap_or_else(|error| panic!("{error}"));
+        let values: Vec<_> = matches.get_many::<String>(POSITIONALS).expect("given").collect();
+        assert_eq!(values, ["a", "-b"]);
+    }
 }

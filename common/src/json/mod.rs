@@ -81,3 +81,6 @@ pub fn decode<T: Document>(target: &mut T, text: &str) -> Result<Notes, JsonErro
     Raw { text: raw.get(), path: "" }.set_object(target, &mut notes)?;
     Ok(notes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ impl<'a> Raw<'a> {
             return Ok(());
         }
         for (key, text) in self.members("an object with strings as values")? {
-            let path = dotted(self.path, &key);
+            let path = dotted(self.path, &excerpt(&key));
             let mut string = String::new();
             Raw { text, path: &path }.set_string(&mut string)?;
             target.insert(key, string);
