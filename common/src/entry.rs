@@ -62,3 +62,31 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn o_30_the_log_is_checked_before_the_marker_and_nothing_else() {
+        let mut entry = Entry::default();
+        assert_eq!(entry.validate(), Err(EntryError::ProcessLog));
+        entry.process_log = "/logs/log".to_owned();
+        assert_eq!(entry.validate(), Err(EntryError::MarkerFile));
+        entry.marker_file = "/logs/marker".to_owned();
+        assert_eq!(entry.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_is_written_as_contract_1_4_says_and_read_back() {
+        let text = r#"{"args":["make","test"],"container_name":"test","process_log":"/logs/log","marker_file":"/logs/m","metadata_file":"/logs/x"}"#;
+        let mut entry = Entry::default();
+        assert!(json::decode(&mut entry, text).expect("decoded").is_empty());
+        assert_eq!(json::to_go_string(&entry), text);
+        assert_eq!(
+            json::to_go_string(&Entry::default()),
+            r#"{"process_log":"","marker_file":"","metadata_file":""}"#
+        );
+    }
+}

@@ -177,3 +177,183 @@ pub fn clean(path: &str) -> String {
         (false, false) => parts.join("/"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job_spec::Pull;
+
+    fn strategy(name: &str, org: &str, repo: &str) -> PathStrategy {
+        PathStrategy::new(name, org, repo).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn spec(job_type: &str, job: &str, build_id: &str) -> JobSpec {
+        JobSpec {
+            job_type: job_type.into(),
+            job: job.to_owned(),
+            build_id: build_id.to_owned(),
+            ..JobSpec::default()
+        }
+    }
+
+    fn presubmit(job: &str, build_id: &str, org: &str, repo: &str, number: i64) -> JobSpec {
+        let refs = Refs {
+            org: org.to_owned(),
+            repo: repo.to_owned(),
+            pulls: vec![Pull { number, ..Pull::default() }],
+            ..Refs::default()
+        };
+        JobSpec { refs: Some(refs), ..spec("presubmit", job, build_id) }
+    }
+
+    #[test]
+    fn v_rs_1_to_10_repo_segments() {
+        let explicit = strategy("explicit", "", "");
+        let single = strategy("single", "org", "repo");
+        let legacy = strategy("legacy", "org", "repo");
+        for (id, strategy, org, repo, segment) in [
+            ("V-RS-1", &explicit, "org", "repo", "org_repo"),
+            ("V-RS-2", &explicit, "gerrit", "foo/bar", "gerrit_foo_bar"),
+            ("V-RS-3", &single, "org", "repo", ""),
+            ("V-RS-4", &single, "org2", "repo", "org2_repo"),
+            ("V-RS-5", &single, "org", "other", "org_other"),
+            ("V-RS-6", &legacy, "org", "repo", ""),
+            ("V-RS-7", &legacy, "other", "repo", "other_repo"),
+            ("V-RS-8", &legacy, "other", "wild", "other_wild"),
+            ("V-RS-9", &legacy, "gerrit", "foo/bar", "gerrit_foo_bar"),
+            ("V-RS-10", &legacy, "https://org", "repo/sub", "org_repo_sub"),
+            // U-4 and U-5 beyond the vectors.
+            ("legacy, unchanged", &legacy, "org", "foo/bar", "foo/bar"),
+            ("both schemes, slashes", &explicit, "https://http://org//", "r", "org_r"),
+            ("wrong order of schemes", &explicit, "http://https://org", "r", "https://org_r"),
+        ] {
+            assert_eq!(strategy.repo_segment(org, repo), segment, "{id}");
+        }
+    }
+
+    #[test]
+    fn o_40_a_strategy_must_be_known_and_have_its_defaults() {
+        assert_eq!(PathStrategy::new("explicit", "", ""), Ok(PathStrategy::Explicit));
+        for (name, org, repo, message) in [
+            ("", "", "", r#"path_strategy: "" is unknown; allowed are explicit, legacy and single"#),
+            (
+                "whatever",
+                "o",
+                "r",
+                r#"path_strategy: "whatever" is unknown; allowed are explicit, legacy and single"#,
+            ),
+            (
+                "legacy",
+                "",
+                "r",
+                "path_strategy legacy needs default_org and default_repo; default_org is empty",
+            ),
+            (
+                "single",
+                "o",
+                "",
+                "path_strategy single needs default_org and default_repo; default_repo is empty",
+            ),
+        ] {
+            let error = PathStrategy::new(name, org, repo).expect_err("refused");
+            assert_eq!(error.to_string(), message);
+        }
+    }
+
+    #[test]
+    fn v_jp_1_to_4_job_paths() {
+        let default = strategy("legacy", "org", "repo");
+        let other = strategy("legacy", "some", "other");
+        let pull = presubmit("job", "number", "org", "repo", 1);
+        for (id, spec, strategy, path) in [
+            ("V-JP-1", &spec("periodic", "job", "number"), &other, "logs/job/number"),
+            ("V-JP-2", &spec("postsubmit", "job", "number"), &other, "logs/job/number"),
+            ("V-JP-3", &pull, &default, "pr-logs/pull/1/job/number"),
+            ("V-JP-4", &pull, &other, "pr-logs/pull/org_repo/1/job/number"),
+            ("U-1, batch", &spec("batch", "job", "number"), &other, "pr-logs/pull/batch/job/number"),
+        ] {
+            assert_eq!(job_path(spec, strategy).as_deref(), Ok(path), "{id}");
+        }
+    }
+
+    #[test]
+    fn u_1_an_unknown_type_and_u_7_a_presubmit_without_pulls_are_clear_errors() {
+        let explicit = PathStrategy::Explicit;
+        let error = job_path(&spec("Periodic", "j", "1"), &explicit).expect_err("refused");
+        assert_eq!(
+            error.to_string(),
+            "JOB_SPEC: type: \"Periodic\" is unknown; allowed are presubmit, postsubmit, periodic and batch"
+        );
+        assert!(latest_build_paths(&spec("", "j", "1"), None).is_err());
+        let mut odd = spec("presubmit", "j", "1");
+        assert_eq!(job_path(&odd, &explicit), Err(PathError::NoRefs));
+        odd.refs = Some(Refs::default());
+        assert_eq!(job_path(&odd, &explicit), Err(PathError::NoPulls));
+        assert_eq!(latest_build_paths(&odd, Some(&explicit)), Err(PathError::NoPulls));
+    }
+
+    #[test]
+    fn v_al_1_to_3_aliases() {
+        assert_eq!(alias_path(&spec("periodic", "job", "number")), None);
+        assert_eq!(alias_path(&spec("postsubmit", "job", "number")), None);
+        let pull = presubmit("job", "number", "org", "repo", 1);
+        assert_eq!(alias_path(&pull).as_deref(), Some("pr-logs/directory/job/number.txt"));
+        assert_eq!(alias_path(&spec("batch", "job", "number")), None);
+    }
+
+    #[test]
+    fn v_lb_1_to_5_latest_builds() {
+        let job = "pull-kubernetes-unit";
+        let pull = presubmit(job, "1", "kubernetes", "test-infra", 1234);
+        let directory = "pr-logs/directory/pull-kubernetes-unit/latest-build.txt";
+        let own = "pr-logs/pull/kubernetes_test-infra/1234/pull-kubernetes-unit/latest-build.txt";
+        let single = strategy("single", "defaultorg", "defaultrepo");
+        let paths = |spec: &JobSpec, strategy| {
+            latest_build_paths(spec, strategy).unwrap_or_else(|error| panic!("{error}"))
+        };
+        assert_eq!(paths(&pull, Some(&PathStrategy::Explicit)), [directory, own], "V-LB-1");
+        assert_eq!(paths(&pull, Some(&single)), [directory, own], "V-LB-2");
+        assert_eq!(paths(&pull, None), [directory], "V-LB-3");
+        assert_eq!(paths(&spec("batch", job, "1"), Some(&single)), [directory], "V-LB-4");
+        let unit = spec("postsubmit", "ci-kubernetes-unit", "1");
+        assert_eq!(paths(&unit, None), ["logs/ci-kubernetes-unit/latest-build.txt"], "V-LB-5");
+    }
+
+    #[test]
+    fn u_1_to_3_paths_are_joined_and_cleaned() {
+        assert_eq!(join(&["prefix/", "logs/job/1", "sub"]), "prefix/logs/job/1/sub");
+        assert_eq!(join(&["", "logs/job/1", ""]), "logs/job/1");
+        assert_eq!(join(&["", ""]), "");
+        assert_eq!(join(&["a", "../b"]), "b");
+        assert_eq!(job_path(&spec("periodic", "", "1"), &PathStrategy::Explicit).as_deref(), Ok("logs/1"));
+        // The cases of Go's own tests of path.Clean.
+        for (path, cleaned) in [
+            ("", "."),
+            ("abc", "abc"),
+            ("abc/def", "abc/def"),
+            (".", "."),
+            ("..", ".."),
+            ("../..", "../.."),
+            ("../../abc", "../../abc"),
+            ("/abc", "/abc"),
+            ("/", "/"),
+            ("abc/", "abc"),
+            ("./", "."),
+            ("../", ".."),
+            ("/abc/", "/abc"),
+            ("abc//def//ghi", "abc/def/ghi"),
+            ("///abc", "/abc"),
+            ("abc/./def", "abc/def"),
+            ("/./abc/def", "/abc/def"),
+            ("abc/def/ghi/../jkl", "abc/def/jkl"),
+            ("abc/def/../..", "."),
+            ("/abc/def/../..", "/"),
+            ("abc/def/../../..", ".."),
+            ("/abc/def/../../..", "/"),
+            ("abc/def/../../../ghi/jkl/../../../mno", "../../mno"),
+            ("abc/../../././../def", "../../def"),
+        ] {
+            assert_eq!(clean(path), cleaned, "{path}");
+        }
+    }
+}

@@ -281,3 +281,6 @@ impl Refs {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;
