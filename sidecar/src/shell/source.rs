@@ -1,7 +1,18 @@
 //! What an object's content is read from: restartable and confined.
+//!
+//! Every attempt opens the file anew. What is read is at most its size when it
+//! was opened, so a log that still grows, or a file that never ends, gives an
+//! object of known length.
 
 use bytes::Bytes;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use common::confined::{self, Opened};
+use rustix::buffer::spare_capacity;
+use rustix::fs::{FileType, OFlags, Stat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,5 +61,163 @@ impl FileSource {
     /// A file below an item's directory, whose handle it cannot leave.
     pub fn in_item(dir: Arc<Dir>, path: PathBuf) -> Self {
         Self { place: Place::Item { dir, path } }
+    }
+
+    /// Opens the file; anything but a regular file is an error.
+    pub fn open(&self) -> io::Result<OpenFile> {
+        let fd: OwnedFd = match &self.place {
+            Place::Configured(path) => match confined::open(path)? {
+                Opened::File(file) => file.into(),
+                Opened::Absent => return Err(io::ErrorKind::NotFound.into()),
+            },
+            Place::Item { dir, path } => open_below(dir, path)?.into(),
+        };
+        OpenFile::new(fd)
+    }
+}
+
+fn open_below(dir: &Dir, path: &std::path::Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(flags.bits().cast_signed());
+    Ok(dir.open_with(path, &options)?.into_std())
+}
+
+/// An open regular file, read up to the size it had when it was opened.
+#[derive(Debug)]
+pub struct OpenFile {
+    fd: OwnedFd,
+    stamp: Stamp,
+    left: u64,
+}
+
+impl OpenFile {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(&fd)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::RegularFile {
+            let what = confined::describe(kind);
+            return Err(io::Error::other(format!("it is {what}, not a regular file")));
+        }
+        let stamp = Stamp::of(&stat);
+        Ok(Self { fd, stamp, left: stamp.size })
+    }
+
+    /// What identified the content when the file was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// How many bytes there are still to be read.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Fills the spare capacity of `buffer`, in one read; 0 means the end.
+    pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if self.left == 0 {
+            return Ok(0);
+        }
+        let before = buffer.len();
+        let read = loop {
+            match rustix::io::read(&self.fd, spare_capacity(buffer)) {
+                Ok(read) => break read,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let kept = usize::try_from(self.left).unwrap_or(usize::MAX).min(read);
+        buffer.truncate(before + kept);
+        self.left -= kept as u64;
+        Ok(kept)
+    }
+
+    /// Whether the file is another one than when it was opened: grown, cut,
+    /// written, renamed or deleted.
+    pub fn changed(&self) -> bool {
+        // A file that cannot be asked any more is taken for a changed one.
+        rustix::fs::fstat(&self.fd).map_or(true, |stat| Stamp::of(&stat) != self.stamp)
+    }
+}
+
+impl Stamp {
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self {
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            mtime_ns: nanoseconds(i128::from(stat.st_mtime), i128::from(stat.st_mtime_nsec)),
+            ctime_ns: nanoseconds(i128::from(stat.st_ctime), i128::from(stat.st_ctime_nsec)),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+        }
+    }
+}
+
+fn nanoseconds(seconds: i128, fraction: i128) -> i128 {
+    seconds * 1_000_000_000 + fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+
+    fn read_all(source: &FileSource) -> io::Result<Vec<u8>> {
+        let mut file = source.open()?;
+        let mut all = Vec::new();
+        loop {
+            all.reserve(7);
+            if file.read(&mut all)? == 0 {
+                return Ok(all);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_gives_what_it_held_when_it_was_opened() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("log");
+        std::fs::write(&path, "twelve bytes").expect("written");
+        let source = FileSource::configured(path.clone());
+        let mut file = source.open().expect("opened");
+        let mut append = File::options().append(true).open(&path).expect("opened");
+        append.write_all(b" and more").expect("written");
+        let mut all = Vec::with_capacity(100);
+        while file.read(&mut all).expect("read") > 0 {}
+        assert_eq!(all, b"twelve bytes");
+        assert!(file.changed());
+        assert_eq!(read_all(&source).expect("read"), b"twelve bytes and more");
+        assert!(!source.open().expect("opened").changed());
+    }
+
+    #[test]
+    fn an_item_is_not_left() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let item = dir.path().join("item");
+        std::fs::create_dir(&item).expect("made");
+        std::fs::write(dir.path().join("secret"), "s").expect("written");
+        std::fs::write(item.join("file"), "content").expect("written");
+        symlink("../secret", item.join("out")).expect("linked");
+        symlink("file", item.join("inside")).expect("linked");
+        symlink(".", item.join("self")).expect("linked");
+        let handle = Arc::new(Dir::open_ambient_dir(&item, ambient_authority()).expect("opened"));
+        let source = |path: &str| FileSource::in_item(Arc::clone(&handle), PathBuf::from(path));
+        assert_eq!(read_all(&source("inside")).expect("read"), b"content");
+        assert_eq!(read_all(&source("self/self/file")).expect("read"), b"content");
+        for refused in ["out", "../secret", "self", "none", "/etc/passwd"] {
+            assert!(source(refused).open().is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, 0o600.into(), 0).expect("made");
+        let handle = Dir::open_ambient_dir(dir.path(), ambient_authority()).expect("opened");
+        let error = FileSource::in_item(Arc::new(handle), PathBuf::from("pipe")).open().expect_err("refused");
+        assert!(error.to_string().contains("named pipe"), "{error}");
+        assert!(FileSource::configured(path).open().is_err());
     }
 }

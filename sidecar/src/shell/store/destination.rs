@@ -105,3 +105,50 @@ impl fmt::Display for Destination {
         if prefix.is_empty() { Ok(()) } else { write!(f, "/{prefix}") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gs(bucket: &str, prefix: &str) -> Destination {
+        Destination::Gs { bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    }
+
+    #[test]
+    fn v_su_1_to_7_bucket_strings() {
+        let s3 = Destination::S3 { bucket: "prow-artifacts".to_owned(), prefix: "test".to_owned() };
+        let vectors = [
+            ("s3://prow-artifacts/test", s3),
+            (
+                "gs://prow-artifacts/pr-logs/bazel-build/test.log",
+                gs("prow-artifacts", "pr-logs/bazel-build/test.log"),
+            ),
+            ("gs://prow-artifacts", gs("prow-artifacts", "")),
+            ("prow-artifacts", gs("prow-artifacts", "")),
+            ("gs://my-floppy-backup/a://doom2.wad.006", gs("my-floppy-backup", "a://doom2.wad.006")),
+            ("name/prefix/", gs("name", "prefix")),
+            ("file:///abs/dir", Destination::File { root: PathBuf::from("/abs/dir") }),
+        ];
+        for (text, expected) in vectors {
+            assert_eq!(Destination::parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_are_one_line_with_option_value_and_what_is_allowed() {
+        for text in ["", "gs://", "s3:///x", "://bucket", "/abs/dir", "file://rel", "az://x", "gs://a b"] {
+            let error = Destination::parse(text).expect_err(text).to_string();
+            assert!(error.starts_with(&format!("bucket {text:?}: ")), "{error}");
+            assert!(error.contains("allowed are gs://NAME") && !error.contains('\n'), "{error}");
+        }
+        assert!(Destination::local_dir("relative").is_err());
+        let local = Destination::local_dir("file:///out").expect("parsed");
+        assert_eq!(local, Destination::LocalDir { root: PathBuf::from("/out") });
+    }
+
+    #[test]
+    fn v_tr_7_the_full_destination() {
+        let destination = Destination::parse("gs://bucket-A").expect("parsed");
+        assert_eq!(format!("{destination}/path/to/some/file.json"), "gs://bucket-A/path/to/some/file.json");
+    }
+}

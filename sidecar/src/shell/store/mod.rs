@@ -1,10 +1,24 @@
 //! The one module that knows how objects are stored.
 
 mod destination;
+mod failure;
+mod gcs;
+mod http;
+mod local;
+mod pending;
+mod profile;
+mod remote;
+mod s3;
 
 pub use destination::{Destination, DestinationError};
+pub(in crate::shell) use local::{Draft, Local};
+pub(in crate::shell) use remote::{Multipart, Properties, Remote};
 
+use super::transfer::UploadError;
+use pending::Pending;
+use remote::Dialect;
 use std::path::PathBuf;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// Where credentials come from (U-91 … U-93).
@@ -37,23 +51,83 @@ pub enum StoreError {
     Permanent(String),
 }
 
+impl From<UploadError> for StoreError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Transient { message, .. } => Self::Transient(message),
+            other @ (UploadError::Source(_)
+            | UploadError::Permanent(_)
+            | UploadError::ConditionFailed
+            | UploadError::Withheld(_)) => Self::Permanent(other.to_string()),
+        }
+    }
+}
+
+fn setup(message: impl Into<String>) -> StoreError {
+    StoreError::Setup(failure::one_line(&message.into()))
+}
+
+/// Installs the cryptography that TLS uses; to be called first thing in `main`.
+pub fn install_tls() {
+    // A second call finds the first one's provider, which is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// An open destination.
 #[derive(Debug)]
 pub struct Store {
     destination: Destination,
+    backend: Backend,
+    pending: Pending,
+}
+
+/// The two ways of storing.
+#[derive(Debug)]
+pub(in crate::shell) enum Backend {
+    Remote(Remote),
+    Local(Local),
 }
 
 impl Store {
     /// Opens a destination; nothing is contacted yet.
-    pub fn open(destination: &Destination, _credentials: &Credentials) -> Result<Self, StoreError> {
-        Ok(Self { destination: destination.clone() })
+    ///
+    /// Both credentials files are read when they are given, whatever the
+    /// destination is (U-91, U-93), but for directories, which need none (U-28).
+    pub fn open(destination: &Destination, credentials: &Credentials) -> Result<Self, StoreError> {
+        let pending = Pending::new();
+        let (gcs, s3) =
+            (credentials.gcs_credentials_file.as_deref(), credentials.s3_credentials_file.as_deref());
+        let backend = match destination {
+            Destination::Gs { bucket, prefix } => {
+                s3.map_or(Ok(()), s3::check)?;
+                let store = Arc::new(gcs::open(bucket, gcs)?);
+                Backend::Remote(Remote::new(store, Dialect::Gcs, prefix, pending.clone()))
+            }
+            Destination::S3 { bucket, prefix } => {
+                gcs.map_or(Ok(()), gcs::check)?;
+                let store = Arc::new(s3::open(bucket, s3)?);
+                Backend::Remote(Remote::new(store, Dialect::S3, prefix, pending.clone()))
+            }
+            Destination::File { root } | Destination::LocalDir { root } => {
+                Backend::Local(Local::new(root.clone()))
+            }
+        };
+        Ok(Self { destination: destination.clone(), backend, pending })
+    }
+
+    pub(in crate::shell) fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// Whether the store honours [`Condition`](super::transfer::Condition)s.
     ///
-    /// Becomes false when a store refuses its first conditional write.
+    /// Becomes false when a store refuses its first conditional write; from
+    /// then on conditions are ignored.
     pub fn conditional_writes(&self) -> bool {
-        true
+        match &self.backend {
+            Backend::Remote(remote) => remote.conditional_writes(),
+            Backend::Local(_) => true,
+        }
     }
 
     /// Whether content types, encodings and metadata are kept with an object.
@@ -61,18 +135,27 @@ impl Store {
     /// Directories keep none of them: nothing is compressed for them, and
     /// names of compressed files stay as they are.
     pub fn keeps_attributes(&self) -> bool {
-        matches!(self.destination, Destination::Gs { .. } | Destination::S3 { .. })
+        match &self.backend {
+            Backend::Remote(_) => true,
+            Backend::Local(_) => false,
+        }
     }
 
     /// The content of a small object, or `None` where there is none; one
     /// larger than `limit` bytes is an error.
-    #[expect(clippy::unused_async, reason = "a remote store is asked over the network")]
     pub async fn read_small(
         &self,
         key: &str,
-        _limit: usize,
+        limit: usize,
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        Err(StoreError::Permanent(format!("{} cannot be read", self.describe(key))))
+        match &self.backend {
+            Backend::Remote(remote) => remote.read_small(key, limit).await,
+            Backend::Local(local) => {
+                let (local, key) = (local.clone(), key.to_owned());
+                let read = tokio::task::spawn_blocking(move || local.read_small(&key, limit));
+                read.await.map_err(|error| StoreError::Transient(error.to_string()))?
+            }
+        }
     }
 
     /// The full destination of a key, as log records name it (U-62).
@@ -81,6 +164,7 @@ impl Store {
     }
 
     /// Waits until the clean-up of dropped uploads has been done.
-    #[expect(clippy::unused_async, reason = "a remote store is asked over the network")]
-    pub async fn settled(&self) {}
+    pub async fn settled(&self) {
+        self.pending.settled().await;
+    }
 }

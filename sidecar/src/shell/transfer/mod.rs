@@ -1,8 +1,15 @@
 //! One attempt to store one object.
 
+mod files;
+mod parts;
+mod pump;
+#[cfg(test)]
+mod tests;
+
 use super::source::{Source, Stamp};
-use super::store::{Store, Version};
+use super::store::{Backend, Store, Version};
 use crate::censor::Censor;
+use pump::{Head, Sums};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -103,12 +110,36 @@ pub enum UploadError {
 
 /// Makes one attempt to store an object. Dropping the future gives it up and
 /// aborts a multipart upload.
-#[expect(clippy::unused_async, reason = "a remote store is asked over the network")]
 pub async fn upload(
     store: &Store,
     upload: &Upload,
-    _censor: Option<&Arc<Censor>>,
-    _limits: &Limits,
+    censor: Option<&Arc<Censor>>,
+    limits: &Limits,
 ) -> Result<Stored, UploadError> {
-    Err(UploadError::Permanent(format!("{} cannot be written", store.describe(&upload.key))))
+    match store.backend() {
+        Backend::Remote(remote) => parts::store(remote, upload, censor, limits).await,
+        Backend::Local(local) => files::store(local, upload, censor).await,
+    }
+}
+
+impl Stored {
+    fn new(sums: Sums, head: &Head, version: Option<Version>) -> Self {
+        Self {
+            source_bytes: sums.source_bytes,
+            source_crc32c: sums.source_crc32c,
+            stored_bytes: sums.stored_bytes,
+            stored_crc32c: sums.stored_crc32c,
+            censored: sums.censored,
+            changed: sums.changed,
+            content_type: Some(head.content_type.clone()),
+            content_encoding: head.content_encoding.map(str::to_owned),
+            version,
+            source_stamp: sums.stamp,
+        }
+    }
+}
+
+/// The reading thread panicked, or the runtime is ending.
+fn thread_lost(error: &tokio::task::JoinError) -> UploadError {
+    UploadError::Permanent(format!("the reading thread was lost: {error}"))
 }

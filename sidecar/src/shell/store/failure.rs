@@ -1,0 +1,165 @@
+//! What a store's failure means for the next attempt.
+
+use super::http::Outcome;
+use crate::shell::transfer::UploadError;
+use std::error::Error;
+
+/// Longer messages are cut: a proxy may answer with a whole page.
+const MOST_MESSAGE_BYTES: usize = 400;
+
+/// Codes of S3 that come with a 4xx status and yet pass by themselves.
+const PASSING_CODES: &[&str] = &[
+    "RequestTimeout",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+    "BadDigest",
+    "IncompleteBody",
+    "XAmzContentSHA256Mismatch",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+];
+
+/// A failed operation, judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The object, or its bucket, does not exist.
+    NotFound(String),
+    /// The store does not know the operation.
+    NotImplemented(String),
+    /// What the operation means for the upload.
+    Upload(UploadError),
+}
+
+impl Failure {
+    pub(super) fn into_upload_error(self) -> UploadError {
+        match self {
+            Self::NotFound(message) | Self::NotImplemented(message) => UploadError::Permanent(message),
+            Self::Upload(error) => error,
+        }
+    }
+}
+
+/// Judges an error by how the operation's last request ended.
+pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failure {
+    let message = message(error, last);
+    let permanent = |message| Failure::Upload(UploadError::Permanent(message));
+    match last {
+        // Without a request, credentials or names are wrong.
+        None => permanent(message),
+        Some(Outcome::NoAnswer(_)) if message.to_lowercase().contains("certificate") => permanent(message),
+        Some(Outcome::NoAnswer(_)) => transient(message, None),
+        Some(Outcome::Answered { status, retry_after }) => match status {
+            // An answer that says success but is no use: cut off, or an error in its body.
+            200..=299 => transient(message, None),
+            412 | 304 => Failure::Upload(UploadError::ConditionFailed),
+            404 => Failure::NotFound(message),
+            501 => Failure::NotImplemented(message),
+            408 | 409 | 425 | 429 | 500..=599 => transient(message, retry_after),
+            _ if PASSING_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
+            _ => permanent(message),
+        },
+    }
+}
+
+fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failure {
+    Failure::Upload(UploadError::Transient { message, retry_after })
+}
+
+/// The store's own words in one line.
+fn message(error: &object_store::Error, last: Option<Outcome>) -> String {
+    let text = chain(error);
+    let said = match (element(&text, "Code"), element(&text, "Message")) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => return one_line(&text),
+    };
+    match last {
+        Some(Outcome::Answered { status, .. }) => one_line(&format!("{status} {said}")),
+        Some(Outcome::NoAnswer(_)) | None => one_line(&said),
+    }
+}
+
+/// An error with its causes; many of them leave the cause out of their text.
+fn chain(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The content of an XML element, as S3 and GCS answer errors.
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (content, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(content).filter(|content| !content.is_empty())
+}
+
+/// Collapses white space and control characters, and cuts what is too long.
+pub(super) fn one_line(text: &str) -> String {
+    let text = text.replace(|c: char| c.is_control(), " ");
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > MOST_MESSAGE_BYTES {
+        line.truncate(line.floor_char_boundary(MOST_MESSAGE_BYTES));
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::client::HttpErrorKind;
+    use std::time::Duration;
+
+    fn generic(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
+    }
+
+    fn answered(status: u16) -> Option<Outcome> {
+        Some(Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)) })
+    }
+
+    #[test]
+    fn statuses_decide() {
+        let judged = |status| judge(&generic("text"), answered(status));
+        for status in [408, 409, 425, 429, 500, 502, 503, 504] {
+            let Failure::Upload(UploadError::Transient { retry_after, .. }) = judged(status) else {
+                panic!("{status} is transient");
+            };
+            assert_eq!(retry_after, Some(Duration::from_secs(7)));
+        }
+        for status in [301, 400, 401, 403] {
+            assert!(matches!(judged(status), Failure::Upload(UploadError::Permanent(_))), "{status}");
+        }
+        assert!(matches!(judged(404), Failure::NotFound(_)));
+        assert!(matches!(judged(501), Failure::NotImplemented(_)));
+        assert_eq!(judged(412), Failure::Upload(UploadError::ConditionFailed));
+        assert!(matches!(judged(200), Failure::Upload(UploadError::Transient { .. })));
+    }
+
+    #[test]
+    fn the_stores_message_is_one_line() {
+        let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
+        let judged = judge(&error, answered(403)).into_upload_error();
+        assert_eq!(judged, UploadError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
+        let slow = generic("<Code>RequestTimeout</Code>");
+        assert!(matches!(judge(&slow, answered(400)), Failure::Upload(UploadError::Transient { .. })));
+        assert!(one_line(&"ä".repeat(1000)).len() < 420);
+    }
+
+    #[test]
+    fn no_answer_is_transient_unless_trust_is_missing() {
+        let no_answer = |text: &str, kind| judge(&generic(text), Some(Outcome::NoAnswer(kind)));
+        let reset = no_answer("connection reset", HttpErrorKind::Interrupted);
+        assert!(matches!(reset, Failure::Upload(UploadError::Transient { .. })));
+        let untrusted = no_answer("invalid peer certificate: UnknownIssuer", HttpErrorKind::Connect);
+        assert!(matches!(untrusted, Failure::Upload(UploadError::Permanent(_))));
+        assert!(matches!(judge(&generic("no key"), None), Failure::Upload(UploadError::Permanent(_))));
+    }
+}

@@ -1,0 +1,236 @@
+//! Objects in a directory, written by our own code.
+//!
+//! An object appears under its name in one step: it is written under a
+//! temporary name in the same directory and renamed. No symlink that lies in
+//! the output tree is followed; the way to the tree itself is the operator's.
+
+use super::{StoreError, Version};
+use crate::shell::source::Stamp;
+use crate::shell::transfer::{Condition, UploadError};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Parents are created with this mode (U-25).
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Files are created with this mode less the umask (U-25).
+const FILE_MODE: u32 = 0o666;
+
+/// A directory that holds objects.
+#[derive(Clone, Debug)]
+pub(in crate::shell) struct Local {
+    root: PathBuf,
+}
+
+/// An object that is being written, not yet visible under its name.
+#[derive(Debug)]
+pub(in crate::shell) struct Draft {
+    directory: OwnedFd,
+    temporary: Option<String>,
+    name: String,
+    file: File,
+}
+
+impl Local {
+    pub(super) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Creates the directories of a key and a temporary file there.
+    pub(in crate::shell) fn create(&self, key: &str) -> Result<Draft, UploadError> {
+        let (parents, name) = split(key)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(&self.root)
+            .map_err(|error| failed("the directory cannot be created", error))?;
+        let directory = self
+            .open_parents(parents, true)
+            .map_err(|error| failed("the directory cannot be opened", error))?;
+        let (temporary, file) = create_temporary(&directory)
+            .map_err(|error| failed("a file cannot be created there", error.into()))?;
+        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file })
+    }
+
+    /// Reads a whole small object.
+    pub(super) fn read_small(
+        &self,
+        key: &str,
+        limit: usize,
+    ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        let (parents, name) = split(key)?;
+        let fail = |error: io::Error| StoreError::Permanent(format!("it cannot be read: {error}"));
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = self
+            .open_parents(parents, false)
+            .and_then(|directory| rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(link));
+        let file = match opened {
+            Ok(fd) => File::from(fd),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        };
+        let version = version(&file).map_err(fail)?;
+        let mut content = Vec::new();
+        (&file).take(limit as u64 + 1).read_to_end(&mut content).map_err(fail)?;
+        if content.len() > limit {
+            return Err(StoreError::Permanent(format!("it has more than {limit} bytes")));
+        }
+        Ok(Some((content, version)))
+    }
+
+    fn open_parents<'a>(&self, parents: impl Iterator<Item = &'a str>, create: bool) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
+        for name in parents {
+            let open = || rustix::fs::openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty());
+            directory = match open() {
+                Err(Errno::NOENT) if create => {
+                    match rustix::fs::mkdirat(&directory, name, Mode::from_raw_mode(DIRECTORY_MODE)) {
+                        Ok(()) | Err(Errno::EXIST) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                    open().map_err(link)?
+                }
+                opened => opened.map_err(link)?,
+            };
+        }
+        Ok(directory)
+    }
+}
+
+/// The parents of a key and its last component.
+fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), UploadError> {
+    let bad = |part: &str| matches!(part, "" | "." | "..");
+    if key.split('/').any(bad) || key.contains('\0') {
+        let message = "the key cannot be stored: a part of it is empty, `.` or `..`, or contains a NUL";
+        return Err(UploadError::Permanent(message.to_owned()));
+    }
+    let (parents, name) = key.rsplit_once('/').unwrap_or(("", key));
+    Ok((parents.split('/').filter(|part| !part.is_empty()), name))
+}
+
+/// The temporary name does not contain the object's: that may already have the
+/// 255 bytes that a name can have.
+fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!(".pod-utils-{}-{number}.tmp", std::process::id());
+        match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(FILE_MODE)) {
+            Ok(fd) => return Ok((name, File::from(fd))),
+            // A killed predecessor with our process id left it.
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl Draft {
+    /// Appends to the object.
+    pub(in crate::shell) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))
+    }
+
+    /// Makes the object visible.
+    pub(in crate::shell) fn commit(mut self, condition: &Condition) -> Result<Version, UploadError> {
+        let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
+        let version = version(&self.file).map_err(|error| failed("it cannot be examined", error))?;
+        let Some(temporary) = self.temporary.clone() else { return Ok(version) };
+        match condition {
+            Condition::Overwrite => self.rename(&temporary).map_err(fail)?,
+            Condition::IfAbsent => match self.publish_new(&temporary) {
+                Err(Errno::EXIST) => return Err(UploadError::ConditionFailed),
+                result => result.map_err(fail)?,
+            },
+            Condition::IfVersion(seen) => {
+                // Directories have one writer at a time, so looking first is enough.
+                if self.current().map_err(fail)?.as_ref() != Some(seen) {
+                    return Err(UploadError::ConditionFailed);
+                }
+                self.rename(&temporary).map_err(fail)?;
+            }
+        }
+        self.temporary = None;
+        Ok(version)
+    }
+
+    fn rename(&self, temporary: &str) -> rustix::io::Result<()> {
+        rustix::fs::renameat(&self.directory, temporary, &self.directory, &self.name)
+    }
+
+    /// Gives the file its name unless something has it.
+    fn publish_new(&self, temporary: &str) -> rustix::io::Result<()> {
+        let (directory, name) = (&self.directory, &self.name);
+        match rustix::fs::renameat_with(directory, temporary, directory, name, RenameFlags::NOREPLACE) {
+            // File systems without that flag have hard links.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())?;
+                rustix::fs::unlinkat(directory, temporary, AtFlags::empty())
+            }
+            result => result,
+        }
+    }
+
+    fn current(&self) -> rustix::io::Result<Option<Version>> {
+        match rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(Version::of_file(&Stamp::of(&stat)))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            // Nothing else can be done about a file that cannot be removed.
+            let _ = rustix::fs::unlinkat(&self.directory, &temporary, AtFlags::empty());
+        }
+    }
+}
+
+fn version(file: &File) -> io::Result<Version> {
+    Ok(Version::of_file(&Stamp::of(&rustix::fs::fstat(file)?)))
+}
+
+impl Version {
+    /// A file's identity; a rename changes none of it.
+    fn of_file(stamp: &Stamp) -> Self {
+        let text = format!("{}-{}-{}", stamp.inode, stamp.mtime_ns, stamp.size);
+        Self { e_tag: None, generation: Some(text) }
+    }
+}
+
+/// Says what refusing to follow a symlink looks like to the kernel.
+fn link(errno: Errno) -> io::Error {
+    match errno {
+        Errno::LOOP | Errno::NOTDIR => {
+            io::Error::other("a part of the path is a symbolic link or a file, not a directory")
+        }
+        other => other.into(),
+    }
+}
+
+/// Judges an error of the file system.
+#[expect(clippy::needless_pass_by_value, reason = "it is the end of the error")]
+fn failed(what: &str, error: io::Error) -> UploadError {
+    let message = format!("{what}: {error}");
+    let passes = error.raw_os_error().map(Errno::from_raw_os_error).is_some_and(|errno| {
+        matches!(
+            errno,
+            Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::STALE | Errno::TIMEDOUT | Errno::IO
+        )
+    });
+    if passes {
+        UploadError::Transient { message, retry_after: None }
+    } else {
+        UploadError::Permanent(message)
+    }
+}

@@ -1,0 +1,289 @@
+//! Objects in a bucket.
+
+use super::failure::{Failure, judge};
+use super::http::observed;
+use super::{Pending, StoreError, Version};
+use crate::shell::transfer::{Condition, UploadError};
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::path::Path;
+use object_store::{
+    Attribute, Attributes, HeaderValue, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Both S3 and GCS refuse longer keys
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>,
+/// <https://cloud.google.com/storage/docs/objects#naming>).
+const MOST_KEY_BYTES: usize = 1024;
+
+/// How a store spells conditions on the completion of a multipart upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    S3,
+    Gcs,
+}
+
+/// What is stored with an object beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::shell) struct Properties {
+    pub(in crate::shell) content_type: String,
+    pub(in crate::shell) content_encoding: Option<&'static str>,
+    pub(in crate::shell) metadata: Vec<(String, String)>,
+}
+
+/// An open bucket.
+#[derive(Debug)]
+pub(in crate::shell) struct Remote {
+    store: Arc<dyn ObjectStore>,
+    dialect: Dialect,
+    prefix: String,
+    conditional: AtomicBool,
+    pending: Pending,
+}
+
+impl Remote {
+    pub(super) fn new(store: Arc<dyn ObjectStore>, dialect: Dialect, prefix: &str, pending: Pending) -> Self {
+        Self { store, dialect, prefix: prefix.to_owned(), conditional: AtomicBool::new(true), pending }
+    }
+
+    pub(super) fn conditional_writes(&self) -> bool {
+        self.conditional.load(Ordering::Relaxed)
+    }
+
+    /// Stores a small object in one request.
+    pub(in crate::shell) async fn put(
+        &self,
+        key: &str,
+        content: Bytes,
+        properties: &Properties,
+        condition: &Condition,
+    ) -> Result<Option<Version>, UploadError> {
+        let path = self.path(key)?;
+        let mode = if self.conditional_writes() { mode(condition) } else { PutMode::Overwrite };
+        let result = self.put_once(&path, content.clone(), properties, mode).await;
+        if let Err(Failure::NotImplemented(_)) = &result
+            && *condition != Condition::Overwrite
+            && self.conditional.swap(false, Ordering::Relaxed)
+        {
+            tracing::warn!("The store refuses conditional writes, going on without");
+            return self
+                .put_once(&path, content, properties, PutMode::Overwrite)
+                .await
+                .map_err(Failure::into_upload_error);
+        }
+        result.map_err(Failure::into_upload_error)
+    }
+
+    async fn put_once(
+        &self,
+        path: &Path,
+        content: Bytes,
+        properties: &Properties,
+        mode: PutMode,
+    ) -> Result<Option<Version>, Failure> {
+        let replaces = matches!(mode, PutMode::Update(_));
+        let options = PutOptions { mode, attributes: attributes(properties), ..PutOptions::default() };
+        let (result, last) =
+            observed(None, self.store.put_opts(path, PutPayload::from_bytes(content), options)).await;
+        match result {
+            Ok(result) => Ok(version(result)),
+            Err(error) => match judge(&error, last) {
+                // S3 answers so when the object to be replaced is gone.
+                Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
+                    Err(Failure::Upload(UploadError::ConditionFailed))
+                }
+                failure => Err(bucket_missing(failure)),
+            },
+        }
+    }
+
+    /// Begins an object that is sent in parts.
+    pub(in crate::shell) async fn begin(
+        &self,
+        key: &str,
+        properties: &Properties,
+        condition: &Condition,
+    ) -> Result<Multipart, UploadError> {
+        let path = self.path(key)?;
+        let options = PutMultipartOptions { attributes: attributes(properties), ..Default::default() };
+        let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
+        let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
+        let header = if self.conditional_writes() { self.completion_header(condition) } else { None };
+        Ok(Multipart { upload: Some(upload), header, pending: self.pending.clone() })
+    }
+
+    fn completion_header(&self, condition: &Condition) -> Option<(&'static str, HeaderValue)> {
+        let (name, value) = match (self.dialect, condition) {
+            (_, Condition::Overwrite) => return None,
+            (Dialect::S3, Condition::IfAbsent) => ("if-none-match", "*"),
+            (Dialect::S3, Condition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
+            (Dialect::Gcs, Condition::IfAbsent) => ("x-goog-if-generation-match", "0"),
+            (Dialect::Gcs, Condition::IfVersion(version)) => {
+                ("x-goog-if-generation-match", version.generation.as_deref()?)
+            }
+        };
+        HeaderValue::from_str(value).ok().map(|value| (name, value))
+    }
+
+    /// Reads a whole small object.
+    pub(super) async fn read_small(
+        &self,
+        key: &str,
+        limit: usize,
+    ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
+        let path = self.path(key).map_err(StoreError::from)?;
+        let (result, last) = observed(None, async {
+            let object = self.store.get(&path).await?;
+            if object.meta.size > limit as u64 {
+                return Ok(Err(object.meta.size));
+            }
+            let version =
+                Version { e_tag: object.meta.e_tag.clone(), generation: object.meta.version.clone() };
+            Ok(Ok((object.bytes().await?.to_vec(), version)))
+        })
+        .await;
+        match result {
+            Ok(Ok(found)) => Ok(Some(found)),
+            Ok(Err(size)) => {
+                Err(StoreError::Permanent(format!("it has {size} bytes, which is more than {limit}")))
+            }
+            Err(error) => match judge(&error, last) {
+                Failure::NotFound(_) => Ok(None),
+                failure => Err(failure.into_upload_error().into()),
+            },
+        }
+    }
+
+    /// The path of a key, byte for byte.
+    fn path(&self, key: &str) -> Result<Path, UploadError> {
+        let full = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
+        let refuse =
+            |reason: &str| Err(UploadError::Permanent(format!("the key cannot be stored: {reason}")));
+        if full.len() > MOST_KEY_BYTES {
+            return refuse(&format!("it has {} bytes, allowed are {MOST_KEY_BYTES}", full.len()));
+        }
+        if full.split('/').any(str::is_empty) {
+            return refuse("a part between two slashes is empty");
+        }
+        if full.chars().any(|c| c.is_ascii_control()) {
+            return refuse("it contains a control character");
+        }
+        Path::parse(&full).or_else(|_| refuse("a part of it is `.` or `..`"))
+    }
+}
+
+/// A put that meets no bucket says "not found" like a get that meets no object.
+fn bucket_missing(failure: Failure) -> Failure {
+    match failure {
+        Failure::NotFound(message) => Failure::Upload(UploadError::Permanent(message)),
+        other @ (Failure::NotImplemented(_) | Failure::Upload(_)) => other,
+    }
+}
+
+fn mode(condition: &Condition) -> PutMode {
+    match condition {
+        Condition::Overwrite => PutMode::Overwrite,
+        Condition::IfAbsent => PutMode::Create,
+        Condition::IfVersion(version) => PutMode::Update(UpdateVersion {
+            e_tag: version.e_tag.clone(),
+            version: version.generation.clone(),
+        }),
+    }
+}
+
+fn attributes(properties: &Properties) -> Attributes {
+    let mut attributes = Attributes::new();
+    if !properties.content_type.is_empty() {
+        attributes.insert(Attribute::ContentType, properties.content_type.clone().into());
+    }
+    if let Some(encoding) = properties.content_encoding {
+        attributes.insert(Attribute::ContentEncoding, encoding.into());
+    }
+    for (name, value) in &properties.metadata {
+        attributes.insert(Attribute::Metadata(name.clone().into()), value.clone().into());
+    }
+    attributes
+}
+
+fn version(result: PutResult) -> Option<Version> {
+    let known = result.e_tag.is_some() || result.version.is_some();
+    known.then_some(Version { e_tag: result.e_tag, generation: result.version })
+}
+
+/// An object under way in parts. Dropped before its completion it is aborted.
+#[derive(Debug)]
+pub(in crate::shell) struct Multipart {
+    upload: Option<Box<dyn MultipartUpload>>,
+    header: Option<(&'static str, HeaderValue)>,
+    pending: Pending,
+}
+
+impl Multipart {
+    /// Sends the next part.
+    pub(in crate::shell) fn put_part(
+        &mut self,
+        content: Bytes,
+    ) -> BoxFuture<'static, Result<(), UploadError>> {
+        let Some(upload) = &mut self.upload else {
+            return futures::future::ready(Err(completed_before())).boxed();
+        };
+        let part = upload.put_part(PutPayload::from_bytes(content));
+        async move {
+            let (result, last) = observed(None, part).await;
+            result.map_err(|error| judge(&error, last).into_upload_error())
+        }
+        .boxed()
+    }
+
+    /// Makes the object visible. When that fails, or its success is unknown,
+    /// the upload is aborted before this returns, so that it cannot happen later.
+    pub(in crate::shell) async fn complete(
+        mut self,
+        remote: &Remote,
+    ) -> Result<Option<Version>, UploadError> {
+        let header = self.header.take();
+        let conditional = header.is_some();
+        let Some(upload) = &mut self.upload else { return Err(completed_before()) };
+        let (result, last) = observed(header, upload.complete()).await;
+        let failure = match result {
+            Ok(result) => {
+                self.upload = None;
+                return Ok(version(result));
+            }
+            Err(error) => judge(&error, last),
+        };
+        abort(&mut **upload).await;
+        self.upload = None;
+        match failure {
+            Failure::NotImplemented(message) if conditional => {
+                remote.conditional.store(false, Ordering::Relaxed);
+                Err(UploadError::Transient { message, retry_after: None })
+            }
+            failure => Err(failure.into_upload_error()),
+        }
+    }
+}
+
+impl Drop for Multipart {
+    fn drop(&mut self) {
+        if let Some(mut upload) = self.upload.take() {
+            self.pending.spawn(async move { abort(&mut *upload).await });
+        }
+    }
+}
+
+fn completed_before() -> UploadError {
+    UploadError::Permanent("the upload was completed before".to_owned())
+}
+
+/// Gives an upload up; a failure of that is only worth a log record.
+async fn abort(upload: &mut dyn MultipartUpload) {
+    if let Err(error) = upload.abort().await {
+        let error = super::failure::one_line(&error.to_string());
+        tracing::debug!(error, "A multipart upload could not be aborted");
+    }
+}

@@ -1,0 +1,236 @@
+//! Opening S3 and compatible stores (U-92, U-93).
+
+use super::http::{Connector, client_options};
+use super::profile::Profile;
+use super::{StoreError, setup};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
+use object_store::{RetryConfig, StaticCredentialProvider};
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::Zeroize;
+
+/// The file of U-92. Absent keys and empty values mean the same.
+#[derive(Default, Deserialize)]
+struct CredentialsFile {
+    #[serde(default)]
+    region: String,
+    #[serde(default)]
+    endpoint: String,
+    #[serde(default)]
+    insecure: bool,
+    #[serde(default)]
+    s3_force_path_style: bool,
+    #[serde(default)]
+    access_key: String,
+    #[serde(default)]
+    secret_key: String,
+    #[serde(default)]
+    session_token: String,
+}
+
+impl Drop for CredentialsFile {
+    fn drop(&mut self) {
+        self.secret_key.zeroize();
+        self.session_token.zeroize();
+    }
+}
+
+/// Opens a bucket; nothing is contacted yet.
+pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<AmazonS3, StoreError> {
+    let file = credentials.map(load).transpose()?.unwrap_or_default();
+    builder(bucket, &file, |name| std::env::var(name).ok())?
+        .build()
+        .map_err(|error| setup(format!("s3://{bucket}: {error}")))
+}
+
+/// Reads and checks a credentials file.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    load(path).map(drop)
+}
+
+fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
+    let fail = |reason: &dyn std::fmt::Display| {
+        setup(format!("s3_credentials_file {:?}: {reason}", path.display().to_string()))
+    };
+    let mut text = std::fs::read_to_string(path).map_err(|error| fail(&error))?;
+    let parsed = if text.trim().is_empty() {
+        Ok(CredentialsFile::default())
+    } else {
+        // The error's place is told, its text might quote a key.
+        serde_json::from_str(&text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            fail(&format!("it is not a JSON object of strings and booleans (line {line}, column {column})"))
+        })
+    };
+    text.zeroize();
+    parsed
+}
+
+fn builder(
+    bucket: &str,
+    file: &CredentialsFile,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<AmazonS3Builder, StoreError> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let mut options = client_options();
+    if file.insecure {
+        options = options.with_allow_invalid_certificates(true);
+    }
+    let mut builder = AmazonS3Builder::from_env()
+        .with_bucket_name(bucket)
+        .with_http_connector(Connector)
+        .with_retry(no_retries())
+        .with_conditional_put(S3ConditionalPut::ETagMatch);
+    let has_static = !file.access_key.is_empty() && !file.secret_key.is_empty();
+    let from_environment = set("AWS_ACCESS_KEY_ID").is_some()
+        || (set("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() && set("AWS_ROLE_ARN").is_some());
+    let profile = Profile::load(&environment)?;
+    let fixed = if has_static {
+        Some((file.access_key.as_str(), file.secret_key.as_str(), file.session_token.as_str()))
+    } else if from_environment {
+        None
+    } else {
+        profile.keys()?
+    };
+    if let Some(keys) = fixed {
+        builder = builder.with_credentials(Arc::new(StaticCredentialProvider::new(credential(keys))));
+    }
+    let region = Some(file.region.clone())
+        .filter(|region| !region.is_empty())
+        .or_else(|| set("AWS_REGION"))
+        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .or_else(|| profile.region());
+    if let Some(region) = region {
+        builder = builder.with_region(region);
+    }
+    let endpoint = Some(file.endpoint.clone())
+        .filter(|endpoint| !endpoint.is_empty())
+        .or_else(|| set("AWS_ENDPOINT_URL_S3"))
+        .or_else(|| set("AWS_ENDPOINT_URL"))
+        .or_else(|| profile.endpoint());
+    let place = Place::of(bucket, endpoint.as_deref(), file.s3_force_path_style)?;
+    if let Some(endpoint) = place.endpoint {
+        options = options.with_allow_http(endpoint.starts_with("http://"));
+        builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
+    }
+    Ok(builder.with_virtual_hosted_style_request(place.virtual_hosted).with_client_options(options))
+}
+
+/// A session token of the environment must not slip in: it belongs to the environment's key.
+fn credential((id, secret, token): (&str, &str, &str)) -> AwsCredential {
+    AwsCredential {
+        key_id: id.to_owned(),
+        secret_key: secret.to_owned(),
+        token: Some(token.to_owned()).filter(|token| !token.is_empty()),
+    }
+}
+
+/// Retrying is the caller's: it knows how much time is left.
+pub(super) fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
+}
+
+/// Under which address a bucket is found.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    endpoint: Option<String>,
+    virtual_hosted: bool,
+}
+
+impl Place {
+    fn of(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Result<Self, StoreError> {
+        let Some(endpoint) = endpoint else {
+            // A dot in the name does not fit the wildcard certificate of the store.
+            return Ok(Self { endpoint: None, virtual_hosted: !path_style && !bucket.contains('.') });
+        };
+        let with_scheme =
+            if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
+        let parts = with_scheme.split_once("://").filter(|(scheme, host)| {
+            matches!(*scheme, "http" | "https") && !host.is_empty() && !host.starts_with('/')
+        });
+        let Some((scheme, host)) = parts else {
+            return Err(setup(format!("S3 endpoint {endpoint:?}: allowed are http://HOST and https://HOST")));
+        };
+        let name = host_name(host);
+        // Servers without a domain are not found under a name of the bucket.
+        let one_name = !name.contains('.') || name.parse::<IpAddr>().is_ok() || name.starts_with('[');
+        if path_style || one_name || bucket.contains('.') {
+            return Ok(Self { endpoint: Some(with_scheme.clone()), virtual_hosted: false });
+        }
+        Ok(Self { endpoint: Some(format!("{scheme}://{bucket}.{host}")), virtual_hosted: true })
+    }
+}
+
+fn host_name(host: &str) -> &str {
+    let authority = host.split('/').next().unwrap_or(host);
+    if authority.starts_with('[') {
+        return authority;
+    }
+    authority.split(':').next().unwrap_or(authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn place(endpoint: Option<&str>, path_style: bool) -> Place {
+        Place::of("bucket", endpoint, path_style).expect("a place")
+    }
+
+    #[test]
+    fn buckets_are_found_as_the_sdks_find_them() {
+        assert_eq!(place(None, false), Place { endpoint: None, virtual_hosted: true });
+        assert_eq!(place(None, true), Place { endpoint: None, virtual_hosted: false });
+        let minio = place(Some("http://minio:9000"), false);
+        assert_eq!(minio, Place { endpoint: Some("http://minio:9000".to_owned()), virtual_hosted: false });
+        let address = place(Some("http://10.0.0.1:9000"), false);
+        assert!(!address.virtual_hosted);
+        assert!(!place(Some("http://[::1]:9000"), false).virtual_hosted);
+        let hosted = place(Some("https://s3.example.com"), false);
+        assert_eq!(hosted.endpoint.as_deref(), Some("https://bucket.s3.example.com"));
+        assert!(hosted.virtual_hosted);
+        assert_eq!(place(Some("s3.example.com"), true).endpoint.as_deref(), Some("https://s3.example.com"));
+        assert!(Place::of("b", Some("ftp://x"), false).is_err());
+    }
+
+    #[test]
+    fn v_su_8_every_key_of_the_credentials_file_applies() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("credentials");
+        std::fs::write(
+            &path,
+            r#"{"region":"eu01","endpoint":"https://foobar.com","insecure":true,"s3_force_path_style":true,
+                "access_key":"access","secret_key":"secret"}"#,
+        )
+        .expect("written");
+        let file = load(&path).expect("loaded");
+        assert!(file.insecure);
+        let builder = builder("bucket", &file, |_| None).expect("built");
+        let value = |key| builder.get_config_value(&key);
+        assert_eq!(value(AmazonS3ConfigKey::Region).as_deref(), Some("eu01"));
+        assert_eq!(value(AmazonS3ConfigKey::S3Endpoint).as_deref(), Some("https://foobar.com"));
+        let store = builder.clone().build().expect("built");
+        let credential =
+            store.credentials().get_credential().now_or_never().expect("at hand").expect("static");
+        assert_eq!((credential.key_id.as_str(), credential.secret_key.as_str()), ("access", "secret"));
+        assert_eq!(credential.token, None);
+        assert_eq!(value(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(), Some("false"));
+        let insecure = object_store::ClientConfigKey::AllowInvalidCertificates;
+        assert_eq!(value(AmazonS3ConfigKey::Client(insecure)).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn a_malformed_file_is_one_line_without_its_content() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("credentials");
+        std::fs::write(&path, r#"{"access_key": hunter2}"#).expect("written");
+        let error = check(&path).expect_err("refused").to_string();
+        assert!(error.contains("s3_credentials_file") && !error.contains("hunter2"), "{error}");
+        std::fs::write(&path, " \n").expect("written");
+        assert!(check(&path).is_ok());
+        assert!(check(&dir.path().join("none")).is_err());
+    }
+}

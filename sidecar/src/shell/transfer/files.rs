@@ -1,0 +1,88 @@
+//! Storing into a directory: one thread reads, transforms and writes.
+
+use super::pump::{Head, PumpError, Sink, pump};
+use super::{Stored, Upload, UploadError};
+use crate::censor::Censor;
+use crate::shell::store::{Draft, Local};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Makes one attempt. Dropping the future gives it up: once that has happened,
+/// the object does not appear any more.
+pub(super) async fn store(
+    local: &Local,
+    upload: &Upload,
+    censor: Option<&Arc<Censor>>,
+) -> Result<Stored, UploadError> {
+    let given_up = GivenUp::default();
+    let _guard = GiveUpOnDrop(given_up.clone());
+    let (local, upload, censor) = (local.clone(), upload.clone(), censor.cloned());
+    let thread = tokio::task::spawn_blocking(move || copy(&local, &upload, censor.as_deref(), &given_up));
+    thread.await.unwrap_or_else(|error| Err(super::thread_lost(&error)))
+}
+
+fn copy(
+    local: &Local,
+    upload: &Upload,
+    censor: Option<&Censor>,
+    given_up: &GivenUp,
+) -> Result<Stored, UploadError> {
+    let mut sink = FileSink { local, upload, given_up, open: None };
+    // Directories keep no content encoding, so nothing is compressed for them.
+    let sums = pump(upload, false, censor, &mut sink).map_err(|error| match error {
+        PumpError::Source(message) => UploadError::Source(message),
+        PumpError::Sink(error) => error,
+    })?;
+    let Some((draft, head)) = sink.open else { return Err(gave_up()) };
+    let still_wanted = given_up.lock();
+    if *still_wanted {
+        return Err(gave_up());
+    }
+    let version = draft.commit(&upload.condition)?;
+    Ok(Stored::new(sums, &head, Some(version)))
+}
+
+fn gave_up() -> UploadError {
+    UploadError::Transient { message: "the attempt was given up".to_owned(), retry_after: None }
+}
+
+struct FileSink<'a> {
+    local: &'a Local,
+    upload: &'a Upload,
+    given_up: &'a GivenUp,
+    open: Option<(Draft, Head)>,
+}
+
+impl Sink for FileSink<'_> {
+    type Error = UploadError;
+
+    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), UploadError> {
+        self.open = Some((self.local.create(&self.upload.key)?, head.clone()));
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        if *self.given_up.lock() {
+            return Err(gave_up());
+        }
+        self.open.as_mut().map_or(Ok(()), |(draft, _)| draft.write(bytes))
+    }
+}
+
+/// True once nobody waits for the attempt. The lock is held while the object
+/// gets its name, so that giving up cannot overtake that.
+#[derive(Clone, Default)]
+struct GivenUp(Arc<Mutex<bool>>);
+
+impl GivenUp {
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct GiveUpOnDrop(GivenUp);
+
+impl Drop for GiveUpOnDrop {
+    fn drop(&mut self) {
+        *self.0.lock() = true;
+    }
+}

@@ -1,0 +1,234 @@
+//! Storing into a bucket: a thread fills parts, the runtime sends them.
+//!
+//! ```text
+//! pump ──▶ part being filled ──▶ channel ──▶ parts being sent
+//!   ▲         one permit each, for as long as it is in memory
+//!   └────────────── waits for a permit before it begins a part
+//! ```
+
+use super::pump::{Head, PumpError, Sink, Sums, pump};
+use super::{Limits, Stored, Upload, UploadError};
+use crate::censor::Censor;
+use crate::shell::store::{Multipart, Properties, Remote};
+use bytes::Bytes;
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+/// Stores allow so many parts of one object
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
+const MOST_PARTS: u64 = 10_000;
+
+/// Parts grow in steps of this size.
+const PART_STEP: u64 = 1024 * 1024;
+
+/// Makes one attempt. Dropping the future stops the thread at its next part
+/// and aborts a multipart upload.
+pub(super) async fn store(
+    remote: &Remote,
+    upload: &Upload,
+    censor: Option<&Arc<Censor>>,
+    limits: &Limits,
+) -> Result<Stored, UploadError> {
+    let (sender, mut parts) = mpsc::channel(1);
+    let permits = Arc::new(Semaphore::new(limits.parts_in_memory.max(1)));
+    let _closing = CloseOnDrop(Arc::clone(&permits));
+    let sink = PartSink::new(sender, permits, limits.part_bytes);
+    let thread = start(upload.clone(), censor.cloned(), sink);
+    let Some(first) = parts.recv().await else {
+        return Err(match finished(thread).await {
+            Ok(_) => gave_up(),
+            Err(error) => error,
+        });
+    };
+    let properties = Properties {
+        content_type: first.head.content_type.clone(),
+        content_encoding: first.head.content_encoding,
+        metadata: upload.metadata.clone(),
+    };
+    let head = first.head.clone();
+    let (sums, version) = if first.last {
+        let sums = finished(thread).await?;
+        let put = remote.put(&upload.key, first.bytes, &properties, &upload.condition);
+        (sums, put.await?)
+    } else {
+        let mut multipart = remote.begin(&upload.key, &properties, &upload.condition).await?;
+        send(&mut multipart, first, &mut parts, limits).await?;
+        // Only a source that was read to its end makes an object.
+        let sums = finished(thread).await?;
+        (sums, multipart.complete(remote).await?)
+    };
+    Ok(Stored::new(sums, &head, version))
+}
+
+/// Sends all parts, several at a time.
+async fn send(
+    multipart: &mut Multipart,
+    first: Part,
+    parts: &mut mpsc::Receiver<Part>,
+    limits: &Limits,
+) -> Result<(), UploadError> {
+    let mut under_way = FuturesUnordered::new();
+    let mut next = Some(first);
+    loop {
+        if let Some(Part { bytes, permit, .. }) = next.take() {
+            let part = multipart.put_part(bytes);
+            under_way.push(async move {
+                let result = part.await;
+                drop(permit);
+                result
+            });
+        }
+        tokio::select! {
+            part = parts.recv(), if under_way.len() < limits.parts_in_memory => match part {
+                Some(part) => next = Some(part),
+                None => break,
+            },
+            Some(result) = under_way.next() => result?,
+        }
+    }
+    while let Some(result) = under_way.next().await {
+        result?;
+    }
+    Ok(())
+}
+
+fn start(upload: Upload, censor: Option<Arc<Censor>>, mut sink: PartSink) -> JoinHandle<Pumped> {
+    tokio::task::spawn_blocking(move || {
+        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
+        sink.finish().map_err(PumpError::Sink)?;
+        Ok(sums)
+    })
+}
+
+type Pumped = Result<Sums, PumpError<Abandoned>>;
+
+async fn finished(thread: JoinHandle<Pumped>) -> Result<Sums, UploadError> {
+    match thread.await {
+        Ok(Ok(sums)) => Ok(sums),
+        Ok(Err(PumpError::Source(message))) => Err(UploadError::Source(message)),
+        Ok(Err(PumpError::Sink(Abandoned))) => Err(gave_up()),
+        Err(error) => Err(super::thread_lost(&error)),
+    }
+}
+
+fn gave_up() -> UploadError {
+    UploadError::Transient { message: "the attempt was given up".to_owned(), retry_after: None }
+}
+
+/// A piece of an object.
+struct Part {
+    head: Head,
+    bytes: Bytes,
+    last: bool,
+    permit: OwnedSemaphorePermit,
+}
+
+/// Nobody takes the parts any more.
+#[derive(Debug)]
+struct Abandoned;
+
+/// Collects bytes into parts.
+struct PartSink {
+    runtime: Handle,
+    sender: mpsc::Sender<Part>,
+    permits: Arc<Semaphore>,
+    part_bytes: usize,
+    /// Bytes still to come, as far as known.
+    expected: u64,
+    head: Option<Head>,
+    filling: Option<(Vec<u8>, OwnedSemaphorePermit)>,
+}
+
+impl PartSink {
+    fn new(sender: mpsc::Sender<Part>, permits: Arc<Semaphore>, part_bytes: usize) -> Self {
+        let runtime = Handle::current();
+        Self { runtime, sender, permits, part_bytes, expected: 0, head: None, filling: None }
+    }
+
+    /// The part to append to; a full one is sent first.
+    fn part(&mut self) -> Result<&mut Vec<u8>, Abandoned> {
+        if self.filling.as_ref().is_some_and(|(bytes, _)| bytes.len() >= self.part_bytes) {
+            self.send(false)?;
+        }
+        if self.filling.is_none() {
+            let permit = self.runtime.block_on(Arc::clone(&self.permits).acquire_owned());
+            let capacity = self.part_bytes.min(usize::try_from(self.expected).unwrap_or(usize::MAX));
+            self.filling = Some((Vec::with_capacity(capacity), permit.map_err(|_| Abandoned)?));
+        }
+        self.filling.as_mut().map(|(bytes, _)| bytes).ok_or(Abandoned)
+    }
+
+    fn send(&mut self, last: bool) -> Result<(), Abandoned> {
+        let (Some(head), Some((bytes, permit))) = (&self.head, self.filling.take()) else {
+            return Ok(());
+        };
+        let part = Part { head: head.clone(), bytes: bytes.into(), last, permit };
+        self.sender.blocking_send(part).map_err(|_| Abandoned)
+    }
+
+    /// Sends what is left; an empty object is one empty part.
+    fn finish(mut self) -> Result<(), Abandoned> {
+        self.part()?;
+        self.send(true)
+    }
+}
+
+impl Sink for PartSink {
+    type Error = Abandoned;
+
+    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), Abandoned> {
+        self.head = Some(head.clone());
+        self.expected = at_most;
+        self.part_bytes = part_bytes(self.part_bytes, at_most);
+        Ok(())
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Abandoned> {
+        while !bytes.is_empty() {
+            let most = self.part_bytes;
+            let part = self.part()?;
+            let (now, rest) = bytes.split_at(bytes.len().min(most - part.len()));
+            part.extend_from_slice(now);
+            self.expected = self.expected.saturating_sub(now.len() as u64);
+            bytes = rest;
+        }
+        Ok(())
+    }
+}
+
+/// The size of a part, grown where an object would need too many of them.
+fn part_bytes(configured: usize, object: u64) -> usize {
+    let needed = object.div_ceil(MOST_PARTS).div_ceil(PART_STEP) * PART_STEP;
+    if object.div_ceil(MOST_PARTS) <= configured as u64 {
+        configured
+    } else {
+        usize::try_from(needed).unwrap_or(usize::MAX)
+    }
+}
+
+/// Wakes a thread that waits for memory when the attempt is given up.
+struct CloseOnDrop(Arc<Semaphore>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_are_enough() {
+        const MIB: u64 = 1024 * 1024;
+        assert_eq!(part_bytes(5 << 20, 300 * MIB), 5 << 20);
+        for object in [50_000 * MIB, 50_001 * MIB, 5 * MIB * MIB] {
+            let part = part_bytes(5 << 20, object) as u64;
+            assert!(object.div_ceil(part) <= MOST_PARTS, "{object}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The blocking half of a transfer: read, censor, compress, sum up.
+//!
+//! ```text
+//! file ── window ── censor ── [gzip] ── sink (parts, or a file)
+//!            └ CRC32C of what was read    └ CRC32C of what is stored
+//! ```
+//!
+//! The window is as large as one read and what the censor holds back. It runs
+//! on a thread of its own, never on the runtime's.
+
+use super::Upload;
+use crate::censor::Censor;
+use crate::layout::sniff;
+use crate::shell::source::{OpenFile, Source, Stamp};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
+
+/// Bytes asked of the file at a time. The page cache gives more per second up
+/// to about this size, and it fits the processor's cache beside the output.
+const READ_BYTES: usize = 256 * 1024;
+
+/// A first chunk up to this many bytes is not compressed (U-51).
+const COMPRESS_ABOVE: usize = 1024;
+
+const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+
+/// What is known of an object once its beginning is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) content_type: String,
+    pub(super) content_encoding: Option<&'static str>,
+}
+
+/// What is known of an object once its end is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sums {
+    pub(super) source_bytes: u64,
+    pub(super) source_crc32c: u32,
+    pub(super) stored_bytes: u64,
+    pub(super) stored_crc32c: u32,
+    pub(super) censored: u64,
+    pub(super) changed: bool,
+    pub(super) stamp: Option<Stamp>,
+}
+
+/// Why nothing more is pumped.
+#[derive(Debug)]
+pub(super) enum PumpError<E> {
+    /// The source cannot be opened or read.
+    Source(String),
+    /// The sink takes no more.
+    Sink(E),
+}
+
+/// Where the object's bytes go.
+pub(super) trait Sink {
+    type Error;
+
+    /// Comes once, before any byte. `at_most` is how large the object can get, where that is known.
+    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), Self::Error>;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Pumps a whole source into a sink.
+pub(super) fn pump<S: Sink>(
+    upload: &Upload,
+    compress: bool,
+    censor: Option<&Censor>,
+    sink: &mut S,
+) -> Result<Sums, PumpError<S::Error>> {
+    let mut input = Input::open(&upload.source).map_err(PumpError::Source)?;
+    let mut mask = censor.filter(|_| upload.censor).map(Censor::stream);
+    let mut output = Output::new(upload, compress, input.size(), sink);
+    let mut window = Vec::with_capacity(READ_BYTES.min(input.size_hint()));
+    let (mut source_bytes, mut source_crc32c) = (0, 0);
+    loop {
+        let before = window.len();
+        let end = !input.read(&mut window).map_err(PumpError::Source)?;
+        source_bytes += (window.len() - before) as u64;
+        source_crc32c = crc32c::crc32c_append(source_crc32c, &window[before..]);
+        let released = mask.as_mut().map_or(window.len(), |mask| mask.mask(&mut window, end));
+        output.write(&window[..released]).map_err(PumpError::Sink)?;
+        window.drain(..released);
+        if end {
+            break;
+        }
+    }
+    let (stored_bytes, stored_crc32c) = output.finish().map_err(PumpError::Sink)?;
+    let censored = mask.map_or(0, |mask| mask.masked());
+    Ok(Sums {
+        source_bytes,
+        source_crc32c,
+        stored_bytes,
+        stored_crc32c,
+        censored,
+        changed: input.changed(source_bytes),
+        stamp: input.stamp(),
+    })
+}
+
+/// An open source.
+enum Input<'a> {
+    Bytes(&'a [u8]),
+    File(OpenFile),
+}
+
+impl<'a> Input<'a> {
+    fn open(source: &'a Source) -> Result<Self, String> {
+        match source {
+            Source::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            Source::File(file) => match file.open() {
+                Ok(file) => Ok(Self::File(file)),
+                Err(error) => Err(format!("it cannot be opened: {error}")),
+            },
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(file) => file.stamp().size,
+        }
+    }
+
+    fn size_hint(&self) -> usize {
+        usize::try_from(self.size()).unwrap_or(usize::MAX)
+    }
+
+    /// Appends to the window; false at the end.
+    fn read(&mut self, window: &mut Vec<u8>) -> Result<bool, String> {
+        match self {
+            Self::Bytes(bytes) => {
+                window.extend_from_slice(bytes);
+                *bytes = &[];
+                Ok(false)
+            }
+            Self::File(file) => {
+                let most = READ_BYTES.min(usize::try_from(file.left()).unwrap_or(usize::MAX));
+                window.reserve(most);
+                let read = file.read(window).map_err(|error| format!("it cannot be read: {error}"))?;
+                Ok(read > 0 && file.left() > 0)
+            }
+        }
+    }
+
+    fn changed(&self, read: u64) -> bool {
+        match self {
+            Self::Bytes(_) => false,
+            Self::File(file) => file.changed() || read != file.stamp().size,
+        }
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Self::Bytes(_) => None,
+            Self::File(file) => Some(file.stamp()),
+        }
+    }
+}
+
+/// Decides on type and compression by the first bytes, then passes on.
+struct Output<'a, S> {
+    upload: &'a Upload,
+    compress: bool,
+    at_most: u64,
+    sink: &'a mut S,
+    mode: Mode,
+    bytes: u64,
+    crc32c: u32,
+}
+
+enum Mode {
+    /// The beginning is still too short to decide.
+    Undecided(Vec<u8>),
+    Plain,
+    Gzip(GzEncoder<Vec<u8>>),
+}
+
+impl<'a, S: Sink> Output<'a, S> {
+    fn new(upload: &'a Upload, compress: bool, size: u64, sink: &'a mut S) -> Self {
+        let mode = Mode::Undecided(Vec::new());
+        Self { upload, compress, at_most: size, sink, mode, bytes: 0, crc32c: 0 }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
+        match &mut self.mode {
+            Mode::Undecided(beginning) if beginning.len() + bytes.len() <= COMPRESS_ABOVE => {
+                beginning.extend_from_slice(bytes);
+                Ok(())
+            }
+            Mode::Undecided(beginning) => {
+                let mut beginning = std::mem::take(beginning);
+                beginning.extend_from_slice(bytes);
+                self.decide(&beginning)
+            }
+            Mode::Plain => self.pass(bytes),
+            Mode::Gzip(encoder) => {
+                let compressed = compress(encoder, bytes);
+                self.pass(&compressed)
+            }
+        }
+    }
+
+    /// The bytes of the object and their CRC32C.
+    fn finish(mut self) -> Result<(u64, u32), S::Error> {
+        match std::mem::replace(&mut self.mode, Mode::Plain) {
+            Mode::Undecided(beginning) => self.decide(&beginning)?,
+            Mode::Plain => {}
+            Mode::Gzip(encoder) => {
+                let rest = encoder.finish().expect("compressing into memory does not fail");
+                self.pass(&rest)?;
+            }
+        }
+        Ok((self.bytes, self.crc32c))
+    }
+
+    fn decide(&mut self, beginning: &[u8]) -> Result<(), S::Error> {
+        let compress = self.compress && beginning.len() > COMPRESS_ABOVE && !beginning.starts_with(GZIP);
+        let head = self.head(compress, beginning);
+        self.sink.begin(&head, self.at_most)?;
+        if compress {
+            self.mode = Mode::Gzip(GzEncoder::new(Vec::new(), Compression::default()));
+            self.write(beginning)
+        } else {
+            self.mode = Mode::Plain;
+            self.pass(beginning)
+        }
+    }
+
+    fn head(&self, compress: bool, beginning: &[u8]) -> Head {
+        let (known, fallback, content_encoding) = if compress {
+            (&self.upload.compressed_type, "text/plain; charset=utf-8", Some("gzip"))
+        } else {
+            (&self.upload.content_type, sniff::content_type(beginning), self.upload.content_encoding)
+        };
+        Head { content_type: known.clone().unwrap_or_else(|| fallback.to_owned()), content_encoding }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.bytes += bytes.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
+        self.sink.write(bytes)
+    }
+}
+
+fn compress(encoder: &mut GzEncoder<Vec<u8>>, bytes: &[u8]) -> Vec<u8> {
+    encoder.write_all(bytes).expect("compressing into memory does not fail");
+    std::mem::take(encoder.get_mut())
+}

@@ -1,0 +1,258 @@
+//! Attempts into directories; buckets are tested with a server in `sidecar/tests`.
+
+use super::*;
+use crate::shell::source::FileSource;
+use crate::shell::store::{Credentials, Destination};
+use bytes::Bytes;
+use std::io::Read;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const LIMITS: Limits = Limits { part_bytes: 5 << 20, parts_in_memory: 2 };
+
+/// A directory store in `out` and sources in `in`.
+struct Place {
+    dir: TempDir,
+    store: Store,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let destination = Destination::LocalDir { root: dir.path().join("deep/out") };
+        let store = Store::open(&destination, &Credentials::default()).expect("opened");
+        Self { dir, store }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("deep/out")
+    }
+
+    fn file(&self, content: impl AsRef<[u8]>) -> Source {
+        let path = self.dir.path().join("source");
+        std::fs::write(&path, content).expect("written");
+        Source::File(FileSource::configured(path))
+    }
+
+    fn run(&self, request: &Upload) -> Result<Stored, UploadError> {
+        run(upload(&self.store, request, None, &LIMITS))
+    }
+
+    fn content(&self, key: &str) -> Vec<u8> {
+        std::fs::read(self.root().join(key)).expect("stored")
+    }
+
+    fn names(&self) -> Vec<String> {
+        names(&self.root())
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn request(key: &str, source: Source) -> Upload {
+    Upload {
+        key: key.to_owned(),
+        source,
+        content_type: None,
+        content_encoding: None,
+        metadata: Vec::new(),
+        compress: true,
+        compressed_type: None,
+        condition: Condition::Overwrite,
+        censor: true,
+    }
+}
+
+fn document(text: &'static str) -> Source {
+    Source::Bytes(Bytes::from_static(text.as_bytes()))
+}
+
+#[test]
+fn v_tr_1_a_file_is_stored_with_its_sums() {
+    let place = Place::new();
+    let content = b"line\n".repeat(200_000);
+    let stored = place.run(&request("a/b/build-log.txt", place.file(&content))).expect("stored");
+    assert_eq!(place.content("a/b/build-log.txt"), content);
+    assert_eq!((stored.source_bytes, stored.stored_bytes), (1_000_000, 1_000_000));
+    assert_eq!(stored.source_crc32c, crc32c::crc32c(&content));
+    assert_eq!(stored.stored_crc32c, stored.source_crc32c);
+    assert_eq!(stored.content_type.as_deref(), Some("text/plain; charset=utf-8"));
+    assert_eq!(stored.content_encoding, None);
+    assert!(!stored.changed && stored.source_stamp.is_some());
+    let mode = |key: &str| std::fs::metadata(place.root().join(key)).expect("there").permissions().mode();
+    assert_eq!(mode("a") & 0o777, 0o755);
+    assert_eq!(mode("a/b/build-log.txt") & 0o111, 0);
+}
+
+#[test]
+fn v_tr_2_an_unreadable_source_creates_nothing() {
+    let place = Place::new();
+    let source = Source::File(FileSource::configured(place.dir.path().join("none")));
+    assert!(matches!(place.run(&request("a/log", source)), Err(UploadError::Source(_))));
+    assert!(!place.root().exists());
+}
+
+#[test]
+fn v_tr_3_an_empty_source_is_an_empty_object() {
+    let place = Place::new();
+    let stored = place.run(&request("empty", place.file(""))).expect("stored");
+    assert_eq!(place.content("empty"), b"");
+    assert_eq!(stored.stored_bytes, 0);
+}
+
+#[test]
+fn directories_keep_names_and_bytes() {
+    let place = Place::new();
+    let long = "n".repeat(255);
+    for key in ["a%20b", "a?b#c", "line\nbreak", "[x]*", long.as_str()] {
+        place.run(&request(key, document("content"))).expect("stored");
+        assert_eq!(place.content(key), b"content", "{key}");
+    }
+    assert_eq!(place.names().len(), 5, "no temporary file stays");
+}
+
+#[test]
+fn keys_that_lead_elsewhere_are_refused() {
+    let place = Place::new();
+    for key in ["", "/a", "a//b", "../a", "a/..", "./a", "a/", "nul\0"] {
+        let result = place.run(&request(key, document("x")));
+        assert!(matches!(result, Err(UploadError::Permanent(_))), "{key:?}");
+    }
+}
+
+#[test]
+fn a_link_in_the_output_tree_is_not_followed() {
+    let place = Place::new();
+    let outside = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(place.root()).expect("made");
+    symlink(outside.path(), place.root().join("logs")).expect("linked");
+    symlink(outside.path().join("victim"), place.root().join("file")).expect("linked");
+    let result = place.run(&request("logs/build-log.txt", document("x")));
+    assert!(matches!(result, Err(UploadError::Permanent(_))), "{result:?}");
+    place.run(&request("file", document("x"))).expect("stored");
+    assert!(names(outside.path()).is_empty(), "nothing was written through the links");
+    assert_eq!(place.content("file"), b"x");
+}
+
+#[test]
+fn conditions_hold_in_directories() {
+    let place = Place::new();
+    let conditional = |condition, text| place.run(&Upload { condition, ..request("key", document(text)) });
+    let first = conditional(Condition::IfAbsent, "one").expect("stored").version.expect("known");
+    assert_eq!(conditional(Condition::IfAbsent, "two"), Err(UploadError::ConditionFailed));
+    let read = run(place.store.read_small("key", 10)).expect("read").expect("there");
+    assert_eq!(read, (b"one".to_vec(), first.clone()));
+    let second = conditional(Condition::IfVersion(first.clone()), "three").expect("stored").version;
+    assert_ne!(second, Some(first.clone()));
+    assert_eq!(conditional(Condition::IfVersion(first), "four"), Err(UploadError::ConditionFailed));
+    assert_eq!(place.content("key"), b"three");
+    assert_eq!(place.names(), ["key"], "refused writes leave nothing");
+}
+
+#[test]
+fn small_reads_are_bounded() {
+    let place = Place::new();
+    assert_eq!(run(place.store.read_small("a/key", 4)), Ok(None));
+    place.run(&request("a/key", document("12345"))).expect("stored");
+    assert!(run(place.store.read_small("a/key", 4)).is_err());
+    assert!(run(place.store.read_small("a/key", 5)).expect("read").is_some());
+}
+
+#[test]
+fn an_attempt_that_was_given_up_leaves_nothing() {
+    let place = Place::new();
+    let request = request("big", place.file(vec![7; 50_000_000]));
+    run(async {
+        let attempt = upload(&place.store, &request, None, &LIMITS);
+        // Polled once, the thread runs; dropped, it must not publish.
+        assert!(futures::poll!(Box::pin(attempt)).is_pending());
+    });
+    // The runtime waits for its blocking thread when it ends.
+    assert!(place.names().is_empty(), "{:?}", place.names());
+}
+
+/// A sink that remembers.
+#[derive(Default)]
+struct Memory {
+    head: Option<Head>,
+    bytes: Vec<u8>,
+}
+
+impl pump::Sink for Memory {
+    type Error = std::convert::Infallible;
+
+    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), Self::Error> {
+        assert_eq!(self.head.replace(head.clone()), None, "begun once");
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error> {
+        assert!(self.head.is_some(), "begun before");
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// Pumps a document as a bucket would get it.
+fn pumped(content: &[u8], compress: bool, compressed_type: Option<&str>) -> (Head, Vec<u8>) {
+    let source = Source::Bytes(Bytes::copy_from_slice(content));
+    let compressed_type = compressed_type.map(str::to_owned);
+    let request = Upload { compressed_type, ..request("build/log.text", source) };
+    let mut memory = Memory::default();
+    let sums = pump::pump(&request, compress, None, &mut memory).expect("pumped");
+    assert_eq!(sums.source_bytes, content.len() as u64);
+    assert_eq!(sums.stored_bytes, memory.bytes.len() as u64);
+    assert_eq!(sums.stored_crc32c, crc32c::crc32c(&memory.bytes));
+    (memory.head.expect("begun"), memory.bytes)
+}
+
+fn unpacked(gzip: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    flate2::read::MultiGzDecoder::new(gzip).read_to_end(&mut content).expect("valid gzip");
+    content
+}
+
+#[test]
+fn v_cm_3_what_is_no_candidate_is_stored_unchanged() {
+    let (head, bytes) = pumped(b"twenty-five bytes of text", false, None);
+    assert_eq!(bytes, b"twenty-five bytes of text");
+    assert_eq!(head.content_encoding, None);
+}
+
+#[test]
+fn v_cm_4_a_candidate_is_compressed() {
+    let content = b"text".repeat(283);
+    assert_eq!(content.len(), 1132);
+    let (head, bytes) = pumped(&content, true, Some("text/html"));
+    assert_eq!(unpacked(&bytes), content);
+    assert_eq!(head, Head { content_type: "text/html".to_owned(), content_encoding: Some("gzip") });
+    assert_eq!(bytes[3..8], [0; 5], "no name and no time in the header");
+}
+
+#[test]
+fn v_cm_5_three_bytes_make_the_signature() {
+    let mut content = vec![0x1f, 0xc2, 0x8b, 0x08];
+    content.extend(b"text".repeat(283));
+    let (head, bytes) = pumped(&content, true, None);
+    assert_eq!(unpacked(&bytes), content);
+    assert_eq!(head.content_type, "text/plain; charset=utf-8");
+    let mut compressed = vec![0x1f, 0x8b, 0x08];
+    compressed.extend(b"text".repeat(283));
+    let (head, bytes) = pumped(&compressed, true, None);
+    assert_eq!((bytes, head.content_encoding), (compressed, None));
+}
+
+#[test]
+fn small_content_is_not_compressed() {
+    assert_eq!(pumped(&[b'x'; 1024], true, None).0.content_encoding, None);
+    assert_eq!(pumped(&[b'x'; 1025], true, None).0.content_encoding, Some("gzip"));
+    assert_eq!(pumped(b"", true, None).1, b"");
+}
