@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`codes`] | the one table of exit statuses and marker codes |
 //! | [`signal`] | signals by the names that logs and reports use |
-//! | [`duration`] | durations as Go writes and reads them |
+//! | [`duration`], [`timestamp`] | spans of time as Go writes them, points in time as RFC 3339 |
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
 //! | [`reserved`] | files whose space is taken before it is needed |
 //! | [`confined`] | opening files in a directory that hostile code writes |
@@ -33,3 +33,4 @@ pub mod records;
 pub mod report;
 pub mod reserved;
 pub mod signal;
+pub mod timestamp;

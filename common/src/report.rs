@@ -5,7 +5,7 @@ use crate::confined::{self, Opened};
 use crate::marker;
 use crate::reserved::Reserved;
 use crate::signal::Signal;
-use jiff::Timestamp;
+use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Report {
-        let at = Timestamp::from_second(1_767_225_600).expect("a time");
+        let at = Timestamp::from_nanos(1_767_225_600_000_000_000);
         Report {
             version: VERSION,
             reason: Reason::TimedOut,

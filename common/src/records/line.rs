@@ -1,8 +1,6 @@
 //! One event as one line of JSON.
 
 use crate::json::to_go_string;
-use jiff::Timestamp;
-use jiff::tz::Offset;
 use std::error::Error;
 use std::fmt;
 use tracing::field::{Field, Visit};
@@ -49,29 +47,6 @@ fn level_text(level: Level, fatal: bool) -> &'static str {
         Level::INFO => "info",
         Level::DEBUG | Level::TRACE => "debug",
     }
-}
-
-/// RFC 3339 with seconds; `Z` where the offset is zero, as Go has it.
-pub(super) fn time_text(now: Timestamp, offset: Offset) -> String {
-    let time = offset.to_datetime(now);
-    let (date, clock) = (time.date(), time.time());
-    let seconds = offset.seconds();
-    let zone = if seconds == 0 {
-        "Z".to_owned()
-    } else {
-        let minutes = seconds.unsigned_abs() / 60;
-        let sign = if seconds < 0 { '-' } else { '+' };
-        format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
-    };
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}{zone}",
-        date.year(),
-        date.month(),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second(),
-    )
 }
 
 /// The members of a record, sorted by key, values as JSON.

@@ -15,9 +15,10 @@ pub use no_spans::NoSpans;
 #[doc(hidden)]
 pub use tracing;
 
-use jiff::Timestamp;
+use crate::timestamp::Timestamp;
 use jiff::tz::TimeZone;
 use std::io::Write;
+use std::sync::LazyLock;
 use tracing::subscriber::{Interest, SetGlobalDefaultError};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -41,27 +42,52 @@ pub fn to_stderr(line: &[u8]) {
     let _ = std::io::stderr().write_all(line);
 }
 
+/// A time zone: for a point in time, the seconds east of UTC.
+pub type Zone = fn(Timestamp) -> i32;
+
+/// The zone of entrypoint's records. Looking up the local one would make the
+/// static binary a third larger, and containers run in UTC.
+pub fn utc(_at: Timestamp) -> i32 {
+    0
+}
+
+/// The system's zone (`/etc/localtime`), as upstream has it; UTC where there is none.
+pub fn local_zone(at: Timestamp) -> i32 {
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+    match jiff::Timestamp::from_second(at.as_secs()) {
+        Ok(at) => ZONE.to_offset(at).seconds(),
+        // No clock is that wrong.
+        Err(_) => 0,
+    }
+}
+
 /// A layer that writes events as records.
 #[derive(Debug)]
 pub struct Records<W> {
     component: String,
     targets: &'static [&'static str],
     level: Level,
-    zone: TimeZone,
+    zone: Zone,
     sink: W,
 }
 
 impl<W: Sink> Records<W> {
     /// Records of the program `component`, for events of the crates or modules
     /// named in `targets` (`"sidecar"` stands for `sidecar::…` too) at `level`
-    /// or above (E-82), written to `sink`. The local time zone is looked up once, here.
+    /// or above (E-82), written to `sink`. Times are in UTC.
     pub fn new(
         component: impl Into<String>,
         targets: &'static [&'static str],
         level: Level,
         sink: W,
     ) -> Self {
-        Self { component: component.into(), targets, level, zone: TimeZone::system(), sink }
+        Self { component: component.into(), targets, level, zone: utc, sink }
+    }
+
+    /// Writes times in another zone, usually [`local_zone`].
+    #[must_use]
+    pub fn zone(self, zone: Zone) -> Self {
+        Self { zone, ..self }
     }
 
     /// Makes this the program's only logging, for good.
@@ -98,7 +124,7 @@ impl<S: Subscriber, W: Sink> Layer<S> for Records<W> {
             return;
         }
         let now = Timestamp::now();
-        let time = line::time_text(now, self.zone.to_offset(now));
+        let time = now.in_seconds((self.zone)(now));
         self.sink.write_line(&line::line(event, &self.component, &time));
     }
 }
