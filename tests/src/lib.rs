@@ -4,6 +4,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`bins`] | where the programs under test are |
+//! | [`docker`] | real containers, where an engine is there |
 //! | [`pod`] | a pod: its directories, its entries, the options of its containers |
 //! | [`process`] | a running program: its output, signals to it, its end |
 //! | [`tree`] | every process of one test, so that none outlives it |
@@ -16,6 +17,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic with a place is the right answer")]
 
 pub mod bins;
+pub mod docker;
 pub mod pod;
 pub mod process;
 pub mod s3;
