@@ -171,7 +171,9 @@ impl PartSink {
 
     /// Sends what is left; an empty object is one empty part.
     fn finish(mut self) -> Result<(), Abandoned> {
-        self.part()?;
+        if self.filling.is_none() {
+            self.part()?;
+        }
         self.send(true)
     }
 }
