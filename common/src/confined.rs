@@ -91,7 +91,7 @@ fn open_at_mount(path: &Path, last: OFlags) -> io::Result<OwnedFd> {
     while let Some(component) = components.next() {
         let name = component.as_os_str();
         if components.peek().is_some() {
-            dir = rustix::fs::openat(&dir, name, step, Mode::empty()).map_err(link_error)?;
+            dir = rustix::fs::openat(&dir, name, step, Mode::empty()).map_err(step_error)?;
         } else {
             let flags = last | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             return rustix::fs::openat(&dir, name, flags, Mode::empty()).map_err(link_error);
@@ -108,13 +108,33 @@ fn link_error(errno: Errno) -> io::Error {
     }
 }
 
-/// The path as an absolute one without `.` components; `..` is refused, because
-/// cutting it off would be wrong behind a symlink.
-fn absolute(path: &Path) -> io::Result<PathBuf> {
-    if path.components().any(|part| part == Component::ParentDir) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path contains `..`"));
+/// The same for a directory on the way, where the kernel does not tell a link
+/// from a file.
+fn step_error(errno: Errno) -> io::Error {
+    match errno {
+        Errno::NOTDIR => io::Error::other(
+            "a part of its path is no directory, or a symbolic link, which is not followed here",
+        ),
+        other => link_error(other),
     }
-    std::path::absolute(path)
+}
+
+/// The path as an absolute one without `.` and `..`. Cutting `..` off by its
+/// name alone differs from what the kernel does only behind a symlink, and none
+/// is followed here.
+fn absolute(path: &Path) -> io::Result<PathBuf> {
+    let mut clean = PathBuf::new();
+    for part in std::path::absolute(path)?.components() {
+        match part {
+            Component::ParentDir => {
+                // Above the root is the root.
+                clean.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
+        }
+    }
+    Ok(clean)
 }
 
 /// The longest mount point of this process that is a prefix of `path`.
@@ -175,10 +195,28 @@ mod tests {
         std::fs::write(dir.path().join("real/file"), "x").expect("written");
         symlink("real", dir.path().join("link")).expect("linked");
         assert!(matches!(open(&dir.path().join("real/file")), Ok(Opened::File(_))));
-        assert!(open(&dir.path().join("link/file")).is_err());
+        let error = open(&dir.path().join("link/file")).expect_err("refused");
+        assert!(error.to_string().contains("symbolic link, which is not followed"), "{error}");
+        let error = open(&dir.path().join("link")).expect_err("refused");
+        assert!(error.to_string().contains("symbolic link, which is not followed"), "{error}");
         assert!(open_directory(&dir.path().join("link")).is_err());
         assert!(open_directory(&dir.path().join("real")).expect("opened").is_some());
         assert!(matches!(open(&dir.path().join("real/none")), Ok(Opened::Absent)));
+    }
+
+    #[test]
+    fn parents_are_cut_off_by_name_and_never_lead_through_a_link() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("inside")).expect("made");
+        std::fs::write(dir.path().join("inside/file"), "inside").expect("written");
+        std::fs::write(dir.path().join("file"), "here").expect("written");
+        symlink("inside/..", dir.path().join("inside/link")).expect("linked");
+        let Ok(Opened::File(file)) = open(&dir.path().join("inside/link/../file")) else {
+            panic!("not opened");
+        };
+        assert_eq!(read_bounded(&file, 10).expect("read"), b"inside");
+        assert!(matches!(open(&dir.path().join("./inside/.././file")), Ok(Opened::File(_))));
+        assert_eq!(absolute(Path::new("/../../a/./b/../c")).expect("a path"), Path::new("/a/c"));
     }
 
     #[test]

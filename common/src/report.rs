@@ -22,6 +22,16 @@ pub const MODE: u32 = 0o644;
 /// At most this many leftover processes are named.
 pub const MAX_LEFTOVER_NAMES: usize = 20;
 
+/// At most this many signals are listed when a report would otherwise become
+/// too large: the first ones, which decided.
+pub const MAX_INTERRUPTS: usize = 100;
+
+/// Characters of a cause and of a leftover's name in a report that would
+/// otherwise become too large. Escaped as JSON a character is at most six
+/// bytes, so that the whole stays below [`MAX_BYTES`].
+const MAX_CAUSE: usize = 1024;
+const MAX_NAME: usize = 256;
+
 /// Why an entry ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -198,6 +208,34 @@ impl Report {
     pub fn first_outside_signal(&self) -> Option<Timestamp> {
         self.interrupts.iter().filter(|i| i.from == Origin::Outside).map(|i| i.at).min()
     }
+
+    /// The report as JSON, never larger than [`MAX_BYTES`]: a job can make a
+    /// storm of signals and name its processes as it likes, and a report that
+    /// is too large is read by nobody.
+    pub fn encode(&self) -> Vec<u8> {
+        let whole = to_bytes(self);
+        if whole.len() <= MAX_BYTES {
+            return whole;
+        }
+        let mut short = self.clone();
+        cut(&mut short.cause, MAX_CAUSE);
+        short.interrupts.truncate(MAX_INTERRUPTS);
+        short.leftovers.names.truncate(MAX_LEFTOVER_NAMES);
+        short.leftovers.names.iter_mut().for_each(|name| cut(name, MAX_NAME));
+        cut(&mut short.output.log_crc32c, 8);
+        to_bytes(&short)
+    }
+}
+
+fn to_bytes(report: &Report) -> Vec<u8> {
+    serde_json::to_vec(report).expect("writing into memory does not fail, and all keys are texts")
+}
+
+/// Cuts a text after `limit` characters.
+fn cut(text: &mut String, limit: usize) {
+    if let Some((at, _)) = text.char_indices().nth(limit) {
+        text.truncate(at);
+    }
 }
 
 /// Takes the space that the report beside `marker` will need.
@@ -265,6 +303,21 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert_eq!(serde_json::from_str::<Report>(&text).expect("parses"), sample());
+    }
+
+    #[test]
+    fn a_report_never_outgrows_its_readers() {
+        let mut report = sample();
+        assert_eq!(serde_json::from_slice::<Report>(&report.encode()).expect("parses"), report);
+        report.cause = "\u{1}".repeat(MAX_BYTES);
+        report.leftovers.names = vec!["\u{1}".repeat(10_000); 30];
+        report.interrupts = vec![report.interrupts[0].clone(); 10_000];
+        let bytes = report.encode();
+        assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
+        let read = serde_json::from_slice::<Report>(&bytes).expect("parses");
+        assert_eq!(read.interrupts, report.interrupts[..MAX_INTERRUPTS]);
+        assert_eq!(read.leftovers.names.len(), MAX_LEFTOVER_NAMES);
+        assert_eq!((read.reason, read.code), (report.reason, report.code));
     }
 
     #[test]

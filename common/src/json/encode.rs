@@ -5,7 +5,7 @@ use std::io;
 
 /// Encodes as Go's `json.Marshal` does (O-18): compact, fields in the order of
 /// the type, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
-pub fn to_go_string<T: Serialize>(value: &T) -> String {
+pub fn to_go_string<T: Serialize + ?Sized>(value: &T) -> String {
     let mut bytes = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
     value

@@ -26,7 +26,7 @@ pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
         ("severity", level),
         ("time", time),
     ] {
-        fields.insert(key.to_owned(), to_go_string(&value));
+        fields.insert(key.to_owned(), to_go_string(value));
     }
     let mut line = String::from("{");
     for (key, value) in &fields.members {
@@ -81,7 +81,7 @@ impl Visit for Fields {
         if field.name() == "message" {
             self.message = Some(value.to_owned());
         } else {
-            self.add(field, to_go_string(&value));
+            self.add(field, to_go_string(value));
         }
     }
 
