@@ -1,0 +1,124 @@
+//! The verbs of the command line.
+
+use crate::run;
+use crate::say::{self, Problem};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgMatches, Command};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the tool with its command line, program name first.
+pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
+    let done = match parse(args) {
+        Ok(Request::Run(matches)) => {
+            run::Options::from_matches(&matches).and_then(|options| run::run(&options))
+        }
+        Ok(Request::Exec(matches)) => run::session::exec(&matches).map(|never| match never {}),
+        Ok(Request::Text(text)) => {
+            // Nobody reads the help that was asked for.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(0)
+        }
+        Err(problem) => Err(problem),
+    };
+    ExitCode::from(done.unwrap_or_else(|problem| {
+        say::raw(&format!("error: {}", problem.text));
+        problem.status
+    }))
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+enum Request {
+    Run(ArgMatches),
+    Exec(ArgMatches),
+    /// Help or the version.
+    Text(String),
+}
+
+fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
+    match command().try_get_matches_from(args) {
+        Ok(mut matches) => match matches.remove_subcommand() {
+            Some((name, matches)) if name == run::VERB => Ok(Request::Run(matches)),
+            Some((_, matches)) => Ok(Request::Exec(matches)),
+            None => Err(Problem::syntax("no verb given; see podutils --help")),
+        },
+        Err(error) => refusal(&error),
+    }
+}
+
+/// clap's message in one line: what is wrong, and what may have been meant.
+fn refusal(error: &clap::Error) -> Result<Request, Problem> {
+    let text = error.render().to_string();
+    let kind = error.kind();
+    if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
+        return Ok(Request::Text(text));
+    }
+    if kind == ErrorKind::MissingRequiredArgument && text.contains(run::COMMAND) {
+        return Err(Problem::syntax("no command given; usage: podutils run [options] -- COMMAND…"));
+    }
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let tip = lines
+        .find_map(|line| line.strip_prefix("tip: ").filter(|tip| tip.contains("similar")))
+        .map(|tip| format!(" ({tip})"));
+    Err(Problem::syntax(format!("{first}{}; see podutils --help", tip.unwrap_or_default())))
+}
+
+fn command() -> Command {
+    Command::new("podutils")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Runs CI jobs on this machine the way a pod would")
+        .disable_help_subcommand(true)
+        .subcommand(run::command())
+        .subcommand(
+            Command::new(run::session::VERB).hide(true).arg(
+                Arg::new(run::session::WORDS)
+                    .num_args(1..)
+                    .trailing_var_arg(true)
+                    .allow_hyphen_values(true)
+                    .value_parser(clap::value_parser!(OsString)),
+            ),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(words: &[&str]) -> Problem {
+        parse(words.iter().map(OsString::from).collect()).expect_err("refused")
+    }
+
+    #[test]
+    fn mistakes_are_one_line_and_2() {
+        for (words, part) in [
+            (&["podutils"][..], "no verb"),
+            (&["podutils", "runn"], "run"),
+            (&["podutils", "run"], "no command given"),
+            (&["podutils", "run", "--jobs", "x", "--", "true"], "'--job'"),
+            (&["podutils", "run", "--timeout", "1", "--", "true"], "1.5h"),
+            (&["podutils", "run", "--out"], "--out"),
+        ] {
+            let problem = problem(words);
+            assert_eq!(problem.status, 2, "{problem:?}");
+            assert_eq!(problem.text.lines().count(), 1, "{problem:?}");
+            assert!(problem.text.contains(part), "{problem:?} without {part}");
+        }
+    }
+
+    #[test]
+    fn help_is_no_mistake() {
+        for words in [&["podutils", "--help"][..], &["podutils", "run", "--help"], &["podutils", "--version"]]
+        {
+            let request = parse(words.iter().map(OsString::from).collect()).expect("help");
+            assert!(matches!(request, Request::Text(_)), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+}

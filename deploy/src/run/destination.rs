@@ -1,0 +1,207 @@
+//! Where the results of a run go, and reading them back.
+
+use super::options::{Options, utf8_path};
+use crate::say::Problem;
+use common::job_spec::{JobSpec, JobType};
+use common::paths::{self, PathStrategy};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use sidecar::options::UploadOptions;
+use sidecar::shell::store::{self, Credentials, Store};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// No `finished.json` is larger.
+const MAX_RESULT_BYTES: usize = 1 << 20;
+
+/// A destination that can take the results, as far as that can be known before.
+#[derive(Debug)]
+pub(crate) struct Destination {
+    /// The run, with its build id.
+    pub(crate) spec: JobSpec,
+    /// What sidecar is told about the destination.
+    pub(crate) upload: UploadOptions,
+    store: store::Destination,
+    /// The upload path: empty where the destination is for this run alone.
+    base: String,
+}
+
+/// An object, as the summary names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Object {
+    /// Its name below the upload path.
+    pub(crate) name: String,
+    /// Its size in bytes, where it is known.
+    pub(crate) size: Option<u64>,
+}
+
+impl Destination {
+    /// Understands `--out` and makes the local directory, so that a mistake is
+    /// found before the test runs.
+    pub(crate) fn prepare(options: &Options) -> Result<Self, Problem> {
+        let refuse = |why: &str| Problem::new(format!("--out {}: {why}", options.out));
+        let mut build_id = build_id(Timestamp::now());
+        let mut upload = UploadOptions {
+            path_strategy: "explicit".to_owned(),
+            s3_credentials_file: options.s3_credentials_file.clone(),
+            gcs_credentials_file: options.gcs_credentials_file.clone(),
+            ..UploadOptions::default()
+        };
+        let store = if options.out.contains("://") {
+            upload.bucket.clone_from(&options.out);
+            store::Destination::parse(&options.out).map_err(|error| {
+                Problem::new(error.to_string().replacen("bucket", "--out", 1) + ", or a plain directory")
+            })?
+        } else {
+            let jobs = Path::new(&options.out).join(&options.job);
+            let dir = own_directory(&jobs, &mut build_id).map_err(|error| refuse(&error.to_string()))?;
+            upload.local_output_dir = utf8_path(&dir).ok_or_else(|| refuse("the path is not UTF-8"))?;
+            store::Destination::local_dir(&upload.local_output_dir)
+                .map_err(|error| refuse(&error.to_string()))?
+        };
+        if let store::Destination::File { root } = &store {
+            probe(root).map_err(|error| refuse(&error.to_string()))?;
+        }
+        let spec = JobSpec {
+            job_type: JobType::Periodic,
+            job: options.job.clone(),
+            prow_job_id: format!("podutils-{build_id}"),
+            build_id,
+            ..JobSpec::default()
+        };
+        let base = match &store {
+            store::Destination::LocalDir { .. } => String::new(),
+            store::Destination::File { .. }
+            | store::Destination::S3 { .. }
+            | store::Destination::Gs { .. } => {
+                paths::job_path(&spec, &PathStrategy::Explicit).map_err(|error| refuse(&error.to_string()))?
+            }
+        };
+        Ok(Self { spec, upload, store, base })
+    }
+
+    /// The upload path as people write it.
+    pub(crate) fn display(&self) -> String {
+        match (self.local_root(), self.base.as_str()) {
+            (Some(root), _) => root.display().to_string(),
+            (None, base) => format!("{}/{base}", self.store),
+        }
+    }
+
+    /// The directory of the objects, where the destination is one.
+    pub(crate) fn local_root(&self) -> Option<PathBuf> {
+        match &self.store {
+            store::Destination::LocalDir { root } | store::Destination::File { root } => {
+                Some(root.join(&self.base))
+            }
+            store::Destination::S3 { .. } | store::Destination::Gs { .. } => None,
+        }
+    }
+
+    /// Reads `finished.json` back from where it was delivered.
+    pub(crate) async fn finished(&self) -> Result<Value, String> {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let credentials = Credentials {
+            gcs_credentials_file: path(&self.upload.gcs_credentials_file),
+            s3_credentials_file: path(&self.upload.s3_credentials_file),
+        };
+        let store = Store::open(&self.store, &credentials).map_err(|error| error.to_string())?;
+        let key = paths::join(&[&self.base, "finished.json"]);
+        match store.read_small(&key, MAX_RESULT_BYTES).await {
+            Ok(Some((bytes, _))) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            Ok(None) => Err("there is no finished.json".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The time in milliseconds as a number that people can read: its order is that
+/// of the runs, which `latest-build.txt` relies on.
+fn build_id(now: Timestamp) -> String {
+    now.to_zoned(TimeZone::UTC).strftime("%Y%m%d%H%M%S%3f").to_string()
+}
+
+/// Makes the directory `<jobs>/<build id>`, with the next id when another run
+/// has this one.
+fn own_directory(jobs: &Path, build_id: &mut String) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(jobs)?;
+    loop {
+        let dir = jobs.join(&*build_id);
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let next = build_id.parse::<u64>().map_err(std::io::Error::other)? + 1;
+                *build_id = next.to_string();
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether files can be made in the directory.
+fn probe(root: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(root)?;
+    tempfile::tempfile_in(root).map(|_| ())
+}
+
+/// Everything below a directory in name order, `most` objects at most, and how
+/// many there are.
+pub(crate) fn list(root: &Path, most: usize) -> (Vec<Object>, usize) {
+    let mut first = std::collections::BTreeMap::new();
+    let mut count = 0;
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        // What cannot be read cannot be listed; sidecar has told about failures.
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => open.push(path),
+                Ok(metadata) => {
+                    count += 1;
+                    first.insert(path, metadata.len());
+                    if first.len() > most {
+                        first.pop_last();
+                    }
+                }
+                // It vanished.
+                Err(_) => {}
+            }
+        }
+    }
+    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
+    (first.into_iter().map(|(path, size)| Object { name: name(&path), size: Some(size) }).collect(), count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn build_ids_are_numbers_in_the_order_of_time() {
+        let at = Timestamp::from_millisecond(1_767_225_600_123).expect("a time");
+        assert_eq!(build_id(at), "20260101000000123");
+        assert!(build_id(Timestamp::now()).parse::<u64>().is_ok());
+    }
+
+    #[test]
+    fn two_runs_in_one_millisecond_get_two_directories() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (mut first, mut second) = ("7".to_owned(), "7".to_owned());
+        own_directory(&dir.path().join("job"), &mut first).expect("made");
+        own_directory(&dir.path().join("job"), &mut second).expect("made");
+        assert_eq!((first.as_str(), second.as_str()), ("7", "8"));
+    }
+
+    #[test]
+    fn lists_are_bounded_and_sorted() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("b")).expect("made");
+        for name in ["c", "a", "b/x"] {
+            std::fs::write(dir.path().join(name), name).expect("written");
+        }
+        let (objects, count) = list(dir.path(), 2);
+        assert_eq!(count, 3);
+        assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["a", "b/x"]);
+    }
+}

@@ -1,0 +1,195 @@
+//! The kubelet's part: start, signals, grace period, kill.
+
+use super::options::Options;
+use super::pod::{Pod, Programs};
+use super::sweep;
+use crate::say::{self, Problem};
+use common::signal::Signal;
+use rustix::process::{Pid, kill_process, set_child_subreaper};
+use std::future::pending;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+use tokio::signal::unix::{self, SignalKind};
+use tokio::time::{Instant, sleep_until};
+
+/// How the two programs ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    /// Entrypoint.
+    pub(crate) entrypoint: End,
+    /// Sidecar.
+    pub(crate) sidecar: End,
+    /// Whether the pod's grace period was over first.
+    pub(crate) killed: bool,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this status.
+    Code(i32),
+    /// By this signal.
+    Signal(Signal),
+}
+
+impl End {
+    /// The exit status as shells give it.
+    pub(crate) fn status(self) -> u8 {
+        common::codes::exit_status(match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => common::codes::died_of(signal.as_raw()),
+        })
+    }
+}
+
+impl From<ExitStatus> for End {
+    fn from(status: ExitStatus) -> Self {
+        match status.signal().and_then(Signal::from_raw) {
+            Some(signal) => Self::Signal(signal),
+            // A process that was not killed has a code (wait(2)).
+            None => Self::Code(status.code().unwrap_or(1)),
+        }
+    }
+}
+
+/// Runs the pod to its end.
+pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Result<Ends, Problem> {
+    let watch =
+        |kind| unix::signal(kind).map_err(|error| Problem::new(format!("cannot catch signals: {error}")));
+    let mut children = watch(SignalKind::child())?;
+    let mut interrupt = watch(SignalKind::interrupt())?;
+    let mut terminate = watch(SignalKind::terminate())?;
+    let mut hang_up = watch(SignalKind::hangup())?;
+    set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|error| Problem::new(format!("cannot become the subreaper of the job: {error}")))?;
+    let mut kubelet = Kubelet::start(pod, programs)?;
+    loop {
+        let deadline = kubelet.deadline;
+        let over = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = children.recv() => kubelet.look()?,
+            _ = interrupt.recv() => kubelet.tell(Signal::INT, options),
+            _ = terminate.recv() => kubelet.tell(Signal::TERM, options),
+            _ = hang_up.recv() => kubelet.tell(Signal::HUP, options),
+            () = over => kubelet.kill(),
+        }
+        if let (Some(entrypoint), Some(sidecar)) = (kubelet.entrypoint.end, kubelet.sidecar.end) {
+            return Ok(Ends { entrypoint, sidecar, killed: kubelet.killed });
+        }
+    }
+}
+
+/// A running pod.
+struct Kubelet<'a> {
+    pod: &'a Pod,
+    entrypoint: Process,
+    sidecar: Process,
+    /// When the pod is killed; unset as long as nobody told it to end.
+    deadline: Option<Instant>,
+    killed: bool,
+}
+
+impl<'a> Kubelet<'a> {
+    fn start(pod: &'a Pod, programs: &Programs) -> Result<Self, Problem> {
+        let mut sidecar = pod
+            .sidecar_command(programs)
+            .and_then(|mut command| Process::start(&mut command))
+            .map_err(|error| Problem::new(format!("sidecar does not start: {error}")))?;
+        match Process::start(&mut pod.entrypoint_command(programs)) {
+            Ok(entrypoint) => Ok(Self { pod, entrypoint, sidecar, deadline: None, killed: false }),
+            Err(error) => {
+                sidecar.signal(rustix::process::Signal::KILL);
+                Err(Problem::new(format!("entrypoint does not start: {error}")))
+            }
+        }
+    }
+
+    /// Sees who has ended.
+    fn look(&mut self) -> Result<(), Problem> {
+        let fail = |error: std::io::Error| Problem::new(format!("cannot watch the pod's programs: {error}"));
+        if self.entrypoint.has_just_ended().map_err(fail)? {
+            sweep::adopted(&[self.entrypoint.pid, self.sidecar.pid]);
+            if !self.pod.has_begun() {
+                // It would wait for ever.
+                self.sidecar.signal(rustix::process::Signal::KILL);
+            }
+        }
+        if self.sidecar.has_just_ended().map_err(fail)? && self.entrypoint.end.is_none() {
+            say::line(
+                "sidecar has ended while the test runs: the test goes on, but its results stay in the pod directory",
+            );
+        }
+        Ok(())
+    }
+
+    /// A signal from outside: the pod is told to end, once.
+    fn tell(&mut self, signal: Signal, options: &Options) {
+        let doing =
+            if self.entrypoint.end.is_none() { "waiting for the test to end" } else { "delivering results" };
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            say::line(&format!(
+                "{signal} again: still {doing}, for {} at most; nothing is lost yet",
+                say::time(left)
+            ));
+            return;
+        }
+        self.deadline = Some(Instant::now() + self.pod.grace_period());
+        self.entrypoint.signal(rustix::process::Signal::TERM);
+        self.sidecar.signal(rustix::process::Signal::TERM);
+        say::line(&format!(
+            "{signal}: {doing}; the test has {} to end, then its results have {} to be delivered",
+            options.grace_period, options.upload_budget
+        ));
+    }
+
+    /// The pod's grace period is over.
+    fn kill(&mut self) {
+        // Once: what survives a kill has nothing left to be told.
+        self.deadline = Some(Instant::now() + Duration::from_hours(1));
+        self.killed = true;
+        say::line(&format!(
+            "the pod's grace period of {} is over: killed",
+            say::time(self.pod.grace_period())
+        ));
+        self.entrypoint.signal(rustix::process::Signal::KILL);
+        self.sidecar.signal(rustix::process::Signal::KILL);
+    }
+}
+
+/// One of the two programs.
+struct Process {
+    child: Child,
+    pid: Pid,
+    end: Option<End>,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> std::io::Result<Self> {
+        let child = command.spawn()?;
+        Ok(Self { pid: Pid::from_child(&child), child, end: None })
+    }
+
+    /// Whether it ended since the last look.
+    fn has_just_ended(&mut self) -> std::io::Result<bool> {
+        if self.end.is_some() {
+            return Ok(false);
+        }
+        self.end = self.child.try_wait()?.map(End::from);
+        Ok(self.end.is_some())
+    }
+
+    fn signal(&mut self, signal: rustix::process::Signal) {
+        if self.end.is_none() {
+            // Its pid is ours until it is reaped, so nobody else can be hit, and
+            // one that has ended needs no signal.
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+}

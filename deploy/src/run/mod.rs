@@ -1,0 +1,48 @@
+//! `podutils run`: a job on this machine, the way a pod would run it.
+//!
+//! ```text
+//! podutils (the kubelet's part)
+//!   ├─ sidecar      waits for the marker ──────────────▶ destination
+//!   └─ entrypoint   ─▶ COMMAND
+//!         both meet in a temporary pod directory: logs/, logs/artifacts/
+//! ```
+//!
+//! Both programs are the ones that pods run, as processes in sessions of their
+//! own, and get their options as the environment JSON that a pod would give
+//! them. Nothing here has a counterpart that a pod would need.
+
+mod destination;
+mod kubelet;
+mod options;
+mod pod;
+pub(crate) mod session;
+mod summary;
+mod sweep;
+
+pub(crate) use options::{COMMAND, Options, VERB, command};
+
+use crate::say::{self, Problem};
+use destination::Destination;
+use pod::Pod;
+use std::time::Instant;
+
+/// Runs the job and returns the exit status: the test's, or 1 when the test
+/// passed but its results could not be delivered.
+pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
+    let programs = pod::Programs::find(options.programs.as_deref())?;
+    let destination = Destination::prepare(options)?;
+    let pod = Pod::lay_out(options, &destination)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(format!("cannot start the event loop: {error}")))?;
+    let started = Instant::now();
+    runtime.block_on(async {
+        let ends = kubelet::run(&pod, &programs, options).await?;
+        let summary = summary::Summary::gather(&pod, &destination, &ends, started.elapsed()).await;
+        summary.lines().iter().for_each(|line| say::line(line));
+        let status = summary.exit_status();
+        pod.close(options.keep || !summary.is_delivered());
+        Ok(status)
+    })
+}

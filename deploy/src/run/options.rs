@@ -1,0 +1,233 @@
+//! The flags of `podutils run`, and what they mean.
+
+use crate::say::Problem;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use common::duration::GoDuration;
+use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The verb's name.
+pub(crate) const VERB: &str = "run";
+
+/// How the words of the wrapped command are called in help and messages.
+pub(crate) const COMMAND: &str = "COMMAND";
+
+/// Where results go when nothing is said.
+const DEFAULT_OUT: &str = "pod-utils-out";
+
+/// What `podutils run` was asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// The job's name.
+    pub(crate) job: String,
+    /// A directory, or a bucket with its scheme.
+    pub(crate) out: String,
+    /// How long the test may run.
+    pub(crate) timeout: GoDuration,
+    /// How long it may take to end when told to.
+    pub(crate) grace_period: GoDuration,
+    /// How long delivery may take when the pod is told to end.
+    pub(crate) upload_budget: GoDuration,
+    /// Directories whose files are secrets, absolute.
+    pub(crate) secrets: Vec<String>,
+    /// For `s3://`; empty means the usual environment.
+    pub(crate) s3_credentials_file: String,
+    /// For `gs://`; empty means the usual environment.
+    pub(crate) gcs_credentials_file: String,
+    /// Keep the pod directory.
+    pub(crate) keep: bool,
+    /// Where `entrypoint` and `sidecar` are; beside this program if not said.
+    pub(crate) programs: Option<PathBuf>,
+    /// The wrapped command.
+    pub(crate) command: Vec<String>,
+}
+
+impl Options {
+    /// Gives the flags their meaning.
+    pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, Problem> {
+        let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
+        let time = |id: &str, default| matches.get_one(id).copied().unwrap_or(default);
+        let words = matches.get_many::<OsString>(COMMAND).unwrap_or_default();
+        let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
+        Ok(Self {
+            job: job_name(text("job"))?,
+            out: text("out"),
+            timeout: time("timeout", DEFAULT_TIMEOUT),
+            grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
+            upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
+            secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
+            s3_credentials_file: readable_file(matches, "s3-credentials-file")?,
+            gcs_credentials_file: readable_file(matches, "gcs-credentials-file")?,
+            keep: matches.get_flag("keep"),
+            programs: matches
+                .get_one("programs")
+                .cloned()
+                .or_else(|| std::env::var_os(PROGRAMS).map(PathBuf::from)),
+            command: words.map(utf8_word).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Time for delivery in the pod's grace period when nothing is said.
+const DEFAULT_UPLOAD_BUDGET: GoDuration = GoDuration::from_secs(60);
+
+/// The environment variable that stands for `--programs`.
+const PROGRAMS: &str = "POD_UTILS_BIN_DIR";
+
+/// The job's name is one segment of every path at the destination.
+fn job_name(name: String) -> Result<String, Problem> {
+    let bad = name.is_empty()
+        || name == "."
+        || name == ".."
+        || name.contains('/')
+        || name.chars().any(char::is_control);
+    if bad {
+        return Err(Problem::new(format!(
+            "--job {name:?}: allowed is a name without slashes and control characters"
+        )));
+    }
+    Ok(name)
+}
+
+fn secret_directory(dir: &Path) -> Result<String, Problem> {
+    let refuse =
+        |why: &str| Problem::new(format!("--secrets {}: {why}; allowed is a directory", dir.display()));
+    // Reading it is the check: a directory that cannot be listed hides its secrets.
+    std::fs::read_dir(dir).map_err(|error| refuse(&error.to_string()))?;
+    utf8_path(dir).ok_or_else(|| refuse("its name is not UTF-8"))
+}
+
+fn readable_file(matches: &ArgMatches, id: &str) -> Result<String, Problem> {
+    let Some(path) = matches.get_one::<PathBuf>(id) else { return Ok(String::new()) };
+    let refuse =
+        |why: String| Problem::new(format!("--{id} {}: {why}; allowed is a readable file", path.display()));
+    std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
+    utf8_path(path).ok_or_else(|| refuse("its name is not UTF-8".to_owned()))
+}
+
+/// The absolute path as the JSON of options can carry it.
+pub(super) fn utf8_path(path: &Path) -> Option<String> {
+    std::path::absolute(path).ok()?.into_os_string().into_string().ok()
+}
+
+fn utf8_word(word: &OsString) -> Result<String, Problem> {
+    word.to_str().map(str::to_owned).ok_or_else(|| {
+        Problem::new(format!("{}: the command must be UTF-8, because options are JSON", word.display()))
+    })
+}
+
+fn duration(text: &str) -> Result<GoDuration, String> {
+    match text.parse::<GoDuration>() {
+        Ok(time) if time.as_nanos() > 0 => Ok(time),
+        Ok(_) | Err(_) => Err("allowed is a time above zero such as 300ms, 90s, 1.5h or 2h45m".to_owned()),
+    }
+}
+
+/// The verb's definition.
+pub(crate) fn command() -> Command {
+    let time = |id: &'static str, help: String| {
+        Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help)
+    };
+    let file = |id: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+    };
+    Command::new(VERB)
+        .about("Runs a command as a job: supervised, delivered, with a truthful result")
+        .override_usage(format!("podutils run [options] -- {COMMAND} [ARGUMENTS]"))
+        .arg(Arg::new("job").long("job").value_name("NAME").default_value("local").help("The job's name"))
+        .arg(Arg::new("out").long("out").value_name("DESTINATION").default_value(DEFAULT_OUT).help(
+            "Where results go: a directory (one folder per job and build id below it), file:///DIRECTORY, \
+             s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]",
+        ))
+        .arg(time("timeout", format!("How long the command may run [default: {DEFAULT_TIMEOUT}]")))
+        .arg(time(
+            "grace-period",
+            format!(
+                "How long it may take to end when told to: SIGINT, SIGTERM after half of it, SIGKILL at its end \
+                 [default: {DEFAULT_GRACE_PERIOD}]"
+            ),
+        ))
+        .arg(time(
+            "upload-budget",
+            format!("How long delivery may take after Ctrl-C [default: {DEFAULT_UPLOAD_BUDGET}]"),
+        ))
+        .arg(
+            Arg::new("secrets")
+                .long("secrets")
+                .value_name("DIRECTORY")
+                .action(ArgAction::Append)
+                .value_parser(value_parser!(PathBuf))
+                .help("Mask the content of this directory's files in everything delivered (repeatable)"),
+        )
+        .arg(file("s3-credentials-file", "JSON file for s3:// [default: AWS_… variables, profile, instance role]"))
+        .arg(file("gcs-credentials-file", "JSON file for gs:// [default: application default credentials]"))
+        .arg(Arg::new("keep").long("keep").action(ArgAction::SetTrue).help("Keep the temporary pod directory"))
+        .arg(
+            Arg::new("programs")
+                .long("programs")
+                .value_name("DIRECTORY")
+                .value_parser(value_parser!(PathBuf))
+                .help(format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils]")),
+        )
+        .arg(
+            Arg::new(COMMAND)
+                .required(true)
+                .num_args(1..)
+                .trailing_var_arg(true)
+                .value_parser(value_parser!(OsString))
+                .help("The command and its arguments; it finds $ARTIFACTS, $JOB_NAME, $BUILD_ID, $JOB_SPEC, $CI"),
+        )
+        .after_help(
+            "Exit status: the command's (127 after a timeout, 130 after Ctrl-C); 1 when it passed but its results\n\
+             could not be delivered, or an option cannot work; 2 for a wrong command line.\n\
+             The command's output goes to stdout, everything else to stderr.\n\n\
+             Examples:\n  \
+             podutils run -- make test\n  \
+             podutils run --job unit --timeout 20m --secrets ~/.config/tokens -- cargo test\n  \
+             podutils run --out s3://ci-results --s3-credentials-file s3.json -- ./e2e.sh",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Options, Problem> {
+        let words = [VERB].iter().chain(words);
+        Options::from_matches(&command().try_get_matches_from(words).expect("well-formed"))
+    }
+
+    #[test]
+    fn defaults_and_values() {
+        let options = parsed(&["--", "sh", "-c", "exit 3"]).expect("valid");
+        assert_eq!((options.job.as_str(), options.out.as_str()), ("local", DEFAULT_OUT));
+        assert_eq!(options.command, ["sh", "-c", "exit 3"]);
+        assert_eq!(options.timeout, DEFAULT_TIMEOUT);
+        let options = parsed(&["--grace-period", "1m30s", "--keep", "make", "-j"]).expect("valid");
+        assert_eq!(options.grace_period, GoDuration::from_secs(90));
+        assert!(options.keep);
+        assert_eq!(options.command, ["make", "-j"]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_named_with_its_value() {
+        for (words, parts) in [
+            (&["--job", "a/b", "true"][..], ["--job", "a/b"]),
+            (&["--job", "", "true"], ["--job", "\"\""]),
+            (&["--secrets", "/no/such/dir", "true"], ["--secrets", "/no/such/dir"]),
+            (&["--s3-credentials-file", "/no/file", "true"], ["--s3-credentials-file", "/no/file"]),
+        ] {
+            let problem = parsed(words).expect_err("refused");
+            assert_eq!(problem.status, 1);
+            assert!(parts.iter().all(|part| problem.text.contains(part)), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_above_zero() {
+        for text in ["0", "-1s", "5", "x"] {
+            assert!(command().try_get_matches_from([VERB, "--timeout", text, "true"]).is_err(), "{text}");
+        }
+    }
+}

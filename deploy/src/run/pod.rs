@@ -1,0 +1,209 @@
+//! The temporary pod: its directory, and what its two programs are told.
+
+use super::destination::Destination;
+use super::options::{Options, utf8_path};
+use super::session;
+use crate::say::{self, Problem};
+use common::duration::GoDuration;
+use common::entry::Entry;
+use common::job_spec::{self, JobSpec};
+use common::json::to_go_string;
+use common::{marker, report};
+use entrypoint::options::{EntrypointOptions, Escalation, SupervisionOptions};
+use sidecar::censor::CensoringOptions;
+use sidecar::options::{DeliveryOptions, SidecarOptions, UploadOptions};
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// What entrypoint may take beyond its grace period: 5 s of draining, then 2 s
+/// each for leftovers to end and to be killed, and a second for itself.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Names as Prow's decoration gives them in a pod with one container.
+const CONTAINER: &str = "test";
+
+/// The two programs.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    entrypoint: PathBuf,
+    sidecar: PathBuf,
+}
+
+impl Programs {
+    /// Looks for both in the given directory, else beside this program.
+    pub(crate) fn find(dir: Option<&Path>) -> Result<Self, Problem> {
+        let dir = match dir {
+            Some(dir) => dir.to_owned(),
+            None => std::env::current_exe()
+                .map_err(|error| {
+                    Problem::new(format!("cannot tell where podutils is: {error}; use --programs"))
+                })?
+                .parent()
+                .map_or_else(|| PathBuf::from("/"), Path::to_owned),
+        };
+        let program = |name: &str| {
+            let path = dir.join(name);
+            match path.metadata() {
+                Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(path),
+                Ok(_) | Err(_) => Err(Problem::new(format!(
+                    "there is no program {}; build it (cargo build --release) or name its directory with --programs",
+                    path.display()
+                ))),
+            }
+        };
+        Ok(Self { entrypoint: program("entrypoint")?, sidecar: program("sidecar")? })
+    }
+}
+
+/// A pod that is ready to start.
+#[derive(Debug)]
+pub(crate) struct Pod {
+    dir: tempfile::TempDir,
+    spec: JobSpec,
+    entrypoint: EntrypointOptions,
+    sidecar: SidecarOptions,
+    grace_period: Duration,
+}
+
+impl Pod {
+    /// Makes the pod's directory and the options of its programs.
+    pub(crate) fn lay_out(options: &Options, destination: &Destination) -> Result<Self, Problem> {
+        let temp = std::env::temp_dir();
+        let fail =
+            |why: String| Problem::new(format!("cannot make a pod directory in {}: {why}", temp.display()));
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("podutils-{}-", options.job))
+            .tempdir()
+            .map_err(|error| fail(error.to_string()))?;
+        let logs = dir.path().join("logs");
+        fs::create_dir(&logs).map_err(|error| fail(error.to_string()))?;
+        let logs = utf8_path(&logs).ok_or_else(|| fail("the path is not UTF-8".to_owned()))?;
+        let artifacts = format!("{logs}/artifacts");
+        let entry = Entry {
+            args: options.command.clone(),
+            container_name: CONTAINER.to_owned(),
+            process_log: format!("{logs}/process-log.txt"),
+            marker_file: format!("{logs}/marker-file.txt"),
+            metadata_file: format!("{artifacts}/metadata.json"),
+        };
+        let grace_period = options.grace_period.as_std() + DRAIN + options.upload_budget.as_std();
+        let pod = Self {
+            dir,
+            spec: destination.spec.clone(),
+            entrypoint: EntrypointOptions {
+                timeout: options.timeout,
+                grace_period: options.grace_period,
+                artifact_dir: artifacts.clone(),
+                entry: entry.clone(),
+                supervision: supervision(options.grace_period),
+                ..EntrypointOptions::default()
+            },
+            sidecar: SidecarOptions {
+                gcs_options: UploadOptions { items: vec![artifacts], ..destination.upload.clone() },
+                entries: vec![entry],
+                censoring_options: Some(CensoringOptions {
+                    secret_directories: options.secrets.clone(),
+                    ..CensoringOptions::default()
+                }),
+                delivery: Some(DeliveryOptions {
+                    fail_on_error: true,
+                    grace_period: Some(GoDuration::from_std(grace_period)),
+                    ..DeliveryOptions::default()
+                }),
+                ..SidecarOptions::default()
+            },
+            grace_period,
+        };
+        pod.entrypoint.validate().map_err(|error| Problem::new(error.to_string()))?;
+        pod.sidecar.validate().map_err(|error| Problem::new(error.to_string()))?;
+        Ok(pod)
+    }
+
+    /// From the first signal to the kill, as `terminationGracePeriodSeconds`.
+    pub(crate) fn grace_period(&self) -> Duration {
+        self.grace_period
+    }
+
+    /// Where the marker is to appear.
+    pub(crate) fn marker(&self) -> &Path {
+        Path::new(&self.entrypoint.entry.marker_file)
+    }
+
+    /// The directory that sidecar was told to deliver.
+    pub(crate) fn artifacts(&self) -> &Path {
+        Path::new(&self.entrypoint.artifact_dir)
+    }
+
+    /// Whether entrypoint got as far as its lock or its marker; sidecar would
+    /// wait for ever for one that did not.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.marker().exists() || marker::lock_path(self.marker()).exists()
+    }
+
+    /// Entrypoint's report, if it left a readable one.
+    pub(crate) fn report(&self) -> Option<report::Report> {
+        // What is no report tells nothing; the marker has the code.
+        report::read(self.marker()).ok().flatten()
+    }
+
+    /// What sidecar writes to stderr.
+    pub(crate) fn sidecar_log(&self) -> PathBuf {
+        self.dir.path().join("sidecar-stderr.txt")
+    }
+
+    /// The pod's directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Entrypoint, with the environment of a test container; it writes to our
+    /// own stdout and stderr.
+    pub(crate) fn entrypoint_command(&self, programs: &Programs) -> Command {
+        let mut command = session::command(&programs.entrypoint);
+        command
+            .envs(job_spec::environment(&self.spec))
+            .env("ARTIFACTS", self.artifacts())
+            .env(entrypoint::options::VARIABLE, to_go_string(&self.entrypoint))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Sidecar, with the environment of its container.
+    pub(crate) fn sidecar_command(&self, programs: &Programs) -> std::io::Result<Command> {
+        let mut command = session::command(&programs.sidecar);
+        command
+            .env(job_spec::VARIABLE, to_go_string(&self.spec))
+            .env(sidecar::options::VARIABLE, to_go_string(&self.sidecar))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(self.sidecar_log())?);
+        Ok(command)
+    }
+
+    /// Removes the pod's directory, or keeps it and says where it is.
+    pub(crate) fn close(self, keep: bool) {
+        if keep {
+            say::line(&format!("the pod directory is kept: {}", self.dir.keep().display()));
+            return;
+        }
+        let path = self.path().to_owned();
+        if let Err(error) = self.dir.close() {
+            say::line(&format!("cannot remove {}: {error}", path.display()));
+        }
+    }
+}
+
+/// A shell that waits for its child survives the lone SIGINT of a timeout, and
+/// its child never hears anything: SIGTERM comes after half the time. Nobody
+/// reads a termination message here.
+fn supervision(grace_period: GoDuration) -> SupervisionOptions {
+    let after = GoDuration::from_nanos(grace_period.as_nanos() / 2);
+    SupervisionOptions {
+        escalation: vec![Escalation { signal: common::signal::Signal::TERM, after }],
+        termination_message_path: String::new(),
+        ..SupervisionOptions::default()
+    }
+}

@@ -1,0 +1,223 @@
+//! The closing lines: result and why, how long it took, where everything is.
+
+use super::destination::{self, Destination, Object};
+use super::kubelet::{End, Ends};
+use super::pod::Pod;
+use crate::say;
+use common::report::Reason;
+use serde_json::Value;
+use sidecar::layout::media_types::MediaTypes;
+use sidecar::layout::names::name_rule;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+/// At most this many objects are named.
+const MAX_OBJECTS: usize = 20;
+
+/// At most this many of sidecar's complaints are repeated.
+const MAX_COMPLAINTS: usize = 5;
+
+/// Enough of the end of sidecar's records to find its last complaints.
+const RECORDS_TAIL: u64 = 64 * 1024;
+
+/// What is told at the end.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    /// `SUCCESS`, `FAILURE` or `ABORTED`.
+    result: String,
+    /// In one sentence.
+    cause: String,
+    took: Duration,
+    test_status: u8,
+    /// Where the objects are, as people write it.
+    place: String,
+    /// The first objects there, and how many there are.
+    objects: (Vec<Object>, usize),
+    /// Why delivery is not complete; empty when it is.
+    complaints: Vec<String>,
+}
+
+impl Summary {
+    /// Gathers everything, reading the result back from the destination.
+    pub(crate) async fn gather(pod: &Pod, destination: &Destination, ends: &Ends, took: Duration) -> Self {
+        let finished = destination.finished().await;
+        let complaints = complaints(pod, ends, finished.as_ref().err());
+        let told = finished.ok().and_then(|value| value["result"].as_str().map(str::to_owned));
+        let objects = match destination.local_root() {
+            Some(root) => destination::list(&root, MAX_OBJECTS),
+            None if complaints.is_empty() => remote_objects(pod),
+            None => (Vec::new(), 0),
+        };
+        Self {
+            result: told.unwrap_or_else(|| result(pod, ends.entrypoint).to_owned()),
+            cause: cause(pod, ends.entrypoint),
+            took,
+            test_status: ends.entrypoint.status(),
+            place: destination.display(),
+            objects,
+            complaints,
+        }
+    }
+
+    /// Whether everything reached the destination.
+    pub(crate) fn is_delivered(&self) -> bool {
+        self.complaints.is_empty()
+    }
+
+    /// The test's status; 1 when it passed but delivery failed.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self.test_status {
+            0 if !self.is_delivered() => common::codes::EXIT_FAILURE,
+            status => status,
+        }
+    }
+
+    /// The lines.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{} after {}: {}", self.result, say::time(self.took), self.cause)];
+        let (objects, count) = &self.objects;
+        if *count > 0 {
+            lines.push(format!("{count} objects in {}", self.place));
+            lines.extend(objects.iter().map(|object| {
+                let size = object.size.map(say::size).unwrap_or_default();
+                format!("  {:<40} {size}", say::harmless(&object.name)).trim_end().to_owned()
+            }));
+            if *count > objects.len() {
+                lines.push(format!("  … and {} more", count - objects.len()));
+            }
+        }
+        if !self.is_delivered() {
+            lines.push(format!("delivery to {} is not complete:", self.place));
+            lines.extend(self.complaints.iter().map(|complaint| format!("  {}", say::harmless(complaint))));
+        }
+        lines
+    }
+}
+
+/// The result when the destination does not tell: sidecar's rule for one entry.
+fn result(pod: &Pod, end: End) -> &'static str {
+    let aborted = pod.report().is_some_and(|report| report.reason == Reason::Aborted);
+    match (end, aborted) {
+        (End::Code(0), _) => "SUCCESS",
+        (_, true) => "ABORTED",
+        (_, false) => "FAILURE",
+    }
+}
+
+fn cause(pod: &Pod, end: End) -> String {
+    match (pod.report(), end) {
+        (Some(report), _) => say::harmless(&report.cause),
+        (None, End::Signal(signal)) => {
+            format!("entrypoint was killed by {signal} and left no result, most likely out of memory")
+        }
+        (None, End::Code(code)) => format!("entrypoint ended with {code} and left no report"),
+    }
+}
+
+/// Why delivery is not complete; nothing when it is.
+fn complaints(pod: &Pod, ends: &Ends, unread: Option<&String>) -> Vec<String> {
+    let mut found = Vec::new();
+    match ends.sidecar {
+        End::Code(0) => {}
+        _ if ends.killed => found.push("the pod's grace period was over first".to_owned()),
+        End::Code(code) => found.push(format!("sidecar ended with {code}")),
+        End::Signal(signal) => found.push(format!("sidecar was killed by {signal}")),
+    }
+    found.extend(unread.map(|why| format!("the result cannot be read back: {why}")));
+    if !found.is_empty() {
+        found.extend(last_complaints(&pod.sidecar_log()));
+    }
+    found
+}
+
+/// The last records of level error or fatal, in the order they were written.
+fn last_complaints(log: &Path) -> Vec<String> {
+    // Without the file there is only less to tell.
+    let text = tail(log).unwrap_or_default();
+    let texts = text.lines().rev().filter_map(complaint).take(MAX_COMPLAINTS);
+    let mut found: Vec<String> = texts.collect();
+    found.reverse();
+    found
+}
+
+fn tail(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(RECORDS_TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(RECORDS_TAIL).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The text of a record that complains; a line that is no record is taken whole.
+fn complaint(line: &str) -> Option<String> {
+    let Ok(record) = serde_json::from_str::<Value>(line) else {
+        return Some(line.to_owned()).filter(|line| !line.trim().is_empty());
+    };
+    let message = record["msg"].as_str()?;
+    match (record["level"].as_str()?, record["error"].as_str()) {
+        ("error" | "fatal", Some(error)) => Some(format!("{message}: {error}")),
+        ("error" | "fatal", None) => Some(message.to_owned()),
+        _ => None,
+    }
+}
+
+/// What sidecar, which reported no failure, has stored in a bucket: what was
+/// there to deliver, under the names that objects get.
+fn remote_objects(pod: &Pod) -> (Vec<Object>, usize) {
+    let (mut objects, count) = destination::list(pod.artifacts(), MAX_OBJECTS);
+    let types = MediaTypes::built_in();
+    for object in &mut objects {
+        let (dir, name) =
+            object.name.rsplit_once('/').map_or(("", object.name.as_str()), |(dir, name)| (dir, name));
+        let named = name_rule(name, &types).name;
+        object.name = common::paths::join(&["artifacts", dir, &named]);
+    }
+    let size = |path: &Path| path.metadata().ok().map(|metadata| metadata.len());
+    let log = pod.path().join("logs/process-log.txt");
+    objects.push(Object { name: "build-log.txt".to_owned(), size: size(&log) });
+    objects.push(Object { name: "finished.json".to_owned(), size: None });
+    (objects, count + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(test_status: u8, complaints: &[&str]) -> Summary {
+        Summary {
+            result: "SUCCESS".to_owned(),
+            cause: "the command exited with 0".to_owned(),
+            took: Duration::from_millis(1500),
+            test_status,
+            place: "/out".to_owned(),
+            objects: (vec![Object { name: "a\nb".to_owned(), size: Some(3) }], 2),
+            complaints: complaints.iter().map(|text| (*text).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_tests_status_wins_over_deliverys() {
+        assert_eq!(summary(0, &[]).exit_status(), 0);
+        assert_eq!(summary(0, &["refused"]).exit_status(), 1);
+        assert_eq!(summary(3, &["refused"]).exit_status(), 3);
+    }
+
+    #[test]
+    fn lines_are_bounded_and_harmless() {
+        let lines = summary(0, &["refused"]).lines();
+        assert_eq!(lines[0], "SUCCESS after 1.5s: the command exited with 0");
+        assert!(lines[2].contains("a\\u{a}b"), "{lines:?}");
+        assert_eq!(lines[3], "  … and 1 more");
+        assert_eq!(lines[5], "  refused");
+    }
+
+    #[test]
+    fn only_errors_are_complaints() {
+        assert_eq!(complaint(r#"{"level":"info","msg":"m"}"#), None);
+        assert_eq!(complaint(r#"{"level":"error","msg":"m","error":"e"}"#), Some("m: e".to_owned()));
+        assert_eq!(complaint(r#"{"level":"fatal","msg":"m"}"#), Some("m".to_owned()));
+        assert_eq!(complaint("thread panicked"), Some("thread panicked".to_owned()));
+    }
+}

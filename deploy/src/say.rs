@@ -1,0 +1,101 @@
+//! What people read: lines on stderr, so that stdout is the test's alone.
+
+use common::duration::GoDuration;
+use std::fmt::Display;
+use std::io::Write;
+use std::time::Duration;
+
+/// A user's mistake or a failure: one line, and what to exit with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The line, without a prefix.
+    pub(crate) text: String,
+    /// The exit status.
+    pub(crate) status: u8,
+}
+
+impl Problem {
+    /// Something that cannot work.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: common::codes::EXIT_FAILURE }
+    }
+
+    /// A command line that is no command line.
+    pub(crate) fn syntax(text: impl Into<String>) -> Self {
+        Self { text: text.into(), status: common::codes::EXIT_USAGE }
+    }
+}
+
+/// Writes one line of our own.
+pub(crate) fn line(text: &str) {
+    raw(&format!("podutils: {text}"));
+}
+
+/// Writes one line as it is.
+pub(crate) fn raw(text: &str) {
+    // There is nobody left to tell when stderr is gone.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// A time as people read it: Go's form, in milliseconds below a minute, else in seconds.
+pub(crate) fn time(duration: Duration) -> impl Display {
+    let unit = if duration < Duration::from_mins(1) { 1_000_000 } else { 1_000_000_000 };
+    let nanos = GoDuration::from_std(duration).as_nanos();
+    GoDuration::from_nanos(nanos - nanos % unit)
+}
+
+/// A size as people read it.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut tenths = bytes.saturating_mul(10) / 1024;
+    let mut unit = UNITS[0];
+    for larger in &UNITS[1..] {
+        if tenths >= 10 * 1024 {
+            tenths /= 1024;
+            unit = larger;
+        }
+    }
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// A hostile text made harmless for a terminal: control characters and those
+/// that change the direction of writing become escapes.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size(300 << 20), "300.0 MiB");
+        assert_eq!(size(5 << 40), "5.0 TiB");
+        assert_eq!(time(Duration::from_nanos(1_234_567_891)).to_string(), "1.234s");
+        assert_eq!(time(Duration::from_millis(61_900)).to_string(), "1m1s");
+        assert_eq!(time(Duration::ZERO).to_string(), "0s");
+    }
+
+    #[test]
+    fn a_terminal_gets_no_control_characters() {
+        assert_eq!(harmless("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\u{a}c");
+        assert_eq!(harmless("\u{202e}txt.exe"), "\\u{202e}txt.exe");
+        assert_eq!(harmless("größe.txt"), "größe.txt");
+    }
+}
