@@ -351,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn o_74_what_is_printed_is_parsed_back() {
+        // A multiplicative sequence that reaches all magnitudes.
+        let mut value: i64 = 1;
+        for round in 0..20_000_u32 {
+            value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let duration = GoDuration::from_nanos(value >> (round % 63));
+            assert_eq!(duration.to_string().parse(), Ok(duration));
+        }
+    }
+
+    #[test]
     fn std_durations_saturate_and_negative_ones_have_expired() {
         assert_eq!(GoDuration::from_secs(-3).as_std(), Duration::ZERO);
         assert_eq!(GoDuration::from_secs(3).as_std(), Duration::from_secs(3));

@@ -94,6 +94,7 @@ fn prepare(command: Command) -> Command {
             .num_args(0..=1)
             .require_equals(true)
             .value_name("BOOL")
+            .hide_possible_values(true)
             .default_missing_value("true")
             .default_value(if default == Some(true) { "true" } else { "false" })
             .value_parser(go_bool())
@@ -136,7 +137,7 @@ fn rewrite(
         }
         let known = command.get_arguments().find(|arg| is_named(arg, name));
         let (takes_next, stop) = match known {
-            Some(flag) => (!is_bool(flag), false),
+            Some(flag) => (!is_bool(flag) && flag.get_action().takes_values(), false),
             // Help asked for and flags that do not exist are clap's to answer,
             // before anything that follows.
             None => (false, true),
@@ -246,7 +247,7 @@ mod tests {
         }
         for bad in ["yes", "", "tRUE", "2"] {
             let text = refused(&[&format!("--keep={bad}")]);
-            assert!(text.contains("--keep"), "{text}");
+            assert!(text.contains("--keep") && text.contains("[possible values: true, false"), "{text}");
         }
     }
 
@@ -306,6 +307,7 @@ mod tests {
                 assert!(error.text().contains(part), "{part} in {}", error.text());
             }
             assert!(error.text().ends_with('\n'));
+            assert!(!error.text().contains("TRUE"), "spellings are noise in help: {error}");
         }
         let error = parse(command(), ["-version".into()]).expect_err("version");
         assert_eq!((error.exit_status(), error.text()), (0, "tool 1.2.3\n"));
