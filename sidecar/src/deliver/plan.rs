@@ -1,0 +1,398 @@
+//! The plan: which objects are wanted, and what has become of them.
+//!
+//! A reconciler without I/O. *Wanted* is what the last listing gave, *stored*
+//! is what the destination is known to hold; only differences are sent. What is
+//! read (`S`), what tells two contents apart (`F`) and what is remembered of a
+//! stored object (`T`) are the shell's business.
+
+mod object;
+mod queue;
+
+use super::event::Completeness;
+use super::machine::Part;
+use super::retry::{MAX_ATTEMPTS, backoff};
+pub use object::{Action, Class, Desired, Failure, Object, State, Summary};
+use queue::Queue;
+pub use queue::Weights;
+use std::time::Duration;
+
+/// After this many objects in a row that used up their attempts, the store
+/// counts as out of order, and every other object of the bulk gets one attempt.
+const OUT_OF_ORDER: u32 = 3;
+
+/// Wanted and stored objects. An object's number never changes.
+#[derive(Clone, Debug)]
+pub struct Plan<S, F, T> {
+    objects: Vec<Object<S, F, T>>,
+    /// Numbers in the order of their keys.
+    by_key: Vec<u32>,
+    queue: Queue,
+    open: [usize; 3],
+    used_up_in_a_row: u32,
+}
+
+impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
+    /// An empty plan.
+    pub fn new(weights: Weights) -> Self {
+        Self {
+            objects: Vec::new(),
+            by_key: Vec::new(),
+            queue: Queue::new(weights),
+            open: [0; 3],
+            used_up_in_a_row: 0,
+        }
+    }
+
+    /// All objects, in the order of their keys.
+    pub fn objects(&self) -> impl Iterator<Item = &Object<S, F, T>> {
+        self.by_key.iter().map(|number| &self.objects[*number as usize])
+    }
+
+    /// The object with this number, as an action gave it.
+    pub fn object(&self, number: u32) -> &Object<S, F, T> {
+        &self.objects[number as usize]
+    }
+
+    /// The object with this key.
+    pub fn find(&self, key: &str) -> Option<&Object<S, F, T>> {
+        self.position(key).ok().map(|at| self.object(self.by_key[at]))
+    }
+
+    /// Whether nothing of this part is to happen any more.
+    pub fn is_settled(&self, part: Part) -> bool {
+        self.open[part as usize] == 0
+    }
+
+    /// Counts over all objects.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for object in &self.objects {
+            summary.bytes += object.desired.bytes;
+            match object.state {
+                State::Stored | State::Changed => {
+                    summary.stored += 1;
+                    summary.stored_bytes += object.desired.bytes;
+                }
+                State::Skipped(_) => summary.skipped += 1,
+                State::Withheld(_) => summary.withheld += 1,
+                State::Failed(_) => summary.failed += 1,
+                State::Due | State::InFlight | State::Restarting | State::Leaving(_) | State::Pausing => {
+                    summary.open += 1;
+                }
+            }
+        }
+        summary
+    }
+
+    /// Whether everything that should be there is.
+    pub fn completeness(&self) -> Completeness {
+        let failed = self.objects.iter().any(|object| matches!(object.state, State::Failed(_)));
+        if failed { Completeness::Incomplete } else { Completeness::Complete }
+    }
+
+    /// Takes a new listing of the bulk. Transfers in flight are adopted when
+    /// their content is unchanged, else restarted; what was stored unchanged is
+    /// not sent again; what failed gets new attempts.
+    #[must_use]
+    pub fn reconcile(&mut self, listing: Vec<Desired<S, F>>) -> Vec<Action> {
+        let known = self.objects.len();
+        let mut listed = vec![false; known];
+        let mut actions = Vec::new();
+        let mut new = Vec::new();
+        for desired in listing {
+            match self.position(&desired.key) {
+                Ok(at) => {
+                    let number = self.by_key[at];
+                    listed[number as usize] = true;
+                    actions.extend(self.update(number, desired));
+                }
+                Err(_) => new.push(desired),
+            }
+        }
+        for number in (0..known).filter(|number| !listed[*number]) {
+            let object = &self.objects[number];
+            let bulk = object.desired.class.part() == Some(Part::Bulk);
+            if bulk && matches!(object.state, State::Due | State::Pausing) {
+                let gone = State::Skipped("it was gone before it could be read".into());
+                self.set_state(number_of(number), gone);
+            }
+        }
+        for desired in new {
+            self.push(desired);
+        }
+        let objects = &self.objects;
+        self.by_key
+            .sort_unstable_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
+        self.used_up_in_a_row = 0;
+        actions
+    }
+
+    /// Wants one more object, or another content of it.
+    #[must_use]
+    pub fn submit(&mut self, desired: Desired<S, F>) -> Option<Action> {
+        match self.position(&desired.key) {
+            Ok(at) => self.update(self.by_key[at], desired),
+            Err(at) => {
+                let number = self.push(desired);
+                // `push` appended it; its place is where the search ended.
+                self.by_key.pop();
+                self.by_key.insert(at, number);
+                None
+            }
+        }
+    }
+
+    /// Records an object that is not to be sent. What was stored of it stays.
+    pub fn skip(&mut self, desired: Desired<S, F>, reason: &str) {
+        let number = match self.position(&desired.key) {
+            Ok(at) => self.by_key[at],
+            Err(at) => {
+                let number = self.push(desired);
+                self.by_key.pop();
+                self.by_key.insert(at, number);
+                number
+            }
+        };
+        match self.object(number).state {
+            State::InFlight | State::Restarting | State::Leaving(_) => {}
+            State::Due
+            | State::Pausing
+            | State::Stored
+            | State::Changed
+            | State::Skipped(_)
+            | State::Withheld(_)
+            | State::Failed(_) => self.set_state(number, State::Skipped(reason.into())),
+        }
+    }
+
+    /// What may start now, in the order of a pass and as memory allows.
+    #[must_use]
+    pub fn start_more(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        while let Some(number) = self.queue.take() {
+            self.set_state(number, State::InFlight);
+            actions.push(Action::Start(number));
+        }
+        actions
+    }
+
+    /// An attempt succeeded. `fingerprint` is of the content that was read.
+    pub fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
+        self.used_up_in_a_row = 0;
+        self.queue.leave(number);
+        let object = &mut self.objects[number as usize];
+        object.stored = Some(Box::new(record));
+        object.stored_fingerprint = (!changed).then_some(fingerprint);
+        // One that finished while it was being given up is as good as any:
+        // only the wish for another content remains.
+        let restart = object.state == State::Restarting
+            && object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint);
+        let state = match (restart, changed) {
+            (true, _) => State::Due,
+            (false, true) => State::Changed,
+            (false, false) => State::Stored,
+        };
+        self.set_state(number, state);
+    }
+
+    /// An attempt failed; the answer is the pause after which to call `wake`.
+    /// `jitter` is any number from a random source.
+    pub fn failed(&mut self, number: u32, failure: Failure, jitter: u32) -> Option<Duration> {
+        self.queue.leave(number);
+        match self.object(number).state.clone() {
+            State::Restarting => {
+                self.set_state(number, State::Due);
+                return None;
+            }
+            State::Leaving(reason) => {
+                self.set_state(number, State::Skipped(reason));
+                return None;
+            }
+            State::Due
+            | State::InFlight
+            | State::Pausing
+            | State::Stored
+            | State::Changed
+            | State::Skipped(_)
+            | State::Withheld(_)
+            | State::Failed(_) => {}
+        }
+        let state = match failure {
+            Failure::Transient { message, wish } => return self.pause(number, &message, jitter, wish),
+            Failure::Permanent(message) => State::Failed(message.into()),
+            Failure::Withheld(reason) => State::Withheld(reason.into()),
+            Failure::Skipped(reason) => State::Skipped(reason.into()),
+        };
+        self.set_state(number, state);
+        None
+    }
+
+    /// The pause after a failed attempt is over.
+    pub fn wake(&mut self, number: u32) {
+        if self.object(number).state == State::Pausing {
+            self.set_state(number, State::Due);
+        }
+    }
+
+    /// A transfer was given up.
+    pub fn given_up(&mut self, number: u32) {
+        self.queue.leave(number);
+        match self.object(number).state.clone() {
+            State::Restarting => self.set_state(number, State::Due),
+            State::Leaving(reason) => self.set_state(number, State::Skipped(reason)),
+            State::Due
+            | State::InFlight
+            | State::Pausing
+            | State::Stored
+            | State::Changed
+            | State::Skipped(_)
+            | State::Withheld(_)
+            | State::Failed(_) => {}
+        }
+    }
+
+    /// Gives up whatever of this part is open, for this reason.
+    #[must_use]
+    pub fn cut(&mut self, part: Part, reason: &str) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for number in (0..self.objects.len()).map(number_of) {
+            let object = self.object(number);
+            if object.desired.class.part() != Some(part) {
+                continue;
+            }
+            match object.state {
+                State::Due | State::Pausing => self.set_state(number, State::Skipped(reason.into())),
+                State::InFlight => {
+                    self.set_state(number, State::Leaving(reason.into()));
+                    actions.push(Action::GiveUp(number));
+                }
+                State::Restarting => self.set_state(number, State::Leaving(reason.into())),
+                State::Leaving(_)
+                | State::Stored
+                | State::Changed
+                | State::Skipped(_)
+                | State::Withheld(_)
+                | State::Failed(_) => {}
+            }
+        }
+        actions
+    }
+
+    /// Gives one object up, for this reason.
+    #[must_use]
+    pub fn abandon(&mut self, key: &str, reason: &str) -> Option<Action> {
+        let number = self.by_key[self.position(key).ok()?];
+        match self.object(number).state {
+            State::InFlight => {
+                self.set_state(number, State::Leaving(reason.into()));
+                Some(Action::GiveUp(number))
+            }
+            State::Due | State::Pausing => {
+                self.set_state(number, State::Skipped(reason.into()));
+                None
+            }
+            State::Restarting
+            | State::Leaving(_)
+            | State::Stored
+            | State::Changed
+            | State::Skipped(_)
+            | State::Withheld(_)
+            | State::Failed(_) => None,
+        }
+    }
+
+    fn pause(&mut self, number: u32, message: &str, jitter: u32, wish: Option<Duration>) -> Option<Duration> {
+        let object = &mut self.objects[number as usize];
+        object.attempts = object.attempts.saturating_add(1);
+        let attempts = object.attempts;
+        let bulk = object.desired.class.part() == Some(Part::Bulk);
+        let out_of_order = bulk && self.used_up_in_a_row >= OUT_OF_ORDER;
+        if attempts >= MAX_ATTEMPTS || out_of_order {
+            self.used_up_in_a_row += 1;
+            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
+            self.set_state(number, State::Failed(format!("{message} (tried {times})").into()));
+            return None;
+        }
+        self.set_state(number, State::Pausing);
+        Some(backoff(attempts, jitter, wish))
+    }
+
+    /// Takes over what is wanted now of an object that is known.
+    fn update(&mut self, number: u32, desired: Desired<S, F>) -> Option<Action> {
+        let object = &mut self.objects[number as usize];
+        let unchanged = object.desired.fingerprint == desired.fingerprint;
+        let held = object.stored_fingerprint.as_ref() == Some(&desired.fingerprint);
+        object.desired = desired;
+        object.attempts = 0;
+        match (&object.state, unchanged) {
+            (State::InFlight | State::Restarting | State::Leaving(_), true) => {
+                if object.state != State::InFlight {
+                    self.set_state(number, State::Restarting);
+                }
+                None
+            }
+            (State::InFlight, false) => {
+                self.set_state(number, State::Restarting);
+                Some(Action::GiveUp(number))
+            }
+            (State::Restarting | State::Leaving(_), false) => {
+                self.set_state(number, State::Restarting);
+                None
+            }
+            (State::Withheld(_), true) => None,
+            (
+                State::Due
+                | State::Pausing
+                | State::Stored
+                | State::Changed
+                | State::Skipped(_)
+                | State::Withheld(_)
+                | State::Failed(_),
+                _,
+            ) => {
+                self.set_state(number, if held { State::Stored } else { State::Due });
+                None
+            }
+        }
+    }
+
+    fn push(&mut self, desired: Desired<S, F>) -> u32 {
+        let number = number_of(self.objects.len());
+        // It enters as one that nobody waits for, so that the counts fit.
+        let state = State::Skipped(Box::default());
+        self.objects.push(Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None });
+        self.by_key.push(number);
+        self.set_state(number, State::Due);
+        number
+    }
+
+    fn set_state(&mut self, number: u32, state: State) {
+        let object = &mut self.objects[number as usize];
+        let (before, after) = (object.state.is_open(), state.is_open());
+        let key = (object.desired.class, object.desired.bytes, number);
+        if object.state == State::Due {
+            self.queue.remove(key);
+        }
+        if state == State::Due {
+            self.queue.insert(key);
+        }
+        object.state = state;
+        if let Some(part) = object.desired.class.part() {
+            let open = &mut self.open[part as usize];
+            *open = *open + usize::from(after) - usize::from(before);
+        }
+    }
+
+    fn position(&self, key: &str) -> Result<usize, usize> {
+        self.by_key.binary_search_by(|number| (*self.objects[*number as usize].desired.key).cmp(key))
+    }
+}
+
+/// Object numbers have 32 bits; a listing of four billion files does not fit
+/// into memory anyway.
+fn number_of(index: usize) -> u32 {
+    u32::try_from(index).expect("fewer than four billion objects")
+}
+
+#[cfg(test)]
+mod tests;

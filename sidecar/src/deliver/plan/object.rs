@@ -1,0 +1,145 @@
+//! An object of the plan, and what can become of it.
+
+use crate::deliver::machine::Part;
+use std::time::Duration;
+
+/// Kinds of objects, in the order of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// The alias of a presubmit.
+    Alias,
+    /// `latest-build.txt`.
+    LatestBuild,
+    /// A process log.
+    BuildLog,
+    /// A file of an item, from small to large.
+    Artifact,
+    /// `sidecar-logs.json`.
+    OwnLog,
+    /// `manifest.json`.
+    Manifest,
+    /// `finished.json`.
+    Result,
+}
+
+impl Class {
+    /// The part of a pass it belongs to; `None` for the result itself.
+    pub const fn part(self) -> Option<Part> {
+        match self {
+            Self::Alias | Self::LatestBuild | Self::BuildLog | Self::Artifact => Some(Part::Bulk),
+            Self::OwnLog => Some(Part::OwnLog),
+            Self::Manifest => Some(Part::Manifest),
+            Self::Result => None,
+        }
+    }
+}
+
+/// An object that the destination should hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired<S, F> {
+    /// Its key, unique in one listing.
+    pub key: Box<str>,
+    /// What kind of object it is.
+    pub class: Class,
+    /// Its size, as far as it is known.
+    pub bytes: u64,
+    /// What to read.
+    pub source: S,
+    /// What tells this content from another.
+    pub fingerprint: F,
+}
+
+/// What has become of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It waits for its turn.
+    Due,
+    /// It is on its way.
+    InFlight,
+    /// A transfer is being given up; then it is due again.
+    Restarting,
+    /// A transfer is being given up for good, for this reason.
+    Leaving(Box<str>),
+    /// It waits for another attempt.
+    Pausing,
+    /// The destination holds it.
+    Stored,
+    /// The destination holds it, but the source changed while it was read.
+    Changed,
+    /// It is not sent, by a rule.
+    Skipped(Box<str>),
+    /// It cannot be censored.
+    Withheld(Box<str>),
+    /// It could not be stored.
+    Failed(Box<str>),
+}
+
+impl State {
+    /// Whether something is still to happen.
+    pub const fn is_open(&self) -> bool {
+        match self {
+            Self::Due | Self::InFlight | Self::Restarting | Self::Leaving(_) | Self::Pausing => true,
+            Self::Stored | Self::Changed | Self::Skipped(_) | Self::Withheld(_) | Self::Failed(_) => false,
+        }
+    }
+}
+
+/// An object and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Object<S, F, T> {
+    /// What is wanted.
+    pub desired: Desired<S, F>,
+    /// What has become of it.
+    pub state: State,
+    /// What the destination holds, perhaps of an earlier pass.
+    pub stored: Option<Box<T>>,
+    pub(super) attempts: u8,
+    pub(super) stored_fingerprint: Option<F>,
+}
+
+/// What to do with a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Start it; answered by `stored` or `failed`.
+    Start(u32),
+    /// Give it up; answered by `given_up` when nothing of it can take effect
+    /// any more.
+    GiveUp(u32),
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Trying again later can help.
+    Transient {
+        /// What the store said.
+        message: String,
+        /// How long the store asked to wait.
+        wish: Option<Duration>,
+    },
+    /// Trying again cannot help.
+    Permanent(String),
+    /// It cannot be censored.
+    Withheld(String),
+    /// A rule says that it need not be stored after all.
+    Skipped(String),
+}
+
+/// Counts over all objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Objects that are due, in flight or pausing.
+    pub open: usize,
+    /// Objects that the destination holds as wanted.
+    pub stored: usize,
+    /// Their bytes, as listed.
+    pub stored_bytes: u64,
+    /// Bytes of all objects, as listed.
+    pub bytes: u64,
+    /// Objects not sent by a rule.
+    pub skipped: usize,
+    /// Objects that cannot be censored.
+    pub withheld: usize,
+    /// Objects that could not be stored.
+    pub failed: usize,
+}

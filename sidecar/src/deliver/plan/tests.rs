@@ -1,0 +1,271 @@
+use super::*;
+
+type TestPlan = Plan<(), u32, &'static str>;
+
+const WEIGHTS: Weights = Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 };
+
+fn plan() -> TestPlan {
+    Plan::new(WEIGHTS)
+}
+
+fn file(key: &str, bytes: u64, fingerprint: u32) -> Desired<(), u32> {
+    Desired { key: key.into(), class: Class::Artifact, bytes, source: (), fingerprint }
+}
+
+fn document(key: &str, class: Class) -> Desired<(), u32> {
+    Desired { key: key.into(), class, bytes: 10, source: (), fingerprint: 0 }
+}
+
+fn transient() -> Failure {
+    Failure::Transient { message: "503".to_owned(), wish: None }
+}
+
+/// What starts, by key.
+fn started(plan: &mut TestPlan) -> Vec<String> {
+    let actions = plan.start_more();
+    actions
+        .into_iter()
+        .map(|action| match action {
+            Action::Start(number) => plan.object(number).desired.key.to_string(),
+            Action::GiveUp(number) => panic!("gave {number} up"),
+        })
+        .collect()
+}
+
+fn number(plan: &TestPlan, key: &str) -> u32 {
+    let found = (0..u32::MAX).find(|number| &*plan.object(*number).desired.key == key);
+    found.expect("it is there")
+}
+
+fn store(plan: &mut TestPlan, key: &str, fingerprint: u32) {
+    plan.stored(number(plan, key), fingerprint, false, "stored");
+}
+
+fn state<'a>(plan: &'a TestPlan, key: &str) -> &'a State {
+    &plan.find(key).expect("it is there").state
+}
+
+#[test]
+fn a_pass_goes_by_class_then_from_small_to_large() {
+    let mut plan = plan();
+    let listing = vec![
+        file("z/large", 100, 1),
+        file("a/small", 1, 1),
+        document("latest-build.txt", Class::LatestBuild),
+        document("build-log.txt", Class::BuildLog),
+    ];
+    assert_eq!(plan.reconcile(listing), []);
+    assert_eq!(started(&mut plan), ["latest-build.txt", "build-log.txt", "a/small", "z/large"]);
+    assert!(!plan.is_settled(Part::Bulk));
+    for (key, fingerprint) in [("latest-build.txt", 0), ("build-log.txt", 0), ("a/small", 1), ("z/large", 1)]
+    {
+        store(&mut plan, key, fingerprint);
+    }
+    assert!(plan.is_settled(Part::Bulk));
+    assert_eq!(plan.completeness(), Completeness::Complete);
+}
+
+#[test]
+fn i8_memory_and_number_bound_what_is_in_flight() {
+    let mut small = plan();
+    let _ = small.reconcile((0..10).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+    assert_eq!(started(&mut small).len(), 4);
+    store(&mut small, "f0", 1);
+    assert_eq!(started(&mut small).len(), 1);
+    let mut large = plan();
+    let _ = large.reconcile((0..10).map(|n| file(&format!("f{n}"), 1 << 40, 1)).collect());
+    assert_eq!(started(&mut large).len(), 3, "three parts of 16 MiB and their buffers fit into 64 MiB");
+    let mut tight: TestPlan = Plan::new(Weights { memory: 1, ..WEIGHTS });
+    let _ = tight.reconcile(vec![file("f", 1 << 40, 1), file("g", 1, 1)]);
+    assert_eq!(started(&mut tight), ["g"], "one is always in flight");
+}
+
+#[test]
+fn only_differences_are_sent_again() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("same", 1, 1), file("other", 1, 1)]);
+    let _ = plan.start_more();
+    store(&mut plan, "same", 1);
+    store(&mut plan, "other", 1);
+    assert_eq!(plan.reconcile(vec![file("same", 1, 1), file("other", 2, 2), file("new", 1, 1)]), []);
+    assert_eq!(started(&mut plan), ["new", "other"]);
+}
+
+#[test]
+fn a_source_that_changed_while_it_was_read_is_sent_again() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    let _ = plan.start_more();
+    plan.stored(0, 1, true, "stored");
+    assert_eq!(state(&plan, "log"), &State::Changed);
+    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    assert_eq!(started(&mut plan), ["log"]);
+}
+
+#[test]
+fn what_was_read_counts_not_what_was_listed() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    let _ = plan.start_more();
+    plan.stored(0, 2, false, "stored");
+    let _ = plan.reconcile(vec![file("log", 9, 2)]);
+    assert!(started(&mut plan).is_empty());
+    assert_eq!(state(&plan, "log"), &State::Stored);
+}
+
+#[test]
+fn i5_a_transfer_is_adopted_when_unchanged_else_given_up_before_it_starts_again() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("same", 1, 1), file("log", 1, 1)]);
+    let _ = plan.start_more();
+    let log = number(&plan, "log");
+    assert_eq!(plan.reconcile(vec![file("same", 1, 1), file("log", 2, 2)]), [Action::GiveUp(log)]);
+    assert!(started(&mut plan).is_empty(), "the first transfer may still take effect");
+    assert!(!plan.is_settled(Part::Bulk));
+    plan.given_up(log);
+    assert_eq!(started(&mut plan), ["log"]);
+    store(&mut plan, "log", 2);
+    store(&mut plan, "same", 1);
+    assert!(plan.is_settled(Part::Bulk));
+}
+
+#[test]
+fn a_transfer_that_ends_while_it_is_given_up() {
+    for (fingerprint, again) in [(1, true), (2, false)] {
+        let mut plan = plan();
+        let _ = plan.reconcile(vec![file("log", 1, 1)]);
+        let _ = plan.start_more();
+        let _ = plan.reconcile(vec![file("log", 2, 2)]);
+        store(&mut plan, "log", fingerprint);
+        assert_eq!(!started(&mut plan).is_empty(), again);
+    }
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    let _ = plan.start_more();
+    let _ = plan.reconcile(vec![file("log", 2, 2)]);
+    assert_eq!(plan.failed(0, transient(), 0), None);
+    assert_eq!(started(&mut plan), ["log"]);
+}
+
+#[test]
+fn transient_failures_are_tried_again_a_bounded_number_of_times() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    for attempt in 1..MAX_ATTEMPTS {
+        assert_eq!(started(&mut plan), ["a"]);
+        assert_eq!(plan.failed(0, transient(), 0), Some(backoff(attempt, 0, None)));
+        assert!(started(&mut plan).is_empty());
+        plan.wake(0);
+    }
+    let _ = plan.start_more();
+    assert_eq!(plan.failed(0, transient(), 0), None);
+    assert_eq!(state(&plan, "a"), &State::Failed("503 (tried 5 times)".into()));
+    assert!(plan.is_settled(Part::Bulk));
+    assert_eq!(plan.completeness(), Completeness::Incomplete);
+    plan.wake(0);
+    assert!(started(&mut plan).is_empty(), "a late timer changes nothing");
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    assert_eq!(started(&mut plan), ["a"], "another pass tries again");
+}
+
+#[test]
+fn permanent_failures_stop_nothing_else() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 1, 1)]);
+    let _ = plan.start_more();
+    assert_eq!(plan.failed(0, Failure::Permanent("403".to_owned()), 0), None);
+    store(&mut plan, "b", 1);
+    let summary = plan.summary();
+    assert_eq!((summary.stored, summary.failed, summary.open), (1, 1, 0));
+}
+
+#[test]
+fn a_store_out_of_order_does_not_hold_everything_up() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
+    let _ = plan.reconcile((0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+    let mut tries = 0;
+    while !plan.is_settled(Part::Bulk) {
+        for action in plan.start_more() {
+            let Action::Start(number) = action else { panic!("{action:?}") };
+            tries += 1;
+            if plan.failed(number, transient(), 0).is_some() {
+                plan.wake(number);
+            }
+        }
+    }
+    assert_eq!(tries, 3 * u32::from(MAX_ATTEMPTS) + 2);
+    let _ = plan.submit(document("finished.json", Class::Result));
+    let _ = plan.start_more();
+    assert!(plan.failed(5, transient(), 0).is_some(), "the result keeps its attempts");
+}
+
+#[test]
+fn what_vanishes_before_its_turn_is_skipped() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
+    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 2, 1)]);
+    assert_eq!(started(&mut plan), ["a"]);
+    assert_eq!(plan.reconcile(vec![]), []);
+    assert!(matches!(state(&plan, "b"), State::Skipped(_)));
+    assert_eq!(state(&plan, "a"), &State::InFlight, "what is being read is delivered");
+}
+
+#[test]
+fn a_cut_gives_up_the_bulk_only() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 2, ..WEIGHTS });
+    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 2, 1), file("c", 3, 1)]);
+    let _ = plan.start_more();
+    store(&mut plan, "a", 1);
+    assert_eq!(plan.cut(Part::Bulk, "no time"), [Action::GiveUp(1)]);
+    assert!(!plan.is_settled(Part::Bulk));
+    plan.given_up(1);
+    assert!(plan.is_settled(Part::Bulk));
+    assert_eq!(state(&plan, "a"), &State::Stored);
+    for key in ["b", "c"] {
+        assert_eq!(state(&plan, key), &State::Skipped("no time".into()));
+    }
+    let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
+    assert_eq!(started(&mut plan), ["sidecar-logs.json"]);
+    assert!(!plan.is_settled(Part::OwnLog));
+}
+
+#[test]
+fn an_abandoned_result_is_given_up_and_can_be_wanted_again() {
+    let mut plan = plan();
+    let _ = plan.submit(document("finished.json", Class::Result));
+    let _ = plan.start_more();
+    assert_eq!(plan.abandon("finished.json", "replaced"), Some(Action::GiveUp(0)));
+    plan.given_up(0);
+    let _ = plan.submit(Desired { fingerprint: 7, ..document("finished.json", Class::Result) });
+    assert_eq!(started(&mut plan), ["finished.json"]);
+    let mut plan = super::tests::plan();
+    let _ = plan.submit(document("finished.json", Class::Result));
+    assert_eq!(plan.abandon("finished.json", "replaced"), None);
+    assert!(matches!(state(&plan, "finished.json"), State::Skipped(_)));
+}
+
+#[test]
+fn withheld_objects_stay_so_until_their_content_changes() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.start_more();
+    assert_eq!(plan.failed(0, Failure::Withheld("encrypted".to_owned()), 0), None);
+    assert_eq!(plan.completeness(), Completeness::Complete);
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    assert!(started(&mut plan).is_empty());
+    let _ = plan.reconcile(vec![file("a", 1, 2)]);
+    assert_eq!(started(&mut plan), ["a"]);
+}
+
+#[test]
+fn skipped_objects_are_listed_and_keep_what_was_stored() {
+    let mut plan = plan();
+    plan.skip(file("link", 0, 0), "a symbolic link that leaves the item");
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.start_more();
+    store(&mut plan, "a", 1);
+    plan.skip(file("a", 0, 0), "no regular file any more");
+    assert!(plan.find("a").expect("there").stored.is_some());
+    let keys: Vec<_> = plan.objects().map(|object| &*object.desired.key).collect();
+    assert_eq!(keys, ["a", "link"]);
+    assert_eq!(plan.summary().skipped, 2);
+}

@@ -1,0 +1,41 @@
+//! When a failed object is tried again.
+
+use std::time::Duration;
+
+/// Attempts for one object in one pass. With pauses of 1, 2, 4 and 8 s an
+/// outage of about 15 s is bridged, as upstream does (1, 4, 9 s).
+pub const MAX_ATTEMPTS: u8 = 5;
+
+/// A store's wish to be left alone is followed up to this time.
+const LONGEST_WISH: Duration = Duration::from_mins(1);
+
+/// The pause before the attempt that follows `attempts` failed ones:
+/// exponential from one second, of which at least half, as `jitter` (any
+/// number, from a random source) says; longer where the store asked for it.
+pub fn backoff(attempts: u8, jitter: u32, wish: Option<Duration>) -> Duration {
+    let full = Duration::from_secs(1 << u32::from(attempts.clamp(1, 6) - 1));
+    let pause = full / 2 + (full / 2).mul_f64(f64::from(jitter) / f64::from(u32::MAX));
+    pause.max(wish.unwrap_or_default().min(LONGEST_WISH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_jitter_stays_within_half() {
+        for (attempts, seconds) in [(1, 1), (2, 2), (3, 4), (4, 8)] {
+            let full = Duration::from_secs(seconds);
+            assert_eq!(backoff(attempts, 0, None), full / 2);
+            assert_eq!(backoff(attempts, u32::MAX, None), full);
+        }
+        assert_eq!(backoff(200, u32::MAX, None), Duration::from_secs(32));
+    }
+
+    #[test]
+    fn a_stores_wish_is_honoured_within_reason() {
+        assert_eq!(backoff(1, 0, Some(Duration::from_secs(7))), Duration::from_secs(7));
+        assert_eq!(backoff(1, 0, Some(Duration::from_secs(7000))), LONGEST_WISH);
+        assert_eq!(backoff(4, 0, Some(Duration::from_secs(1))), Duration::from_secs(4));
+    }
+}

@@ -1,0 +1,224 @@
+//! `manifest.json`: what was delivered, so that a bucket can be audited and the
+//! whole story told without the pod.
+//!
+//! ```json
+//! {"version":1,
+//!  "objects":[{"key":"logs/job/7/build-log.txt","source":"/logs/process-log.txt","state":"stored",
+//!              "source_bytes":12,"source_crc32c":"f1e2d3c4","stored_bytes":12,"stored_crc32c":"f1e2d3c4",
+//!              "content_type":"text/plain; charset=utf-8","censored":0,"matches_report":true}],
+//!  "reports":{"test":{…}},
+//!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
+//! ```
+//!
+//! `state` is `stored`, `changed` (the source changed while it was read, or what
+//! is stored is of an earlier pass), `skipped` and `withheld` with a `reason`, or
+//! `failed` with an `error`. The manifest and `finished.json` come after it and
+//! are not listed.
+
+use super::value::{Value, masked_members};
+use common::report::{Report, crc32c_text};
+use common::timestamp::Timestamp;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The schema's version.
+pub const VERSION: u32 = 1;
+
+/// The whole document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Manifest {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Every object, in the order of the keys.
+    pub objects: Vec<ManifestObject>,
+    /// The entries' reports, by container name.
+    pub reports: BTreeMap<String, Value>,
+    /// Sidecar's own steps.
+    pub passes: Vec<PassTimes>,
+}
+
+/// What was read for an object and what was stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// Bytes read.
+    pub source_bytes: u64,
+    /// CRC32C of the bytes read.
+    pub source_crc32c: String,
+    /// Bytes of the object.
+    pub stored_bytes: u64,
+    /// CRC32C of the object.
+    pub stored_crc32c: String,
+    /// Its content type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Its content encoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    /// Bytes that were overwritten because they belonged to secrets.
+    pub censored: u64,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ManifestObject {
+    /// Its key below the destination.
+    pub key: String,
+    /// The file it comes from; absent for documents that sidecar makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What has become of it.
+    pub state: &'static str,
+    /// Why it was skipped or withheld, or is of an earlier pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it could not be stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What the destination holds.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// For a build log: whether what was read is what entrypoint says it wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matches_report: Option<bool>,
+}
+
+/// When a pass began and ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassTimes {
+    /// `best_effort` or `final`.
+    pub policy: &'static str,
+    /// Its begin.
+    pub started: Timestamp,
+    /// When everything but the closing objects was settled; absent when another
+    /// pass took over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+}
+
+/// A report as the manifest holds it: every text of the job's is masked; keys,
+/// codes and times are ours and are not.
+pub fn report_value(report: &Report, mask: &dyn Fn(&str) -> String) -> Value {
+    let text = common::json::to_go_string(report);
+    let Ok(Value::Object(mut members)) = Value::parse(&text) else {
+        return Value::Null;
+    };
+    for key in ["cause", "leftovers"] {
+        if let Some(value) = members.remove(key) {
+            members.insert(key.to_owned(), mask_texts(value, mask));
+        }
+    }
+    Value::Object(members)
+}
+
+/// Masks texts, and leaves keys and numbers, which are ours here.
+fn mask_texts(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::Text(text) => Value::Text(mask(&text)),
+        Value::List(list) => Value::List(list.into_iter().map(|value| mask_texts(value, mask)).collect()),
+        Value::Object(members) => {
+            Value::Object(members.into_iter().map(|(key, value)| (key, mask_texts(value, mask))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+/// The reports by container name; equal names are told apart by their index.
+pub fn reports<'a>(
+    entries: impl IntoIterator<Item = (&'a str, Option<&'a Report>)>,
+    mask: &dyn Fn(&str) -> String,
+) -> BTreeMap<String, Value> {
+    let mut reports = BTreeMap::new();
+    for (index, (container, report)) in entries.into_iter().enumerate() {
+        let Some(report) = report else { continue };
+        let taken = reports.contains_key(container);
+        let name = if taken { format!("{container}#{index}") } else { container.to_owned() };
+        reports.insert(name, report_value(report, mask));
+    }
+    masked_keys(reports, mask)
+}
+
+fn masked_keys(reports: BTreeMap<String, Value>, mask: &dyn Fn(&str) -> String) -> BTreeMap<String, Value> {
+    let names = reports.keys().map(|key| (key.clone(), Value::Null)).collect();
+    let masked = masked_members(names, mask).into_keys();
+    masked.zip(reports.into_values()).collect()
+}
+
+/// Whether a log that was read is the one that entrypoint says it wrote; `None`
+/// where the report cannot tell.
+pub fn matches_report(report: &Report, source_bytes: u64, source_crc32c: u32) -> Option<bool> {
+    let output = &report.output;
+    if output.dropped_bytes > 0 || output.log_crc32c.is_empty() {
+        return None;
+    }
+    Some(output.log_bytes == source_bytes && output.log_crc32c == crc32c_text(source_crc32c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::report::{Leftovers, Output, Reason, Usage};
+
+    fn report() -> Report {
+        Report {
+            version: common::report::VERSION,
+            reason: Reason::Exited,
+            cause: "exited with hidden".to_owned(),
+            code: 0,
+            child: None,
+            started: Timestamp::from_nanos(0),
+            finished: Timestamp::from_nanos(0),
+            timeout_ns: 0,
+            grace_period_ns: 0,
+            interrupts: Vec::new(),
+            output: Output { log_bytes: 3, log_crc32c: "000000ab".to_owned(), ..Output::default() },
+            leftovers: Leftovers { names: vec!["7 hidden --x".to_owned()], ..Leftovers::default() },
+            usage: Usage::default(),
+            cgroup: None,
+        }
+    }
+
+    #[test]
+    fn reports_are_masked_but_their_keys_are_not() {
+        let mask = |text: &str| text.replace("hidden", "XXXXXX").replace("version", "XXXXXXX");
+        let report = report();
+        let all = reports([("test", Some(&report)), ("none", None), ("test", Some(&report))], &mask);
+        let text = common::json::to_go_string(&all);
+        assert!(text.contains(r#""cause":"exited with XXXXXX""#), "{text}");
+        assert!(text.contains(r#""names":["7 XXXXXX --x"]"#), "{text}");
+        assert!(text.contains(r#""version":1"#), "{text}");
+        assert_eq!(all.keys().collect::<Vec<_>>(), ["test", "test#2"]);
+    }
+
+    #[test]
+    fn the_log_is_proven_when_nothing_was_dropped() {
+        let mut report = report();
+        assert_eq!(matches_report(&report, 3, 0xab), Some(true));
+        assert_eq!(matches_report(&report, 3, 0xac), Some(false));
+        assert_eq!(matches_report(&report, 4, 0xab), Some(false));
+        report.output.dropped_bytes = 1;
+        assert_eq!(matches_report(&report, 3, 0xab), None);
+    }
+
+    #[test]
+    fn the_schema_is_the_designs() {
+        let object = ManifestObject {
+            key: "k".into(),
+            source: Some("/logs/k".into()),
+            state: "stored",
+            reason: None,
+            error: None,
+            proof: Some(Proof { source_crc32c: "000000ab".into(), ..Proof::default() }),
+            matches_report: Some(true),
+        };
+        let manifest = Manifest {
+            version: VERSION,
+            objects: vec![object],
+            reports: BTreeMap::new(),
+            passes: Vec::new(),
+        };
+        assert_eq!(
+            common::json::to_go_string(&manifest),
+            r#"{"version":1,"objects":[{"key":"k","source":"/logs/k","state":"stored","source_bytes":0,"source_crc32c":"000000ab","stored_bytes":0,"stored_crc32c":"","censored":0,"matches_report":true}],"reports":{},"passes":[]}"#
+        );
+    }
+}

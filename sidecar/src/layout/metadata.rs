@@ -1,0 +1,97 @@
+//! What entries say about themselves, merged for `finished.json` (contract 3.7).
+
+use super::value::{Value, masked_members};
+use common::entry::Entry;
+use std::collections::BTreeMap;
+
+/// The largest metadata file that is read.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// The key under which problems are reported (S-56).
+const ERRORS: &str = "sidecar-errors";
+
+/// An entry's metadata file: its content, nothing when there is none, or what
+/// is wrong with it.
+pub type Read = Result<Option<Vec<u8>>, String>;
+
+/// Merges the top-level keys of all files in entry order; later entries
+/// overwrite earlier keys. Texts and keys pass through `mask`.
+pub fn merge<'a>(
+    files: impl IntoIterator<Item = (&'a Entry, Read)>,
+    mask: &dyn Fn(&str) -> String,
+) -> BTreeMap<String, Value> {
+    let mut merged = BTreeMap::new();
+    let mut errors = BTreeMap::new();
+    for (index, (entry, read)) in files.into_iter().enumerate() {
+        match read.and_then(parse) {
+            Ok(members) => merged.extend(masked_members(members, mask)),
+            Err(error) => {
+                let name = format!("entry {index}: {}", entry.args.join(" "));
+                errors.insert(mask(&name), Value::Text(mask(&error)));
+            }
+        }
+    }
+    if !errors.is_empty() {
+        merged.insert(ERRORS.to_owned(), Value::Object(errors));
+    }
+    merged
+}
+
+/// The members of a metadata file; none when there is no file, or only `null`.
+fn parse(bytes: Option<Vec<u8>>) -> Result<BTreeMap<String, Value>, String> {
+    let Some(bytes) = bytes else { return Ok(BTreeMap::new()) };
+    match Value::parse(&String::from_utf8_lossy(&bytes))? {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(BTreeMap::new()),
+        Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
+            Err("it holds no JSON object".to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merged(files: Vec<Read>, args: &[&str]) -> String {
+        let entry = Entry { args: args.iter().map(|arg| (*arg).to_owned()).collect(), ..Entry::default() };
+        let files = files.into_iter().map(|read| (&entry, read));
+        common::json::to_go_string(&merge(files, &|text| text.replace("hidden", "XXXXXX")))
+    }
+
+    fn file(text: &str) -> Read {
+        Ok(Some(text.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn vectors_v_sm() {
+        assert_eq!(merged(vec![Ok(None)], &[]), "{}", "V-SM-1");
+        assert_eq!(merged(vec![file(r#"{"hello": "world"}"#)], &[]), r#"{"hello":"world"}"#, "V-SM-2");
+        let files = vec![
+            file(r#"{"hello": "there"}"#),
+            Ok(None),
+            Err("it is a directory, not a regular file".to_owned()),
+            file("json-error"),
+            file(r#"{"world": "thanks"}"#),
+        ];
+        assert_eq!(
+            merged(files, &[]),
+            r#"{"hello":"there","sidecar-errors":{"entry 2: ":"it is a directory, not a regular file","entry 3: ":"not valid JSON: expected value at line 1 column 1"},"world":"thanks"}"#,
+            "V-SM-3"
+        );
+    }
+
+    #[test]
+    fn s_55_later_entries_overwrite_and_s_57_errors_overwrite_all() {
+        let files = vec![
+            file(r#"{"a":1,"b":{"x":1}}"#),
+            file(r#"{"b":{"y":2},"sidecar-errors":"mine"}"#),
+            file("null"),
+            file("[]"),
+        ];
+        assert_eq!(
+            merged(files, &["sh", "-c", "hidden"]),
+            r#"{"a":1,"b":{"y":2},"sidecar-errors":{"entry 3: sh -c XXXXXX":"it holds no JSON object"}}"#
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! What an item's file is called and typed at the destination (contract 4.5,
+//! 4.7), by its name alone.
+
+use super::media_types::MediaTypes;
+
+/// A file's name at the destination and what is known of its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The last component of the object's key; empty for a file called `.gz`.
+    pub name: String,
+    /// The content type; `None` leaves it to the content.
+    pub content_type: Option<String>,
+    /// The encoding that the file is already in.
+    pub content_encoding: Option<&'static str>,
+}
+
+/// The file-name rule: `a.json.gz` becomes `a.json`, of type JSON, encoded with
+/// gzip. A packed tree keeps its name: `x.tar.gz` and `x.tgz` are archives, not
+/// encoded ones.
+pub fn name_rule(name: &str, types: &MediaTypes) -> Named {
+    let kept =
+        |content_type: Option<String>| Named { name: name.to_owned(), content_type, content_encoding: None };
+    let gzip = || Some("application/gzip".to_owned());
+    if name.ends_with(".tar.gz") {
+        return kept(gzip());
+    }
+    if name.strip_suffix(".tgz").is_some() {
+        return kept(types.of("tgz").map(str::to_owned).or_else(gzip));
+    }
+    let last = |text: &str| text.rsplit('.').next().unwrap_or_default().to_owned();
+    let of = |extension: &str| match extension {
+        "" => None,
+        known => types.of(known).map(str::to_owned),
+    };
+    let extension = last(name);
+    if extension != "gz" && extension != "gzip" {
+        return kept(of(&extension));
+    }
+    let (stripped, inner) = match name.strip_suffix(&format!(".{extension}")) {
+        Some(stripped) => (stripped, last(stripped)),
+        None => (name, String::new()),
+    };
+    let known = of(&inner);
+    Named {
+        name: stripped.to_owned(),
+        content_encoding: known.is_some().then_some("gzip"),
+        content_type: known.or_else(gzip),
+    }
+}
+
+/// Whether an object with this key is to be compressed, if its content is worth
+/// it (U-50).
+pub fn is_compression_candidate(key: &str, extensions: &[String]) -> bool {
+    let extension = extension_of(key);
+    extension != "gz"
+        && extension != "gzip"
+        && extensions.iter().any(|listed| listed == "*" || listed == extension)
+}
+
+/// The text behind the last dot of a key's last component; empty without a dot.
+pub fn extension_of(key: &str) -> &str {
+    let name = key.rsplit('/').next().unwrap_or_default();
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+/// The base name of an item: the last component, trailing slashes ignored (U-20).
+pub fn base_name(item: &str) -> &str {
+    let trimmed = item.trim_end_matches('/');
+    trimmed.rsplit('/').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types() -> MediaTypes {
+        let options = [("log".to_owned(), "text/plain".to_owned())];
+        MediaTypes::load(std::path::Path::new("/nonexistent"), options.iter().map(|(k, v)| (k, v)))
+    }
+
+    #[test]
+    fn vectors_v_fn() {
+        const TEXT: Option<&str> = Some("text/plain; charset=utf-8");
+        const GZIP: Option<&str> = Some("application/gzip");
+        for (id, name, object, kind, encoding) in [
+            ("V-FN-1", "build-log.txt", "build-log.txt", TEXT, None),
+            ("V-FN-2", "build-log.txt.gz", "build-log.txt", TEXT, Some("gzip")),
+            ("V-FN-3", "gz", "gz", GZIP, None),
+            ("V-FN-4", "build-log.gz", "build-log", GZIP, None),
+            ("V-FN-5", "events.json", "events.json", Some("application/json"), None),
+            ("V-FN-6", "journal.log", "journal.log", TEXT, None),
+            ("V-FN-7", "", "", None, None),
+            ("4.5", "a.json.gz", "a.json", Some("application/json"), Some("gzip")),
+            ("4.5", "a.txt.gzip", "a.txt", TEXT, Some("gzip")),
+            ("4.5", "html", "html", Some("text/html; charset=utf-8"), None),
+            ("4.5", "Makefile", "Makefile", None, None),
+            ("4.5", ".gz", "", GZIP, None),
+            ("4.5", "README.", "README.", None, None),
+            ("4.5 as changed", "x.tar.gz", "x.tar.gz", GZIP, None),
+            ("4.5 as changed", "x.tgz", "x.tgz", GZIP, None),
+            ("4.5", "x.GZ", "x.GZ", GZIP, None),
+        ] {
+            let named = name_rule(name, &types());
+            assert_eq!(named.name, object, "{id} {name}");
+            assert_eq!(named.content_type.as_deref(), kind, "{id} {name}");
+            assert_eq!(named.content_encoding, encoding, "{id} {name}");
+        }
+    }
+
+    #[test]
+    fn vectors_v_cm_1_to_3() {
+        let list = |extensions: &[&str]| extensions.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>();
+        assert!(is_compression_candidate("some-file.txt", &list(&["*"])), "V-CM-1");
+        assert!(is_compression_candidate("some-file.txt", &list(&["txt"])), "V-CM-2");
+        assert!(!is_compression_candidate("build/log.text", &list(&["txt"])), "V-CM-3");
+        assert!(!is_compression_candidate("a.d/log.gz", &list(&["*", "gz"])), "U-50: packed already");
+        assert!(!is_compression_candidate("a.txt/log", &list(&["txt"])), "U-50: last component");
+        assert!(is_compression_candidate("a.txt/log", &list(&[""])), "U-50: no extension");
+        assert!(!is_compression_candidate("a.TXT", &list(&["txt"])), "U-50: case counts");
+    }
+
+    #[test]
+    fn base_names_ignore_trailing_slashes() {
+        assert_eq!(base_name("/logs/artifacts//"), "artifacts");
+        assert_eq!(base_name("artifacts"), "artifacts");
+    }
+}

@@ -1,0 +1,251 @@
+//! What was typed: `SIDECAR_OPTIONS`, or the command line (contract section 1).
+//!
+//! The environment's JSON wins over flags. Decoding gives [`SidecarOptions`];
+//! [`SidecarOptions::validate`] says in one line what is wrong with them.
+//! What they mean together with the job is in [`crate::settings`].
+
+mod censoring;
+mod delivery;
+mod error;
+mod flags;
+mod upload;
+
+pub use censoring::DeprecatedCensoring;
+pub use delivery::{DEFAULT_MEMORY, DeliveryOptions, LEAST_MEMORY};
+pub use error::{LoadError, OptionError};
+pub use flags::{JobFlags, command};
+pub use upload::UploadOptions;
+
+use crate::censor::CensoringOptions;
+use common::entry::Entry;
+use common::json::{Document, JsonError, Notes, Raw};
+use common::options::{Source, source};
+use serde::Serialize;
+use std::ffi::OsString;
+
+/// The environment variable that holds the options.
+pub const VARIABLE: &str = "SIDECAR_OPTIONS";
+
+/// The options of sidecar; their order is the one in which Go encodes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SidecarOptions {
+    /// What to upload and where to.
+    pub gcs_options: UploadOptions,
+    /// The deprecated single entry; it comes before all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrapper_options: Option<Entry>,
+    /// The entries to wait for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Entry>,
+    /// Exit with status 1 when an entry failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub entry_error: bool,
+    /// Go on waiting for markers when the pod is told to stop.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_interrupts: bool,
+    /// Accepted without effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub write_memory_profile: bool,
+    /// Present means that everything is censored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub censoring_options: Option<CensoringOptions>,
+    /// The deprecated form of `censoring_options`.
+    #[serde(flatten)]
+    pub deprecated: DeprecatedCensoring,
+    /// What upstream's sidecar does not have, and ignores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryOptions>,
+}
+
+impl Document for SidecarOptions {
+    const KEYS: &'static [&'static str] = &[
+        "gcs_options",
+        "wrapper_options",
+        "entries",
+        "entry_error",
+        "ignore_interrupts",
+        "write_memory_profile",
+        "censoring_options",
+        "secret_directories",
+        "censoring_concurrency",
+        "censoring_buffer_size",
+        "delivery",
+    ];
+
+    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
+        let deprecated = &mut self.deprecated;
+        match key {
+            "gcs_options" => value.set_object(&mut self.gcs_options, notes),
+            "wrapper_options" => value.set_optional(&mut self.wrapper_options, notes),
+            "entries" => value.set_list(&mut self.entries, notes),
+            "entry_error" => value.set_bool(&mut self.entry_error),
+            "ignore_interrupts" => value.set_bool(&mut self.ignore_interrupts),
+            "write_memory_profile" => value.set_bool(&mut self.write_memory_profile),
+            "censoring_options" => value.set_optional(&mut self.censoring_options, notes),
+            "secret_directories" => value.set_option(&mut deprecated.secret_directories, Raw::set_strings),
+            "censoring_concurrency" => value.set_option(&mut deprecated.censoring_concurrency, Raw::set_i64),
+            "censoring_buffer_size" => value.set_option(&mut deprecated.censoring_buffer_size, Raw::set_i64),
+            "delivery" => value.set_optional(&mut self.delivery, notes),
+            _ => unreachable!("only the keys above are passed"),
+        }
+    }
+}
+
+/// Options as they were found, with what is to be said about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The options.
+    pub options: SidecarOptions,
+    /// The job, as far as flags name it.
+    pub job: JobFlags,
+    /// Unknown keys that were met.
+    pub notes: Notes,
+}
+
+/// Loads the options from the environment, else from `args` (without the
+/// program's name).
+pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, LoadError> {
+    match source(VARIABLE) {
+        Source::Json(text) => {
+            let mut options = SidecarOptions::default();
+            let notes = common::json::decode(&mut options, &text)
+                .map_err(|error| OptionError::from_text(format!("{VARIABLE}: {error}")))?;
+            Ok(Loaded { options, notes, job: JobFlags::default() })
+        }
+        Source::Flags => flags::load(args),
+    }
+}
+
+impl SidecarOptions {
+    /// All entries in the order that counts everywhere (O-63).
+    pub fn all_entries(&self) -> impl Iterator<Item = &Entry> {
+        self.wrapper_options.iter().chain(&self.entries)
+    }
+
+    /// What is censored; `None` when nothing is.
+    pub fn censoring(&self) -> Result<Option<CensoringOptions>, OptionError> {
+        self.deprecated.merged_into(self.censoring_options.as_ref())
+    }
+
+    /// How delivery behaves.
+    pub fn delivery(&self) -> DeliveryOptions {
+        self.delivery.clone().unwrap_or_default()
+    }
+
+    /// Checks the options in the order of O-60, O-61.
+    pub fn validate(&self) -> Result<(), OptionError> {
+        self.censoring()?;
+        if self.all_entries().next().is_none() {
+            return Err(OptionError::from_text(
+                "entries: none is given; allowed is at least one object with process_log and marker_file",
+            ));
+        }
+        for (index, entry) in self.all_entries().enumerate() {
+            entry
+                .validate()
+                .map_err(|error| OptionError::from_text(format!("{}: {error}", self.entry_key(index))))?;
+        }
+        self.gcs_options.validate().map_err(|error| error.inside("gcs_options"))?;
+        self.delivery().validate()
+    }
+
+    /// How the entry with this index (O-63) is called in the options.
+    fn entry_key(&self, index: usize) -> String {
+        match (&self.wrapper_options, index) {
+            (Some(_), 0) => "wrapper_options (entry 0)".to_owned(),
+            (Some(_), _) => format!("entries[{}] (entry {index})", index - 1),
+            (None, _) => format!("entries[{index}]"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> SidecarOptions {
+        let mut options = SidecarOptions::default();
+        common::json::decode(&mut options, text).expect("decodes");
+        options
+    }
+
+    const V_SO_1: &str = r#"{"gcs_options":{"items":["/logs/artifacts"],"bucket":"prow-artifacts","path_strategy":"explicit","gcs_credentials_file":"/secrets/gcs/service-account.json","dry_run":false},"entries":[{"args":["sh","-c","echo test"],"process_log":"/logs/process-log.txt","marker_file":"/logs/marker-file.txt","metadata_file":"/logs/artifacts/metadata.json"}]}"#;
+
+    #[test]
+    fn vector_v_so_1_both_ways() {
+        let expected = SidecarOptions {
+            gcs_options: UploadOptions {
+                items: vec!["/logs/artifacts".to_owned()],
+                bucket: "prow-artifacts".to_owned(),
+                path_strategy: "explicit".to_owned(),
+                gcs_credentials_file: "/secrets/gcs/service-account.json".to_owned(),
+                ..UploadOptions::default()
+            },
+            entries: vec![Entry {
+                args: ["sh", "-c", "echo test"].map(str::to_owned).to_vec(),
+                process_log: "/logs/process-log.txt".to_owned(),
+                marker_file: "/logs/marker-file.txt".to_owned(),
+                metadata_file: "/logs/artifacts/metadata.json".to_owned(),
+                ..Entry::default()
+            }],
+            ..SidecarOptions::default()
+        };
+        assert_eq!(decoded(V_SO_1), expected);
+        assert_eq!(common::json::to_go_string(&expected), V_SO_1);
+        assert_eq!(expected.validate(), Ok(()));
+    }
+
+    #[test]
+    fn o_18_every_key_in_its_order() {
+        let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":16777216,"grace_period":30000000000}}"#;
+        assert_eq!(common::json::to_go_string(&decoded(text)), text);
+        let text = r#"{"gcs_options":{"dry_run":false},"censoring_options":{"secret_directories":["/s"],"censoring_concurrency":1,"censoring_buffer_size":2,"include_directories":["a"],"exclude_directories":["b"],"ini_filenames":["c"],"minimum_secret_length":3,"strict":true}}"#;
+        assert_eq!(common::json::to_go_string(&decoded(text)), text);
+    }
+
+    #[test]
+    fn o_60_deprecated_keys_become_censoring_options_but_never_mix() {
+        let options = decoded(r#"{"secret_directories":["/s"],"censoring_concurrency":4}"#);
+        let censoring = options.censoring().expect("allowed").expect("on");
+        assert_eq!(censoring.secret_directories, ["/s"]);
+        assert_eq!(censoring.censoring_concurrency, Some(4));
+        assert!(decoded(r#"{"secret_directories":[]}"#).censoring().expect("allowed").is_some());
+        assert!(decoded(r#"{"secret_directories":null}"#).censoring().expect("allowed").is_none());
+        let both = decoded(r#"{"secret_directories":[],"censoring_options":{}}"#);
+        let error = both.validate().expect_err("refused").to_string();
+        assert!(error.contains("secret_directories") && error.contains("censoring_options"), "{error}");
+    }
+
+    #[test]
+    fn o_61_entries_then_their_parts_then_the_upload_options() {
+        let message = |text: &str| decoded(text).validate().expect_err("refused").to_string();
+        assert!(message("{}").starts_with("entries: none"));
+        assert!(message(r#"{"entries":[null]}"#).starts_with("entries[0]: process_log"));
+        let second =
+            r#"{"wrapper_options":{"process_log":"p","marker_file":"m"},"entries":[{"process_log":"p"}]}"#;
+        assert!(message(second).starts_with("entries[0] (entry 1): marker_file"));
+        let upload = r#"{"entries":[{"process_log":"p","marker_file":"m"}],"gcs_options":{"bucket":"b"}}"#;
+        assert!(message(upload).starts_with("gcs_options.path_strategy"), "{}", message(upload));
+        let null = r#"{"entries":[{"process_log":"p","marker_file":"m"}],"gcs_options":null}"#;
+        assert!(message(null).contains("bucket"), "{}", message(null));
+    }
+
+    #[test]
+    fn o_62_an_empty_object_switches_censoring_on() {
+        assert!(decoded(r#"{"censoring_options":{}}"#).censoring().expect("allowed").is_some());
+        assert!(decoded(r#"{"censoring_options":null}"#).censoring().expect("allowed").is_none());
+    }
+
+    #[test]
+    fn delivery_is_checked() {
+        let message = |delivery: &str| {
+            let text = format!(
+                r#"{{"entries":[{{"process_log":"p","marker_file":"m"}}],"gcs_options":{{"local_output_dir":"/o"}},"delivery":{delivery}}}"#
+            );
+            decoded(&text).validate().map_err(|error| error.to_string())
+        };
+        assert_eq!(message(r#"{"memory":8388608,"grace_period":"30s"}"#), Ok(()));
+        assert!(message(r#"{"memory":1}"#).expect_err("refused").starts_with("delivery.memory \"1\""));
+        assert!(message(r#"{"grace_period":-1}"#).is_err());
+    }
+}

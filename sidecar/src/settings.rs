@@ -1,0 +1,193 @@
+//! What the options mean together with the job: parsed once, then never
+//! questioned again.
+
+use crate::censor::CensoringOptions;
+use crate::layout::paths::{ObjectPaths, build_log_names};
+use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
+use crate::shell::store::{Credentials, Destination};
+use common::entry::Entry;
+use common::job_spec::{JobSpec, JobSpecError, JobType};
+use common::json::Notes;
+use common::paths::PathStrategy;
+use std::path::PathBuf;
+
+/// Everything that is known at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The entries, in the order that counts.
+    pub entries: Vec<Entry>,
+    /// The names of their build logs.
+    pub build_logs: Vec<String>,
+    /// The upload options as they were given.
+    pub upload: UploadOptions,
+    /// Where to; `None` in a dry run without a bucket.
+    pub destination: Option<Destination>,
+    /// With which credentials.
+    pub credentials: Credentials,
+    /// Where the objects belong.
+    pub paths: ObjectPaths,
+    /// The revision under test.
+    pub revision: String,
+    /// What is censored; `None` when nothing is.
+    pub censoring: Option<CensoringOptions>,
+    /// How delivery behaves.
+    pub delivery: DeliveryOptions,
+    /// Exit with status 1 when an entry failed.
+    pub entry_error: bool,
+    /// Go on waiting for markers when told to stop.
+    pub ignore_interrupts: bool,
+    /// The deprecated single entry is used.
+    pub deprecated_entry: bool,
+}
+
+/// The job as the environment gives it: `JOB_SPEC`, parsed.
+pub type JobEnvironment = Result<(JobSpec, Notes), JobSpecError>;
+
+impl Settings {
+    /// Checks the options and resolves them.
+    pub fn new(
+        options: SidecarOptions,
+        job: &JobFlags,
+        environment: JobEnvironment,
+    ) -> Result<Self, OptionError> {
+        options.validate()?;
+        let censoring = options.censoring()?;
+        let delivery = options.delivery();
+        let deprecated_entry = options.wrapper_options.is_some();
+        let entries: Vec<Entry> = options.all_entries().cloned().collect();
+        let upload = options.gcs_options;
+        let local = !upload.local_output_dir.is_empty();
+        let spec =
+            if local { environment.ok().map(|(spec, _)| spec) } else { Some(job_spec(job, environment)?) };
+        Ok(Self {
+            build_logs: build_log_names(&entries),
+            entries,
+            destination: destination(&upload)?,
+            credentials: Credentials {
+                gcs_credentials_file: file(&upload.gcs_credentials_file),
+                s3_credentials_file: file(&upload.s3_credentials_file),
+            },
+            paths: match (&spec, local) {
+                (Some(spec), false) => object_paths(&upload, spec)?,
+                (Some(_) | None, _) => ObjectPaths::default(),
+            },
+            revision: spec.as_ref().map(JobSpec::revision).unwrap_or_default().to_owned(),
+            upload,
+            censoring,
+            delivery,
+            entry_error: options.entry_error,
+            ignore_interrupts: options.ignore_interrupts,
+            deprecated_entry,
+        })
+    }
+}
+
+fn file(path: &str) -> Option<PathBuf> {
+    (!path.is_empty()).then(|| PathBuf::from(path))
+}
+
+fn destination(upload: &UploadOptions) -> Result<Option<Destination>, OptionError> {
+    let parsed = if !upload.local_output_dir.is_empty() {
+        Destination::local_dir(&upload.local_output_dir)
+    } else if upload.bucket.is_empty() {
+        return Ok(None);
+    } else {
+        Destination::parse(&upload.bucket)
+    };
+    parsed.map(Some).map_err(|error| OptionError::from_text(format!("gcs_options.{error}")))
+}
+
+fn object_paths(upload: &UploadOptions, spec: &JobSpec) -> Result<ObjectPaths, OptionError> {
+    let strategy = PathStrategy::new(&upload.path_strategy, &upload.default_org, &upload.default_repo)
+        .map_err(|error| OptionError::from_text(format!("gcs_options.{error}")))?;
+    ObjectPaths::new(upload, spec, &strategy).map_err(|error| OptionError::from_text(error.to_string()))
+}
+
+/// `JOB_SPEC`, with what flags say instead; flags alone do when they name all three.
+fn job_spec(job: &JobFlags, environment: JobEnvironment) -> Result<JobSpec, OptionError> {
+    let complete = job.job.is_some() && job.job_type.is_some() && job.build_id.is_some();
+    let mut spec = match environment {
+        Ok((spec, _)) => spec,
+        Err(JobSpecError::Unset) if complete => JobSpec::default(),
+        Err(JobSpecError::Unset) if !job.is_empty() => {
+            return Err(OptionError::from_text(
+                "JOB_SPEC is not set; without it --job, --job-type and --build-id are all needed",
+            ));
+        }
+        Err(error @ (JobSpecError::Unset | JobSpecError::Malformed(_))) => {
+            return Err(OptionError::from_text(error.to_string()));
+        }
+    };
+    let flag = |value: &Option<String>, field: &mut String| {
+        field.clone_from(value.as_ref().unwrap_or(&field.clone()))
+    };
+    flag(&job.job, &mut spec.job);
+    flag(&job.build_id, &mut spec.build_id);
+    if let Some(job_type) = &job.job_type {
+        spec.job_type = JobType::from(job_type.as_str());
+    }
+    Ok(spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(upload: &str) -> SidecarOptions {
+        let text =
+            format!(r#"{{"entries":[{{"process_log":"p","marker_file":"m"}}],"gcs_options":{upload}}}"#);
+        let mut options = SidecarOptions::default();
+        common::json::decode(&mut options, &text).expect("decodes");
+        options
+    }
+
+    const BUCKET: &str = r#"{"bucket":"b","path_strategy":"explicit"}"#;
+    const LOCAL: &str = r#"{"local_output_dir":"/out","items":["/a"]}"#;
+    const SPEC: &str = r#"{"type":"periodic","job":"j","buildid":"7","extra_refs":[{"org":"o","repo":"r","base_ref":"main"}]}"#;
+
+    fn settings(upload: &str, job: &JobFlags, environment: JobEnvironment) -> Result<Settings, String> {
+        Settings::new(options(upload), job, environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_job_gives_paths_and_revision() {
+        let settings = settings(BUCKET, &JobFlags::default(), JobSpec::parse(SPEC)).expect("valid");
+        assert_eq!(settings.paths.upload, "logs/j/7");
+        assert_eq!(settings.revision, "main");
+        assert_eq!(settings.build_logs, ["build-log.txt"]);
+    }
+
+    #[test]
+    fn rule_3_9_a_missing_or_malformed_job_is_an_error_except_locally() {
+        let none = JobFlags::default();
+        let unset = || Err(JobSpecError::Unset);
+        assert!(settings(BUCKET, &none, unset()).expect_err("refused").contains("JOB_SPEC"));
+        assert!(settings(BUCKET, &none, JobSpec::parse("{")).expect_err("refused").contains("JOB_SPEC"));
+        assert!(settings(BUCKET, &none, JobSpec::parse("{}")).expect_err("refused").contains("type"));
+        for environment in [unset(), JobSpec::parse("{"), JobSpec::parse("{}")] {
+            let settings = settings(LOCAL, &none, environment).expect("valid");
+            assert_eq!(settings.paths, ObjectPaths::default(), "V-GT-5: no path, no alias, no latest build");
+        }
+    }
+
+    #[test]
+    fn flags_name_the_job_or_parts_of_it() {
+        let flag = |text: &str| Some(text.to_owned());
+        let all = JobFlags { job: flag("k"), job_type: flag("periodic"), build_id: flag("8") };
+        let alone = settings(BUCKET, &all, Err(JobSpecError::Unset)).expect("valid");
+        assert_eq!(alone.paths.upload, "logs/k/8");
+        let part = JobFlags { build_id: flag("9"), ..JobFlags::default() };
+        let both = settings(BUCKET, &part, JobSpec::parse(SPEC)).expect("valid");
+        assert_eq!(both.paths.upload, "logs/j/9");
+        assert!(
+            settings(BUCKET, &part, Err(JobSpecError::Unset)).expect_err("refused").contains("--job-type")
+        );
+    }
+
+    #[test]
+    fn a_dry_run_needs_no_bucket() {
+        let upload = r#"{"dry_run":true,"path_strategy":"explicit"}"#;
+        let settings = settings(upload, &JobFlags::default(), JobSpec::parse(SPEC)).expect("valid");
+        assert_eq!(settings.destination, None);
+    }
+}
