@@ -1,43 +1,96 @@
 //! The command: started, told every signal, reaped.
 
 use crate::say;
-use crate::signals::{Event, Signals};
+use crate::signals::{Event, Events};
 use common::codes;
 use common::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal as Sent, WaitOptions, WaitStatus, kill_process, wait};
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Starts the command, forwards signals until it has ended, and returns the exit
-/// status that stands for its end. The error is one line: it could not start.
+/// What is to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// A path, or a name to look up in PATH.
+    pub(crate) program: OsString,
+    /// Its arguments.
+    pub(crate) args: Vec<OsString>,
+}
+
+/// How the command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// With this exit status.
+    Exited(u8),
+    /// By this signal.
+    Signaled(Signal),
+    /// The kernel has taken it away; nobody knows how it ended.
+    Unknown,
+}
+
+impl Ended {
+    /// The exit status that stands for it: 128 + n for signal n.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Self::Exited(status) => status,
+            Self::Signaled(signal) => codes::exit_status(codes::died_of(signal.as_raw())),
+            Self::Unknown => codes::EXIT_FAILURE,
+        }
+    }
+
+    fn from_wait(status: WaitStatus) -> Option<Self> {
+        let exited = status.exit_status().map(|code| Self::Exited(codes::exit_status(code)));
+        exited.or_else(|| status.terminating_signal().and_then(Signal::from_raw).map(Self::Signaled))
+    }
+}
+
+impl fmt::Display for Ended {
+    /// In Go's words, as upstream shows them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "exit status {status}"),
+            Self::Signaled(signal) => write!(f, "signal: {}", signal.description()),
+            Self::Unknown => f.write_str("its end was not seen"),
+        }
+    }
+}
+
+/// Starts the command with these variables changed, forwards signals until it has
+/// ended, and says how it ended. The error is one line: it could not start.
 ///
 /// The command gets its own process group, so that a signal to the whole group
 /// of whoever started us reaches it once, through us. Only the command itself is
 /// signalled; what it started is its own.
-pub(crate) async fn forward(program: &OsStr, args: &[OsString], signals: Signals) -> Result<u8, String> {
-    let mut events = signals.into_events().map_err(|error| format!("cannot watch signals: {error}"))?;
-    let child = start(program, args)?;
+pub(crate) async fn forward(
+    words: &Words,
+    changes: &[(&'static str, OsString)],
+    events: &mut Events,
+) -> Result<Ended, String> {
+    let child = start(words, changes)?;
     // A signal that came before this point waits in `events`.
     loop {
         match events.next().await.map_err(|error| format!("cannot watch signals: {error}"))? {
             Event::Forward(signal) => pass_on(child, signal),
             Event::ChildChanged => {
-                if let Some(status) = reap(child) {
-                    return Ok(status);
+                if let Some(ended) = reap(child) {
+                    return Ok(ended);
                 }
             }
         }
     }
 }
 
-fn start(program: &OsStr, args: &[OsString]) -> Result<Pid, String> {
+fn start(words: &Words, changes: &[(&'static str, OsString)]) -> Result<Pid, String> {
+    let program = words.program.as_os_str();
     let child = Command::new(program)
-        .args(args)
+        .args(&words.args)
+        .envs(changes.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
@@ -58,13 +111,14 @@ fn reason(program: &OsStr, error: &std::io::Error) -> String {
 
 /// Sends the signal to the command first and tells people afterwards.
 fn pass_on(child: Pid, signal: Signal) {
-    let known = if signal == Signal::INT { Sent::INT } else { Sent::TERM };
-    match kill_process(child, known) {
+    let number = signal.as_raw();
+    let sent = Sent::from_named_raw(number).map_or(Err(Errno::INVAL), |signal| kill_process(child, signal));
+    match sent {
         // It has ended, and the next event will say so: its pid is ours until it is reaped.
         Ok(()) | Err(Errno::SRCH) => {}
-        Err(error) => say_if_possible(&format!("cannot forward signal {}: {error}", signal.as_raw())),
+        Err(error) => say_if_possible(&format!("cannot forward signal {number}: {error}")),
     }
-    say_if_possible(&format!("received signal {}, forwarding", signal.as_raw()));
+    say_if_possible(&format!("received signal {number}, forwarding"));
 }
 
 /// Writes one line to stderr unless nobody reads it: a full pipe must not hold
@@ -79,28 +133,23 @@ fn say_if_possible(line: &str) {
     }
 }
 
-/// Reaps whatever has ended, orphans too, and returns the exit status that
-/// stands for the command's end when it was among them.
-fn reap(child: Pid) -> Option<u8> {
+/// Reaps whatever has ended, orphans too, and says how the command ended when it
+/// was among them.
+fn reap(child: Pid) -> Option<Ended> {
     let mut found = None;
     loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) if pid == child => found = ended(status),
+            Ok(Some((pid, status))) if pid == child => found = Ended::from_wait(status),
             Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return found,
             Err(Errno::CHILD) if found.is_some() => return found,
             Err(error) => {
                 // Only a kernel that takes our children away could bring us here.
                 say(&format!("error: cannot wait for the command: {error}"));
-                return found.or(Some(codes::EXIT_FAILURE));
+                return found.or(Some(Ended::Unknown));
             }
         }
     }
-}
-
-fn ended(status: WaitStatus) -> Option<u8> {
-    let code = status.exit_status().or_else(|| status.terminating_signal().map(codes::died_of))?;
-    Some(codes::exit_status(code))
 }
 
 #[cfg(test)]
@@ -114,5 +163,13 @@ mod tests {
         let denied = std::io::Error::from(ErrorKind::PermissionDenied);
         assert!(reason(OsStr::new("/tmp"), &denied).contains("directory"));
         assert!(reason(OsStr::new("./nothing"), &denied).contains("denied"));
+    }
+
+    #[test]
+    fn w_98_a_signal_is_128_and_its_number() {
+        assert_eq!(Ended::Exited(7).status(), 7);
+        assert_eq!(Ended::Signaled(Signal::KILL).status(), 137);
+        assert_eq!(Ended::Signaled(Signal::TERM).to_string(), "signal: terminated");
+        assert_eq!(Ended::Exited(7).to_string(), "exit status 7");
     }
 }

@@ -1,35 +1,53 @@
-//! Wraps a command and forwards every SIGINT and SIGTERM to it, blindly.
+//! Wraps a command, forwards the signals it gets to it, and carries the files that
+//! a step of ci-operator shares with the steps after it.
 //!
-//! Nothing is decided and nothing is timed here: whoever sends a signal decides
-//! when, and the command decides what it means. The order of steps:
+//! Nothing is decided and nothing is timed about the command: whoever sends a
+//! signal decides when, and the command decides what it means. The order of steps:
 //!
 //! ```text
-//! catch signals → options → copy (and done), or start the command
-//!                                             → forward signals, reap → exit with its code
+//! catch signals → options → copy a program (and done)
+//!                         → command ⇄ signals, reap ───────────────→ exit with its code
+//!                         → copy SHARED_DIR → wait for a file
+//!                             → home, git, PATH, KUBECONFIG
+//!                             → command ⇄ signals, reap  ┐ at the
+//!                               early kubeconfig upload  ┘ same time
+//!                             → update the Secret → remove copies → exit with its code
 //! ```
-//!
-//! ci-operator's part (`SHARED_DIR`, kubeconfig, the Secret) is deliberately
-//! absent so far: where its environment is present, the program refuses to run
-//! rather than to lose a step's shared files.
 
 mod copy;
 mod exec;
+mod home;
+mod kubeconfig;
 mod options;
+mod plan;
+mod secret;
+mod sighting;
 mod signals;
+mod temp;
+mod verdict;
+mod wait;
 
 use common::codes;
-use options::Task;
-use signals::Signals;
+use exec::Ended;
+use kubeconfig::PrivateCopy;
+use options::{Step, Task};
+use plan::Given;
+use secret::{Cluster, EarlyUpload, Secret};
+use signals::{Events, Signals};
+use std::convert::Infallible;
+use std::env;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use temp::TempData;
+use tokio::sync::oneshot;
 
 /// Runs the program with its command line, `args[0]` being its own name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     // Before anything else: a signal that comes from here on reaches the command.
     let done =
         Signals::catch().map_err(|error| format!("cannot catch signals: {error}")).and_then(|signals| {
-            match options::parse(args) {
+            match options::parse(args, &|name| env::var_os(name)) {
                 Ok(task) => perform(task, signals),
                 Err(stop) if stop.status == 0 => {
                     // Nobody reads the help that was asked for.
@@ -51,16 +69,109 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 /// Does what the options ask for. The error is one line without its prefix.
 fn perform(task: Task, signals: Signals) -> Result<u8, String> {
     match task {
-        Task::CopySelf { destination } => copy::own_executable(&destination).map(|()| 0),
-        Task::CopyFile { source, destination } => copy::file(&source, &destination).map(|()| 0),
-        Task::Forward { program, args } => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_io()
-                .build()
-                .map_err(|error| format!("cannot start the event loop: {error}"))?;
-            runtime.block_on(exec::forward(&program, &args, signals))
+        Task::CopySelf { destination } => copy::program::own_executable(&destination).map(|()| 0),
+        Task::CopyFile { source, destination } => copy::program::file(&source, &destination).map(|()| 0),
+        Task::Forward(words) => {
+            in_runtime(signals, async |events| exec::forward(&words, &[], events).await.map(Ended::status))
         }
+        Task::Step(step) => in_runtime(signals, async |events| perform_step(&step, events).await),
     }
+}
+
+fn in_runtime(
+    signals: Signals,
+    task: impl AsyncFnOnce(&mut Events) -> Result<u8, String>,
+) -> Result<u8, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the event loop: {error}"))?;
+    runtime.block_on(async {
+        let mut events = signals.into_events().map_err(|error| format!("cannot watch signals: {error}"))?;
+        task(&mut events).await
+    })
+}
+
+/// A step of ci-operator. What it copies is removed when this returns.
+async fn perform_step(step: &Step, events: &mut Events) -> Result<u8, String> {
+    // Checked before anything is done, even though it is needed last.
+    let cluster = (!step.dry_run && step.mode.needs_cluster())
+        .then(|| Cluster::load(&|name| env::var_os(name), &step.service_account_dir))
+        .transpose()?;
+    let secret = Secret::new(step, cluster);
+    let mut temp = TempData::create(env::var_os("TMPDIR"), &step.source)?;
+    tokio::select! {
+        biased;
+        signal = events.next_signal() => {
+            let signal = signal.map_err(|error| format!("cannot watch signals: {error}"))?;
+            say(&format!("received signal {}, the command is not started", signal.as_raw()));
+            return Ok(Ended::Signaled(signal).status());
+        }
+        prepared = prepare(step, &mut temp) => prepared?,
+    }
+    let ended = run_command(step, &secret, &mut temp, events).await;
+    let updated = if step.mode.writes_secret() { secret.update(temp.shared_dir()).await } else { Ok(()) };
+    let (status, line) = verdict::judge(&ended, &updated);
+    if let Some(line) = line {
+        say(&line);
+    }
+    Ok(status)
+}
+
+/// What a signal may interrupt.
+async fn prepare(step: &Step, temp: &mut TempData) -> Result<(), String> {
+    temp.fill(&step.source).await?;
+    match &step.wait {
+        Some(wait) => wait::for_file(wait).await,
+        None => Ok(()),
+    }
+}
+
+/// Runs the command in its environment, and uploads its kubeconfig meanwhile.
+async fn run_command(
+    step: &Step,
+    secret: &Secret,
+    temp: &mut TempData,
+    events: &mut Events,
+) -> Result<Ended, String> {
+    let early = if step.mode.writes_secret() { EarlyUpload::unless_known(temp.shared_dir()) } else { None };
+    let private = match step.mode.private_kubeconfig(env::var_os("KUBECONFIG")) {
+        Some(original) => Some(PrivateCopy::new(original, &temp.make_kubeconfig_dir()?)),
+        None => None,
+    };
+    let environment = plan::environment(Given {
+        writable_home: env::var_os("HOME").filter(|home| home::is_writable(home)),
+        path: env::var_os("PATH"),
+        cli_dir: env::var_os("CLI_DIR"),
+        shared_dir: temp.shared_dir(),
+        kubeconfig: private.as_ref().map(PrivateCopy::path),
+    });
+    home::make_git_config(&environment.home)?;
+    let missing = private.filter(|private| !private.copy_now());
+
+    let (running, command_ended) = oneshot::channel();
+    let command = async {
+        let ended = tokio::select! {
+            ended = exec::forward(&step.words, &environment.changes, events) => ended,
+            never = follow(missing) => match never {},
+        };
+        drop(running);
+        ended
+    };
+    let upload = async {
+        if let Some(early) = early {
+            early.run(secret, command_ended).await;
+        }
+    };
+    tokio::join!(command, upload).0
+}
+
+/// Copies a kubeconfig that is not there yet when it comes, while the command runs.
+async fn follow(missing: Option<PrivateCopy>) -> Infallible {
+    if let Some(copy) = missing {
+        copy.follow().await;
+    }
+    std::future::pending().await
 }
 
 /// Writes one line to stderr.

@@ -2,14 +2,22 @@
 //!
 //! Each signal has a pipe to which its handler writes one byte per delivery, so
 //! that none is merged with another here. The kernel merges those that are still
-//! pending; nothing can be done about it. Of INT and TERM that wait together INT
-//! goes first, the order in which the kernel delivers them.
+//! pending; nothing can be done about it. Of those that wait together the lower
+//! number goes first, the order in which the kernel delivers them.
 
 use common::signal::Signal;
 use signal_hook::low_level::pipe;
+use std::future::poll_fn;
 use std::io::{self, PipeReader};
-use tokio::io::AsyncReadExt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe::Receiver;
+
+/// INT and TERM are what the program is for. The others that people send would
+/// otherwise end it, leave the command alone and copied secrets behind.
+const FORWARDED: [Signal; 6] =
+    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
 
 /// What the event loop hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,26 +31,22 @@ pub(crate) enum Event {
 /// Handlers are in place; deliveries wait in the pipes.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    interrupts: PipeReader,
-    terminations: PipeReader,
+    forwarded: Vec<(Signal, PipeReader)>,
     children: PipeReader,
 }
 
 impl Signals {
-    /// Installs the handlers for INT, TERM and CHLD.
+    /// Installs the handlers.
     pub(crate) fn catch() -> io::Result<Self> {
-        Ok(Self {
-            interrupts: caught(Signal::INT)?,
-            terminations: caught(Signal::TERM)?,
-            children: caught(Signal::CHLD)?,
-        })
+        let forwarded = FORWARDED.into_iter().map(|signal| Ok((signal, caught(signal)?)));
+        Ok(Self { forwarded: forwarded.collect::<io::Result<_>>()?, children: caught(Signal::CHLD)? })
     }
 
     /// Takes the pipes into the running tokio runtime.
     pub(crate) fn into_events(self) -> io::Result<Events> {
+        let forwarded = self.forwarded.into_iter().map(|(signal, pipe)| Ok((signal, Deliveries::new(pipe)?)));
         Ok(Events {
-            interrupts: Deliveries::new(self.interrupts)?,
-            terminations: Deliveries::new(self.terminations)?,
+            forwarded: forwarded.collect::<io::Result<_>>()?,
             children: Deliveries::new(self.children)?,
         })
     }
@@ -57,20 +61,39 @@ fn caught(signal: Signal) -> io::Result<PipeReader> {
 /// The deliveries, one event each.
 #[derive(Debug)]
 pub(crate) struct Events {
-    interrupts: Deliveries,
-    terminations: Deliveries,
+    forwarded: Vec<(Signal, Deliveries)>,
     children: Deliveries,
 }
 
 impl Events {
     /// Waits for the next event. Cancelling the future loses nothing.
     pub(crate) async fn next(&mut self) -> io::Result<Event> {
-        tokio::select! {
-            biased;
-            taken = self.interrupts.take_one() => taken.map(|()| Event::Forward(Signal::INT)),
-            taken = self.terminations.take_one() => taken.map(|()| Event::Forward(Signal::TERM)),
-            taken = self.children.take_all() => taken.map(|()| Event::ChildChanged),
+        poll_fn(|context| {
+            if let Poll::Ready(signal) = self.poll_signal(context) {
+                return Poll::Ready(signal.map(Event::Forward));
+            }
+            ready!(self.children.poll_fill(context))?;
+            // A hint is enough: one look at the children covers all deliveries so far.
+            self.children.waiting = 0;
+            Poll::Ready(Ok(Event::ChildChanged))
+        })
+        .await
+    }
+
+    /// Waits for the next signal to forward; news of children stay where they are.
+    pub(crate) async fn next_signal(&mut self) -> io::Result<Signal> {
+        poll_fn(|context| self.poll_signal(context)).await
+    }
+
+    fn poll_signal(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Signal>> {
+        for (signal, deliveries) in &mut self.forwarded {
+            if let Poll::Ready(filled) = deliveries.poll_fill(context) {
+                filled?;
+                deliveries.waiting -= 1;
+                return Poll::Ready(Ok(*signal));
+            }
         }
+        Poll::Pending
     }
 }
 
@@ -86,25 +109,15 @@ impl Deliveries {
         Ok(Self { pipe: Receiver::from_owned_fd(reader.into())?, waiting: 0 })
     }
 
-    async fn take_one(&mut self) -> io::Result<()> {
-        self.fill().await?;
-        self.waiting -= 1;
-        Ok(())
-    }
-
-    /// A hint is enough: one look at the children covers all deliveries so far.
-    async fn take_all(&mut self) -> io::Result<()> {
-        self.fill().await?;
-        self.waiting = 0;
-        Ok(())
-    }
-
-    async fn fill(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 256];
+    /// Ready when at least one delivery is waiting.
+    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.waiting == 0 {
-            self.waiting = self.pipe.read(&mut buffer).await?;
+            let mut bytes = [0; 256];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut self.pipe).poll_read(context, &mut buffer))?;
+            self.waiting = buffer.filled().len();
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -112,20 +125,17 @@ impl Deliveries {
 mod tests {
     use super::*;
 
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime")
-    }
-
     #[test]
-    fn every_delivery_is_one_event_and_int_comes_before_term() {
+    fn every_delivery_is_one_event_and_lower_numbers_come_first() {
         let signals = Signals::catch().expect("caught");
         // `raise` returns after the handler, so the kernel merges none of these.
-        for _ in 0..3 {
-            signal_hook::low_level::raise(Signal::TERM.as_raw()).expect("raised");
+        for signal in [Signal::TERM, Signal::TERM, Signal::TERM, Signal::INT, Signal::HUP] {
+            signal_hook::low_level::raise(signal.as_raw()).expect("raised");
         }
-        signal_hook::low_level::raise(Signal::INT.as_raw()).expect("raised");
-        runtime().block_on(async {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+        runtime.block_on(async {
             let mut events = signals.into_events().expect("in the runtime");
+            assert_eq!(events.next_signal().await.expect("a signal"), Signal::HUP);
             assert_eq!(events.next().await.expect("an event"), Event::Forward(Signal::INT));
             for _ in 0..3 {
                 assert_eq!(events.next().await.expect("an event"), Event::Forward(Signal::TERM));

@@ -1,0 +1,117 @@
+//! The command's own copy of the kubeconfig: what it changes there stays private.
+
+use crate::say;
+use crate::sighting::{Sighting, Watched};
+use rustix::fs::Mode;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Between two looks at an original that is not there yet.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// A copy of `$KUBECONFIG`, made when the original is there.
+#[derive(Debug)]
+pub(crate) struct PrivateCopy {
+    original: Watched,
+    path: PathBuf,
+}
+
+impl PrivateCopy {
+    /// The copy of `original` that belongs into the directory `dir`.
+    pub(crate) fn new(original: PathBuf, dir: &Path) -> Self {
+        Self { original: Watched::new(original), path: dir.join("kubeconfig") }
+    }
+
+    /// Where the copy is, or will be.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Copies an original that is there before the command starts, as it is.
+    /// Whether there is nothing left to do.
+    pub(crate) fn copy_now(&self) -> bool {
+        match self.copy() {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => {
+                self.warn(&error);
+                true
+            }
+        }
+    }
+
+    /// Waits for the original to be there and finished, and copies it once.
+    pub(crate) async fn follow(mut self) {
+        loop {
+            match self.original.look() {
+                Sighting::Absent => {}
+                found @ Sighting::File { .. } => {
+                    if found.is_finished() {
+                        if let Err(error) = self.copy() {
+                            self.warn(&error);
+                        }
+                        return;
+                    }
+                }
+            }
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    fn warn(&self, error: &io::Error) {
+        say(&format!("warning: the kubeconfig {} is not copied: {error}", self.original.path().display()));
+    }
+
+    /// Whoever reads the copy sees all of it or nothing.
+    fn copy(&self) -> io::Result<()> {
+        if !self.original.path().metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut from = File::open(self.original.path())?;
+        let temp = self.path.with_extension("part");
+        let mut to = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
+        io::copy(&mut from, &mut to)?;
+        rustix::fs::fchmod(&to, Mode::RUSR | Mode::WUSR)?;
+        fs::rename(&temp, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test(start_paused = true)]
+    async fn w_73_an_original_that_comes_later_is_copied_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let original = dir.path().join("original");
+        let private = dir.path().join("private");
+        fs::create_dir(&private).expect("made");
+        let copy = PrivateCopy::new(original.clone(), &private);
+        let path = copy.path().to_owned();
+        assert!(!copy.copy_now());
+        let follow = tokio::spawn(copy.follow());
+        sleep(Duration::from_secs(100)).await;
+        fs::write(&original, "any text").expect("written");
+        follow.await.expect("copied");
+        assert_eq!(fs::read(&path).expect("there"), b"any text");
+        assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&private).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn w_72_an_original_that_is_there_is_copied_at_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let original = dir.path().join("original");
+        fs::write(&original, "half a").expect("written");
+        let copy = PrivateCopy::new(original, dir.path());
+        assert!(copy.copy_now());
+        assert_eq!(fs::read(copy.path()).expect("there"), b"half a");
+        // W-74: what cannot be copied is a warning only.
+        assert!(PrivateCopy::new(dir.path().to_owned(), dir.path()).copy_now());
+    }
+}
