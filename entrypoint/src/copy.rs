@@ -1,0 +1,63 @@
+//! Copy mode: the running executable puts itself into a shared volume.
+
+use common::reserved;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Copies the running executable to `destination`, atomically and with its
+/// mode; missing parent directories are made. A second run replaces the first
+/// one's copy, which may be running.
+pub fn copy_self(destination: &Path) -> io::Result<()> {
+    copy(Path::new("/proc/self/exe"), destination)
+}
+
+/// Copies `source` to `destination`.
+fn copy(source: &Path, destination: &Path) -> io::Result<()> {
+    let mut from = File::open(source)?;
+    let mode = from.metadata()?.permissions().mode() & 0o7777;
+    if let Some(parent) = destination.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    if destination.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let (temp, mut to) = reserved::create_beside(destination, 0o600)?;
+    let copied = io::copy(&mut from, &mut to)
+        .and_then(|_| to.set_permissions(std::fs::Permissions::from_mode(mode)))
+        .and_then(|()| std::fs::rename(&temp, destination));
+    if copied.is_err() {
+        // The error that matters is the one above.
+        let _ = std::fs::remove_file(&temp);
+    }
+    copied
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn v_cp_1_copies_bytes_and_mode_into_a_new_directory() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let source = dir.path().join("source");
+        let destination = dir.path().join("not/yet/there");
+        std::fs::write(&source, "several\nlines\n").expect("written");
+        std::fs::set_permissions(&source, std::fs::Permissions::from_mode(0o644)).expect("set");
+        for _ in 0..2 {
+            copy(&source, &destination).expect("copied");
+            assert_eq!(std::fs::read(&destination).expect("read"), b"several\nlines\n");
+            let mode = destination.metadata().expect("there").permissions().mode();
+            assert_eq!(mode & 0o7777, 0o644);
+        }
+        assert_eq!(std::fs::read_dir(dir.path().join("not/yet")).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_directory_is_no_destination() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(copy_self(dir.path()).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+}

@@ -1,0 +1,116 @@
+//! Finding and starting the child, with upstream's words for what goes wrong.
+
+use super::sys::{self, Program};
+use rustix::fs::{Access, CWD, Mode, OFlags};
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// Starts `args` with `extra` added to the inherited environment. The error is
+/// the reason that follows `could not start the process: ` (E-26).
+pub(super) fn spawn(
+    args: &[String],
+    extra: &[(&str, String)],
+    output: BorrowedFd<'_>,
+) -> Result<i32, String> {
+    let name = args.first().map_or("", String::as_str);
+    let path = if name.contains('/') || name.is_empty() {
+        PathBuf::from(name)
+    } else {
+        look_up(name, std::env::var_os("PATH").as_deref())?
+    };
+    let failed = |error: &io::Error| format!("fork/exec {}: {}", path.display(), words(error));
+    let strings = || {
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        let args = args.iter().map(|arg| CString::new(arg.as_str())).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, io::Error>((path, args, environment(extra)))
+    };
+    // A NUL byte inside is what the kernel could not be told either.
+    let (program, args, environment) =
+        strings().map_err(|_| failed(&io::Error::from_raw_os_error(libc::EINVAL)))?;
+    let input = open_null().map_err(|error| format!("open /dev/null: {}", words(&error)))?;
+    let program = Program {
+        path: &program,
+        args: &args,
+        environment: &environment,
+        input: rustix::fd::AsFd::as_fd(&input),
+        output,
+    };
+    sys::start(&program).map_err(|error| failed(&error))
+}
+
+fn open_null() -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// The inherited environment, byte for byte, with the `extra` variables.
+fn environment(extra: &[(&str, String)]) -> Vec<CString> {
+    let inherited =
+        std::env::vars_os().filter(|(name, _)| !extra.iter().any(|(other, _)| name == OsStr::new(other)));
+    let added = extra.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    inherited
+        .chain(added)
+        .filter_map(|(mut variable, value)| {
+            variable.push("=");
+            variable.push(value);
+            // The environment cannot hold a NUL byte, and neither do our numbers.
+            CString::new(variable.into_vec()).ok()
+        })
+        .collect()
+}
+
+/// Looks a bare name up in PATH as Go's `exec.LookPath` does: a hit that is
+/// only relative to the current directory is refused.
+fn look_up(name: &str, path: Option<&OsStr>) -> Result<PathBuf, String> {
+    let refused = |why: &str| Err(format!("exec: {name:?}: {why}"));
+    for dir in std::env::split_paths(path.unwrap_or_default()) {
+        let dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir };
+        let file = dir.join(name);
+        if is_executable(&file) {
+            if file.is_absolute() {
+                return Ok(file);
+            }
+            return refused("cannot run executable found relative to current directory");
+        }
+    }
+    refused("executable file not found in $PATH")
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let allowed = rustix::fs::accessat(CWD, path, Access::EXEC_OK, rustix::fs::AtFlags::EACCESS);
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        // Kernels before 5.8 know no effective access; the start itself will tell.
+        && !matches!(allowed, Err(rustix::io::Errno::ACCESS))
+}
+
+/// Go's words for an error of the kernel.
+pub(super) fn words(error: &io::Error) -> String {
+    let Some(errno) = error.raw_os_error() else { return error.to_string() };
+    let text = match errno {
+        libc::EPERM => "operation not permitted",
+        libc::ENOENT => "no such file or directory",
+        libc::EIO => "input/output error",
+        libc::E2BIG => "argument list too long",
+        libc::ENOEXEC => "exec format error",
+        libc::EAGAIN => "resource temporarily unavailable",
+        libc::ENOMEM => "cannot allocate memory",
+        libc::EACCES => "permission denied",
+        libc::EEXIST => "file exists",
+        libc::ENOTDIR => "not a directory",
+        libc::EISDIR => "is a directory",
+        libc::EINVAL => "invalid argument",
+        libc::ENFILE => "too many open files in system",
+        libc::EMFILE => "too many open files",
+        libc::ETXTBSY => "text file busy",
+        libc::ENOSPC => "no space left on device",
+        libc::EROFS => "read-only file system",
+        libc::ENAMETOOLONG => "file name too long",
+        libc::ELOOP => "too many levels of symbolic links",
+        libc::EDQUOT => "disk quota exceeded",
+        _ => return error.to_string(),
+    };
+    text.to_owned()
+}

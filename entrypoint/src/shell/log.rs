@@ -1,0 +1,143 @@
+//! The process log: appended to, counted and summed, and put back when the job
+//! deleted it.
+
+use super::timestamps::Stamper;
+use common::reserved;
+use common::timestamp::Timestamp;
+use rustix::fs::{FileType, Mode, OFlags};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// Others may read a log whatever the umask: sidecar may run as another user.
+const READABLE: u32 = 0o444;
+
+/// The process log.
+#[derive(Debug)]
+pub(super) struct Log {
+    file: File,
+    path: PathBuf,
+    stamper: Option<Stamper>,
+    bytes: u64,
+    crc32c: u32,
+    dropped: u64,
+    reported: u64,
+}
+
+impl Log {
+    /// Creates the log or empties an old one.
+    pub(super) fn create(path: &Path, stamper: Option<Stamper>) -> io::Result<Self> {
+        // Readable for ourselves, to put it back when it was deleted.
+        let open = |access: OFlags| {
+            let flags =
+                access | OFlags::CREATE | OFlags::TRUNC | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+            rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))
+        };
+        // A log file that may only be written to is still a log file.
+        let file = File::from(open(OFlags::RDWR).or_else(|_| open(OFlags::WRONLY))?);
+        let stat = rustix::fs::fstat(&file)?;
+        if is_regular(&file) {
+            let mode = Mode::from_raw_mode((stat.st_mode & 0o7777) | READABLE);
+            // Somebody else's file has the mode its owner gave it.
+            let _ = rustix::fs::fchmod(&file, mode);
+        }
+        Ok(Self { file, path: path.to_owned(), stamper, bytes: 0, crc32c: 0, dropped: 0, reported: 0 })
+    }
+
+    /// Appends the child's output.
+    pub(super) fn write_output(&mut self, bytes: &[u8]) {
+        let Some(stamper) = &mut self.stamper else {
+            let written = self.append(bytes);
+            self.dropped += (bytes.len() - written) as u64;
+            return;
+        };
+        let with_times = stamper.stamp(bytes, Timestamp::now);
+        let written = self.append(&with_times);
+        if written < with_times.len() {
+            // Which bytes of a stamped chunk are missing is not worth knowing.
+            self.dropped += bytes.len().min(with_times.len() - written) as u64;
+        }
+    }
+
+    /// Appends a record of our own.
+    pub(super) fn write_record(&mut self, bytes: &[u8]) {
+        // A record that does not fit is not part of the job's output.
+        self.append(bytes);
+    }
+
+    /// Appends as much as there is room for.
+    fn append(&mut self, bytes: &[u8]) -> usize {
+        let mut written = 0;
+        while written < bytes.len() {
+            match rustix::io::write(&self.file, &bytes[written..]) {
+                Ok(0) => break,
+                Ok(count) => written += count,
+                Err(rustix::io::Errno::INTR) => {}
+                // Full, over quota, broken: what is left is dropped, and the
+                // next bytes are tried again.
+                Err(_) => break,
+            }
+        }
+        self.bytes += written as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
+        written
+    }
+
+    /// Bytes of output that were dropped since the last time this was asked and
+    /// there was room to say so.
+    pub(super) fn newly_dropped(&mut self) -> u64 {
+        let new = self.dropped - self.reported;
+        self.reported = self.dropped;
+        new
+    }
+
+    /// Bytes written, their CRC32C, and bytes of output that were dropped.
+    pub(super) fn totals(&self) -> (u64, u32, u64) {
+        (self.bytes, self.crc32c, self.dropped)
+    }
+
+    /// Puts the log back when its path no longer names it, as far as there is
+    /// room.
+    pub(super) fn restore(&self) -> io::Result<()> {
+        if !is_regular(&self.file) || names(&self.path, &self.file) {
+            return Ok(());
+        }
+        if let Some(parent) = self.path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        let (temp, copy) = reserved::create_beside(&self.path, 0o644)?;
+        let copied = copy_all(&self.file, &copy)
+            .and_then(|()| Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o644))?));
+        // Part of a log is better than none.
+        std::fs::rename(&temp, &self.path)?;
+        copied
+    }
+}
+
+fn is_regular(file: &File) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+}
+
+/// Whether `path`, links followed as at the opening, is the open file.
+fn names(path: &Path, file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (path.metadata(), file.metadata()) {
+        (Ok(at_path), Ok(open)) => at_path.ino() == open.ino() && at_path.dev() == open.dev(),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
+
+fn copy_all(from: &File, to: &File) -> io::Result<()> {
+    let mut buffer = vec![0_u8; 64 * 1024];
+    let mut offset = 0;
+    loop {
+        match from.read_at(&mut buffer, offset)? {
+            0 => return Ok(()),
+            length => {
+                to.write_all_at(&buffer[..length], offset)?;
+                offset += length as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The end: the rest of the output, then report and marker.
+
+use super::effect::{Effect, Record};
+use super::event::{Event, Marker, Output, Timer, Tree};
+use super::machine::{Pipe, State, Step};
+use super::sweeping::Sweep;
+use super::verdict::{Ending, Grace, Tally, Verdict, verdict};
+use super::{Leftovers, Policy};
+use common::codes;
+use std::time::Duration;
+
+/// Draining ends when the pipe was quiet for this long.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// Draining takes at most this long.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a marker that cannot be written is tried again.
+const MARK_RETRY: Duration = Duration::from_secs(1);
+
+/// The direct child has ended; its output may not have.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Draining {
+    ending: Ending,
+    tally: Tally,
+    rest: Rest,
+}
+
+/// Whether there is anybody left of the tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Rest {
+    Perhaps,
+    Gone,
+}
+
+/// The direct child has ended: waits for the end of its output.
+pub(super) fn drain(policy: &Policy, ending: Ending, pipe: Pipe, tally: Tally) -> Step {
+    let draining = Draining { ending, tally, rest: Rest::Perhaps };
+    match pipe {
+        Pipe::Closed => draining.over(policy),
+        Pipe::Open => Step::new(
+            State::Draining(draining),
+            vec![
+                Effect::DisarmAll,
+                Effect::Arm(Timer::Quiet, QUIET),
+                Effect::Arm(Timer::DrainLimit, DRAIN_LIMIT),
+            ],
+        ),
+    }
+}
+
+impl Draining {
+    /// One step. Signals change nothing any more: the child's exit decides.
+    pub fn step(mut self, policy: &Policy, event: &Event) -> Step {
+        match event {
+            Event::Output(Output::Bytes) => {
+                Step::new(State::Draining(self), vec![Effect::Arm(Timer::Quiet, QUIET)])
+            }
+            Event::Tree(Tree::Gone) => {
+                self.rest = Rest::Gone;
+                Step::new(State::Draining(self), Vec::new())
+            }
+            Event::Output(Output::Closed) | Event::Fired(Timer::Quiet | Timer::DrainLimit) => {
+                self.over(policy)
+            }
+            Event::Setup(_) | Event::Signal(_) | Event::Tree(_) | Event::Fired(_) | Event::Marker(_) => {
+                Step::new(State::Draining(self), Vec::new())
+            }
+        }
+    }
+
+    fn over(self, policy: &Policy) -> Step {
+        match (&self.ending, self.rest, policy.leftovers) {
+            (Ending::ByItself(end), Rest::Perhaps, Leftovers::End) => Sweep::begin(*end),
+            (Ending::Terminated { grace: Grace::Tree, .. }, _, _) => {
+                let graceful = Effect::Record(Record::Graceful(policy.grace_period));
+                mark(policy, &self.ending, self.tally, vec![graceful])
+            }
+            (Ending::ByItself(_) | Ending::Terminated { .. } | Ending::NotStarted(_), _, _) => {
+                mark(policy, &self.ending, self.tally, Vec::new())
+            }
+        }
+    }
+}
+
+/// The marker is being written.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Marking {
+    verdict: Verdict,
+    tally: Tally,
+    tries: Tries,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Tries {
+    First,
+    Again,
+}
+
+/// Everything has ended: a last look at the pipe, then `records`, then the marker.
+pub(super) fn mark(policy: &Policy, ending: &Ending, tally: Tally, records: Vec<Effect>) -> Step {
+    let verdict = verdict(policy, ending);
+    let mut effects = vec![Effect::DisarmAll, Effect::LastLook];
+    effects.extend(records);
+    effects.push(Effect::Mark(verdict.clone(), tally));
+    Step::new(State::Marking(Marking { verdict, tally, tries: Tries::First }), effects)
+}
+
+impl Marking {
+    /// One step.
+    pub fn step(mut self, policy: &Policy, event: &Event) -> Step {
+        let effects = match event {
+            Event::Marker(Marker::Visible) => {
+                let code = if policy.always_zero { codes::SUCCESS } else { self.verdict.code };
+                return Step::new(State::Done, vec![Effect::Exit(codes::exit_status(code))]);
+            }
+            Event::Fired(Timer::MarkLimit) => {
+                let status = codes::exit_status(codes::INTERNAL_ERROR);
+                return Step::new(State::Done, vec![Effect::Exit(status)]);
+            }
+            Event::Marker(Marker::Failed) => {
+                let mut effects = vec![Effect::Arm(Timer::MarkRetry, MARK_RETRY)];
+                if self.tries == Tries::First {
+                    self.tries = Tries::Again;
+                    // A full volume may get room while others give up theirs.
+                    effects.push(Effect::Arm(Timer::MarkLimit, policy.grace_period.as_std()));
+                }
+                effects
+            }
+            Event::Fired(Timer::MarkRetry) => vec![Effect::Mark(self.verdict.clone(), self.tally)],
+            Event::Setup(_) | Event::Signal(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) => {
+                Vec::new()
+            }
+        };
+        Step::new(State::Marking(self), effects)
+    }
+}

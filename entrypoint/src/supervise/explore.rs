@@ -1,0 +1,381 @@
+//! Every interleaving of a small world: breadth first over all states of the
+//! machine together with what is true outside, with the invariants checked
+//! after every step.
+//!
+//! The world has the direct child, its child, and that one's child (a filter), the pipe, the timers, and a shell that carries out effects in
+//! order and reports in order. Anything that can happen may happen at any time:
+//! signals, ends, timers that are running, orphans, a process that not even
+//! SIGKILL ends, a marker that cannot be written.
+
+use super::*;
+use common::report::ChildEnd;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+/// Where a process of the tree stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Life {
+    /// Not started yet.
+    Future,
+    /// Running under a parent other than us.
+    Hidden,
+    /// Our child.
+    Ours,
+    /// Our child, and SIGKILL was sent to it.
+    Doomed,
+    Gone,
+}
+
+impl Life {
+    fn is_alive(self) -> bool {
+        matches!(self, Life::Hidden | Life::Ours | Life::Doomed)
+    }
+
+    fn is_ours(self) -> bool {
+        matches!(self, Life::Ours | Life::Doomed)
+    }
+}
+
+/// What is true outside the machine.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
+struct World {
+    child: Life,
+    others: [Life; 2],
+    pipe_open: bool,
+    timers: BTreeSet<Timer>,
+    /// What the shell will report next, in order.
+    queue: VecDeque<Event>,
+    signals_left: u8,
+    last_sent_to_child: Option<Signal>,
+    /// The pipe was looked at after the last process had ended.
+    looked: bool,
+    marker: bool,
+    unkillable_named: bool,
+    exit: Option<u8>,
+}
+
+type Node = (State, World);
+
+const OTHERS: [Pid; 2] = [Pid(8), Pid(9)];
+
+impl World {
+    fn new() -> Self {
+        Self {
+            child: Life::Future,
+            others: [Life::Future; 2],
+            pipe_open: true,
+            timers: BTreeSet::new(),
+            queue: VecDeque::new(),
+            signals_left: 2,
+            last_sent_to_child: None,
+            looked: false,
+            marker: false,
+            unkillable_named: false,
+            exit: None,
+        }
+    }
+
+    fn anybody_ours(&self) -> bool {
+        self.child.is_ours() || self.others.iter().any(|life| life.is_ours())
+    }
+
+    fn anybody_alive(&self) -> bool {
+        self.child.is_alive() || self.others.iter().any(|life| life.is_alive())
+    }
+
+    /// The end of a process: its children become ours; the shell reaps and reports.
+    fn end(&mut self, who: Option<usize>, end: ChildEnd) {
+        match who {
+            None => {
+                self.child = Life::Gone;
+                if self.others[0] == Life::Hidden {
+                    self.others[0] = Life::Ours;
+                } else if !self.others[0].is_alive() && self.others[1] == Life::Hidden {
+                    self.others[1] = Life::Ours;
+                }
+                self.queue.push_back(Event::Tree(Tree::ChildEnded(end)));
+            }
+            Some(index) => {
+                let ours = self.others[index].is_ours();
+                self.others[index] = Life::Gone;
+                if index == 0 && self.others[1] == Life::Hidden {
+                    self.others[1] = Life::Ours;
+                }
+                if ours {
+                    self.queue.push_back(Event::Tree(Tree::Reaped(OTHERS[index])));
+                }
+            }
+        }
+        if !self.anybody_ours() && self.child == Life::Gone {
+            self.queue.push_back(Event::Tree(Tree::Gone));
+        }
+    }
+
+    fn perform(&mut self, policy: &Policy, proc: bool, effect: &Effect) {
+        match effect {
+            Effect::Scan => self.scan(proc),
+            Effect::Signal { signal, to, .. } => self.signal(*signal, *to),
+            Effect::Arm(timer, _) => {
+                self.timers.insert(*timer);
+            }
+            Effect::DisarmAll => self.timers.clear(),
+            Effect::LastLook => self.looked = true,
+            Effect::Mark(_, tally) => {
+                self.unkillable_named = tally.unkillable > 0 || tally.unknown;
+                self.check_before_marker(policy);
+            }
+            Effect::Exit(status) => self.exit = Some(*status),
+            Effect::Prepare
+            | Effect::WatchPrevious
+            | Effect::UnwatchPrevious
+            | Effect::Spawn
+            | Effect::Name(_)
+            | Effect::Record(_)
+            | Effect::LogText(_) => {}
+        }
+    }
+
+    fn scan(&mut self, proc: bool) {
+        if self.child == Life::Gone && !self.anybody_ours() {
+            self.queue.push_back(Event::Tree(Tree::Gone));
+            return;
+        }
+        if !proc {
+            self.queue.push_back(Event::Tree(Tree::Unknown));
+            return;
+        }
+        let ours = (0..2).filter(|index| self.others[*index].is_ours());
+        let processes =
+            ours.map(|index| Process { pid: OTHERS[index], filter: index == 1, in_group: index == 0 });
+        let processes = processes.collect();
+        self.queue.push_back(Event::Tree(Tree::Children(processes)));
+    }
+
+    fn signal(&mut self, signal: Signal, to: Target) {
+        let kill = signal == Signal::KILL;
+        let doom = |life: &mut Life| {
+            if kill && *life == Life::Ours {
+                *life = Life::Doomed;
+            }
+        };
+        match to {
+            Target::Child => {
+                assert_ne!(self.child, Life::Gone, "a reaped child is never signalled");
+                if !kill && [Signal::INT, Signal::TERM].contains(&signal) {
+                    assert_ne!(self.last_sent_to_child, Some(signal), "twice in a row");
+                }
+                self.last_sent_to_child = Some(signal);
+                doom(&mut self.child);
+            }
+            Target::ChildGroup => {
+                doom(&mut self.child);
+                doom(&mut self.others[0]);
+            }
+            Target::Process(pid) | Target::GroupOf(pid) => {
+                let index = usize::from(pid == OTHERS[1]);
+                assert_ne!(self.others[index], Life::Hidden, "only our own children are signalled");
+                doom(&mut self.others[index]);
+            }
+        }
+    }
+
+    /// I2 and I3 as far as the machine is concerned.
+    fn check_before_marker(&self, policy: &Policy) {
+        assert!(self.looked, "I2: the pipe is looked at before the marker");
+        let kept = policy.leftovers == Leftovers::Keep;
+        if self.child != Life::Future {
+            let alive = if kept { self.child.is_alive() } else { self.anybody_alive() };
+            assert!(!alive || self.unkillable_named, "I3: {self:?}");
+        }
+    }
+}
+
+/// What can happen next, with the world after it.
+fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Event, World)> {
+    let mut all = Vec::new();
+    let with = |change: &dyn Fn(&mut World), event: Event| {
+        let mut next = world.clone();
+        change(&mut next);
+        (event, next)
+    };
+    // The shell handles its queue before it waits for anything else.
+    if let Some(event) = world.queue.front() {
+        let event = event.clone();
+        return vec![with(&|next| drop(next.queue.pop_front()), event)];
+    }
+    match state {
+        State::Preparing(_) => {
+            all.push(with(&|_| {}, Event::Setup(Setup::Prepared)));
+            all.push(with(&|_| {}, Event::Setup(Setup::Unprepared("x".to_owned()))));
+        }
+        State::AwaitingPrevious { .. } => {
+            all.extend(
+                previous.iter().map(|look| with(&|_| {}, Event::Setup(Setup::Previous(look.clone())))),
+            );
+        }
+        State::Spawning(_) => {
+            let started = |next: &mut World| (next.child, next.others) = (Life::Ours, [Life::Hidden; 2]);
+            all.push(with(&started, Event::Setup(Setup::Spawned)));
+            all.push(with(&|_| {}, Event::Setup(Setup::SpawnFailed("x".to_owned()))));
+        }
+        State::Marking(_) => {
+            all.push(with(&|next| next.marker = true, Event::Marker(Marker::Visible)));
+            all.push(with(&|_| {}, Event::Marker(Marker::Failed)));
+        }
+        State::Running(_)
+        | State::Terminating(_)
+        | State::Killing(_)
+        | State::Draining(_)
+        | State::Leftovers(_)
+        | State::Done => {}
+    }
+    for timer in &world.timers {
+        let fire = |next: &mut World| next.timers.retain(|other| other != timer);
+        all.push(with(&fire, Event::Fired(*timer)));
+    }
+    if world.signals_left > 0 {
+        for signal in [Signal::INT, Signal::TERM, Signal::USR1] {
+            all.push(with(&|next| next.signals_left -= 1, Event::Signal(signal)));
+        }
+    }
+    if world.pipe_open && world.child != Life::Future {
+        all.push(with(&|_| {}, Event::Output(Output::Bytes)));
+        if !world.anybody_alive() || world.child == Life::Ours {
+            all.push(with(&|next| next.pipe_open = false, Event::Output(Output::Closed)));
+        }
+    }
+    all
+}
+
+/// What can become of the processes, without an event of its own.
+fn fates(world: &World) -> Vec<World> {
+    let mut all = Vec::new();
+    let mut with = |change: &dyn Fn(&mut World)| {
+        let mut next = world.clone();
+        change(&mut next);
+        all.push(next);
+    };
+    match world.child {
+        Life::Ours => {
+            with(&|next| next.end(None, ChildEnd::ExitCode(0)));
+            with(&|next| next.end(None, ChildEnd::ExitCode(3)));
+        }
+        Life::Doomed => with(&|next| next.end(None, ChildEnd::Signal(Signal::KILL))),
+        Life::Future | Life::Hidden | Life::Gone => {}
+    }
+    for index in 0..2 {
+        match world.others[index] {
+            Life::Hidden => {
+                // A parent in between ends, or it does, reaped by its parent.
+                with(&|next| next.others[index] = Life::Ours);
+                with(&|next| next.end(Some(index), ChildEnd::ExitCode(0)));
+            }
+            Life::Ours | Life::Doomed => with(&|next| next.end(Some(index), ChildEnd::ExitCode(0))),
+            Life::Future | Life::Gone => {}
+        }
+    }
+    all
+}
+
+/// Visits every reachable node; answers how many there are.
+fn explore(policy: &Policy, proc: bool) -> usize {
+    let previous = [
+        Predecessor::Waiting,
+        Predecessor::Vanished,
+        Predecessor::Code(0),
+        Predecessor::Code(9),
+        Predecessor::Unreadable("x".to_owned()),
+        Predecessor::Lost,
+    ];
+    let first: Node = (begin().state, World::new());
+    let mut seen = HashSet::from([first.clone()]);
+    let mut parents: HashMap<Node, Vec<Node>> = HashMap::new();
+    let mut frontier = VecDeque::from([first]);
+    while let Some((state, world)) = frontier.pop_front() {
+        let mut next: Vec<Node> = Vec::new();
+        if state != State::Done {
+            for (event, mut world) in happenings(&state, &world, &previous) {
+                let step = step(policy, state.clone(), event);
+                for effect in &step.effects {
+                    world.perform(policy, proc, effect);
+                }
+                check_after_step(&step.state, &world);
+                next.push((step.state, world));
+            }
+            if world.queue.is_empty() {
+                next.extend(fates(&world).into_iter().map(|world| (state.clone(), world)));
+            }
+        }
+        for node in next {
+            parents.entry(node.clone()).or_default().push((state.clone(), world.clone()));
+            if seen.insert(node.clone()) {
+                frontier.push_back(node);
+            }
+        }
+    }
+    every_node_leads_to_the_end(&seen, &parents);
+    seen.len()
+}
+
+/// I1: the lock is freed (by exiting) only after the marker is visible or was
+/// given up with status 127.
+fn check_after_step(state: &State, world: &World) {
+    assert_eq!(*state == State::Done, world.exit.is_some(), "I1: done means exiting");
+    if let Some(status) = world.exit {
+        assert!(world.marker || status == 127, "I1: {world:?}");
+        assert_ne!(world.child, Life::Ours, "a child that was never told to end is left alone");
+    }
+}
+
+/// No state is a trap: from each of them the end can be reached.
+fn every_node_leads_to_the_end(seen: &HashSet<Node>, parents: &HashMap<Node, Vec<Node>>) {
+    let mut ending: HashSet<&Node> = seen.iter().filter(|(state, _)| *state == State::Done).collect();
+    let mut frontier: Vec<&Node> = ending.iter().copied().collect();
+    while let Some(node) = frontier.pop() {
+        for parent in parents.get(node).into_iter().flatten() {
+            if ending.insert(parent) {
+                frontier.push(parent);
+            }
+        }
+    }
+    let trapped = seen.iter().find(|node| !ending.contains(*node));
+    assert!(trapped.is_none(), "no way out of {trapped:?}");
+}
+
+fn policy() -> Policy {
+    Policy {
+        timeout: GoDuration::from_secs(60),
+        grace_period: GoDuration::from_secs(15),
+        await_previous: false,
+        escalation: Vec::new(),
+        leftovers: Leftovers::End,
+        signal_scope: SignalScope::Child,
+        propagate_error_code: false,
+        always_zero: false,
+    }
+}
+
+#[test]
+fn i1_i2_i3_hold_in_every_interleaving() {
+    let nodes = explore(&policy(), true);
+    assert!(nodes > 10_000, "{nodes} is no exploration");
+}
+
+#[test]
+fn i1_i2_i3_hold_while_waiting_for_a_predecessor() {
+    explore(&Policy { await_previous: true, ..policy() }, true);
+}
+
+#[test]
+fn i1_i2_i3_hold_with_a_ladder() {
+    let escalation = vec![Rung { signal: Signal::TERM, after: GoDuration::from_secs(5) }];
+    explore(&Policy { escalation, ..policy() }, true);
+}
+
+#[test]
+fn i1_i2_i3_hold_for_groups_for_kept_leftovers_and_without_proc() {
+    explore(&Policy { signal_scope: SignalScope::Group, ..policy() }, true);
+    explore(&Policy { leftovers: Leftovers::Keep, ..policy() }, true);
+    explore(&policy(), false);
+    explore(&Policy { leftovers: Leftovers::Keep, signal_scope: SignalScope::Group, ..policy() }, false);
+}

@@ -1,0 +1,175 @@
+//! How the job ended, and what that is worth: reason, code and cause.
+
+use super::Policy;
+use common::codes;
+use common::report::{ChildEnd, Reason};
+use common::signal::Signal;
+
+/// What began the termination of a running job.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cause {
+    /// Its time was over.
+    Timeout,
+    /// This signal came from outside.
+    Abort(Signal),
+}
+
+/// How the job ended, as facts.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Ending {
+    /// The child ended by itself.
+    ByItself(ChildEnd),
+    /// The job was terminated.
+    Terminated {
+        /// What began it.
+        cause: Cause,
+        /// How the direct child ended; `None` when not even SIGKILL ended it.
+        child: Option<ChildEnd>,
+        /// How much of the tree ended within the grace period.
+        grace: Grace,
+    },
+    /// The child never ran.
+    NotStarted(NotStarted),
+}
+
+/// Who ended within the grace period.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Grace {
+    /// The whole tree.
+    Tree,
+    /// The direct child, but not everybody else.
+    ChildOnly,
+    /// Not even the direct child.
+    Nobody,
+}
+
+/// Why the child never ran.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum NotStarted {
+    /// A signal came before the start.
+    Aborted(Signal),
+    /// The start failed.
+    StartFailed(String),
+    /// The previous entry exited with this code.
+    PreviousFailed(i32),
+    /// The previous entry was killed without a marker.
+    PreviousLost,
+    /// Entrypoint could not do its work.
+    Internal(String),
+}
+
+/// What became of the processes that were left of the tree.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+pub struct Tally {
+    /// Ended after a signal they could handle.
+    pub ended: u32,
+    /// Ended by SIGKILL.
+    pub killed: u32,
+    /// Outlived SIGKILL.
+    pub unkillable: u32,
+    /// /proc could not be read.
+    pub unknown: bool,
+}
+
+/// The result of the job.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Verdict {
+    /// Why it ended.
+    pub reason: Reason,
+    /// The code for the marker.
+    pub code: i32,
+    /// One sentence for people.
+    pub cause: String,
+    /// The error text of the record that only stdout gets; none for a success.
+    pub error: Option<String>,
+    /// How the direct child ended, when it ended.
+    pub child: Option<ChildEnd>,
+}
+
+/// The code table of the design.
+pub(super) fn verdict(policy: &Policy, ending: &Ending) -> Verdict {
+    match ending {
+        Ending::ByItself(end) => by_itself(*end),
+        Ending::Terminated { cause, child, grace } => terminated(policy, *cause, *child, *grace),
+        Ending::NotStarted(why) => not_started(why),
+    }
+}
+
+fn by_itself(end: ChildEnd) -> Verdict {
+    let (reason, cause, error) = match end {
+        ChildEnd::ExitCode(0) => (Reason::Exited, describe(end), None),
+        ChildEnd::ExitCode(code) => {
+            (Reason::Exited, describe(end), Some(format!("wrapped process failed: exit status {code}")))
+        }
+        ChildEnd::Signal(signal) => (
+            Reason::Signaled,
+            format!("{}, which entrypoint did not send", describe(end)),
+            Some(format!("wrapped process failed: signal: {}", signal.description())),
+        ),
+    };
+    Verdict { reason, code: end.code(), cause, error, child: Some(end) }
+}
+
+fn terminated(policy: &Policy, cause: Cause, child: Option<ChildEnd>, grace: Grace) -> Verdict {
+    let (reason, fixed, began, error) = match cause {
+        Cause::Timeout => (
+            Reason::TimedOut,
+            codes::INTERNAL_ERROR,
+            format!("timed out after {}", policy.timeout),
+            "process timed out",
+        ),
+        Cause::Abort(signal) => {
+            (Reason::Aborted, codes::ABORTED, format!("aborted by {signal}"), "process aborted")
+        }
+    };
+    let own = match (grace, child) {
+        (Grace::Tree | Grace::ChildOnly, Some(end)) => end.code(),
+        (Grace::Tree | Grace::ChildOnly, None) | (Grace::Nobody, _) => codes::died_of(Signal::KILL.as_raw()),
+    };
+    let limit = policy.grace_period;
+    let rest = match (grace, child) {
+        (Grace::Tree, Some(end)) => format!("{} within {limit}", describe(end)),
+        (Grace::Tree, None) => format!("ended within {limit}"),
+        (Grace::ChildOnly, _) => {
+            format!("processes it had started did not exit within {limit}; killed")
+        }
+        (Grace::Nobody, Some(_)) => format!("did not exit within {limit}; killed"),
+        (Grace::Nobody, None) => format!("did not exit within {limit}; could not even be killed"),
+    };
+    Verdict {
+        reason,
+        code: if policy.propagate_error_code { own } else { fixed },
+        cause: format!("{began}; {rest}"),
+        error: Some(error.to_owned()),
+        child,
+    }
+}
+
+fn not_started(why: &NotStarted) -> Verdict {
+    let (reason, code, cause) = match why {
+        NotStarted::Aborted(signal) => {
+            (Reason::Aborted, codes::ABORTED, format!("aborted by {signal} before the process was started"))
+        }
+        NotStarted::StartFailed(text) => (Reason::StartFailed, codes::INTERNAL_ERROR, text.clone()),
+        NotStarted::PreviousFailed(code) => (
+            Reason::PreviousFailed,
+            codes::PREVIOUS_FAILED,
+            format!("not started because the previous step exited {code}"),
+        ),
+        NotStarted::PreviousLost => (
+            Reason::PreviousFailed,
+            codes::PREVIOUS_FAILED,
+            "not started because the previous step was lost: its entrypoint was killed from outside"
+                .to_owned(),
+        ),
+        NotStarted::Internal(text) => (Reason::InternalError, codes::INTERNAL_ERROR, text.clone()),
+    };
+    Verdict { reason, code, error: Some(cause.clone()), cause, child: None }
+}
+
+fn describe(end: ChildEnd) -> String {
+    match end {
+        ChildEnd::ExitCode(code) => format!("exited with code {code}"),
+        ChildEnd::Signal(signal) => format!("died of {signal}"),
+    }
+}
