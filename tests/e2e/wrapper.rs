@@ -66,24 +66,16 @@ fn a_signal_before_the_child_is_ready_is_not_lost() {
     for _ in 0..20 {
         // Default dispositions: the child dies of TERM, whenever it comes.
         let running = process::start(&tree, &mut wrapper(&["sleep", "60"]));
-        let pid = running.pid().as_raw_nonzero();
+        let pid = running.pid();
         // From the moment the program itself runs, which is when its name is known.
         wait::until("exec", || {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
             (name.trim() == "entrypoint-wrap").then_some(())
         });
-        wait::until("the handlers", || caught(pid.get()).then_some(()));
+        wait::until("the handlers", || process::catches(pid, Signal::TERM).then_some(()));
         running.signal(Signal::TERM);
         running.wait().expect_code(143);
     }
-}
-
-/// Whether a process catches TERM (`SigCgt` of proc(5)).
-fn caught(pid: i32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (Signal::TERM.as_raw() - 1)) != 0
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | [`api_server`] | an API server of Kubernetes, with faults on request |
 //! | [`bins`] | where the programs under test are |
 //! | [`docker`] | real containers, where an engine is there |
 //! | [`pod`] | a pod: its directories, its entries, the options of its containers |
+//! | [`job`] | a pod with its destination |
 //! | [`process`] | a running program: its output, signals to it, its end |
 //! | [`tree`] | every process of one test, so that none outlives it |
 //! | [`wait`] | waiting for something with a deadline |
@@ -16,8 +18,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic with a place is the right answer")]
 
+pub mod api_server;
 pub mod bins;
 pub mod docker;
+pub mod job;
 pub mod pod;
 pub mod process;
 pub mod s3;

@@ -155,6 +155,17 @@ impl Drop for Running {
     }
 }
 
+/// Whether a process catches a signal (`SigCgt` of proc(5)), or blocks it to read
+/// it from a signalfd (`SigBlk`).
+pub fn catches(pid: Pid, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    };
+    (mask("SigCgt:") | mask("SigBlk:")) & (1 << (signal.as_raw() - 1)) != 0
+}
+
 fn exit_of(status: ExitStatus) -> Exit {
     match (status.code(), status.signal().and_then(Signal::from_raw)) {
         (Some(code), _) => Exit::Code(code),

@@ -39,6 +39,15 @@ pub struct Seen {
     pub earlier: usize,
 }
 
+impl Seen {
+    /// Whether an object appears by it: a plain put, or the end of a multipart upload.
+    pub fn makes_an_object(&self) -> bool {
+        let is_part = self.query.contains("partNumber=");
+        self.method == Method::PUT && !is_part
+            || self.method == Method::POST && self.query.starts_with("uploadId=")
+    }
+}
+
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -179,6 +188,16 @@ impl S3 {
     #[track_caller]
     pub fn json(&self, key: &str) -> Value {
         json_of(&self.root.path().join(BUCKET).join(key))
+    }
+
+    /// Where an object, or the directory of objects below a key, is on this disk.
+    pub fn object_path(&self, key: &str) -> PathBuf {
+        self.root.path().join(BUCKET).join(key)
+    }
+
+    /// The key of the object that was written last, by the order of requests.
+    pub fn last_written(&self) -> Option<String> {
+        self.seen().into_iter().rev().find(Seen::makes_an_object).map(|seen| seen.key)
     }
 
     /// The parts of uploads that were begun and neither completed nor aborted.

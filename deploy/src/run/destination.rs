@@ -92,9 +92,8 @@ impl Destination {
     /// The directory of the objects, where the destination is one.
     pub(crate) fn local_root(&self) -> Option<PathBuf> {
         match &self.store {
-            store::Destination::LocalDir { root } | store::Destination::File { root } => {
-                Some(root.join(&self.base))
-            }
+            store::Destination::LocalDir { root } => Some(root.clone()),
+            store::Destination::File { root } => Some(root.join(&self.base)),
             store::Destination::S3 { .. } | store::Destination::Gs { .. } => None,
         }
     }

@@ -18,6 +18,9 @@ const MAX_OBJECTS: usize = 20;
 /// At most this many of sidecar's complaints are repeated.
 const MAX_COMPLAINTS: usize = 5;
 
+/// A store that has just taken everything answers sooner.
+const READ_BACK_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Enough of the end of sidecar's records to find its last complaints.
 const RECORDS_TAIL: u64 = 64 * 1024;
 
@@ -41,7 +44,11 @@ pub(crate) struct Summary {
 impl Summary {
     /// Gathers everything, reading the result back from the destination.
     pub(crate) async fn gather(pod: &Pod, destination: &Destination, ends: &Ends, took: Duration) -> Self {
-        let finished = destination.finished().await;
+        let finished = match ends.sidecar {
+            End::Code(0) => read_back(destination).await,
+            // A store that took nothing would only make people wait again.
+            End::Code(_) | End::Signal(_) => Err("delivery had failed before".to_owned()),
+        };
         let complaints = complaints(pod, ends, finished.as_ref().err());
         let told = finished.ok().and_then(|value| value["result"].as_str().map(str::to_owned));
         let objects = match destination.local_root() {
@@ -95,6 +102,13 @@ impl Summary {
     }
 }
 
+async fn read_back(destination: &Destination) -> Result<Value, String> {
+    match tokio::time::timeout(READ_BACK_PATIENCE, destination.finished()).await {
+        Ok(finished) => finished,
+        Err(_) => Err(format!("no answer within {}", say::time(READ_BACK_PATIENCE))),
+    }
+}
+
 /// The result when the destination does not tell: sidecar's rule for one entry.
 fn result(pod: &Pod, end: End) -> &'static str {
     let aborted = pod.report().is_some_and(|report| report.reason == Reason::Aborted);
@@ -124,7 +138,9 @@ fn complaints(pod: &Pod, ends: &Ends, unread: Option<&String>) -> Vec<String> {
         End::Code(code) => found.push(format!("sidecar ended with {code}")),
         End::Signal(signal) => found.push(format!("sidecar was killed by {signal}")),
     }
-    found.extend(unread.map(|why| format!("the result cannot be read back: {why}")));
+    if found.is_empty() {
+        found.extend(unread.map(|why| format!("the result cannot be read back: {why}")));
+    }
     if !found.is_empty() {
         found.extend(last_complaints(&pod.sidecar_log()));
     }

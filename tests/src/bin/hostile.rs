@@ -8,6 +8,7 @@
 //! | `daemon SECONDS` | says `ready` from a double-forked child in a session of its own, exits 0 |
 //! | `cleanup LINES MILLISECONDS` | says `ready`; on TERM prints lines that slowly, then exits 0 |
 //! | `deaf-to-int` | says `ready`, ignores INT, dies of TERM |
+//! | `held FILE` | says `ready`; on INT or TERM waits until the file exists, says `released`, exits 0 |
 //! | `die SIGNAL` | dies of the signal |
 //! | `signals` | says `ready`, prints each INT and TERM it gets, exits 5 at USR1 |
 //! | `orphans COUNT` | leaves that many orphans that exit at once, then exits 7 |
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         "detached" => detached(number(1)),
         "cleanup" => cleanup(number(1), Duration::from_millis(number(2))),
         "deaf-to-int" => until_signals(&[INT], |_| None),
+        "held" => held(std::path::Path::new(&words[1])),
         "die" => die(number(1)),
         "signals" => until_signals(&[INT, TERM, USR1], |signal| {
             if signal == USR1 {
@@ -118,6 +120,16 @@ fn cleanup(lines: u64, pause: Duration) -> ExitCode {
             std::thread::sleep(pause);
             say(&format!("clean-up line {line}"));
         }
+        Some(ExitCode::SUCCESS)
+    })
+}
+
+fn held(file: &std::path::Path) -> ExitCode {
+    until_signals(&[INT, TERM], |_| {
+        while !file.exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        say("released");
         Some(ExitCode::SUCCESS)
     })
 }

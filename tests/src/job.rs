@@ -1,0 +1,93 @@
+//! One job: a pod, and the destination its sidecar delivers to.
+
+use crate::pod::{Entry, Pod, files_below, json_of, overlay, read};
+use crate::process::{self, Running};
+use crate::s3::S3;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where the job's objects are in a bucket: a periodic job `job`, build `1`.
+pub const JOB_PATH: &str = "logs/job/1";
+
+/// A job with its destination.
+#[derive(Debug)]
+pub struct Job {
+    /// The pod.
+    pub pod: Pod,
+    /// The bucket; a local directory without one.
+    pub s3: Option<S3>,
+}
+
+impl Job {
+    /// A job that delivers to a local directory.
+    pub fn local() -> Self {
+        Self { pod: Pod::new(), s3: None }
+    }
+
+    /// A job that delivers to a bucket.
+    pub fn s3() -> Self {
+        Self { pod: Pod::new(), s3: Some(S3::start()) }
+    }
+
+    /// A sidecar for the entries, ready to start; `more` lies over its options.
+    pub fn sidecar_command(&self, entries: &[&Entry], more: Value) -> Command {
+        let mut options = json!({});
+        if let Some(s3) = &self.s3 {
+            options["gcs_options"] = s3.options(self.pod.path("").as_path(), &[self.pod.artifacts()]);
+            options["gcs_options"]["local_output_dir"] = json!("");
+        }
+        overlay(&mut options, more);
+        self.pod.sidecar_command(entries, options)
+    }
+
+    /// Starts a sidecar for the entries.
+    pub fn sidecar(&self, entries: &[&Entry], more: Value) -> Running {
+        process::start(self.pod.tree(), &mut self.sidecar_command(entries, more))
+    }
+
+    /// The directory of the job's own objects.
+    pub fn objects_dir(&self) -> PathBuf {
+        match &self.s3 {
+            Some(s3) => s3.object_path(JOB_PATH),
+            None => self.pod.out(),
+        }
+    }
+
+    /// The names of the job's own objects, sorted.
+    pub fn names(&self) -> Vec<String> {
+        files_below(&self.objects_dir())
+    }
+
+    /// An object's text.
+    #[track_caller]
+    pub fn text(&self, name: &str) -> String {
+        read(&self.objects_dir().join(name))
+    }
+
+    /// `finished.json`, when it is there and whole.
+    pub fn finished_now(&self) -> Option<Value> {
+        let text = std::fs::read_to_string(self.objects_dir().join("finished.json")).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// `finished.json`.
+    #[track_caller]
+    pub fn finished(&self) -> Value {
+        json_of(&self.objects_dir().join("finished.json"))
+    }
+
+    /// Checks result and `passed` of `finished.json`, and that it was the last
+    /// object to be written (invariant I4).
+    #[track_caller]
+    pub fn expect_result(&self, result: &str) {
+        let finished = self.finished();
+        assert_eq!(finished["result"], result, "{finished}");
+        assert_eq!(finished["passed"], result == "SUCCESS", "{finished}");
+        if let Some(s3) = &self.s3 {
+            let last = s3.last_written();
+            assert_eq!(last.as_deref(), Some(format!("{JOB_PATH}/finished.json").as_str()));
+            assert_eq!(s3.open_uploads(), Vec::<String>::new());
+        }
+    }
+}
