@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
@@ -84,8 +84,8 @@ pub struct ApiServer {
     state: Arc<State>,
     address: SocketAddr,
     account: tempfile::TempDir,
-    // Its threads end with it.
-    _runtime: tokio::runtime::Runtime,
+    // The server's thread ends with it.
+    _alive: oneshot::Sender<()>,
 }
 
 impl ApiServer {
@@ -113,27 +113,18 @@ impl ApiServer {
             stored: Mutex::default(),
             released: watch::Sender::new(false),
         });
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let (alive, ended) = oneshot::channel();
         let serving = Arc::clone(&state);
-        runtime.spawn(async move {
-            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
-            let tls = TlsAcceptor::from(Arc::new(tls));
-            loop {
-                let (connection, _) = listener.accept().await.expect("a connection");
-                let (tls, state) = (tls.clone(), Arc::clone(&serving));
-                tokio::spawn(async move {
-                    // A client that distrusts the certificate hangs up here.
-                    let Ok(stream) = tls.accept(connection).await else { return };
-                    let service = service_fn(|request| answer(Arc::clone(&state), request));
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                    // Connections that are dropped on request end with an error.
-                    drop(served);
-                });
-            }
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async {
+                tokio::select! {
+                    () = serve(listener, tls, serving) => {}
+                    _ = ended => {}
+                }
+            });
         });
-        Ok(Self { state, address, account, _runtime: runtime })
+        Ok(Self { state, address, account, _alive: alive })
     }
 
     /// Answers the next requests like this, and those after them with 200.
@@ -181,6 +172,25 @@ impl ApiServer {
             ("KUBERNETES_SERVICE_HOST", self.address.ip().to_string()),
             ("KUBERNETES_SERVICE_PORT", self.address.port().to_string()),
         ]
+    }
+}
+
+async fn serve(listener: std::net::TcpListener, tls: ServerConfig, state: Arc<State>) {
+    let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+    let tls = TlsAcceptor::from(Arc::new(tls));
+    loop {
+        let (connection, _) = listener.accept().await.expect("a connection");
+        let (tls, state) = (tls.clone(), Arc::clone(&state));
+        tokio::spawn(async move {
+            // A client that distrusts the certificate hangs up here.
+            let Ok(stream) = tls.accept(connection).await else { return };
+            let service = service_fn(|request| answer(Arc::clone(&state), request));
+            let served = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+            // Connections that are dropped on request end with an error.
+            drop(served);
+        });
     }
 }
 
