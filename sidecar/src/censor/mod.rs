@@ -1,17 +1,58 @@
 //! Masking of secrets in everything that leaves.
+//!
+//! ```text
+//! secret files ─▶ secrets ─▶ encodings ─▶ patterns ─▶ engine
+//!                 (ini, docker)                          │
+//! bytes of a file ─────────▶ stream ◀────────────────────┘
+//! compressed files ────────▶ container
+//! ```
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `options` | what was asked for |
+//! | `secrets`, `docker`, `ini` | reading of values, each by itself |
+//! | `encodings` | the forms of a value |
+//! | `engine` | finding the places of all patterns |
+//! | `stream` | the interface of a transfer: a window that slides over a stream |
+//! | `container` | looking into gzip and zip |
+//! | `globs` | which files of an item are censored |
+//!
+//! Known limits: compressed files with a secret are withheld, not packed anew;
+//! the matcher's own tables are not zeroed when they are dropped.
 
+mod container;
+mod docker;
+mod encodings;
+mod engine;
+mod globs;
+mod ini;
 mod options;
+mod secrets;
 mod stream;
+#[cfg(test)]
+mod tests;
 
+pub use container::{Container, Verdict};
 pub use options::CensoringOptions;
 pub use stream::Mask;
 
+use engine::{Automaton, Matcher};
+use globs::Globs;
+use secrets::Loaded;
 use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use stream::WindowMask;
 
 /// The secrets in force.
-pub struct Censor {}
+pub struct Censor {
+    matcher: Option<Arc<dyn Matcher>>,
+    globs: Globs,
+    secrets: usize,
+    withheld: Option<String>,
+}
 
-/// A secret that could not be loaded, or is not masked; one line without its value.
+/// A secret that could not be loaded; one line without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadProblem {
     /// The file or directory.
@@ -28,46 +69,75 @@ impl fmt::Display for LoadProblem {
 
 impl fmt::Debug for Censor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Censor").finish_non_exhaustive()
+        f.debug_struct("Censor").field("secrets", &self.secrets).finish_non_exhaustive()
     }
 }
 
 impl Censor {
     /// Loads the secrets; what cannot be loaded disables only itself.
-    pub fn load(_options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
-        (Self {}, Vec::new())
+    pub fn load(options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
+        let loaded = Loaded::from_directories(&options.secret_directories, &options.ini_filenames);
+        Self::new(loaded, options)
     }
 
-    /// A fresh mask for one stream.
-    pub fn stream(&self) -> Box<dyn Mask> {
-        Box::new(Nothing)
+    fn new(loaded: Loaded, options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
+        let minimum = options.minimum_secret_length.unwrap_or(0);
+        let patterns = loaded.patterns(usize::try_from(minimum).unwrap_or(0));
+        let mut withheld = (options.strict && !loaded.problems.is_empty())
+            .then(|| "a secret could not be loaded, and censoring is strict".to_owned());
+        let matcher: Option<Arc<dyn Matcher>> = match Automaton::new(&patterns) {
+            Ok(automaton) if automaton.longest() == 0 => None,
+            Ok(automaton) => Some(Arc::new(automaton)),
+            Err(error) => {
+                withheld = Some(format!("the secrets cannot be looked for: {error}"));
+                None
+            }
+        };
+        let globs = Globs::new(&options.include_directories, &options.exclude_directories);
+        (Self { matcher, globs, secrets: loaded.count(), withheld }, loaded.problems)
+    }
+
+    /// How many values were loaded (the `secrets` of C-71).
+    pub fn secrets(&self) -> usize {
+        self.secrets
     }
 
     /// Masks secrets in a text of a document that we write.
     pub fn text(&self, text: &str) -> String {
-        text.to_owned()
+        let Some(mut mask) = self.stream() else {
+            return text.to_owned();
+        };
+        let mut bytes = text.as_bytes().to_vec();
+        mask.mask(&mut bytes, true);
+        // A secret that is no text can begin within a character.
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Whether an item's file is to be censored, by its path relative to the
     /// item (`.` for an item that is a file; C-32 … C-35).
-    pub fn selects(&self, _path: &[u8]) -> bool {
-        true
+    pub fn selects(&self, path: &[u8]) -> bool {
+        self.globs.select(path)
     }
 
-    /// Why everything but the result must be withheld, if so (`strict`).
+    /// Why everything but the result must be withheld, if so.
     pub fn withholds_everything(&self) -> Option<&str> {
-        None
+        self.withheld.as_deref()
+    }
+
+    /// A fresh mask for one stream; `None` when no secret is in force.
+    pub fn stream(&self) -> Option<Box<dyn Mask>> {
+        self.matcher.as_ref().map(|matcher| fresh(matcher))
+    }
+
+    /// Looks into a container. Fails only when `source` cannot be read.
+    pub fn inspect(&self, container: Container, source: impl Read) -> io::Result<Verdict> {
+        match &self.matcher {
+            Some(matcher) => container.inspect(source, || fresh(matcher)),
+            None => Ok(Verdict::Faulty),
+        }
     }
 }
 
-struct Nothing;
-
-impl Mask for Nothing {
-    fn mask(&mut self, window: &mut [u8], _end: bool) -> usize {
-        window.len()
-    }
-
-    fn masked(&self) -> u64 {
-        0
-    }
+fn fresh(matcher: &Arc<dyn Matcher>) -> Box<dyn Mask> {
+    Box::new(WindowMask::new(Arc::clone(matcher)))
 }

@@ -29,6 +29,7 @@ pub enum Source {
 #[derive(Clone, Debug)]
 pub struct FileSource {
     place: Place,
+    plain: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -55,12 +56,24 @@ pub struct Stamp {
 impl FileSource {
     /// A path from the options, opened by the rules of [`common::confined`].
     pub fn configured(path: PathBuf) -> Self {
-        Self { place: Place::Configured(path) }
+        Self { place: Place::Configured(path), plain: false }
     }
 
     /// A file below an item's directory, whose handle it cannot leave.
     pub fn in_item(dir: Arc<Dir>, path: PathBuf) -> Self {
-        Self { place: Place::Item { dir, path } }
+        Self { place: Place::Item { dir, path }, plain: false }
+    }
+
+    /// The same file, to be censored as plain bytes whatever it begins with:
+    /// process logs are no containers (C-2).
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { plain: true, ..self }
+    }
+
+    /// Whether it is never taken for a container.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// Opens the file; anything but a regular file is an error.
@@ -114,7 +127,7 @@ impl OpenFile {
     }
 
     /// Fills the spare capacity of `buffer`, in one read; 0 means the end.
-    pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    pub fn append_to(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if self.left == 0 {
             return Ok(0);
         }
@@ -137,6 +150,16 @@ impl OpenFile {
     pub fn changed(&self) -> bool {
         // A file that cannot be asked any more is taken for a changed one.
         rustix::fs::fstat(&self.fd).map_or(true, |stat| Stamp::of(&stat) != self.stamp)
+    }
+}
+
+/// For readers that do not care about speed.
+impl io::Read for OpenFile {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut into[..most]))?;
+        self.left -= read as u64;
+        Ok(read)
     }
 }
 
@@ -168,7 +191,7 @@ mod tests {
         let mut all = Vec::new();
         loop {
             all.reserve(7);
-            if file.read(&mut all)? == 0 {
+            if file.append_to(&mut all)? == 0 {
                 return Ok(all);
             }
         }
@@ -184,7 +207,7 @@ mod tests {
         let mut append = File::options().append(true).open(&path).expect("opened");
         append.write_all(b" and more").expect("written");
         let mut all = Vec::with_capacity(100);
-        while file.read(&mut all).expect("read") > 0 {}
+        while file.append_to(&mut all).expect("read") > 0 {}
         assert_eq!(all, b"twelve bytes");
         assert!(file.changed());
         assert_eq!(read_all(&source).expect("read"), b"twelve bytes and more");

@@ -121,13 +121,13 @@ mod tests {
         object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
     }
 
-    fn answered(status: u16) -> Option<Outcome> {
-        Some(Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)) })
+    fn answered(status: u16) -> Outcome {
+        Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)) }
     }
 
     #[test]
     fn statuses_decide() {
-        let judged = |status| judge(&generic("text"), answered(status));
+        let judged = |status| judge(&generic("text"), Some(answered(status)));
         for status in [408, 409, 425, 429, 500, 502, 503, 504] {
             let Failure::Upload(UploadError::Transient { retry_after, .. }) = judged(status) else {
                 panic!("{status} is transient");
@@ -146,10 +146,10 @@ mod tests {
     #[test]
     fn the_stores_message_is_one_line() {
         let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
-        let judged = judge(&error, answered(403)).into_upload_error();
+        let judged = judge(&error, Some(answered(403))).into_upload_error();
         assert_eq!(judged, UploadError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
         let slow = generic("<Code>RequestTimeout</Code>");
-        assert!(matches!(judge(&slow, answered(400)), Failure::Upload(UploadError::Transient { .. })));
+        assert!(matches!(judge(&slow, Some(answered(400))), Failure::Upload(UploadError::Transient { .. })));
         assert!(one_line(&"ä".repeat(1000)).len() < 420);
     }
 

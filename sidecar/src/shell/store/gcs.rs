@@ -37,23 +37,19 @@ pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<GoogleClo
     let file = credentials
         .map(|path| ("gcs_credentials_file", path.to_owned()))
         .or_else(|| variable().map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path)));
-    match file {
-        Some((option, path)) => {
-            let text = path.display().to_string();
-            match kind(option, &path)? {
-                Kind::ServiceAccount => builder.with_service_account_path(text).build(),
-                Kind::AuthorizedUser => builder.with_application_credentials(text).build(),
-            }
-            .map_err(|error| setup(format!("{option} {:?}: {error}", path.display().to_string())))
-        }
-        None => {
-            // Built once to get the chain of well-known file and metadata server,
-            // and once more with that chain able to end without credentials.
-            let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
-            let provider = OrAnonymous { chain, told: AtomicBool::new(false) };
-            builder.with_credentials(Arc::new(provider)).build().map_err(fail)
-        }
+    if let Some((option, path)) = file {
+        let text = path.display().to_string();
+        let built = match kind(option, &path)? {
+            Kind::ServiceAccount => builder.with_service_account_path(&text).build(),
+            Kind::AuthorizedUser => builder.with_application_credentials(&text).build(),
+        };
+        return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
     }
+    // Built once to get the chain of well-known file and metadata server,
+    // and once more with that chain able to end without credentials.
+    let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
+    let provider = OrAnonymous { chain, told: AtomicBool::new(false) };
+    builder.with_credentials(Arc::new(provider)).build().map_err(fail)
 }
 
 /// Reads and checks a credentials file.

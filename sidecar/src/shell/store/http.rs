@@ -16,13 +16,13 @@ use std::future::Future;
 use std::time::Duration;
 
 /// One part has to be through in this time; then the attempt counts as failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A store that does not answer the handshake for so long is taken as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A `Retry-After` beyond this is cut: nobody waits longer at the end of a job.
-const MOST_RETRY_AFTER: Duration = Duration::from_secs(120);
+const MOST_RETRY_AFTER: Duration = Duration::from_mins(2);
 
 tokio::task_local! {
     static CALL: RefCell<Call>;

@@ -142,7 +142,9 @@ impl Draft {
     pub(in crate::shell) fn commit(mut self, condition: &Condition) -> Result<Version, UploadError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
         let version = version(&self.file).map_err(|error| failed("it cannot be examined", error))?;
-        let Some(temporary) = self.temporary.clone() else { return Ok(version) };
+        let Some(temporary) = self.temporary.clone() else {
+            return Ok(version);
+        };
         match condition {
             Condition::Overwrite => self.rename(&temporary).map_err(fail)?,
             Condition::IfAbsent => match self.publish_new(&temporary) {

@@ -19,7 +19,9 @@ impl Pending {
     /// Runs a clean-up in the background.
     pub(super) fn spawn(&self, cleanup: impl Future<Output = ()> + Send + 'static) {
         // Outside a runtime the program is ending, and nothing can be sent.
-        let Ok(runtime) = Handle::try_current() else { return };
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
         let guard = Guard::new(Arc::clone(&self.count));
         runtime.spawn(async move {
             cleanup.await;

@@ -40,7 +40,9 @@ impl Profile {
             let mut text = match std::fs::read_to_string(&path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(setup(format!("AWS profile file {}: {error}", path.display()))),
+                Err(error) => {
+                    return Err(setup(format!("AWS profile file {}: {error}", path.display())));
+                }
             };
             settings.extend(section(&text, &name, prefixed));
             text.zeroize();

@@ -96,7 +96,9 @@ impl Remote {
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
                     Err(Failure::Upload(UploadError::ConditionFailed))
                 }
-                failure => Err(bucket_missing(failure)),
+                failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                    Err(bucket_missing(failure))
+                }
             },
         }
     }
@@ -153,7 +155,9 @@ impl Remote {
             }
             Err(error) => match judge(&error, last) {
                 Failure::NotFound(_) => Ok(None),
-                failure => Err(failure.into_upload_error().into()),
+                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                    Err(failure.into_upload_error().into())
+                }
             },
         }
     }
@@ -247,7 +251,9 @@ impl Multipart {
     ) -> Result<Option<Version>, UploadError> {
         let header = self.header.take();
         let conditional = header.is_some();
-        let Some(upload) = &mut self.upload else { return Err(completed_before()) };
+        let Some(upload) = &mut self.upload else {
+            return Err(completed_before());
+        };
         let (result, last) = observed(header, upload.complete()).await;
         let failure = match result {
             Ok(result) => {
@@ -263,7 +269,9 @@ impl Multipart {
                 remote.conditional.store(false, Ordering::Relaxed);
                 Err(UploadError::Transient { message, retry_after: None })
             }
-            failure => Err(failure.into_upload_error()),
+            failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                Err(failure.into_upload_error())
+            }
         }
     }
 }

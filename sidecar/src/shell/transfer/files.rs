@@ -1,7 +1,7 @@
 //! Storing into a directory: one thread reads, transforms and writes.
 
 use super::pump::{Head, PumpError, Sink, pump};
-use super::{Stored, Upload, UploadError};
+use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::shell::store::{Draft, Local};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,21 +28,16 @@ fn copy(
 ) -> Result<Stored, UploadError> {
     let mut sink = FileSink { local, upload, given_up, open: None };
     // Directories keep no content encoding, so nothing is compressed for them.
-    let sums = pump(upload, false, censor, &mut sink).map_err(|error| match error {
-        PumpError::Source(message) => UploadError::Source(message),
-        PumpError::Sink(error) => error,
-    })?;
-    let Some((draft, head)) = sink.open else { return Err(gave_up()) };
+    let sums = pump(upload, false, censor, &mut sink).map_err(PumpError::into_upload_error)?;
+    let Some((draft, head)) = sink.open else {
+        return Err(gave_up());
+    };
     let still_wanted = given_up.lock();
     if *still_wanted {
         return Err(gave_up());
     }
     let version = draft.commit(&upload.condition)?;
-    Ok(Stored::new(sums, &head, Some(version)))
-}
-
-fn gave_up() -> UploadError {
-    UploadError::Transient { message: "the attempt was given up".to_owned(), retry_after: None }
+    Ok(Stored::new(&sums, &head, Some(version)))
 }
 
 struct FileSink<'a> {

@@ -1,5 +1,6 @@
 //! One attempt to store one object.
 
+mod censoring;
 mod files;
 mod parts;
 mod pump;
@@ -9,7 +10,7 @@ mod tests;
 use super::source::{Source, Stamp};
 use super::store::{Backend, Store, Version};
 use crate::censor::Censor;
-use pump::{Head, Sums};
+use pump::{Head, PumpError, Sums};
 use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
@@ -123,7 +124,7 @@ pub async fn upload(
 }
 
 impl Stored {
-    fn new(sums: Sums, head: &Head, version: Option<Version>) -> Self {
+    fn new(sums: &Sums, head: &Head, version: Option<Version>) -> Self {
         Self {
             source_bytes: sums.source_bytes,
             source_crc32c: sums.source_crc32c,
@@ -137,6 +138,26 @@ impl Stored {
             source_stamp: sums.stamp,
         }
     }
+}
+
+impl PumpError<UploadError> {
+    fn into_upload_error(self) -> UploadError {
+        match self {
+            Self::Source(message) => UploadError::Source(message),
+            Self::Withheld(reason) => UploadError::Withheld(reason),
+            Self::Moved => transient("it was written to between the look into it and its delivery"),
+            Self::Sink(error) => error,
+        }
+    }
+}
+
+fn transient(message: &str) -> UploadError {
+    UploadError::Transient { message: message.to_owned(), retry_after: None }
+}
+
+/// What happens to an attempt that nobody waits for is seen by nobody.
+fn gave_up() -> UploadError {
+    transient("the attempt was given up")
 }
 
 /// The reading thread panicked, or the runtime is ending.

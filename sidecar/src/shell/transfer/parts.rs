@@ -7,7 +7,7 @@
 //! ```
 
 use super::pump::{Head, PumpError, Sink, Sums, pump};
-use super::{Limits, Stored, Upload, UploadError};
+use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::shell::store::{Multipart, Properties, Remote};
 use bytes::Bytes;
@@ -60,7 +60,7 @@ pub(super) async fn store(
         let sums = finished(thread).await?;
         (sums, multipart.complete(remote).await?)
     };
-    Ok(Stored::new(sums, &head, version))
+    Ok(Stored::new(&sums, &head, version))
 }
 
 /// Sends all parts, several at a time.
@@ -103,19 +103,13 @@ fn start(upload: Upload, censor: Option<Arc<Censor>>, mut sink: PartSink) -> Joi
     })
 }
 
-type Pumped = Result<Sums, PumpError<Abandoned>>;
+type Pumped = Result<Sums, PumpError<UploadError>>;
 
 async fn finished(thread: JoinHandle<Pumped>) -> Result<Sums, UploadError> {
     match thread.await {
-        Ok(Ok(sums)) => Ok(sums),
-        Ok(Err(PumpError::Source(message))) => Err(UploadError::Source(message)),
-        Ok(Err(PumpError::Sink(Abandoned))) => Err(gave_up()),
+        Ok(pumped) => pumped.map_err(PumpError::into_upload_error),
         Err(error) => Err(super::thread_lost(&error)),
     }
-}
-
-fn gave_up() -> UploadError {
-    UploadError::Transient { message: "the attempt was given up".to_owned(), retry_after: None }
 }
 
 /// A piece of an object.
@@ -125,10 +119,6 @@ struct Part {
     last: bool,
     permit: OwnedSemaphorePermit,
 }
-
-/// Nobody takes the parts any more.
-#[derive(Debug)]
-struct Abandoned;
 
 /// Collects bytes into parts.
 struct PartSink {
@@ -149,28 +139,28 @@ impl PartSink {
     }
 
     /// The part to append to; a full one is sent first.
-    fn part(&mut self) -> Result<&mut Vec<u8>, Abandoned> {
+    fn part(&mut self) -> Result<&mut Vec<u8>, UploadError> {
         if self.filling.as_ref().is_some_and(|(bytes, _)| bytes.len() >= self.part_bytes) {
             self.send(false)?;
         }
         if self.filling.is_none() {
             let permit = self.runtime.block_on(Arc::clone(&self.permits).acquire_owned());
             let capacity = self.part_bytes.min(usize::try_from(self.expected).unwrap_or(usize::MAX));
-            self.filling = Some((Vec::with_capacity(capacity), permit.map_err(|_| Abandoned)?));
+            self.filling = Some((Vec::with_capacity(capacity), permit.map_err(|_| gave_up())?));
         }
-        self.filling.as_mut().map(|(bytes, _)| bytes).ok_or(Abandoned)
+        self.filling.as_mut().map(|(bytes, _)| bytes).ok_or_else(gave_up)
     }
 
-    fn send(&mut self, last: bool) -> Result<(), Abandoned> {
+    fn send(&mut self, last: bool) -> Result<(), UploadError> {
         let (Some(head), Some((bytes, permit))) = (&self.head, self.filling.take()) else {
             return Ok(());
         };
         let part = Part { head: head.clone(), bytes: bytes.into(), last, permit };
-        self.sender.blocking_send(part).map_err(|_| Abandoned)
+        self.sender.blocking_send(part).map_err(|_| gave_up())
     }
 
     /// Sends what is left; an empty object is one empty part.
-    fn finish(mut self) -> Result<(), Abandoned> {
+    fn finish(mut self) -> Result<(), UploadError> {
         if self.filling.is_none() {
             self.part()?;
         }
@@ -179,16 +169,16 @@ impl PartSink {
 }
 
 impl Sink for PartSink {
-    type Error = Abandoned;
+    type Error = UploadError;
 
-    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), Abandoned> {
+    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), UploadError> {
         self.head = Some(head.clone());
         self.expected = at_most;
         self.part_bytes = part_bytes(self.part_bytes, at_most);
         Ok(())
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Abandoned> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), UploadError> {
         while !bytes.is_empty() {
             let most = self.part_bytes;
             let part = self.part()?;

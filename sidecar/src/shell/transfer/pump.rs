@@ -9,6 +9,7 @@
 //! on a thread of its own, never on the runtime's.
 
 use super::Upload;
+use super::censoring::Censoring;
 use crate::censor::Censor;
 use crate::layout::sniff;
 use crate::shell::source::{OpenFile, Source, Stamp};
@@ -49,6 +50,10 @@ pub(super) struct Sums {
 pub(super) enum PumpError<E> {
     /// The source cannot be opened or read.
     Source(String),
+    /// The content cannot be censored.
+    Withheld(String),
+    /// A container was written to between the look into it and its delivery.
+    Moved,
     /// The sink takes no more.
     Sink(E),
 }
@@ -71,30 +76,35 @@ pub(super) fn pump<S: Sink>(
     sink: &mut S,
 ) -> Result<Sums, PumpError<S::Error>> {
     let mut input = Input::open(&upload.source).map_err(PumpError::Source)?;
-    let mut mask = censor.filter(|_| upload.censor).map(Censor::stream);
+    let mut censoring = Censoring::of(upload, censor);
     let mut output = Output::new(upload, compress, input.size(), sink);
     let mut window = Vec::with_capacity(READ_BYTES.min(input.size_hint()));
     let (mut source_bytes, mut source_crc32c) = (0, 0);
     loop {
         let before = window.len();
         let end = !input.read(&mut window).map_err(PumpError::Source)?;
+        if source_bytes == 0 {
+            censoring.look_into(&upload.source, &window)?;
+        }
         source_bytes += (window.len() - before) as u64;
         source_crc32c = crc32c::crc32c_append(source_crc32c, &window[before..]);
-        let released = mask.as_mut().map_or(window.len(), |mask| mask.mask(&mut window, end));
+        let released = censoring.mask(&mut window, end);
         output.write(&window[..released]).map_err(PumpError::Sink)?;
         window.drain(..released);
         if end {
             break;
         }
     }
+    if !censoring.holds_for(source_bytes, source_crc32c) {
+        return Err(PumpError::Moved);
+    }
     let (stored_bytes, stored_crc32c) = output.finish().map_err(PumpError::Sink)?;
-    let censored = mask.map_or(0, |mask| mask.masked());
     Ok(Sums {
         source_bytes,
         source_crc32c,
         stored_bytes,
         stored_crc32c,
-        censored,
+        censored: censoring.masked(),
         changed: input.changed(source_bytes),
         stamp: input.stamp(),
     })
@@ -139,7 +149,7 @@ impl<'a> Input<'a> {
             Self::File(file) => {
                 let most = READ_BYTES.min(usize::try_from(file.left()).unwrap_or(usize::MAX));
                 window.reserve(most);
-                let read = file.read(window).map_err(|error| format!("it cannot be read: {error}"))?;
+                let read = file.append_to(window).map_err(|error| format!("it cannot be read: {error}"))?;
                 Ok(read > 0 && file.left() > 0)
             }
         }
@@ -175,7 +185,7 @@ enum Mode {
     /// The beginning is still too short to decide.
     Undecided(Vec<u8>),
     Plain,
-    Gzip(GzEncoder<Vec<u8>>),
+    Gzip(Box<GzEncoder<Vec<u8>>>),
 }
 
 impl<'a, S: Sink> Output<'a, S> {
@@ -221,7 +231,7 @@ impl<'a, S: Sink> Output<'a, S> {
         let head = self.head(compress, beginning);
         self.sink.begin(&head, self.at_most)?;
         if compress {
-            self.mode = Mode::Gzip(GzEncoder::new(Vec::new(), Compression::default()));
+            self.mode = Mode::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::default())));
             self.write(beginning)
         } else {
             self.mode = Mode::Plain;

@@ -256,3 +256,64 @@ fn small_content_is_not_compressed() {
     assert_eq!(pumped(&[b'x'; 1025], true, None).0.content_encoding, Some("gzip"));
     assert_eq!(pumped(b"", true, None).1, b"");
 }
+
+/// A censor with one secret, loaded as in a pod.
+fn censor(dir: &Path) -> Arc<Censor> {
+    let secrets = dir.join("secrets");
+    std::fs::create_dir_all(&secrets).expect("made");
+    std::fs::write(secrets.join("token"), "the-secret-value\n").expect("written");
+    let secret_directories = vec![secrets.display().to_string()];
+    let (censor, problems) =
+        Censor::load(&crate::censor::CensoringOptions { secret_directories, ..Default::default() });
+    assert!(problems.is_empty());
+    Arc::new(censor)
+}
+
+#[test]
+fn a_log_is_masked_while_it_is_read() {
+    let place = Place::new();
+    let line = b"a line with the-secret-value in it, and aGUtc2VjcmV0LXZhbHVl\n".repeat(20_000);
+    let censor = censor(place.dir.path());
+    let request = request("build-log.txt", place.file(&line));
+    let stored = run(upload(&place.store, &request, Some(&censor), &LIMITS)).expect("stored");
+    let content = String::from_utf8(place.content("build-log.txt")).expect("text");
+    assert_eq!(content.len(), line.len());
+    assert!(!content.contains("secret") && content.starts_with("a line with XXXXXXXXXXXXXXXX in it"));
+    assert_eq!(stored.censored % 20_000, 0);
+    assert_ne!(stored.source_crc32c, stored.stored_crc32c);
+    assert_eq!(stored.stored_crc32c, crc32c::crc32c(content.as_bytes()));
+    let uncensored = Upload { censor: false, ..request };
+    let stored = run(upload(&place.store, &uncensored, Some(&censor), &LIMITS)).expect("stored");
+    assert_eq!((stored.censored, place.content("build-log.txt")), (0, line));
+}
+
+fn packed(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, content).expect("packed");
+    encoder.finish().expect("packed")
+}
+
+#[test]
+fn a_container_with_a_secret_is_withheld_and_one_without_is_kept() {
+    let place = Place::new();
+    let censor = censor(place.dir.path());
+    let attempt = |key: &str, content: &[u8]| {
+        run(upload(&place.store, &request(key, place.file(content)), Some(&censor), &LIMITS))
+    };
+    let clean = packed(b"nothing to see");
+    attempt("clean.tar.gz", &clean).expect("stored");
+    assert_eq!(place.content("clean.tar.gz"), clean);
+    let result = attempt("dirty.tar.gz", &packed(b"x the-secret-value x"));
+    let Err(UploadError::Withheld(reason)) = result else { panic!("withheld: {result:?}") };
+    assert!(!reason.contains("the-secret-value"), "{reason}");
+    assert_eq!(place.names(), ["clean.tar.gz"]);
+    // V-CF-12: a damaged one is masked as bytes.
+    let damaged = [&clean[..3], &[6], &clean[4..], b"the-secret-value"].concat();
+    let stored = attempt("corrupt.tar.gz", &damaged).expect("stored");
+    assert_eq!(stored.censored, 16);
+    // C-2: a process log is no container.
+    let source = FileSource::configured(place.dir.path().join("source")).plain();
+    std::fs::write(place.dir.path().join("source"), packed(b"the-secret-value")).expect("written");
+    let log = request("build-log.txt", Source::File(source));
+    run(upload(&place.store, &log, Some(&censor), &LIMITS)).expect("stored");
+}
