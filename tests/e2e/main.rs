@@ -2,6 +2,9 @@
 
 mod containers;
 mod job;
+mod mistakes;
 mod podutils;
 mod tidy;
 mod wrapper;
+mod wrapper_pod;
+mod wrapper_step;

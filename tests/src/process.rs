@@ -175,13 +175,20 @@ fn exit_of(status: ExitStatus) -> Exit {
 }
 
 /// A stream that a thread of its own reads to the end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Contents>>);
 
 #[derive(Debug, Default)]
 struct Contents {
     bytes: Vec<u8>,
     open: bool,
+}
+
+/// The text, which is what a failed test needs to show.
+impl std::fmt::Debug for Captured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.text().fmt(f)
+    }
 }
 
 impl Captured {
