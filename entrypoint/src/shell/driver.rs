@@ -39,6 +39,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         files: Files::new(options),
         story: Story::begin(),
         previous: None,
+        unmarked: None,
         events: VecDeque::new(),
         exit: None,
     };
@@ -58,6 +59,8 @@ struct Driver<'a> {
     files: Files,
     story: Story,
     previous: Option<PreviousWatch>,
+    /// Why the marker could not be written, the last time it was tried.
+    unmarked: Option<io::ErrorKind>,
     events: VecDeque<Event>,
     exit: Option<u8>,
 }
@@ -132,6 +135,7 @@ impl Driver<'_> {
             Effect::Record(record) => write(&record),
             Effect::LogText(text) => self.output.log_text(&text),
             Effect::LastLook => self.output.last_look(),
+            Effect::Conclude(verdict) => self.conclude(&verdict),
             Effect::Mark(verdict, tally) => self.mark(&verdict, tally),
             Effect::Exit(status) => {
                 self.files.release();
@@ -184,7 +188,7 @@ impl Driver<'_> {
         }
     }
 
-    fn mark(&mut self, verdict: &Verdict, tally: Tally) {
+    fn conclude(&mut self, verdict: &Verdict) {
         let dropped = self.output.newly_dropped();
         if dropped > 0 {
             tracing::warn!("{dropped} bytes of the output could not be written to the process log");
@@ -197,16 +201,25 @@ impl Driver<'_> {
             tracing::error!(error = %error, "Error executing test process");
         }
         self.write_records_live();
+        self.last_words(verdict);
+    }
+
+    fn mark(&mut self, verdict: &Verdict, tally: Tally) {
         let report = self.story.report(self.policy, verdict, tally, self.output.totals());
-        if let Err(error) = self.files.publish_report(&report) {
+        let reported = self.files.publish_report(&report);
+        let marked = self.files.publish_marker(verdict.code);
+        // Tries that fail like the one before are not worth a record each.
+        if let Err(error) = &reported
+            && marked.is_ok()
+        {
             tracing::error!(error = %error, "Could not write the report");
         }
-        let marked = self.files.publish_marker(verdict.code);
-        if let Err(error) = &marked {
+        if let Err(error) = &marked
+            && self.unmarked.replace(error.kind()) != Some(error.kind())
+        {
             tracing::error!(error = %error, "Error writing exit code to marker file");
         }
         self.write_records_live();
-        self.last_words(verdict);
         let outcome = if marked.is_ok() { Marker::Visible } else { Marker::Failed };
         self.events.push_back(Event::Marker(outcome));
     }

@@ -51,8 +51,7 @@ impl Files {
 
     /// Makes the report visible. Sidecar can do without it.
     pub(super) fn publish_report(&mut self, report: &Report) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec(report).map_err(io::Error::other)?;
-        bytes.push(b'\n');
+        let bytes = report.encode();
         match self.report.take() {
             Some(reserved) => reserved.publish(&bytes),
             None => reserved::write_atomically(&marker::report_path(&self.marker_path), &bytes, report::MODE),

@@ -47,7 +47,8 @@ impl Output {
         rustix::io::ioctl_fionbio(&reader, true)?;
         // Refused when the user's pipes have reached their limit: then it is slower.
         let _ = rustix::pipe::fcntl_setpipe_size(&reader, CAPACITY);
-        self.buffer = vec![0; CAPACITY];
+        // Reserved, not filled: an idle child costs no memory.
+        self.buffer.reserve_exact(CAPACITY);
         self.pipe = Some(reader);
         Ok(writer)
     }
@@ -74,16 +75,19 @@ impl Output {
 
     fn pump_up_to(&mut self, limit: usize) -> Pumped {
         let Some(pipe) = &self.pipe else { return Pumped::Nothing };
-        let limit = limit.min(self.buffer.len());
-        match rustix::io::read(pipe, &mut self.buffer[..limit]) {
-            Ok(0) => {
+        let room = self.buffer.spare_capacity_mut();
+        let limit = limit.min(room.len());
+        match rustix::io::read(pipe, &mut room[..limit]) {
+            Ok(([], _)) => {
                 self.pipe = None;
                 Pumped::Closed
             }
-            Ok(length) => {
-                self.child_bytes += length as u64;
-                self.live.write(&self.buffer[..length]);
-                self.log_output(length);
+            Ok((bytes, _)) => {
+                self.child_bytes += bytes.len() as u64;
+                self.live.write(bytes);
+                if let Some(log) = &mut self.log {
+                    log.write_output(bytes);
+                }
                 Pumped::Bytes
             }
             Err(Errno::AGAIN | Errno::INTR) => Pumped::Nothing,
@@ -92,12 +96,6 @@ impl Output {
                 self.pipe = None;
                 Pumped::Closed
             }
-        }
-    }
-
-    fn log_output(&mut self, length: usize) {
-        if let Some(log) = &mut self.log {
-            log.write_output(&self.buffer[..length]);
         }
     }
 

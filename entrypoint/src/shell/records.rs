@@ -23,7 +23,8 @@ enum Route {
 impl Queue {
     /// Makes this the program's logging.
     pub(crate) fn install(&self) {
-        let records = Records::new("entrypoint", TARGETS, tracing::Level::INFO, self.clone());
+        let records = Records::new("entrypoint", TARGETS, tracing::Level::INFO, self.clone())
+            .zone(super::sys::local_zone);
         // Only a second installation fails, and then the first one works.
         let _ = records.install();
     }

@@ -10,7 +10,7 @@ use common::report::{
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 
-/// A storm of signals must not fill the report: more are not recorded.
+/// A storm of signals must not fill the memory: more are not recorded.
 const MAX_INTERRUPTS: usize = 100;
 
 /// What happened so far.
@@ -88,14 +88,12 @@ fn usage() -> Usage {
     Usage { max_rss_bytes, user_ns: nanos(user), system_ns: nanos(system) }
 }
 
-/// What the container's control group says. In a container its files are at
-/// the mount point's root, for cgroup v2 and v1.
+/// What the container's control group says. A container sees its own group at
+/// the root of a cgroup v2 mount; the root group of a host has no such files.
 fn cgroup() -> Option<Cgroup> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
-    let peak = read("/sys/fs/cgroup/memory.peak")
-        .or_else(|| read("/sys/fs/cgroup/memory/memory.max_usage_in_bytes"));
-    let events =
-        read("/sys/fs/cgroup/memory.events").or_else(|| read("/sys/fs/cgroup/memory/memory.oom_control"));
+    let peak = read("/sys/fs/cgroup/memory.peak");
+    let events = read("/sys/fs/cgroup/memory.events");
     let found = Cgroup {
         memory_peak_bytes: peak.and_then(|text| text.trim().parse().ok()),
         oom_kills: events.as_deref().and_then(oom_kills),

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "signalfd, clone and kill have no safe form that does what is needed here")]
 
 use common::signal::Signal;
+use common::timestamp::Timestamp;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
 use std::mem::{self, MaybeUninit};
@@ -58,6 +59,20 @@ pub(super) fn usage_of_children() -> (u64, Duration, Duration) {
     };
     let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
     (kibibytes * 1024, time(usage.ru_utime), time(usage.ru_stime))
+}
+
+/// Seconds east of UTC at a point in time, by libc, whose tables of rules cost
+/// a fraction of a calendar crate's.
+pub(super) fn local_zone(at: Timestamp) -> i32 {
+    let mut broken_down = MaybeUninit::<libc::tm>::zeroed();
+    let seconds = libc::time_t::from(at.as_secs());
+    // SAFETY: localtime_r fills the structure it is given; all zeroes is a valid
+    // one should it fail. There are no other threads that could change TZ.
+    let broken_down = unsafe {
+        libc::localtime_r(&raw const seconds, broken_down.as_mut_ptr());
+        broken_down.assume_init()
+    };
+    i32::try_from(broken_down.tm_gmtoff).unwrap_or(0)
 }
 
 /// A program to start, in the form execve takes it.

@@ -102,6 +102,9 @@ pub enum Effect {
     LogText(String),
     /// Pump what is in the pipe now, without waiting for more.
     LastLook,
+    /// Say how it ended, put a deleted log back: nothing is written to the log
+    /// any more.
+    Conclude(Verdict),
     /// Make report and marker visible.
     Mark(Verdict, Tally),
     /// Release the lock and exit with this status.

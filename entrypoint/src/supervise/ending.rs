@@ -102,7 +102,7 @@ pub(super) fn mark(policy: &Policy, ending: &Ending, tally: Tally, records: Vec<
     let verdict = verdict(policy, ending);
     let mut effects = vec![Effect::DisarmAll, Effect::LastLook];
     effects.extend(records);
-    effects.push(Effect::Mark(verdict.clone(), tally));
+    effects.extend([Effect::Conclude(verdict.clone()), Effect::Mark(verdict.clone(), tally)]);
     Step::new(State::Marking(Marking { verdict, tally, tries: Tries::First }), effects)
 }
 

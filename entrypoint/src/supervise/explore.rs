@@ -131,7 +131,8 @@ impl World {
             | Effect::Spawn
             | Effect::Name(_)
             | Effect::Record(_)
-            | Effect::LogText(_) => {}
+            | Effect::LogText(_)
+            | Effect::Conclude(_) => {}
         }
     }
 
