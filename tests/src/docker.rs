@@ -3,11 +3,12 @@
 //! No image can be pulled in a closed network: the image is made from nothing,
 //! of our own static programs and Debian's static busybox. `POD_UTILS_STATIC_DIR`
 //! names the directory of the static programs (the continuous integration builds
-//! them); without it, or without an engine, tests skip with a line that says so.
+//! them); without it tests skip with a line that says so. With it, a missing
+//! engine is a failure: whoever sets it wants these tests to run.
 
 use crate::tree::Tree;
 use crate::{process, wait};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -27,16 +28,24 @@ pub struct Container {
 }
 
 impl Engine {
-    /// The engine of this machine with our image; an error says what is missing.
+    /// The engine of this machine with our image; an error says why these
+    /// tests are not wanted here.
+    ///
+    /// # Panics
+    /// When they are wanted and something is missing.
     pub fn find() -> Result<Self, String> {
-        static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-        ENGINE.get_or_init(Self::prepare).clone()
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        let Some(programs) = std::env::var_os("POD_UTILS_STATIC_DIR") else {
+            return Err("POD_UTILS_STATIC_DIR names no directory of static programs".to_owned());
+        };
+        let prepared = ENGINE.get_or_init(|| match Self::prepare(Path::new(&programs)) {
+            Ok(engine) => engine,
+            Err(reason) => panic!("containers are wanted, but {reason}"),
+        });
+        Ok(prepared.clone())
     }
 
-    fn prepare() -> Result<Self, String> {
-        let programs = std::env::var_os("POD_UTILS_STATIC_DIR")
-            .map(PathBuf::from)
-            .ok_or("POD_UTILS_STATIC_DIR names no directory of static programs")?;
+    fn prepare(programs: &Path) -> Result<Self, String> {
         if !Path::new(BUSYBOX).is_file() {
             return Err(format!("there is no static busybox at {BUSYBOX}"));
         }
@@ -45,7 +54,7 @@ impl Engine {
             return Err("no docker engine answers `docker info`".to_owned());
         }
         let image = "pod-utils-e2e:test".to_owned();
-        build(&image, &programs).map_err(|error| format!("the image cannot be built: {error}"))?;
+        build(&image, programs).map_err(|error| format!("the image cannot be built: {error}"))?;
         Ok(Self { image })
     }
 

@@ -46,6 +46,7 @@ pub fn announce_skip(reason: &str) {
     use std::io::Write;
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    // A runner without stderr has nobody to tell.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+    // One write, so that tests running side by side do not mix their lines; a
+    // runner without stderr has nobody to tell.
+    let _ = std::io::stderr().write_all(format!("SKIPPED {test}: {reason}\n").as_bytes());
 }
