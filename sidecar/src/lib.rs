@@ -23,3 +23,88 @@ pub mod layout;
 pub mod options;
 pub mod settings;
 pub mod shell;
+
+use censor::Censor;
+use common::job_spec::JobSpec;
+use common::records::{Records, local_zone};
+use options::{LoadError, Loaded};
+use settings::Settings;
+use shell::driver::Driver;
+use shell::interrupts::Interrupts;
+use shell::own_log::OwnLog;
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Runs sidecar with the arguments of its command line, the program's name
+/// first. Blocks until everything is delivered.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    shell::store::install_tls();
+    let own_log = OwnLog::default();
+    let records = Records::new("sidecar", TARGETS, tracing::Level::DEBUG, own_log.clone());
+    // Where logging is set up already, as in tests, that one is used.
+    let _ = records.zone(local_zone).install();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            common::fatal!(error = %error, "The runtime cannot be started");
+            return ExitCode::from(common::codes::EXIT_FAILURE);
+        }
+    };
+    let status = runtime.block_on(supervise(args.into_iter().skip(1), own_log));
+    // A thread that lists or reads may hang in the file system for ever.
+    runtime.shutdown_background();
+    ExitCode::from(status)
+}
+
+/// Whose events become records.
+const TARGETS: &[&str] = &["sidecar", "common"];
+
+async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 {
+    let mut interrupts = match Interrupts::new() {
+        Ok(interrupts) => interrupts,
+        Err(error) => {
+            common::fatal!(error = %error, "Signals cannot be caught");
+            return common::codes::EXIT_FAILURE;
+        }
+    };
+    let settings = match load(args) {
+        Ok(settings) => Arc::new(settings),
+        Err(status) => return status,
+    };
+    let censor = load_censor(&settings, &own_log);
+    Driver::new(settings, censor, own_log).run(&mut interrupts).await
+}
+
+/// The settings, or the exit status when there are none.
+fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, u8> {
+    let fatal = |error: &dyn std::fmt::Display| {
+        common::fatal!(error = %error, "Could not resolve options");
+        common::codes::EXIT_FAILURE
+    };
+    let Loaded { options, job, notes } = options::load(args).map_err(|error| match error {
+        LoadError::Option(error) => fatal(&error),
+        LoadError::Flags(error) => {
+            match error.exit_status() {
+                0 => print!("{}", error.text()),
+                _ => eprint!("{}", error.text()),
+            }
+            error.exit_status()
+        }
+    })?;
+    for key in notes.unknown_keys() {
+        tracing::warn!("Ignoring the unknown option {key}");
+    }
+    Settings::new(options, &job, JobSpec::from_env()).map_err(|error| fatal(&error))
+}
+
+/// Loads the secrets. One that cannot be loaded does not disable the others.
+fn load_censor(settings: &Settings, own_log: &OwnLog) -> Option<Arc<Censor>> {
+    let (censor, problems) = Censor::load(settings.censoring.as_ref()?);
+    let censor = Arc::new(censor);
+    own_log.censor_with(&censor);
+    for problem in problems {
+        tracing::error!(error = %problem, "A secret cannot be loaded, what it holds is not censored");
+    }
+    Some(censor)
+}

@@ -118,11 +118,8 @@ fn job_spec(job: &JobFlags, environment: JobEnvironment) -> Result<JobSpec, Opti
             return Err(OptionError::from_text(error.to_string()));
         }
     };
-    let flag = |value: &Option<String>, field: &mut String| {
-        field.clone_from(value.as_ref().unwrap_or(&field.clone()))
-    };
-    flag(&job.job, &mut spec.job);
-    flag(&job.build_id, &mut spec.build_id);
+    spec.job = job.job.clone().unwrap_or(spec.job);
+    spec.build_id = job.build_id.clone().unwrap_or(spec.build_id);
     if let Some(job_type) = &job.job_type {
         spec.job_type = JobType::from(job_type.as_str());
     }

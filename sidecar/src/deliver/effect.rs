@@ -8,7 +8,7 @@ use common::signal::Signal;
 use std::time::Duration;
 
 /// Something to do. Its completion comes back as an event.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Write a log record.
     Record(Record),

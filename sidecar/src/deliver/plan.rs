@@ -67,7 +67,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for object in &self.objects {
-            summary.bytes += object.desired.bytes;
             match object.state {
                 State::Stored | State::Changed => {
                     summary.stored += 1;
@@ -78,6 +77,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 State::Failed(_) => summary.failed += 1,
                 State::Due | State::InFlight | State::Restarting | State::Leaving(_) | State::Pausing => {
                     summary.open += 1;
+                    summary.open_bytes += object.desired.bytes;
                 }
             }
         }

@@ -165,8 +165,8 @@ mod tests {
 
     const FAILED: Verdict = Verdict { passed: false, aborted: false, failures: 1 };
 
-    fn marker(code: i32) -> Option<End> {
-        Some(End::Marker { code, told: None })
+    fn marker(code: i32) -> End {
+        End::Marker { code, told: None }
     }
 
     #[test]
@@ -181,8 +181,8 @@ mod tests {
     fn entries_that_simply_exit_add_nothing() {
         let exited = report(Reason::Exited, "exited with code 3");
         let entries = [
-            EntryFacts { container: "test", end: marker(3), report: Some(&exited) },
-            EntryFacts { container: "other", end: marker(130), report: None },
+            EntryFacts { container: "test", end: Some(marker(3)), report: Some(&exited) },
+            EntryFacts { container: "other", end: Some(marker(130)), report: None },
         ];
         assert!(text(FAILED, "{}", &entries).contains(r#""passed":false,"result":"FAILURE""#));
     }
@@ -192,8 +192,8 @@ mod tests {
         let previous = report(Reason::PreviousFailed, "the entry before failed");
         let timed_out = report(Reason::TimedOut, "timed out after 2h0m0s hidden");
         let entries = [
-            EntryFacts { container: "one", end: marker(1130), report: Some(&previous) },
-            EntryFacts { container: "two", end: marker(127), report: Some(&timed_out) },
+            EntryFacts { container: "one", end: Some(marker(1130)), report: Some(&previous) },
+            EntryFacts { container: "two", end: Some(marker(127)), report: Some(&timed_out) },
             EntryFacts { container: "three", end: Some(End::Lost { told_to_stop: false }), report: None },
         ];
         let text = text(FAILED, r#"{"pod-utils":"forged"}"#, &entries);

@@ -59,6 +59,7 @@ mod tests {
         common::json::to_go_string(&merge(files, &|text| text.replace("hidden", "XXXXXX")))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands for a file that was read")]
     fn file(text: &str) -> Read {
         Ok(Some(text.as_bytes().to_vec()))
     }

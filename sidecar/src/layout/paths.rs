@@ -152,11 +152,11 @@ mod tests {
 
     #[test]
     fn u_11_the_alias_holds_the_base_path_without_sub_dir() {
+        const PATH: &str = "pre/fix/pr-logs/pull/org_repo/1/job/build";
         let content = |bucket: &str| {
             let paths = object_paths(JobType::Presubmit, &options(bucket, "pre/fix", "sub"));
             paths.alias.expect("an alias").content
         };
-        const PATH: &str = "pre/fix/pr-logs/pull/org_repo/1/job/build";
         assert_eq!(content("bucket/"), format!("gs://bucket/{PATH}"));
         assert_eq!(content("s3://bucket"), format!("s3://bucket/{PATH}"));
         assert_eq!(content("gs://bucket/"), format!("gs://bucket//{PATH}"));

@@ -15,8 +15,8 @@ fn ignoring(budget: Option<Budget>) -> Machine {
     Machine::new(Config { entries: 1, ignore_interrupts: true, budget })
 }
 
-fn budget() -> Option<Budget> {
-    Some(Budget::of(Duration::from_secs(30)))
+fn budget() -> Budget {
+    Budget::of(Duration::from_secs(30))
 }
 
 fn seen(entry: usize, look: Look) -> Event {
@@ -253,8 +253,8 @@ fn an_interrupt_during_the_final_pass_changes_no_result() {
 
 #[test]
 fn with_a_deadline_the_wait_has_its_share_and_then_best_effort_begins() {
-    let mut machine = ignoring(budget());
-    let Some(budget) = budget() else { panic!("a budget") };
+    let mut machine = ignoring(Some(budget()));
+    let budget = budget();
     assert_eq!(
         acts(&mut machine, TERM),
         [
@@ -270,14 +270,14 @@ fn with_a_deadline_the_wait_has_its_share_and_then_best_effort_begins() {
 
 #[test]
 fn the_waits_share_ends_with_the_wait() {
-    let mut machine = ignoring(budget());
+    let mut machine = ignoring(Some(budget()));
     let _ = machine.handle(TERM);
     assert!(acts(&mut machine, seen(0, PASSED)).contains(&Effect::Disarm(Timer::WaitShare)));
     assert_eq!(machine.handle(Event::Fired(Timer::WaitShare)), []);
 }
 
 fn interrupted_with_budget() -> Machine {
-    let mut machine = Machine::new(Config { entries: 1, ignore_interrupts: false, budget: budget() });
+    let mut machine = Machine::new(Config { entries: 1, ignore_interrupts: false, budget: Some(budget()) });
     let _ = machine.handle(TERM);
     machine
 }

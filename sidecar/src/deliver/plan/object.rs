@@ -134,8 +134,8 @@ pub struct Summary {
     pub stored: usize,
     /// Their bytes, as listed.
     pub stored_bytes: u64,
-    /// Bytes of all objects, as listed.
-    pub bytes: u64,
+    /// Bytes of open objects, as listed.
+    pub open_bytes: u64,
     /// Objects not sent by a rule.
     pub skipped: usize,
     /// Objects that cannot be censored.

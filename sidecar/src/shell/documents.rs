@@ -1,0 +1,144 @@
+//! The documents that close a pass, from what is known by then.
+
+use super::markers::WatchedEntry;
+use super::object::{ObjectPlan, Origin};
+use crate::deliver::{Class, Machine, Object, State, Verdict};
+use crate::layout::finished::{EntryFacts, Finished};
+use crate::layout::manifest::{self, Manifest, ManifestObject, PassTimes};
+use crate::layout::metadata;
+use crate::settings::Settings;
+use bytes::Bytes;
+use common::confined::{self, Opened};
+use common::entry::Entry;
+use common::report::Report;
+use common::timestamp::Timestamp;
+use std::path::Path;
+
+/// What masks a text.
+pub type Mask<'a> = &'a dyn Fn(&str) -> String;
+
+/// Reads an entry's metadata file.
+pub fn read_metadata(entry: &Entry) -> metadata::Read {
+    if entry.metadata_file.is_empty() {
+        return Ok(None);
+    }
+    let read = confined::open(Path::new(&entry.metadata_file)).and_then(|opened| match opened {
+        Opened::Absent => Ok(None),
+        Opened::File(file) => confined::read_bounded(&file, metadata::MAX_BYTES).map(Some),
+    });
+    read.map_err(|error| error.to_string())
+}
+
+/// `finished.json`.
+pub fn finished(
+    settings: &Settings,
+    machine: &Machine,
+    reports: &[Option<Report>],
+    verdict: Verdict,
+    mask: Mask<'_>,
+) -> Bytes {
+    let files = settings.entries.iter().map(|entry| (entry, read_metadata(entry)));
+    let metadata = metadata::merge(files, mask);
+    let facts: Vec<_> = settings
+        .entries
+        .iter()
+        .zip(reports)
+        .enumerate()
+        .map(|(index, (entry, report))| EntryFacts {
+            container: &entry.container_name,
+            end: machine.end(index),
+            report: report.as_ref(),
+        })
+        .collect();
+    let now = Timestamp::now().as_secs();
+    let document = Finished::new(now, verdict, metadata, &settings.revision, &facts, mask);
+    common::json::to_go_string(&document).into()
+}
+
+/// `manifest.json`.
+pub fn manifest(
+    settings: &Settings,
+    plan: &ObjectPlan,
+    entries: &[&WatchedEntry],
+    passes: &[PassTimes],
+    mask: Mask<'_>,
+) -> Bytes {
+    let objects = plan
+        .objects()
+        .filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result))
+        .map(|object| manifest_object(settings, object, entries, mask))
+        .collect();
+    let names = settings.entries.iter().map(|entry| entry.container_name.as_str());
+    let document = Manifest {
+        version: manifest::VERSION,
+        objects,
+        reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
+        passes: passes.to_vec(),
+    };
+    common::json::to_go_string(&document).into()
+}
+
+fn manifest_object(
+    settings: &Settings,
+    object: &Object<Origin, super::object::Fingerprint, super::object::Record>,
+    entries: &[&WatchedEntry],
+    mask: Mask<'_>,
+) -> ManifestObject {
+    let stored = object.stored.as_deref();
+    let text = |text: &str| Some(mask(text));
+    let (state, reason, error) = match &object.state {
+        State::Stored => ("stored", None, None),
+        State::Changed => ("changed", None, None),
+        State::Skipped(reason) if stored.is_some() => ("changed", text(reason), None),
+        State::Skipped(reason) | State::Leaving(reason) => ("skipped", text(reason), None),
+        State::Withheld(reason) => ("withheld", text(reason), None),
+        State::Failed(error) => ("failed", None, text(error)),
+        // A manifest is made when the bulk is settled; what is open then is of
+        // a pass that never came to it.
+        State::Due | State::InFlight | State::Restarting | State::Pausing => {
+            ("skipped", Some("it was not sent in time".to_owned()), None)
+        }
+    };
+    let log = match object.desired.source {
+        Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
+        Origin::Document(_) | Origin::Item(..) => None,
+    };
+    ManifestObject {
+        key: full_key(settings, &object.desired.key),
+        source: source_path(settings, &object.desired.key, &object.desired.source).map(|path| mask(&path)),
+        state,
+        reason,
+        error,
+        proof: stored.map(super::object::Record::proof),
+        matches_report: log.zip(stored).and_then(|(report, stored)| {
+            let (bytes, crc32c) = stored.source();
+            manifest::matches_report(report, bytes, crc32c)
+        }),
+    }
+}
+
+/// The key below the destination of a key of the plan.
+pub fn full_key(settings: &Settings, key: &str) -> String {
+    match key.strip_prefix('/') {
+        Some(root) => root.to_owned(),
+        None => settings.paths.key(key),
+    }
+}
+
+/// The file that an object comes from, as people would write it.
+fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::Document(_) => None,
+        Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
+        Origin::Item(number, path) => {
+            let item = settings.upload.items.get(*number as usize)?.trim_end_matches('/');
+            match path {
+                Some(path) => Some(format!("{item}/{}", path.display())),
+                None => match key.split_once('/') {
+                    Some((_, rest)) => Some(format!("{item}/{rest}")),
+                    None => Some(item.to_owned()),
+                },
+            }
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Transfers on their way: each object's attempt as one future that can be
+//! given up.
+
+use super::source::Source;
+use super::store::{Store, Version};
+use super::transfer::{self, Condition, Limits, Stored, Upload, UploadError};
+use crate::censor::Censor;
+use crate::deliver::Failure;
+use crate::settings::Settings;
+use futures::StreamExt;
+use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
+use futures::stream::FuturesUnordered;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A small object is read back to learn what somebody else wrote; larger ones
+/// are overwritten.
+const READ_BACK: usize = 64 << 10;
+
+/// Another writer may be ahead of us this often before we simply write.
+const MOST_TURNS: usize = 5;
+
+/// What all transfers share.
+#[derive(Debug)]
+pub struct Context {
+    /// Where to.
+    pub place: Place,
+    /// The secrets in force.
+    pub censor: Option<Arc<Censor>>,
+    /// What one attempt may use.
+    pub limits: Limits,
+}
+
+/// Where objects go.
+#[derive(Debug)]
+pub enum Place {
+    /// Into a store.
+    Store(Store),
+    /// Nowhere: a dry run.
+    Nowhere,
+    /// The store cannot be opened; the reason is for people.
+    Broken(String),
+}
+
+impl Place {
+    /// Opens the destination of these settings. That it cannot be opened fails
+    /// the objects, not the program (U-66, 3.9).
+    pub fn of(settings: &Settings) -> Self {
+        let Some(destination) = settings.destination.as_ref().filter(|_| !settings.upload.dry_run) else {
+            return Self::Nowhere;
+        };
+        match Store::open(destination, &settings.credentials) {
+            Ok(store) => Self::Store(store),
+            Err(error) => {
+                tracing::error!(error = %error, dest = %destination, "The destination cannot be used");
+                Self::Broken(error.to_string())
+            }
+        }
+    }
+}
+
+impl Context {
+    /// The store, where there is one.
+    pub fn store(&self) -> Option<&Store> {
+        match &self.place {
+            Place::Store(store) => Some(store),
+            Place::Nowhere | Place::Broken(_) => None,
+        }
+    }
+}
+
+/// How an object is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// Whatever is there.
+    Overwrite,
+    /// A later policy may replace it: only while it is what was last seen.
+    Provisional(Option<Version>),
+    /// Never back to an older number (U-14 as changed).
+    LatestBuild(String),
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Landed {
+    /// The destination holds the object. `None` in a dry run.
+    Stored(Option<Box<Stored>>),
+    /// It does not.
+    Failed(Failure),
+    /// The attempt was given up, and nothing of it takes effect later.
+    GivenUp,
+}
+
+/// All attempts on their way, by the numbers of their objects.
+#[derive(Default)]
+pub struct Flights {
+    running: FuturesUnordered<LocalBoxFuture<'static, (u32, Landed)>>,
+    handles: HashMap<u32, AbortHandle>,
+}
+
+impl std::fmt::Debug for Flights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flights").field("running", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+impl Flights {
+    /// Starts an attempt.
+    pub fn start(&mut self, number: u32, context: &Rc<Context>, upload: Upload, manner: Manner) {
+        let (handle, registration) = AbortHandle::new_pair();
+        let context = Rc::clone(context);
+        self.handles.insert(number, handle);
+        self.running.push(Box::pin(async move {
+            // The attempt is dropped at the end of this statement, before its
+            // clean-up is awaited.
+            let landed = Abortable::new(attempt(&context, upload, manner), registration).await;
+            if let (Err(_), Some(store)) = (&landed, context.store()) {
+                store.settled().await;
+            }
+            (number, landed.unwrap_or(Landed::GivenUp))
+        }));
+    }
+
+    /// Gives an attempt up; it still lands. Where the store knows no conditions
+    /// nothing keeps an abandoned write from taking effect later, so it is
+    /// waited for instead: the request's own time-out bounds that.
+    pub fn give_up(&self, number: u32, context: &Context) {
+        let fenced = context.store().is_none_or(Store::conditional_writes);
+        if let Some(handle) = self.handles.get(&number).filter(|_| fenced) {
+            handle.abort();
+        }
+    }
+
+    /// The next attempt that lands; pending for ever while none runs.
+    pub async fn land(&mut self) -> (u32, Landed) {
+        match self.running.next().await {
+            Some((number, landed)) => {
+                self.handles.remove(&number);
+                (number, landed)
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How many attempts run.
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether no attempt runs.
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+}
+
+async fn attempt(context: &Context, mut upload: Upload, manner: Manner) -> Landed {
+    let store = match &context.place {
+        Place::Store(store) => store,
+        Place::Nowhere => {
+            tracing::info!(dest = %upload.key, "Would upload");
+            return Landed::Stored(None);
+        }
+        Place::Broken(reason) => return Landed::Failed(Failure::Permanent(reason.clone())),
+    };
+    if let Some(reason) = withheld(context, &upload) {
+        return Landed::Failed(Failure::Withheld(reason));
+    }
+    let stored = match manner {
+        Manner::Overwrite => {
+            upload.condition = Condition::Overwrite;
+            transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await
+        }
+        Manner::Provisional(known) => provisional(context, store, &mut upload, known).await,
+        Manner::LatestBuild(build_id) => match latest_build(context, store, &mut upload, &build_id).await {
+            Ok(stored) => stored,
+            Err(newer) => {
+                return Landed::Failed(Failure::Skipped(format!("it holds the newer build {newer}")));
+            }
+        },
+    };
+    match stored {
+        Ok(stored) => Landed::Stored(Some(Box::new(stored))),
+        Err(error) => Landed::Failed(failure(error, &upload)),
+    }
+}
+
+/// Under `strict` nothing that is censored leaves when a secret is missing.
+fn withheld(context: &Context, upload: &Upload) -> Option<String> {
+    let censor = context.censor.as_ref().filter(|_| upload.censor)?;
+    censor.withholds_everything().map(str::to_owned)
+}
+
+/// Writes on the condition that the object is still what was last seen. What
+/// somebody else wrote meanwhile is seen now.
+async fn provisional(
+    context: &Context,
+    store: &Store,
+    upload: &mut Upload,
+    known: Option<Version>,
+) -> Result<Stored, UploadError> {
+    upload.condition = known.map_or(Condition::IfAbsent, Condition::IfVersion);
+    for _ in 0..MOST_TURNS {
+        let stored = transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await;
+        if stored != Err(UploadError::ConditionFailed) {
+            return stored;
+        }
+        upload.condition = match store.read_small(&upload.key, READ_BACK).await {
+            Ok(Some((_, version))) => Condition::IfVersion(version),
+            Ok(None) => Condition::IfAbsent,
+            Err(_) => Condition::Overwrite,
+        };
+    }
+    upload.condition = Condition::Overwrite;
+    transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await
+}
+
+/// Writes a build id unless a newer one is there, which is the error.
+async fn latest_build(
+    context: &Context,
+    store: &Store,
+    upload: &mut Upload,
+    build_id: &str,
+) -> Result<Result<Stored, UploadError>, String> {
+    for _ in 0..MOST_TURNS {
+        if !store.conditional_writes() {
+            break;
+        }
+        upload.condition = match store.read_small(&upload.key, READ_BACK).await {
+            Ok(None) => Condition::IfAbsent,
+            Ok(Some((held, version))) => match newer(&held, build_id) {
+                Some(newer) => return Err(newer),
+                None => Condition::IfVersion(version),
+            },
+            // Credentials that may only write are common: then as upstream.
+            Err(_) => break,
+        };
+        let stored = transfer::upload(store, upload, None, &context.limits).await;
+        if stored != Err(UploadError::ConditionFailed) {
+            return Ok(stored);
+        }
+    }
+    upload.condition = Condition::Overwrite;
+    Ok(transfer::upload(store, upload, None, &context.limits).await)
+}
+
+/// The build id that is held, when both are numbers and it is the larger one.
+fn newer(held: &[u8], build_id: &str) -> Option<String> {
+    let held = std::str::from_utf8(held).ok()?.trim();
+    let (there, ours): (u128, u128) = (held.parse().ok()?, build_id.trim().parse().ok()?);
+    (there > ours).then(|| held.to_owned())
+}
+
+fn failure(error: UploadError, upload: &Upload) -> Failure {
+    match error {
+        UploadError::Source(_) if is_gone(&upload.source) => {
+            Failure::Skipped("it was gone before it could be read".to_owned())
+        }
+        UploadError::Transient { message, retry_after } => Failure::Transient { message, wish: retry_after },
+        UploadError::Withheld(reason) => Failure::Withheld(reason),
+        error @ (UploadError::Source(_) | UploadError::Permanent(_) | UploadError::ConditionFailed) => {
+            Failure::Permanent(error.to_string())
+        }
+    }
+}
+
+fn is_gone(source: &Source) -> bool {
+    match source {
+        Source::Bytes(_) => false,
+        Source::File(file) => file.open().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_larger_numbers_are_newer() {
+        assert_eq!(newer(b"12\n", "9").as_deref(), Some("12"));
+        for (held, ours) in [("9", "12"), ("12", "12"), ("x", "1"), ("2", "x"), ("", "1")] {
+            assert_eq!(newer(held.as_bytes(), ours), None, "{held} {ours}");
+        }
+        assert!(newer(b"1944444444444444445", "1944444444444444444").is_some());
+    }
+}

@@ -1,0 +1,176 @@
+//! The files below an item's directory.
+//!
+//! The directory belongs to hostile code. Only its open handle is used, which
+//! refuses to be left (cap-std); directories are opened one at a time, so that
+//! depth costs no descriptors.
+
+use crate::shell::source::Stamp;
+use cap_std::fs::{Dir, Metadata, MetadataExt};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// Symbolic links in a row that are followed, as the kernel does.
+const MOST_LINKS: usize = 40;
+
+const LEAVES: &str = "it is a symbolic link that leaves the item";
+const TO_DIRECTORY: &str = "it is a symbolic link to a directory";
+
+/// What a name in a directory turned out to be.
+pub(super) enum Found {
+    /// A file to deliver; `target` is set where a link leads elsewhere in the item.
+    File {
+        /// What identifies its content.
+        stamp: Stamp,
+        /// The path in the item that is to be opened instead.
+        target: Option<Box<Path>>,
+    },
+    /// Something else, in words.
+    Other(String),
+}
+
+/// Calls `each` for everything that is no directory, with its path in the item,
+/// and for directories that cannot be read. Directories are entered in the
+/// order of their names.
+pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Found)) {
+    let mut pending = vec![PathBuf::new()];
+    while let Some(path) = pending.pop() {
+        let listed = open_directory(root, &path).and_then(|dir| names(&dir).map(|names| (dir, names)));
+        let (dir, names) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                each(&path, Found::Other(format!("the directory cannot be read: {error}")));
+                continue;
+            }
+        };
+        let first = pending.len();
+        for (name, kind) in names {
+            let path = path.join(OsStr::from_bytes(&name));
+            let kind = if kind == FileType::Unknown { kind_of(&dir, &name) } else { kind };
+            match kind {
+                FileType::Directory => pending.push(path),
+                FileType::RegularFile => each(&path, file(&dir, &name)),
+                FileType::Symlink => {
+                    let found = link(root, configured, &path);
+                    each(&path, found);
+                }
+                FileType::Fifo
+                | FileType::Socket
+                | FileType::CharacterDevice
+                | FileType::BlockDevice
+                | FileType::Unknown => {
+                    let what = common::confined::describe(kind);
+                    each(&path, Found::Other(format!("it is {what}, not a regular file")));
+                }
+            }
+        }
+        pending[first..].reverse();
+    }
+}
+
+fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // What cap-std opens can only be used as a starting point, not be read.
+    Ok(if path.as_os_str().is_empty() {
+        rustix::fs::openat(root, ".", flags, Mode::empty())?
+    } else {
+        rustix::fs::openat(root.open_dir(path)?, ".", flags, Mode::empty())?
+    })
+}
+
+/// The names in a directory, sorted by their bytes.
+fn names(dir: &OwnedFd) -> io::Result<Vec<(Box<[u8]>, FileType)>> {
+    let mut names: Vec<(Box<[u8]>, FileType)> = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push((name.into(), entry.file_type()));
+        }
+    }
+    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    Ok(names)
+}
+
+fn kind_of(dir: &OwnedFd, name: &[u8]) -> FileType {
+    rustix::fs::statat(dir, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
+        .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
+}
+
+fn file(dir: &OwnedFd, name: &[u8]) -> Found {
+    match rustix::fs::statat(dir, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+            Found::File { stamp: Stamp::of(&stat), target: None }
+        }
+        Ok(_) => Found::Other("it was replaced while it was listed".to_owned()),
+        Err(error) => Found::Other(io::Error::from(error).to_string()),
+    }
+}
+
+/// Follows a link as long as it stays inside the item. Where the handle refuses
+/// to follow it, the link is read: an absolute target below the item's own path
+/// is taken as relative to the item.
+fn link(root: &Dir, configured: &Path, path: &Path) -> Found {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let refused = match root.metadata(&path) {
+            Ok(metadata) => return followed(&metadata, path),
+            Err(error) => error,
+        };
+        let Ok(target) = root.read_link_contents(&path) else {
+            return Found::Other(if refused.kind() == io::ErrorKind::NotFound {
+                "it is a symbolic link to nothing".to_owned()
+            } else if refused.kind() == io::ErrorKind::PermissionDenied {
+                LEAVES.to_owned()
+            } else {
+                format!("it is a symbolic link that cannot be followed: {refused}")
+            });
+        };
+        let inside = match target.strip_prefix(configured) {
+            Ok(inside) => Some(inside.to_owned()),
+            Err(_) => lexical(path.parent().unwrap_or(Path::new("")), &target),
+        };
+        path = match inside {
+            Some(inside) if inside.as_os_str().is_empty() => return Found::Other(TO_DIRECTORY.to_owned()),
+            Some(inside) => inside,
+            None => return Found::Other(LEAVES.to_owned()),
+        };
+    }
+    Found::Other("it is a chain of too many symbolic links".to_owned())
+}
+
+fn followed(metadata: &Metadata, path: PathBuf) -> Found {
+    if metadata.is_dir() {
+        return Found::Other(TO_DIRECTORY.to_owned());
+    }
+    if !metadata.is_file() {
+        return Found::Other("it is a symbolic link to something that is no regular file".to_owned());
+    }
+    let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+    let stamp = Stamp {
+        size: metadata.size(),
+        mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+        ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    };
+    Found::File { stamp, target: Some(path.into()) }
+}
+
+/// A relative `target` seen from `parent`; `None` when it climbs out of the item
+/// or is absolute.
+fn lexical(parent: &Path, target: &Path) -> Option<PathBuf> {
+    let mut path = parent.to_owned();
+    for part in target.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if path.pop() => {}
+            Component::Normal(name) => path.push(name),
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
+    }
+    Some(path)
+}

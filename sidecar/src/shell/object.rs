@@ -1,0 +1,105 @@
+//! What the plan holds of an object on this side: what to read, what tells two
+//! contents apart, what was stored.
+
+use super::source::Stamp;
+use super::store::Version;
+use super::transfer;
+use crate::deliver::{Desired, Plan};
+use crate::layout::manifest::Proof;
+use bytes::Bytes;
+use common::report::crc32c_text;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+/// The plan as the driver has it. Keys are relative to the upload path; those
+/// relative to the bucket begin with a slash.
+pub type ObjectPlan = Plan<Origin, Fingerprint, Record>;
+/// An object that the destination should hold.
+pub type Wanted = Desired<Origin, Fingerprint>;
+
+/// What an object's content is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A document that sidecar makes.
+    Document(Bytes),
+    /// The process log of an entry.
+    Log(usize),
+    /// A file of an item: the item's number, and the file's path in it where the
+    /// object's key does not tell it.
+    Item(u32, Option<Box<Path>>),
+}
+
+/// What tells one content from another: a hash over size, times, device and
+/// inode of a file, or over a document's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// Of a file.
+    pub fn of_file(stamp: &Stamp) -> Self {
+        Self::of(stamp)
+    }
+
+    /// Of a document.
+    pub fn of_document(bytes: &[u8]) -> Self {
+        Self::of(bytes)
+    }
+
+    fn of(value: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// What is remembered of a stored object; in a dry run nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    source_bytes: u64,
+    stored_bytes: u64,
+    source_crc32c: u32,
+    stored_crc32c: u32,
+    censored: u64,
+    content_type: Option<Box<str>>,
+    gzip: bool,
+    version: Option<Box<Version>>,
+}
+
+impl Record {
+    /// What is remembered; the version only where a later write needs it.
+    pub fn new(stored: transfer::Stored, keep_version: bool) -> Self {
+        Self {
+            source_bytes: stored.source_bytes,
+            stored_bytes: stored.stored_bytes,
+            source_crc32c: stored.source_crc32c,
+            stored_crc32c: stored.stored_crc32c,
+            censored: stored.censored,
+            content_type: stored.content_type.map(String::into_boxed_str),
+            gzip: stored.content_encoding.is_some(),
+            version: stored.version.filter(|_| keep_version).map(Box::new),
+        }
+    }
+
+    /// What the store calls the content.
+    pub fn version(&self) -> Option<&Version> {
+        self.version.as_deref()
+    }
+
+    /// Bytes and CRC32C of what was read.
+    pub fn source(&self) -> (u64, u32) {
+        (self.source_bytes, self.source_crc32c)
+    }
+
+    /// The same for the manifest.
+    pub fn proof(&self) -> Proof {
+        Proof {
+            source_bytes: self.source_bytes,
+            source_crc32c: crc32c_text(self.source_crc32c),
+            stored_bytes: self.stored_bytes,
+            stored_crc32c: crc32c_text(self.stored_crc32c),
+            content_type: self.content_type.as_deref().map(str::to_owned),
+            content_encoding: self.gzip.then(|| "gzip".to_owned()),
+            censored: self.censored,
+        }
+    }
+}
