@@ -2,7 +2,6 @@
 //! signed by `SigV4` or refused, faults on request.
 
 use crate::pod::{files_below, json_of};
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -247,16 +246,13 @@ async fn serve_connection(connection: TcpStream, shared: Arc<Shared>) {
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<s3s::Body>, Failure> {
-    let fault = shared.note(&request);
-    match fault {
+    if request.uri().path().split('/').nth(1) != Some(BUCKET) {
+        // The store would make the bucket, which no real one does.
+        return refusal(StatusCode::NOT_FOUND, "NoSuchBucket");
+    }
+    match shared.note(&request) {
         Fault::None => shared.serve(request).await,
-        Fault::Status(status) => {
-            let mut response = Response::new(s3s::Body::from(Bytes::from_static(
-                b"<?xml version=\"1.0\"?><Error><Code>Scripted</Code><Message>a scripted fault</Message></Error>",
-            )));
-            *response.status_mut() = StatusCode::from_u16(status)?;
-            Ok(response)
-        }
+        Fault::Status(status) => refusal(StatusCode::from_u16(status)?, "Scripted"),
         Fault::Delay(delay) => {
             tokio::time::sleep(delay).await;
             shared.serve(request).await
@@ -268,6 +264,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             Err("the answer is lost by the script".into())
         }
     }
+}
+
+fn refusal(status: StatusCode, code: &str) -> Result<Response<s3s::Body>, Failure> {
+    let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>refused</Message></Error>");
+    Ok(Response::builder().status(status).header("content-type", "application/xml").body(text.into())?)
 }
 
 impl Shared {
