@@ -1,10 +1,14 @@
 //! The programs as they are, end to end.
 
 mod containers;
+mod entrypoint;
+mod entrypoint_tree;
 mod job;
 mod mistakes;
 mod podutils;
 mod tidy;
 mod wrapper;
+mod wrapper_chain;
 mod wrapper_pod;
+mod wrapper_secret;
 mod wrapper_step;

@@ -7,7 +7,7 @@ use common::signal::Signal;
 use common::timestamp::Timestamp;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
@@ -41,6 +41,15 @@ fn full_set() -> libc::sigset_t {
 pub(super) fn kill(pid: i32, signal: Signal) -> io::Result<()> {
     // SAFETY: kill takes numbers only.
     check(unsafe { libc::kill(pid, signal.as_raw()) }).map(drop)
+}
+
+/// The process group of a process, our own for 0; `None` for a process that is
+/// gone or whose group has no number in our pid namespace (that of a PID 1
+/// usually has not, and the kernel says 0).
+pub(super) fn group_of(pid: i32) -> Option<i32> {
+    // SAFETY: getpgid takes and gives numbers only.
+    let group = unsafe { libc::getpgid(pid) };
+    (group > 0).then_some(group)
 }
 
 /// What reaped descendants used: largest resident set in bytes, user and system time.
@@ -157,6 +166,13 @@ extern "C" fn child(argument: *mut c_void) -> c_int {
     }
 }
 
+/// The kernel's `_NSIG`.
+const HIGHEST_SIGNAL: c_int = 64;
+
+/// The kernel's `struct sigaction` for the default disposition is all zeroes;
+/// no architecture has a larger one.
+static DEFAULT_ACTION: [u64; 4] = [0; 4];
+
 /// # Safety
 /// Runs in the child, between clone and execve.
 unsafe fn prepare(start: &Start) -> bool {
@@ -170,11 +186,10 @@ unsafe fn prepare(start: &Start) -> bool {
             libc::_exit(127);
         }
         libc::setsid();
-        let mut default: libc::sigaction = mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
-        for signal in 1..=libc::SIGRTMAX() {
-            // Fails for SIGKILL, SIGSTOP and those that libc keeps to itself.
-            libc::sigaction(signal, &raw const default, ptr::null_mut());
+        for signal in 1..=HIGHEST_SIGNAL {
+            // libc keeps a few real-time signals to itself and refuses them, so
+            // the kernel is asked. It refuses SIGKILL and SIGSTOP, rightly.
+            libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT_ACTION.as_ptr(), ptr::null::<u64>(), 8);
         }
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());

@@ -101,7 +101,7 @@ impl Tree {
                     .map(|pid| Process {
                         pid: Pid(pid),
                         filter: reads_a_pipe(pid),
-                        in_group: child.is_some() && group_of(pid) == child,
+                        in_group: child.is_some() && sys::group_of(pid) == child,
                     })
                     .collect(),
             ),
@@ -122,8 +122,7 @@ impl Tree {
             },
             Target::Process(Pid(pid)) => sys::kill(pid, signal),
             Target::GroupOf(Pid(pid)) => {
-                let own = rustix::process::getpgrp().as_raw_nonzero().get();
-                if let Some(group) = group_of(pid).filter(|group| *group != own) {
+                if let Some(group) = sys::group_of(pid).filter(|group| sys::group_of(0) != Some(*group)) {
                     // Its members may be gone or may not be ours to signal; the
                     // process itself counts.
                     let _ = sys::kill(-group, signal);
@@ -145,11 +144,6 @@ fn is_ours(group: i32) -> bool {
     let Some(group) = Pid::from_raw(group) else { return false };
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     waitid(WaitId::Pgid(Some(group)), look).is_ok()
-}
-
-fn group_of(pid: i32) -> Option<i32> {
-    let pid = rustix::process::Pid::from_raw(pid)?;
-    rustix::process::getpgid(Some(pid)).ok().map(|group| group.as_raw_nonzero().get())
 }
 
 /// Whether /proc is mounted and numbers processes as we do.
