@@ -17,13 +17,12 @@
 //! | `container` | looking into gzip and zip |
 //! | `globs` | which files of an item are censored |
 //!
-//! Known limits: compressed files with a secret are withheld, not packed anew;
-//! the matcher's own tables are not zeroed when they are dropped.
+//! Known limit: compressed files with a secret are withheld, not packed anew.
 
 mod container;
 mod docker;
 mod encodings;
-mod engine;
+pub mod engine;
 mod globs;
 mod ini;
 mod options;
@@ -36,7 +35,7 @@ pub use container::{Container, Verdict};
 pub use options::CensoringOptions;
 pub use stream::Mask;
 
-use engine::{Automaton, Matcher};
+use engine::Matcher;
 use globs::Globs;
 use secrets::Loaded;
 use std::fmt;
@@ -46,7 +45,7 @@ use stream::WindowMask;
 
 /// The secrets in force.
 pub struct Censor {
-    matcher: Option<Arc<dyn Matcher>>,
+    matcher: Option<Arc<Matcher>>,
     globs: Globs,
     secrets: usize,
     withheld: Option<String>,
@@ -82,12 +81,12 @@ impl Censor {
 
     fn new(loaded: Loaded, options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
         let minimum = options.minimum_secret_length.unwrap_or(0);
-        let patterns = loaded.patterns(usize::try_from(minimum).unwrap_or(0));
+        let minimum = usize::try_from(minimum).unwrap_or(0);
         let mut withheld = (options.strict && !loaded.problems.is_empty())
             .then(|| "a secret could not be loaded, and censoring is strict".to_owned());
-        let matcher: Option<Arc<dyn Matcher>> = match Automaton::new(&patterns) {
-            Ok(automaton) if automaton.longest() == 0 => None,
-            Ok(automaton) => Some(Arc::new(automaton)),
+        let matcher = match Matcher::new(loaded.patterns(minimum)) {
+            Ok(matcher) if matcher.is_empty() => None,
+            Ok(matcher) => Some(Arc::new(matcher)),
             Err(error) => {
                 withheld = Some(format!("the secrets cannot be looked for: {error}"));
                 None
@@ -138,6 +137,6 @@ impl Censor {
     }
 }
 
-fn fresh(matcher: &Arc<dyn Matcher>) -> Box<dyn Mask> {
+fn fresh(matcher: &Arc<Matcher>) -> Box<dyn Mask> {
     Box::new(WindowMask::new(Arc::clone(matcher)))
 }

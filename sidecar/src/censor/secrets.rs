@@ -5,13 +5,12 @@ use super::encodings::encodings;
 use super::{docker, ini};
 use common::confined::read_bounded;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// A larger file is no secret: Kubernetes allows 1 MiB for all keys of one
 /// (<https://kubernetes.io/docs/concepts/configuration/secret/>).
@@ -47,16 +46,16 @@ impl Loaded {
         self.values.len()
     }
 
-    /// The patterns to look for (C-20 … C-22, and more encodings).
-    pub(super) fn patterns(&self, minimum_length: usize) -> Patterns {
-        let mut patterns = BTreeSet::new();
+    /// The patterns to look for (C-20 … C-22, and more encodings); the matcher zeroes them.
+    pub(super) fn patterns(&self, minimum_length: usize) -> Vec<Vec<u8>> {
+        let mut patterns = Vec::new();
         for raw in &self.values {
             let trimmed = trim(raw);
             if is_masked(trimmed, minimum_length) {
                 patterns.extend(encodings(raw, trimmed));
             }
         }
-        Patterns(patterns.into_iter().collect())
+        patterns
     }
 
     fn problem(&mut self, path: &Path, reason: impl Into<String>) {
@@ -120,21 +119,6 @@ impl Loaded {
     }
 }
 
-/// Byte patterns, zeroed when dropped.
-pub(super) struct Patterns(Vec<Vec<u8>>);
-
-impl Patterns {
-    pub(super) fn as_slice(&self) -> &[Vec<u8>] {
-        &self.0
-    }
-}
-
-impl Drop for Patterns {
-    fn drop(&mut self) {
-        self.0.iter_mut().for_each(Zeroize::zeroize);
-    }
-}
-
 fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b"..")
 }
@@ -163,13 +147,6 @@ fn trim(value: &[u8]) -> &[u8] {
 fn is_masked(trimmed: &[u8], minimum_length: usize) -> bool {
     let boolean = [&b"true"[..], b"false"].iter().any(|word| trimmed.eq_ignore_ascii_case(word));
     !trimmed.is_empty() && !boolean && trimmed.len() >= minimum_length
-}
-
-#[cfg(test)]
-impl From<Vec<Vec<u8>>> for Patterns {
-    fn from(patterns: Vec<Vec<u8>>) -> Self {
-        Self(patterns)
-    }
 }
 
 #[cfg(test)]

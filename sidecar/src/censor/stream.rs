@@ -1,10 +1,7 @@
 //! Masking a stream that passes through a window.
 
-use super::engine::Matcher;
+use super::engine::{Matcher, Progress};
 use std::sync::Arc;
-
-/// What stands in place of each byte of a secret (C-23).
-const MASK: u8 = b'X';
 
 /// The interface between a file reader and the matching engine.
 ///
@@ -25,64 +22,22 @@ pub trait Mask: Send {
 
 /// A mask for one stream.
 pub(super) struct WindowMask {
-    matcher: Arc<dyn Matcher>,
-    /// Bytes at the front of the window that a match begun before them covers.
-    covered: usize,
-    masked: u64,
+    matcher: Arc<Matcher>,
+    progress: Progress,
 }
 
 impl WindowMask {
-    pub(super) fn new(matcher: Arc<dyn Matcher>) -> Self {
-        Self { matcher, covered: 0, masked: 0 }
+    pub(super) fn new(matcher: Arc<Matcher>) -> Self {
+        Self { progress: matcher.start(), matcher }
     }
 }
 
 impl Mask for WindowMask {
     fn mask(&mut self, window: &mut [u8], end: bool) -> usize {
-        let held = self.matcher.longest().saturating_sub(1);
-        // What is held back is searched again; with less than this many new
-        // bytes that would be most of the work.
-        if !end && window.len() < 2 * held {
-            return 0;
-        }
-        let released = if end { window.len() } else { window.len() - held };
-        let covered = union(&*self.matcher, window, self.covered);
-        self.covered = 0;
-        for (start, stop) in covered {
-            if start >= released {
-                break;
-            }
-            let now = stop.min(released);
-            window[start..now].fill(MASK);
-            self.masked += (now - start) as u64;
-            // The rest stays readable for matches that begin in it.
-            self.covered = stop - now;
-        }
-        released
+        self.matcher.mask(&mut self.progress, window, end)
     }
 
     fn masked(&self) -> u64 {
-        self.masked
+        self.progress.masked()
     }
-}
-
-/// What all matches cover together, as ascending disjoint intervals; the first
-/// `covered` bytes are known to be.
-fn union(matcher: &dyn Matcher, window: &[u8], covered: usize) -> Vec<(usize, usize)> {
-    let mut intervals: Vec<(usize, usize)> = Vec::new();
-    if covered > 0 {
-        intervals.push((0, covered));
-    }
-    matcher.find(window, &mut |found| {
-        let (mut start, mut stop) = (found.start, found.end);
-        while let Some(&(last_start, last_stop)) = intervals.last()
-            && last_stop >= start
-        {
-            start = start.min(last_start);
-            stop = stop.max(last_stop);
-            intervals.pop();
-        }
-        intervals.push((start, stop));
-    });
-    intervals
 }

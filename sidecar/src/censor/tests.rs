@@ -1,7 +1,5 @@
-//! The vectors of contract 10.4, and the engine against its oracle.
+//! The vectors of contract 10.4.
 
-use super::engine::Naive;
-use super::secrets::Patterns;
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -246,53 +244,7 @@ fn a_source_that_cannot_be_read_is_no_verdict() {
     }
 }
 
-/// Texts over a tiny alphabet, so that near misses and overlaps abound.
-fn tiny(most: usize) -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(prop::sample::select(b"abX".to_vec()), 0..most)
-}
-
 proptest! {
-    #[test]
-    fn every_chunking_masks_what_the_oracle_finds(
-        patterns in prop::collection::vec(tiny(8).prop_filter("not empty", |p| !p.is_empty()), 1..6),
-        text in tiny(200),
-        sizes in prop::collection::vec(1_usize..40, 1..5),
-    ) {
-        let mut expected = text.clone();
-        let mut count = 0;
-        Naive(patterns.clone()).find(&text, &mut |found| expected[found].fill(b'#'));
-        for byte in &mut expected {
-            if *byte == b'#' {
-                *byte = b'X';
-                count += 1;
-            }
-        }
-        let automaton = Automaton::new(&Patterns::from(patterns.clone())).expect("built");
-        for matcher in [Arc::new(automaton) as Arc<dyn Matcher>, Arc::new(Naive(patterns))] {
-            let mut mask = WindowMask::new(matcher);
-            prop_assert_eq!(&chunked(&mut mask, &text, &sizes), &expected);
-            prop_assert_eq!(mask.masked(), count);
-        }
-    }
-
-    #[test]
-    fn a_region_that_ends_within_matches_loses_none(
-        period in 1_usize..4000,
-        length in 60_000_usize..200_000,
-        secret in 1_usize..300,
-    ) {
-        let mut text = vec![b'.'; length];
-        for start in (0..length.saturating_sub(secret)).step_by(period) {
-            text[start..start + secret].fill(b's');
-        }
-        let patterns = vec![vec![b's'; secret]];
-        let automaton = Automaton::new(&Patterns::from(patterns)).expect("built");
-        let mut masked = text.clone();
-        WindowMask::new(Arc::new(automaton)).mask(&mut masked, true);
-        let expected: Vec<u8> = text.iter().map(|byte| if *byte == b's' { b'X' } else { *byte }).collect();
-        prop_assert!(masked == expected);
-    }
-
     #[test]
     fn looking_into_anything_never_fails(bytes in prop::collection::vec(any::<u8>(), 0..500), kind in any::<bool>()) {
         let (container, magic) =

@@ -1,0 +1,378 @@
+//! Figures of the matching engine alone, on one core.
+//!
+//! `cargo bench -p sidecar --bench censor_engine --profile dist` prints Markdown tables: the
+//! best and the median of several runs in turns, in GB/s of text, beside
+//! copying the same bytes and beside aho-corasick. `quick` as an argument takes
+//! smaller texts and fewer runs.
+
+#![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use sidecar::censor::engine::Matcher;
+use std::fmt::Write as _;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// What a transfer reads at a time.
+const WINDOW: usize = 256 * 1024;
+
+const COUNTS: [usize; 4] = [5, 50, 500, 5000];
+
+fn main() {
+    let quick = std::env::args().any(|arg| arg == "quick");
+    let (size, runs) = if quick { (32 << 20, 3) } else { (128 << 20, 9) };
+    let mut random = Random(0x5eed);
+    println!("# Matching engine: {} MiB of text, best (median) of {runs} runs in GB/s\n", size >> 20);
+    secrets_of(16..=200, size, runs, &mut random);
+    secrets_of(10..=64, size, runs, &mut random);
+    adversarial(size / 4, runs, &mut random);
+}
+
+/// The common cases.
+fn secrets_of(lengths: std::ops::RangeInclusive<usize>, size: usize, runs: usize, random: &mut Random) {
+    println!("## Secrets of {}–{} bytes, all encodings\n", lengths.start(), lengths.end());
+    println!(
+        "| secrets | patterns | log text | random base64 | memcpy | aho-corasick, log | build ms | MiB beyond patterns |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let log = log_text(size, random);
+    let base64 = base64_text(size, random);
+    for count in COUNTS {
+        let patterns = patterns(&secrets(count, lengths.clone(), random));
+        let build = build_ms(&patterns, runs);
+        let matcher = Matcher::new(patterns.iter().cloned()).expect("they fit");
+        let figures = in_turns(
+            runs,
+            &mut [&mut || engine(&matcher, &log), &mut || engine(&matcher, &base64), &mut || copy(&log)],
+        );
+        let peer = aho_corasick(&patterns, &log[..size.min(8 << 20)]);
+        let beyond = matcher.memory().1 as f64 / f64::from(1 << 20);
+        println!(
+            "| {count} | {} | {} | {} | {} | {peer:.2} | {build:.1} | {beyond:.1} |",
+            patterns.len(),
+            figures[0],
+            figures[1],
+            figures[2],
+        );
+    }
+    println!();
+}
+
+/// A name, patterns, and a text made against them.
+type Case<'a> = (&'a str, &'a [Vec<u8>], Vec<u8>);
+
+/// Texts made against the engine, with 5,000 secrets.
+fn adversarial(size: usize, runs: usize, random: &mut Random) {
+    println!("## Adversarial text, {} MiB, 5,000 secrets of 16–200 bytes, all encodings\n", size >> 20);
+    println!("| text | engine | memcpy | aho-corasick | masked |");
+    println!("|---|---|---|---|---|");
+    let plain = secrets(5000, 16..=200, random);
+    let all = patterns(&plain);
+    let prefix = token(120, random);
+    let sharing: Vec<_> = plain
+        .iter()
+        .map(|secret| [&prefix[..], &secret[secret.len().saturating_sub(24)..]].concat())
+        .collect();
+    let sharing = patterns(&sharing);
+    let runs_too: Vec<_> = all.iter().cloned().chain((16..=200).map(|length| vec![b'a'; length])).collect();
+    let flawed: Vec<_> = all
+        .iter()
+        .cloned()
+        .chain((16..=200).map(|length| [vec![b'a'; length], vec![b'b'], vec![b'a'; 200 - length]].concat()))
+        .collect();
+    let numbered: Vec<_> = all
+        .iter()
+        .cloned()
+        .chain((0..5000).map(|number| format!("test-password-{number:04}").into_bytes()))
+        .collect();
+    let cases: [Case<'_>; 10] = [
+        ("near misses: every last byte changed", &all, near_misses(&all, size, random)),
+        ("nine bytes of a pattern at a time", &all, pieces(&all, 9, size, random)),
+        ("sixteen bytes of a pattern at a time", &all, pieces(&all, 16, size, random)),
+        ("a prefix of all secrets, repeated", &sharing, repeat(&prefix, size)),
+        ("a prefix in base64, repeated", &sharing, repeat(STANDARD.encode(&prefix).as_bytes(), size)),
+        ("one byte, with runs of it as secrets", &runs_too, repeat(b"a", size)),
+        (
+            "runs of 150, with runs as secrets",
+            &runs_too,
+            repeat(&[vec![b'a'; 150], b"-".to_vec()].concat(), size),
+        ),
+        ("one byte, with flawed runs as secrets", &flawed, repeat(b"a", size)),
+        ("numbered passwords that do not exist", &numbered, repeat(b"test-password-xx17", size)),
+        ("nothing but secrets", &all, pieces(&all, usize::MAX, size, random)),
+    ];
+    for (name, patterns, text) in cases {
+        let matcher = Matcher::new(patterns.iter().cloned()).expect("they fit");
+        let mut masked = 0;
+        let figures = in_turns(
+            runs,
+            &mut [
+                &mut || {
+                    let (speed, count) = engine_counted(&matcher, &text);
+                    masked = count;
+                    speed
+                },
+                &mut || copy(&text),
+            ],
+        );
+        let peer = aho_corasick(patterns, &text[..size.min(4 << 20)]);
+        let share = 100 * masked / size as u64;
+        println!("| {name} | {} | {} | {peer:.2} | {share} % |", figures[0], figures[1]);
+    }
+    println!();
+}
+
+/// The best and the median of measurements that take turns.
+fn in_turns(runs: usize, measured: &mut [&mut dyn FnMut() -> f64]) -> Vec<String> {
+    let mut results = vec![Vec::new(); measured.len()];
+    for _ in 0..runs {
+        for (result, measure) in results.iter_mut().zip(measured.iter_mut()) {
+            result.push(measure());
+        }
+    }
+    let show = |mut result: Vec<f64>| {
+        result.sort_by(f64::total_cmp);
+        format!("{:.2} ({:.2})", result[result.len() - 1], result[result.len() / 2])
+    };
+    results.into_iter().map(show).collect()
+}
+
+fn gigabytes_per_second(bytes: usize, since: Instant) -> f64 {
+    bytes as f64 / since.elapsed().as_secs_f64() / 1e9
+}
+
+fn engine(matcher: &Matcher, text: &[u8]) -> f64 {
+    engine_counted(matcher, text).0
+}
+
+/// The windows lie beside each other in one copy of the text, so that nothing
+/// but the engine is measured.
+fn engine_counted(matcher: &Matcher, text: &[u8]) -> (f64, u64) {
+    let mut text = text.to_vec();
+    let since = Instant::now();
+    let mut progress = matcher.start();
+    let (mut from, mut to) = (0, 0);
+    while to < text.len() {
+        to = text.len().min(to + WINDOW);
+        let end = to == text.len();
+        from += matcher.mask(&mut progress, &mut text[from..to], end);
+    }
+    let speed = gigabytes_per_second(text.len(), since);
+    assert_eq!(from, text.len());
+    black_box(text);
+    (speed, progress.masked())
+}
+
+/// Copying by windows into memory that was written to before.
+fn copy(text: &[u8]) -> f64 {
+    let mut to = vec![1_u8; text.len()];
+    let since = Instant::now();
+    for (from, to) in text.chunks(WINDOW).zip(to.chunks_mut(WINDOW)) {
+        to.copy_from_slice(from);
+        black_box(to);
+    }
+    gigabytes_per_second(text.len(), since)
+}
+
+fn aho_corasick(patterns: &[Vec<u8>], text: &[u8]) -> f64 {
+    let automaton =
+        AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).expect("they fit");
+    let since = Instant::now();
+    black_box(automaton.find_overlapping_iter(text).map(|found| found.end()).fold(0, usize::wrapping_add));
+    gigabytes_per_second(text.len(), since)
+}
+
+fn build_ms(patterns: &[Vec<u8>], runs: usize) -> f64 {
+    let build = || {
+        let patterns = patterns.to_vec();
+        let since = Instant::now();
+        black_box(Matcher::new(patterns).expect("they fit"));
+        since.elapsed().as_secs_f64() * 1e3
+    };
+    (0..runs).map(|_| build()).fold(f64::INFINITY, f64::min)
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 16) as usize % end
+    }
+}
+
+const BASE64: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const PRINTABLE: &[u8] =
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!\"#$%&'()*+,-./:;<=>?@[]^_{|}~";
+const HEX: &[u8] = b"0123456789abcdef";
+
+fn of(letters: &[u8], length: usize, random: &mut Random) -> Vec<u8> {
+    (0..length).map(|_| letters[random.below(letters.len())]).collect()
+}
+
+fn token(length: usize, random: &mut Random) -> Vec<u8> {
+    of(BASE64, length, random)
+}
+
+/// Tokens, passwords with punctuation, hexadecimal keys and JWTs.
+fn secrets(count: usize, lengths: std::ops::RangeInclusive<usize>, random: &mut Random) -> Vec<Vec<u8>> {
+    let span = lengths.end() - lengths.start() + 1;
+    (0..count)
+        .map(|number| {
+            let length = lengths.start() + random.below(span);
+            match number % 4 {
+                0 => token(length, random),
+                1 => of(PRINTABLE, length, random),
+                2 => of(HEX, length, random),
+                _ => {
+                    let mut jwt = b"eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.".to_vec();
+                    jwt.extend(token(200, random));
+                    jwt.truncate(length.max(48).min(*lengths.end()));
+                    jwt
+                }
+            }
+        })
+        .collect()
+}
+
+/// All encodings, none twice.
+fn patterns(secrets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut forms: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| encodings(secret)).collect();
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms = vec![secret.to_vec()];
+    for (padded, plain) in [(STANDARD, STANDARD_NO_PAD), (URL_SAFE, URL_SAFE_NO_PAD)] {
+        forms.push(padded.encode(secret).into_bytes());
+        for before in 0..3 {
+            let shifted = [&[0; 2][..before.min(2)], secret].concat();
+            let encoded = plain.encode(&shifted).into_bytes();
+            forms.push(encoded[(before * 8).div_ceil(6)..shifted.len() * 8 / 6].to_vec());
+        }
+    }
+    let (mut json, mut percent, mut hex) = (String::new(), String::new(), String::new());
+    for &byte in secret {
+        if b"\"\\".contains(&byte) {
+            json.push('\\');
+        }
+        json.push(char::from(byte));
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            percent.push(char::from(byte));
+        } else {
+            let _ = write!(percent, "%{byte:02X}");
+        }
+        let _ = write!(hex, "{byte:02x}");
+    }
+    forms.extend([json, percent, hex.to_ascii_uppercase(), hex].map(String::into_bytes));
+    forms
+}
+
+/// What a test writes: times, levels, words, paths, numbers, some JSON, some hashes.
+fn log_text(size: usize, random: &mut Random) -> Vec<u8> {
+    const WORDS: [&str; 24] = [
+        "starting",
+        "container",
+        "pod",
+        "kubelet",
+        "reconcile",
+        "error",
+        "retrying",
+        "in",
+        "the",
+        "namespace",
+        "ok",
+        "PASS",
+        "FAIL",
+        "expected",
+        "actual",
+        "timeout",
+        "connection",
+        "refused",
+        "default/test-runner",
+        "image",
+        "pulled",
+        "successfully",
+        "created",
+        "--- RUN TestReconcile",
+    ];
+    let mut text = String::with_capacity(size + 256);
+    let mut line = 0_u32;
+    while text.len() < size {
+        line += 1;
+        let (second, nanos) = (line / 50 % 60, random.below(1_000_000_000));
+        let _ = write!(text, "2026-03-11T08:{:02}:{second:02}.{nanos:09}Z ", line / 3000 % 60);
+        match random.below(8) {
+            0 => {
+                let id = String::from_utf8(of(HEX, 40, random)).expect("letters");
+                let _ = write!(text, "INFO  image digest sha256:{id} ");
+            }
+            1 => {
+                let _ = write!(
+                    text,
+                    "{{\"level\":\"info\",\"line\":{line},\"took\":{}}} ",
+                    random.below(100_000)
+                );
+            }
+            2 => {
+                let _ = write!(
+                    text,
+                    "GET https://registry.example.com/v2/team/app/blobs/{} 200 ",
+                    random.below(9999)
+                );
+            }
+            _ => text.push_str("I0311 controller.go:217] "),
+        }
+        for _ in 0..4 + random.below(10) {
+            text.push_str(WORDS[random.below(WORDS.len())]);
+            text.push(' ');
+        }
+        text.push('\n');
+    }
+    text.truncate(size);
+    text.into_bytes()
+}
+
+fn base64_text(size: usize, random: &mut Random) -> Vec<u8> {
+    let mut text = token(size, random);
+    text.iter_mut().skip(76).step_by(77).for_each(|byte| *byte = b'\n');
+    text
+}
+
+fn near_misses(patterns: &[Vec<u8>], size: usize, random: &mut Random) -> Vec<u8> {
+    let mut text = Vec::with_capacity(size + 1024);
+    while text.len() < size {
+        text.extend_from_slice(&patterns[random.below(patterns.len())]);
+        if let Some(last) = text.last_mut() {
+            *last ^= 1;
+        }
+    }
+    text.truncate(size);
+    text
+}
+
+fn pieces(patterns: &[Vec<u8>], length: usize, size: usize, random: &mut Random) -> Vec<u8> {
+    let mut text = Vec::with_capacity(size + 1024);
+    while text.len() < size {
+        let pattern = &patterns[random.below(patterns.len())];
+        let from = random.below(pattern.len().saturating_sub(length) + 1);
+        text.extend(pattern.iter().skip(from).take(length));
+    }
+    text.truncate(size);
+    text
+}
+
+fn repeat(part: &[u8], size: usize) -> Vec<u8> {
+    part.iter().copied().cycle().take(size).collect()
+}

@@ -1,0 +1,38 @@
+//! Finding many patterns at once, at the speed of memory.
+//!
+//! ```text
+//!            every stride-th place                       exactly
+//! window ──▶ class: filter ─passes─▶ table ─candidates─▶ verify ──▶ spans ──▶ masked
+//!     └────▶ short: automaton ─────────────────────────────────────▲
+//! ```
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `matcher` | the interface: all patterns, and the progress of a stream |
+//! | `patterns` | the patterns in one block of memory, zeroed when dropped |
+//! | `class` | patterns of about one length, and the loop over the text |
+//! | `anchor` | which part of a pattern is looked for first |
+//! | `gram` | a few bytes as one number |
+//! | `filter` | a table of bits that nearly all text fails |
+//! | `table` | from a gram to the patterns that have it in their anchors |
+//! | `verify` | exact comparison in bounded time |
+//! | `short` | patterns too short for grams |
+//! | `spans` | the union of what was found |
+//!
+//! It is exact: nothing else is masked, and nothing is missed. Tables hold
+//! hashes of parts of patterns; they are not zeroed.
+
+mod anchor;
+mod class;
+mod filter;
+mod gram;
+mod matcher;
+mod patterns;
+mod short;
+mod spans;
+mod table;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use matcher::{Matcher, Progress, TooLarge};

@@ -1,0 +1,235 @@
+//! The matcher against an oracle that tries every pattern at every place.
+
+use super::Matcher;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+/// What is left of a text when everything that any pattern covers is masked,
+/// and how many bytes that is.
+fn oracle(patterns: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
+    let mut covered = vec![false; text.len()];
+    for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
+        for (at, place) in text.windows(pattern.len()).enumerate() {
+            if place == pattern {
+                covered[at..at + pattern.len()].fill(true);
+            }
+        }
+    }
+    let masked =
+        text.iter().zip(&covered).map(|(byte, covered)| if *covered { b'X' } else { *byte }).collect();
+    (masked, covered.iter().map(|covered| u64::from(*covered)).sum())
+}
+
+/// What the matcher makes of a text that comes in chunks, and how many bytes it says it masked.
+fn stream(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> (Vec<u8>, u64) {
+    let mut progress = matcher.start();
+    let (mut window, mut out) = (Vec::new(), Vec::new());
+    let (mut rest, mut sizes) = (text, chunks.iter().cycle());
+    loop {
+        let (chunk, others) = rest.split_at(rest.len().min(*sizes.next().unwrap_or(&usize::MAX)));
+        rest = others;
+        window.extend_from_slice(chunk);
+        let held = window.clone();
+        let released = matcher.mask(&mut progress, &mut window, rest.is_empty());
+        assert_eq!(window[released..], held[released..], "what is held back stays readable");
+        out.extend(window.drain(..released));
+        if rest.is_empty() {
+            assert!(window.is_empty(), "everything is final at the end");
+            return (out, progress.masked());
+        }
+    }
+}
+
+/// The matcher agrees with the oracle about text in chunks.
+fn agrees(patterns: &[Vec<u8>], text: &[u8], chunks: &[usize]) -> TestCaseResult {
+    let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
+    let (masked, count) = stream(&matcher, text, chunks);
+    let (expected, covered) = oracle(patterns, text);
+    prop_assert_eq!(
+        String::from_utf8_lossy(&masked),
+        String::from_utf8_lossy(&expected),
+        "patterns {:?}, text {:?}",
+        patterns.iter().map(|pattern| String::from_utf8_lossy(pattern)).collect::<Vec<_>>(),
+        String::from_utf8_lossy(text)
+    );
+    prop_assert_eq!(count, covered);
+    Ok(())
+}
+
+/// Bytes of a few letters: matches, near matches and overlaps are frequent.
+fn letters(
+    letters: &'static [u8],
+    length: impl Into<proptest::collection::SizeRange>,
+) -> impl Strategy<Value = Vec<u8>> {
+    vec(prop::sample::select(letters), length)
+}
+
+/// Sizes of chunks, also such as are smaller than any pattern.
+fn chunks() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![vec(1..8_usize, 1..5), vec(1..200_usize, 1..5), Just(vec![usize::MAX])]
+}
+
+/// A family of patterns that have much in common.
+fn family() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let base = prop_oneof![letters(b"ab", 4..60), letters(b"abcdefgh0123+/", 4..60), letters(b"a", 4..60)];
+    let change =
+        (0..5_u8, any::<prop::sample::Index>(), any::<prop::sample::Index>(), letters(b"abcz", 1..20));
+    (base, vec(change, 0..12)).prop_map(|(base, changes)| {
+        let mut family = vec![base.clone()];
+        for (kind, first, second, other) in changes {
+            let of = second.get(&family).clone();
+            let at = first.index(of.len());
+            family.push(match kind {
+                // Nested.
+                0 => of[at..].to_vec(),
+                1 => of[..=at].to_vec(),
+                // One byte apart.
+                2 => [&of[..at], &other[..1], &of[at + 1..]].concat(),
+                // A common prefix, and a common suffix.
+                3 => [&of[..at], &other[..]].concat(),
+                _ => [&other[..], &of[at..]].concat(),
+            });
+        }
+        family
+    })
+}
+
+/// A text of parts of the patterns and other bytes.
+fn text_of(patterns: Vec<Vec<u8>>) -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>)> {
+    let part = prop_oneof![
+        4 => (any::<prop::sample::Index>(), Just((0, usize::MAX))),
+        4 => (any::<prop::sample::Index>(), (0..30_usize, 0..60_usize)),
+    ];
+    let filler = letters(b"abcdefgh0123+/zX", 0..12);
+    let family = patterns.clone();
+    vec((part, filler), 0..25).prop_map(move |parts| {
+        let mut text = Vec::new();
+        for ((which, (skip, take)), filler) in parts {
+            text.extend(which.get(&family[..]).iter().skip(skip).take(take));
+            text.extend(filler);
+        }
+        (patterns.clone(), text)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn families_of_patterns_are_found((patterns, text) in family().prop_flat_map(text_of), chunks in chunks()) {
+        agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
+    fn few_letters(
+        patterns in vec(letters(b"ab", 1..24), 0..20),
+        text in letters(b"ab", 0..400),
+        chunks in chunks(),
+    ) {
+        agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
+    fn short_and_long_together(
+        patterns in vec(prop_oneof![letters(b"abc", 1..4), letters(b"abc", 4..14), letters(b"abc", 14..90)], 0..12),
+        runs in vec((prop::sample::select(&b"abc"[..]), 1..70_usize), 0..12),
+        chunks in chunks(),
+    ) {
+        let text: Vec<u8> = runs.iter().flat_map(|(byte, count)| std::iter::repeat_n(*byte, *count)).collect();
+        agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
+    fn any_bytes(
+        patterns in vec(vec(any::<u8>(), 0..40), 0..20),
+        parts in vec((any::<prop::sample::Index>(), vec(any::<u8>(), 0..20)), 0..20),
+        chunks in chunks(),
+    ) {
+        let mut text = Vec::new();
+        for (which, other) in parts {
+            if !patterns.is_empty() {
+                text.extend(which.get(&patterns[..]));
+            }
+            text.extend(other);
+        }
+        agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
+    fn runs_of_one_byte_with_flaws(
+        lengths in vec((1..300_usize, 0..4_u8), 1..8),
+        runs in vec((1..300_usize, prop::sample::select(&b"abX"[..])), 0..12),
+        chunks in chunks(),
+    ) {
+        let run = |count| vec![b'a'; count];
+        let patterns: Vec<_> = lengths
+            .into_iter()
+            .map(|(length, kind)| match kind {
+                0 => run(length),
+                1 => [run(length), b"b".to_vec()].concat(),
+                2 => [b"b".to_vec(), run(length)].concat(),
+                _ => [run(length), b"b".to_vec(), run(length)].concat(),
+            })
+            .collect();
+        let text: Vec<u8> = runs.into_iter().flat_map(|(length, flaw)| [run(length), vec![flaw]].concat()).collect();
+        agrees(&patterns, &text, &chunks)?;
+    }
+}
+
+/// A crowd: many patterns that have all but a few bytes in common.
+fn crowd(before: &str, after: &str, count: usize) -> Vec<Vec<u8>> {
+    (0..count).map(|number| format!("{before}{number:04}{after}").into_bytes()).collect()
+}
+
+#[test]
+fn crowds_are_found_one_by_one() {
+    for (before, after) in
+        [("test-password-", ""), ("", "-test-password"), ("test-pass", "word-test"), ("", "")]
+    {
+        let mut patterns = crowd(before, after, 700);
+        // Beginnings of some of them.
+        patterns.extend(crowd(before, "", 700).into_iter().map(|mut pattern| {
+            pattern.pop();
+            pattern
+        }));
+        let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
+        let text: Vec<u8> = crowd(before, after, 2000).concat();
+        let cut: Vec<u8> = crowd(before, &after[..after.len() / 2], 2000).concat();
+        for text in [text, cut] {
+            let expected = oracle(&patterns, &text);
+            assert_eq!(stream(&matcher, &text, &[usize::MAX]), expected);
+            assert_eq!(stream(&matcher, &text, &[100, 7, 1]), expected);
+        }
+    }
+}
+
+#[test]
+fn overlapping_and_nested_matches_are_masked_together() {
+    let matcher = Matcher::new(["abcdefgh", "fghijklm", "hij", "m"].map(Vec::from)).expect("few patterns");
+    assert_eq!(stream(&matcher, b"-abcdefghijklm-m-hij", &[3]).0, b"-XXXXXXXXXXXXX-X-XXX");
+    assert_eq!(stream(&matcher, b"-abcdefghijklm-m-hij", &[3]).1, 17);
+}
+
+#[test]
+fn without_patterns_nothing_is_held_back() {
+    let matcher = Matcher::new([Vec::new()]).expect("no pattern");
+    assert!(matcher.is_empty());
+    assert_eq!(matcher.mask(&mut matcher.start(), &mut [b'a'; 9], false), 9);
+}
+
+#[test]
+fn little_is_held_back_and_windows_may_be_small() {
+    let secret = vec![b's'; 20];
+    let matcher = Matcher::new([secret]).expect("one pattern");
+    let mut progress = matcher.start();
+    let mut window = vec![b'.'; 1000];
+    let released = matcher.mask(&mut progress, &mut window, false);
+    assert!((960..=981).contains(&released), "{released}");
+}
+
+#[test]
+fn nothing_is_shown() {
+    let matcher = Matcher::new([b"hunter2-hunter2".to_vec()]).expect("one pattern");
+    assert_eq!(format!("{matcher:?}"), "Matcher { .. }");
+}

@@ -1,0 +1,190 @@
+//! Exact comparison, in bounded time per byte of text.
+//!
+//! A text can be made so that long patterns nearly match at every place. Three
+//! memories keep that from being compared again and again: the union found so
+//! far, the places of the last differences, and the last match of a pattern
+//! that overlaps itself.
+
+use super::patterns::Patterns;
+use super::spans::Spans;
+use super::table::Entry;
+
+/// Places of the last differences that are kept.
+const DIFFERENCES: usize = 8;
+
+/// For shorter patterns comparing is as quick as thinking about it.
+const LONG: usize = 64;
+
+/// Compares patterns with one window.
+pub(super) struct Verifier<'a> {
+    patterns: &'a Patterns,
+    window: &'a [u8],
+    spans: &'a mut Spans,
+    differences: [usize; DIFFERENCES],
+    last: Option<Match>,
+}
+
+/// The last match of a long pattern.
+#[derive(Clone, Copy)]
+struct Match {
+    pattern: u32,
+    start: usize,
+    /// The smallest period of the pattern, once it is asked for.
+    period: Option<usize>,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn new(patterns: &'a Patterns, window: &'a [u8], spans: &'a mut Spans) -> Self {
+        Self { patterns, window, spans, differences: [usize::MAX; DIFFERENCES], last: None }
+    }
+
+    pub(super) fn window(&self) -> &'a [u8] {
+        self.window
+    }
+
+    /// Notes the pattern as found when it stands at this place.
+    pub(super) fn candidate(&mut self, pattern: u32, start: usize) {
+        let bytes = self.patterns.get(pattern);
+        let end = start + bytes.len();
+        if end > self.window.len() || self.spans.covers(start, end) {
+            return;
+        }
+        if self.stands(pattern, bytes, start) {
+            self.spans.push(start, end);
+        }
+    }
+
+    /// Notes the longest pattern found at this place of those that are given,
+    /// which are in ascending order.
+    ///
+    /// Of the patterns up to the text in that order, the last one shares the
+    /// most bytes with it, and all that stand here are its beginnings.
+    pub(super) fn longest(&mut self, of: &[Entry], start: usize, shorter: &[u32]) {
+        let text = &self.window[start..];
+        let up_to = of.partition_point(|entry| self.patterns.get(entry.pattern()) <= text);
+        let Some(last) = up_to.checked_sub(1) else { return };
+        let mut pattern = of[last].pattern();
+        let common = common_prefix(self.patterns.get(pattern), text);
+        while self.patterns.get(pattern).len() > common {
+            pattern = shorter[pattern as usize];
+            if pattern == u32::MAX {
+                return;
+            }
+        }
+        self.spans.push(start, start + self.patterns.get(pattern).len());
+    }
+
+    fn stands(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
+        let text = &self.window[start..start + bytes.len()];
+        let slot = pattern as usize % DIFFERENCES;
+        let difference = self.differences[slot].wrapping_sub(start);
+        if difference < bytes.len() && bytes[difference] != text[difference] {
+            return false;
+        }
+        let known = match self.repeats(pattern, bytes, start) {
+            Repeat::Unknown => 0,
+            Repeat::Impossible => return false,
+            Repeat::From(known) => known,
+        };
+        let common = known + common_prefix(&bytes[known..], &text[known..]);
+        if common < bytes.len() {
+            self.differences[slot] = start + common;
+            return false;
+        }
+        if bytes.len() >= LONG {
+            let period = self.last.filter(|last| last.pattern == pattern).and_then(|last| last.period);
+            self.last = Some(Match { pattern, start, period });
+        }
+        true
+    }
+
+    /// What the last match tells of the same pattern a little further on.
+    fn repeats(&mut self, pattern: u32, bytes: &[u8], start: usize) -> Repeat {
+        let Some(last) = self.last.as_mut().filter(|last| last.pattern == pattern) else {
+            return Repeat::Unknown;
+        };
+        let Some(distance) = start.checked_sub(last.start).filter(|distance| *distance < bytes.len()) else {
+            return Repeat::Unknown;
+        };
+        let period = *last.period.get_or_insert_with(|| smallest_period(bytes));
+        // Two periods that fit into the pattern together are multiples of the smallest one
+        // (theorem of Fine and Wilf).
+        if distance + period > bytes.len() {
+            Repeat::Unknown
+        } else if distance.is_multiple_of(period) {
+            Repeat::From(bytes.len() - distance)
+        } else {
+            Repeat::Impossible
+        }
+    }
+}
+
+enum Repeat {
+    Unknown,
+    /// It cannot overlap itself at this distance.
+    Impossible,
+    /// So many bytes are equal.
+    From(usize),
+}
+
+/// How many bytes are equal at the front.
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (a_words, a_rest) = a.as_chunks::<8>();
+    let (b_words, b_rest) = b.as_chunks::<8>();
+    let words = a_words.len().min(b_words.len());
+    for (index, (a, b)) in a_words.iter().zip(b_words).enumerate() {
+        let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if difference != 0 {
+            return index * 8 + difference.trailing_zeros() as usize / 8;
+        }
+    }
+    let (a_rest, b_rest) =
+        if a_words.len() == b_words.len() { (a_rest, b_rest) } else { (&a[words * 8..], &b[words * 8..]) };
+    words * 8 + a_rest.iter().zip(b_rest).take_while(|(a, b)| a == b).count()
+}
+
+/// The smallest distance at which the bytes agree with themselves (Knuth,
+/// Morris and Pratt).
+fn smallest_period(bytes: &[u8]) -> usize {
+    // The longest proper beginning that is also an end, for each beginning.
+    let mut borders = vec![0; bytes.len()];
+    let mut border = 0;
+    for index in 1..bytes.len() {
+        while border > 0 && bytes[border] != bytes[index] {
+            border = borders[border - 1];
+        }
+        if bytes[border] == bytes[index] {
+            border += 1;
+        }
+        borders[index] = border;
+    }
+    bytes.len() - border
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn agrees(bytes: &[u8], period: usize) -> bool {
+        bytes[period..] == bytes[..bytes.len() - period]
+    }
+
+    proptest! {
+        #[test]
+        fn a_period_is_the_smallest_one(bytes in proptest::collection::vec(0..2_u8, 1..40)) {
+            let period = smallest_period(&bytes);
+            prop_assert!(agrees(&bytes, period));
+            prop_assert!((1..period).all(|smaller| !agrees(&bytes, smaller)));
+        }
+
+        #[test]
+        fn a_common_prefix_ends_at_the_first_difference(
+            a in proptest::collection::vec(0..2_u8, 0..40), b in proptest::collection::vec(0..2_u8, 0..40), cut in 0..60_usize,
+        ) {
+            let a = [&b[..cut.min(b.len())], &a[..]].concat();
+            let expected = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+            prop_assert_eq!(common_prefix(&a, &b), expected);
+        }
+    }
+}
