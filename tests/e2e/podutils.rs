@@ -186,6 +186,7 @@ fn a_store_that_never_answers_ends_with_the_pods_grace_period() {
     let ended = running.wait();
     ended.expect_code(130);
     assert!(ended.stderr.contains("ABORTED"), "{}", ended.stderr);
+    assert!(ended.took < std::time::Duration::from_secs(45), "{ended:#?}");
     let pods = desk.pods();
     assert_eq!(pods.len(), 1, "{}", ended.stderr);
     assert!(read(&pods[0].join("logs/process-log.txt")).contains("ready"));

@@ -19,7 +19,7 @@ const MAX_OBJECTS: usize = 20;
 const MAX_COMPLAINTS: usize = 5;
 
 /// A store that has just taken everything answers sooner.
-const READ_BACK_PATIENCE: Duration = Duration::from_secs(30);
+const READ_BACK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Enough of the end of sidecar's records to find its last complaints.
 const RECORDS_TAIL: u64 = 64 * 1024;
