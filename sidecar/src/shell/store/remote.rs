@@ -3,7 +3,7 @@
 use super::failure::{Failure, judge};
 use super::http::observed;
 use super::{Pending, StoreError, Version};
-use crate::shell::transfer::{Condition, UploadError};
+use crate::shell::transfer::{Buffers, Condition, UploadError};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,8 +12,9 @@ use object_store::{
     Attribute, Attributes, HeaderValue, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
 };
-use std::sync::Arc;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Both S3 and GCS refuse longer keys
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>,
@@ -43,15 +44,33 @@ pub(in crate::shell) struct Remote {
     prefix: String,
     conditional: AtomicBool,
     pending: Pending,
+    buffers: Mutex<Weak<Buffers>>,
 }
 
 impl Remote {
     pub(super) fn new(store: Arc<dyn ObjectStore>, dialect: Dialect, prefix: &str, pending: Pending) -> Self {
-        Self { store, dialect, prefix: prefix.to_owned(), conditional: AtomicBool::new(true), pending }
+        Self {
+            store,
+            dialect,
+            prefix: prefix.to_owned(),
+            conditional: AtomicBool::new(true),
+            pending,
+            buffers: Mutex::default(),
+        }
     }
 
     pub(super) fn conditional_writes(&self) -> bool {
         self.conditional.load(Ordering::Relaxed)
+    }
+
+    /// Memory for parts, shared by all attempts under way.
+    pub(in crate::shell) fn buffers(&self) -> Arc<Buffers> {
+        let mut shared = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let fresh = Arc::new(Buffers::default());
+            *shared = Arc::downgrade(&fresh);
+            fresh
+        })
     }
 
     /// Stores a small object in one request.
@@ -86,7 +105,7 @@ impl Remote {
         mode: PutMode,
     ) -> Result<Option<Version>, Failure> {
         let replaces = matches!(mode, PutMode::Update(_));
-        let options = PutOptions { mode, attributes: attributes(properties), ..PutOptions::default() };
+        let options = PutOptions { mode, attributes: self.attributes(properties), ..PutOptions::default() };
         let (result, last) =
             observed(None, self.store.put_opts(path, PutPayload::from_bytes(content), options)).await;
         match result {
@@ -111,11 +130,29 @@ impl Remote {
         condition: &Condition,
     ) -> Result<Multipart, UploadError> {
         let path = self.path(key)?;
-        let options = PutMultipartOptions { attributes: attributes(properties), ..Default::default() };
+        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() };
         let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
         let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
         let header = if self.conditional_writes() { self.completion_header(condition) } else { None };
         Ok(Multipart { upload: Some(upload), header, pending: self.pending.clone() })
+    }
+
+    fn attributes(&self, properties: &Properties) -> Attributes {
+        let mut attributes = Attributes::new();
+        if !properties.content_type.is_empty() {
+            attributes.insert(Attribute::ContentType, properties.content_type.clone().into());
+        }
+        if let Some(encoding) = properties.content_encoding {
+            attributes.insert(Attribute::ContentEncoding, encoding.into());
+        }
+        for (name, value) in &properties.metadata {
+            let (name, value) = match self.dialect {
+                Dialect::Gcs => (name.clone(), value.clone()),
+                Dialect::S3 => (path_escaped(&name.to_lowercase()), path_escaped(value)),
+            };
+            attributes.insert(Attribute::Metadata(name.into()), value.into());
+        }
+        attributes
     }
 
     fn completion_header(&self, condition: &Condition) -> Option<(&'static str, HeaderValue)> {
@@ -180,6 +217,19 @@ impl Remote {
     }
 }
 
+/// As Go's `url.PathEscape`, which upstream's S3 client applies to metadata (U-72).
+fn path_escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~$&+=:@".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+        escaped
+    })
+}
+
 /// A put that meets no bucket says "not found" like a get that meets no object.
 fn bucket_missing(failure: Failure) -> Failure {
     match failure {
@@ -197,20 +247,6 @@ fn mode(condition: &Condition) -> PutMode {
             version: version.generation.clone(),
         }),
     }
-}
-
-fn attributes(properties: &Properties) -> Attributes {
-    let mut attributes = Attributes::new();
-    if !properties.content_type.is_empty() {
-        attributes.insert(Attribute::ContentType, properties.content_type.clone().into());
-    }
-    if let Some(encoding) = properties.content_encoding {
-        attributes.insert(Attribute::ContentEncoding, encoding.into());
-    }
-    for (name, value) in &properties.metadata {
-        attributes.insert(Attribute::Metadata(name.clone().into()), value.clone().into());
-    }
-    attributes
 }
 
 fn version(result: PutResult) -> Option<Version> {
@@ -293,5 +329,16 @@ async fn abort(upload: &mut dyn MultipartUpload) {
     if let Err(error) = upload.abort().await {
         let error = super::failure::one_line(&error.to_string());
         tracing::debug!(error, "A multipart upload could not be aborted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_escaped_as_upstream_does_on_s3() {
+        assert_eq!(path_escaped("gs://bucket/a b"), "gs:%2F%2Fbucket%2Fa%20b");
+        assert_eq!(path_escaped("x-goog-meta-link"), "x-goog-meta-link");
     }
 }

@@ -1,11 +1,14 @@
 //! One attempt to store one object.
 
+mod buffers;
 mod censoring;
 mod files;
 mod parts;
 mod pump;
 #[cfg(test)]
 mod tests;
+
+pub(in crate::shell) use buffers::Buffers;
 
 use super::source::{Source, Stamp};
 use super::store::{Backend, Store, Version};

@@ -6,6 +6,7 @@
 //!   └────────────── waits for a permit before it begins a part
 //! ```
 
+use super::buffers::{Buffer, Buffers};
 use super::pump::{Head, PumpError, Sink, Sums, pump};
 use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// Stores allow so many parts of one object
@@ -35,7 +36,7 @@ pub(super) async fn store(
     let (sender, mut parts) = mpsc::channel(1);
     let permits = Arc::new(Semaphore::new(limits.parts_in_memory.max(1)));
     let _closing = CloseOnDrop(Arc::clone(&permits));
-    let sink = PartSink::new(sender, permits, limits.part_bytes);
+    let sink = PartSink::new(sender, permits, remote.buffers(), limits.part_bytes);
     let thread = start(upload.clone(), censor.cloned(), sink);
     let Some(first) = parts.recv().await else {
         return Err(match finished(thread).await {
@@ -73,13 +74,8 @@ async fn send(
     let mut under_way = FuturesUnordered::new();
     let mut next = Some(first);
     loop {
-        if let Some(Part { bytes, permit, .. }) = next.take() {
-            let part = multipart.put_part(bytes);
-            under_way.push(async move {
-                let result = part.await;
-                drop(permit);
-                result
-            });
+        if let Some(part) = next.take() {
+            under_way.push(multipart.put_part(part.bytes));
         }
         tokio::select! {
             part = parts.recv(), if under_way.len() < limits.parts_in_memory => match part {
@@ -117,7 +113,6 @@ struct Part {
     head: Head,
     bytes: Bytes,
     last: bool,
-    permit: OwnedSemaphorePermit,
 }
 
 /// Collects bytes into parts.
@@ -125,37 +120,43 @@ struct PartSink {
     runtime: Handle,
     sender: mpsc::Sender<Part>,
     permits: Arc<Semaphore>,
+    buffers: Arc<Buffers>,
     part_bytes: usize,
     /// Bytes still to come, as far as known.
     expected: u64,
     head: Option<Head>,
-    filling: Option<(Vec<u8>, OwnedSemaphorePermit)>,
+    filling: Option<Buffer>,
 }
 
 impl PartSink {
-    fn new(sender: mpsc::Sender<Part>, permits: Arc<Semaphore>, part_bytes: usize) -> Self {
+    fn new(
+        sender: mpsc::Sender<Part>,
+        permits: Arc<Semaphore>,
+        buffers: Arc<Buffers>,
+        part_bytes: usize,
+    ) -> Self {
         let runtime = Handle::current();
-        Self { runtime, sender, permits, part_bytes, expected: 0, head: None, filling: None }
+        Self { runtime, sender, permits, buffers, part_bytes, expected: 0, head: None, filling: None }
     }
 
     /// The part to append to; a full one is sent first.
     fn part(&mut self) -> Result<&mut Vec<u8>, UploadError> {
-        if self.filling.as_ref().is_some_and(|(bytes, _)| bytes.len() >= self.part_bytes) {
+        if self.filling.as_ref().is_some_and(|part| part.bytes.len() >= self.part_bytes) {
             self.send(false)?;
         }
         if self.filling.is_none() {
             let permit = self.runtime.block_on(Arc::clone(&self.permits).acquire_owned());
             let capacity = self.part_bytes.min(usize::try_from(self.expected).unwrap_or(usize::MAX));
-            self.filling = Some((Vec::with_capacity(capacity), permit.map_err(|_| gave_up())?));
+            self.filling = Some(self.buffers.take(capacity, permit.map_err(|_| gave_up())?));
         }
-        self.filling.as_mut().map(|(bytes, _)| bytes).ok_or_else(gave_up)
+        self.filling.as_mut().map(|part| &mut part.bytes).ok_or_else(gave_up)
     }
 
     fn send(&mut self, last: bool) -> Result<(), UploadError> {
-        let (Some(head), Some((bytes, permit))) = (&self.head, self.filling.take()) else {
+        let (Some(head), Some(filled)) = (&self.head, self.filling.take()) else {
             return Ok(());
         };
-        let part = Part { head: head.clone(), bytes: bytes.into(), last, permit };
+        let part = Part { head: head.clone(), bytes: filled.freeze(), last };
         self.sender.blocking_send(part).map_err(|_| gave_up())
     }
 

@@ -1,0 +1,64 @@
+//! Memory for parts, used again instead of freed and asked for anew.
+//!
+//! Blocks of several megabytes that come and go on several threads leave an
+//! allocator with more memory than is in use. The blocks here go from part to
+//! part, and are freed when no attempt is under way.
+
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Smaller blocks are left to the allocator.
+const LEAST_BYTES: usize = 256 * 1024;
+
+/// Blocks that wait for another part. Attempts of one store share them.
+#[derive(Debug, Default)]
+pub(in crate::shell) struct Buffers {
+    free: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    /// An empty block with at least this capacity.
+    pub(super) fn take(self: &Arc<Self>, capacity: usize, permit: OwnedSemaphorePermit) -> Buffer {
+        let bytes = if capacity < LEAST_BYTES { None } else { self.reuse(capacity) };
+        let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
+        Buffer { bytes, home: Arc::clone(self), _permit: permit }
+    }
+
+    fn reuse(&self, capacity: usize) -> Option<Vec<u8>> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = free.iter().position(|block| block.capacity() >= capacity)?;
+        Some(free.swap_remove(at))
+    }
+}
+
+/// A block with the right to be in memory.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) bytes: Vec<u8>,
+    home: Arc<Buffers>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Buffer {
+    /// The content for sending; the block goes home when the last copy is dropped.
+    pub(super) fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.capacity() >= LEAST_BYTES {
+            bytes.clear();
+            self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        }
+    }
+}
