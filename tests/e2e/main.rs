@@ -2,6 +2,7 @@
 
 mod containers;
 mod entrypoint;
+mod entrypoint_faults;
 mod entrypoint_tree;
 mod job;
 mod mistakes;

@@ -7,6 +7,7 @@ mod files;
 mod live;
 mod log;
 mod output;
+mod perform;
 mod previous;
 pub(crate) mod records;
 mod signals;

@@ -1,0 +1,117 @@
+//! One test for each rule; the interleavings are the explorer's.
+
+mod ending;
+mod starting;
+mod telling;
+
+use super::*;
+use common::report::{ChildEnd, Origin, Reason};
+
+fn policy() -> Policy {
+    Policy {
+        timeout: GoDuration::from_secs(7200),
+        grace_period: GoDuration::from_secs(15),
+        await_previous: false,
+        escalation: Vec::new(),
+        leftovers: Leftovers::End,
+        signal_scope: SignalScope::Child,
+        propagate_error_code: false,
+        always_zero: false,
+    }
+}
+
+/// A machine and everything it asked for since the last look.
+struct Run {
+    policy: Policy,
+    state: State,
+    effects: Vec<Effect>,
+}
+
+impl Run {
+    fn prepared(policy: Policy) -> Self {
+        let Step { state, .. } = begin();
+        let mut run = Self { policy, state, effects: Vec::new() };
+        run.on(Event::Setup(Setup::Prepared));
+        run
+    }
+
+    fn running(policy: Policy) -> Self {
+        let mut run = Self::prepared(policy);
+        run.on(Event::Setup(Setup::Spawned));
+        run.effects.clear();
+        run
+    }
+
+    /// Lets something happen; answers what the machine asked for.
+    fn on(&mut self, event: Event) -> Vec<Effect> {
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let Step { state, effects } = step(&self.policy, state, event);
+        self.state = state;
+        self.effects.extend(effects.iter().cloned());
+        effects
+    }
+
+    fn all(&mut self, events: &[Event]) {
+        for event in events {
+            self.on(event.clone());
+        }
+    }
+
+    /// The signals sent since the last look, with their targets.
+    fn sent(&mut self) -> Vec<(Signal, Target)> {
+        let effects = std::mem::take(&mut self.effects);
+        let mut sent = Vec::new();
+        for effect in effects {
+            if let Effect::Signal { signal, to, .. } = effect {
+                sent.push((signal, to));
+            }
+        }
+        sent
+    }
+
+    fn marked(&self) -> (Verdict, Tally) {
+        for effect in self.effects.iter().rev() {
+            if let Effect::Mark(verdict, tally) = effect {
+                return (verdict.clone(), *tally);
+            }
+        }
+        panic!("the marker was not asked for: {:?}", self.effects);
+    }
+
+    fn verdict(&self) -> Verdict {
+        self.marked().0
+    }
+
+    fn tally(&self) -> Tally {
+        self.marked().1
+    }
+
+    fn recorded(&self, record: &Record) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Record(other) if other == record))
+    }
+}
+
+fn exited(code: i32) -> Event {
+    Event::Tree(Tree::ChildEnded(ChildEnd::ExitCode(code)))
+}
+
+fn died(signal: Signal) -> Event {
+    Event::Tree(Tree::ChildEnded(ChildEnd::Signal(signal)))
+}
+
+fn children(processes: &[(i32, bool)]) -> Event {
+    let process = |(pid, filter): &(i32, bool)| Process { pid: Pid(*pid), filter: *filter, in_group: true };
+    Event::Tree(Tree::Children(processes.iter().map(process).collect()))
+}
+
+const GONE: Event = Event::Tree(Tree::Gone);
+const CLOSED: Event = Event::Output(Output::Closed);
+const GRACE: GoDuration = GoDuration::from_secs(15);
+
+const fn fired(timer: Timer) -> Event {
+    Event::Fired(timer)
+}
+
+fn to(pid: i32) -> Target {
+    Target::Process(Pid(pid))
+}

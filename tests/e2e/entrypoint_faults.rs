@@ -1,0 +1,325 @@
+//! entrypoint when the world around it breaks: full and vanished volumes, a
+//! stdout that nobody reads, files deleted underneath.
+
+use common::marker;
+use common::signal::Signal;
+use harness::bins;
+use harness::pod::{Entry, Pod};
+use harness::process::{self, Ended};
+use harness::wait;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
+
+/// A pod whose log volume is a tmpfs of its own, in a mount namespace; `None`
+/// where that is not permitted.
+struct SmallVolume {
+    pod: Pod,
+    entry: Entry,
+}
+
+impl SmallVolume {
+    fn new() -> Option<Self> {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "sh", "-c", "mount -t tmpfs none /mnt"]);
+        let permitted = unshare.output().is_ok_and(|output| output.status.success());
+        permitted.then(|| {
+            let pod = Pod::new();
+            let entry = pod.entry("test");
+            Self { pod, entry }
+        })
+    }
+
+    /// Runs entrypoint on a volume of `size` bytes after the shell commands
+    /// `before`; the volume's files are copied to the real log directory at the end.
+    fn run(&self, size: &str, before: &str, args: &[&str], options: Value) -> Ended {
+        let mut own = json!({"artifact_dir": "", "supervision": {"termination_message_path": ""}});
+        harness::pod::overlay(&mut own, options);
+        let options = self.pod.entrypoint_options(&self.entry, args, own);
+        let script = format!(
+            "mount -t tmpfs -o size={size} none '{logs}' && cd '{logs}' && {{ {before}; }} \
+             && ENTRYPOINT_OPTIONS=\"$OPTIONS\" \"$0\"; code=$?; \
+             cp -a '{logs}'/. '{copy}'; exit $code",
+            logs = self.pod.logs().display(),
+            copy = self.pod.path("copy").display(),
+        );
+        fs::create_dir_all(self.pod.path("copy")).expect("made");
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]).arg(bins::program("entrypoint"));
+        command.env("OPTIONS", options.to_string());
+        process::run(self.pod.tree(), &mut command)
+    }
+
+    /// The entry's files as they were at the end.
+    fn copied(&self) -> Entry {
+        let copy = self.pod.path("copy");
+        Entry { log: copy.join("test-log.txt"), marker: copy.join("test-marker.txt"), ..self.entry.clone() }
+    }
+}
+
+macro_rules! small_volume {
+    () => {
+        match SmallVolume::new() {
+            Some(volume) => volume,
+            None => harness::skip!("mounting a tmpfs is not permitted here"),
+        }
+    };
+}
+
+#[test]
+fn a_volume_that_is_full_before_the_start_is_127_and_said() {
+    let volume = small_volume!();
+    let fill = "cat /dev/zero > filler 2>/dev/null; true";
+    let ended = volume.run("64k", fill, &["echo", "x"], json!({"grace_period": "1500ms"}));
+    ended.expect_code(127);
+    assert!(ended.stderr.contains("no space left on device"), "{ended:#?}");
+    assert_eq!(volume.copied().code(), None);
+}
+
+#[test]
+fn a_volume_that_is_full_before_the_start_but_not_for_ever_gets_its_marker() {
+    let volume = small_volume!();
+    let fill = "cat /dev/zero > filler 2>/dev/null; (sleep 2; rm filler) & true";
+    let ended = volume.run("64k", fill, &["echo", "x"], json!({"grace_period": "30s"}));
+    ended.expect_code(127);
+    assert_eq!(volume.copied().code().as_deref(), Some("127"), "{ended:#?}");
+}
+
+#[test]
+fn i_2_marker_and_report_appear_on_a_volume_that_the_job_filled() {
+    let volume = small_volume!();
+    let script = format!("{HOSTILE} flood 1000000; exit 3");
+    let ended = volume.run("300k", ":", &["sh", "-c", &script], json!({}));
+    ended.expect_code(3);
+    // Live output goes on while the log has no room.
+    assert!(ended.stdout.len() >= 1_000_000, "{}", ended.stdout.len());
+    let entry = volume.copied();
+    assert_eq!(entry.code().as_deref(), Some("3"));
+    let (report, log) = (entry.report(), fs::read(&entry.log).expect("a log"));
+    let dropped = report["output"]["dropped_bytes"].as_u64().expect("a number");
+    assert_eq!(report["output"]["child_bytes"], 1_000_000, "{report}");
+    assert_eq!(report["output"]["log_bytes"], log.len(), "{report}");
+    assert_eq!(dropped + log.len() as u64, 1_000_000, "{report}");
+    assert!(ended.stdout.contains("bytes of the output could not be written"), "{report}");
+}
+
+#[test]
+fn writing_goes_on_when_there_is_room_again() {
+    let volume = small_volume!();
+    let script = "cat /dev/zero > filler 2>/dev/null; echo lost; sleep 0.5; rm filler; echo kept";
+    let ended = volume.run("300k", ":", &["sh", "-c", script], json!({}));
+    ended.expect_code(0);
+    let entry = volume.copied();
+    let log = entry.log_text();
+    assert!(log.contains("kept\n"), "{log:?}");
+    assert!(log.contains("bytes of the output could not be written to the process log"), "{log:?}");
+    assert_eq!(entry.report()["output"]["dropped_bytes"], 5, "{log:?}");
+    assert!(ended.stdout.contains("lost\n"), "{ended:#?}");
+}
+
+#[test]
+fn a_read_only_marker_directory_is_127_and_said() {
+    let volume = small_volume!();
+    let ended = volume.run("1m", "mount -o remount,ro .", &["echo", "x"], json!({"grace_period": "1s"}));
+    ended.expect_code(127);
+    assert!(ended.stderr.contains("read-only file system"), "{ended:#?}");
+}
+
+#[test]
+fn e_42_a_marker_directory_that_vanished_for_good_is_127_even_with_always_zero() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let markers = pod.path("markers");
+    fs::create_dir(&markers).expect("made");
+    let script = format!("rm -r {0}; echo in the way > {0}", markers.display());
+    let options = json!({
+        "marker_file": markers.join("marker"), "grace_period": "1s", "always_zero": true,
+    });
+    let ended = pod.entrypoint(&entry, &["sh", "-c", &script], options).wait();
+    ended.expect_code(127);
+    assert_eq!(ended.stdout.matches("Error writing exit code to marker file").count(), 1, "{ended:#?}");
+}
+
+#[test]
+fn a_deleted_log_is_put_back() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let script = format!("echo one; sleep 0.2; rm {}; echo two", entry.log.display());
+    pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(0);
+    assert_eq!(entry.log_text(), "one\ntwo\n");
+    assert_eq!(entry.report()["output"]["log_bytes"], 8);
+}
+
+#[test]
+fn a_job_that_deletes_its_whole_log_folder_still_has_its_result() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let script = format!("echo one; sleep 0.2; rm -r {}; echo two; exit 5", pod.logs().display());
+    pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(5);
+    assert_eq!(entry.code().as_deref(), Some("5"));
+    assert_eq!(entry.log_text(), "one\ntwo\n");
+    assert_eq!(entry.report()["code"], 5);
+}
+
+#[test]
+fn a_forged_marker_and_report_do_not_stay() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (marker, report) = (entry.marker.display(), marker::report_path(&entry.marker));
+    let script = format!("echo 0 > {marker}; echo '{{}}' > {}; exit 5", report.display());
+    pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(5);
+    assert_eq!(entry.code().as_deref(), Some("5"));
+    assert_eq!(entry.report()["code"], 5);
+}
+
+#[test]
+fn a_closed_stdout_does_not_end_the_job() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = pod.entrypoint_command(&entry, &[HOSTILE, "flood", "1000000"], json!({}));
+    let running = process::start_with(pod.tree(), &mut command, Stdio::from(writer), Stdio::piped());
+    drop(command);
+    running.wait().expect_code(0);
+    let report = entry.report();
+    assert_eq!(entry.log_text().len(), 1_000_000);
+    assert_eq!(report["output"]["live_dropped_bytes"], 1_000_000, "{report}");
+    assert_eq!(report["output"]["dropped_bytes"], 0, "{report}");
+}
+
+#[test]
+fn without_any_stdout_the_log_is_complete() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let options = pod.entrypoint_options(&entry, &[HOSTILE, "flood", "1000000"], json!({}));
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" >&- 2>&-"]).arg(bins::program("entrypoint"));
+    command.env("ENTRYPOINT_OPTIONS", options.to_string());
+    process::run(pod.tree(), &mut command).expect_code(0);
+    assert_eq!(entry.log_text().len(), 1_000_000);
+}
+
+#[test]
+fn a_stuck_reader_of_stdout_does_not_stop_the_job_and_may_come_back() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let go = pod.path("go");
+    let script =
+        format!("{HOSTILE} flood 1000000; until [ -e {} ]; do sleep 0.05; done; echo after", go.display());
+    let mut command = pod.entrypoint_command(&entry, &["sh", "-c", &script], json!({}));
+    let running = process::start_with(pod.tree(), &mut command, Stdio::from(writer), Stdio::piped());
+    drop(command);
+    wait::until("the whole log", || (entry.log_text().len() >= 1_000_000).then_some(()));
+    let text = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text).map(|_| text)
+    });
+    entry.until_log("Live output goes on");
+    fs::write(&go, "").expect("written");
+    let ended = running.wait();
+    ended.expect_code(0);
+    let report = entry.report();
+    let text = text.join().expect("no panic").expect("read");
+    assert!(String::from_utf8_lossy(&text).contains("after\n"), "live output resumed");
+    let dropped = report["output"]["live_dropped_bytes"].as_u64().expect("a number");
+    assert!(dropped > 0 && dropped < 1_000_000, "{report}");
+    assert_eq!(report["output"]["dropped_bytes"], 0, "{report}");
+}
+
+#[test]
+fn a_slow_reader_gets_everything() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (mut reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = pod.entrypoint_command(&entry, &[HOSTILE, "flood", "1000000"], json!({}));
+    let running = process::start_with(pod.tree(), &mut command, Stdio::from(writer), Stdio::piped());
+    drop(command);
+    let mut total = 0;
+    let mut buffer = vec![0; 20_000];
+    loop {
+        match reader.read(&mut buffer).expect("read") {
+            0 => break,
+            count => total += count,
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.wait().expect_code(0);
+    assert_eq!(total, 1_000_000);
+    assert_eq!(entry.report()["output"]["live_dropped_bytes"], 0);
+}
+
+#[test]
+fn stdout_may_be_a_file_or_a_socket() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let file = fs::File::create(pod.path("stdout")).expect("made");
+    let mut command = pod.entrypoint_command(&entry, &[HOSTILE, "flood", "500000"], json!({}));
+    process::start_with(pod.tree(), &mut command, Stdio::from(file), Stdio::piped()).wait().expect_code(0);
+    assert_eq!(fs::metadata(pod.path("stdout")).expect("there").len(), 500_000);
+
+    let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().expect("sockets");
+    let theirs = Stdio::from(std::os::fd::OwnedFd::from(theirs));
+    let mut command = pod.entrypoint_command(&entry, &[HOSTILE, "flood", "500000"], json!({}));
+    let running = process::start_with(pod.tree(), &mut command, theirs, Stdio::piped());
+    drop(command);
+    let mut text = Vec::new();
+    ours.read_to_end(&mut text).expect("read");
+    running.wait().expect_code(0);
+    assert_eq!(text.len(), 500_000);
+}
+
+#[test]
+fn the_stdout_that_is_inherited_stays_blocking() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = pod.entrypoint_command(&entry, &["echo", "x"], json!({}));
+    let ours = writer.try_clone().expect("shared");
+    process::start_with(pod.tree(), &mut command, Stdio::from(writer), Stdio::piped()).wait().expect_code(0);
+    let flags = rustix::fs::fcntl_getfl(&ours).expect("flags");
+    assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK));
+    drop(reader);
+}
+
+#[test]
+fn an_unwritable_lock_is_127() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    // A directory in its place cannot be removed like a file.
+    fs::create_dir(marker::lock_path(&entry.marker)).expect("made");
+    let ended = pod.entrypoint(&entry, &["true"], json!({"grace_period": "1s"})).wait();
+    ended.expect_code(127);
+    assert!(ended.stderr.contains("could not take the lock"), "{ended:#?}");
+    assert_eq!(entry.code().as_deref(), Some("127"));
+}
+
+#[test]
+fn a_signal_in_every_state_leaves_a_marker() {
+    // At times that fall before, into and after every state of a short job.
+    for delay in 0..40_u64 {
+        let pod = Pod::new();
+        let entry = pod.entry("test");
+        let running = pod.entrypoint(&entry, &["sh", "-c", "sleep 0.02"], json!({"grace_period": "5s"}));
+        std::thread::sleep(Duration::from_millis(delay));
+        let mut running = running;
+        if !running.has_ended() {
+            running.signal(Signal::TERM);
+        }
+        let ended = running.wait();
+        match ended.exit {
+            // The first instruction of main may not have been reached yet.
+            process::Exit::Signal(Signal::TERM) => assert_eq!(entry.code(), None, "{ended:#?}"),
+            process::Exit::Code(code) => {
+                assert!(code == 0 || code == 130, "{ended:#?}");
+                assert_eq!(entry.code(), Some(code.to_string()), "{ended:#?}");
+            }
+            process::Exit::Signal(_) => panic!("{ended:#?}"),
+        }
+    }
+}
