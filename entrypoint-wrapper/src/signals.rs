@@ -6,6 +6,7 @@
 //! number goes first, the order in which the kernel delivers them.
 
 use common::signal::Signal;
+use nix::sys::signal::SigSet;
 use signal_hook::low_level::pipe;
 use std::future::poll_fn;
 use std::io::{self, PipeReader};
@@ -37,9 +38,19 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Installs the handlers.
+    ///
+    /// Meanwhile the signals are blocked: one that came after the handler is
+    /// installed and before it knows its pipe would be lost.
     pub(crate) fn catch() -> io::Result<Self> {
+        let numbers = FORWARDED.into_iter().map(|signal| nix::sys::signal::Signal::try_from(signal.as_raw()));
+        let blocked = numbers.collect::<nix::Result<SigSet>>()?;
+        blocked.thread_block()?;
         let forwarded = FORWARDED.into_iter().map(|signal| Ok((signal, caught(signal)?)));
-        Ok(Self { forwarded: forwarded.collect::<io::Result<_>>()?, children: caught(Signal::CHLD)? })
+        let caught =
+            Self { forwarded: forwarded.collect::<io::Result<_>>()?, children: caught(Signal::CHLD)? };
+        // Also when whoever started us had them blocked.
+        blocked.thread_unblock()?;
+        Ok(caught)
     }
 
     /// Takes the pipes into the running tokio runtime.

@@ -205,14 +205,3 @@ fn flags_by_gos_rules() {
     process::run(&tree, &mut wrapper(&[])).expect_code(1);
     process::run(&tree, &mut wrapper(&["--", "sh", "-c", "exit 6"])).expect_code(6);
 }
-
-#[test]
-fn ci_operators_mode_is_refused_before_anything_runs() {
-    let tree = Tree::new();
-    for variable in ["SHARED_DIR", "JOB_NAME_SAFE"] {
-        let ended = process::run(&tree, wrapper(&["echo", "ran"]).env(variable, "x"));
-        ended.expect_code(1);
-        assert!(ended.only_line().contains(variable), "{ended:?}");
-        assert_eq!(ended.stdout, "");
-    }
-}

@@ -99,19 +99,22 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 fn is_bad_certificate(error: &reqwest::Error) -> bool {
-    let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let rustls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if matches!(
-            rustls.or_else(|| error.downcast_ref()),
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-        ) {
-            return true;
-        }
-        source = error.source();
+    matches!(
+        error.source().and_then(tls_error),
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+    )
+}
+
+/// What rustls said, wherever it is wrapped. An I/O error hides what it holds
+/// from its own `source`.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
     }
-    false
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => tls_error(inner),
+        None => error.source().and_then(tls_error),
+    }
 }
 
 #[cfg(test)]

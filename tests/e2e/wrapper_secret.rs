@@ -1,0 +1,419 @@
+//! entrypoint-wrapper and the API server: the early upload, the final update, and
+//! what can go wrong with them.
+
+use crate::wrapper_pod::{StepPod, TEST0, printed};
+use common::signal::Signal;
+use harness::api_server::{Answer, ApiServer, TOKEN};
+use harness::process::Ended;
+use harness::{skip, wait};
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+/// Long enough for what the server is scripted to do, short enough for a test.
+const SHORT: &str = "--update-timeout=2s";
+
+/// A step of `args` with an update at `server`, to its end.
+#[track_caller]
+fn step(pod: &StepPod, server: &ApiServer, args: &[&str]) -> Ended {
+    pod.run(pod.command_at(server, args))
+}
+
+/// The bodies of all requests so far.
+fn bodies(server: &ApiServer) -> Vec<String> {
+    server.seen().into_iter().map(|seen| seen.body).collect()
+}
+
+/// S0 without the newline that a dry run adds.
+fn test0() -> String {
+    printed(&[TEST0]).trim_end().to_owned()
+}
+
+#[test]
+fn w_93_the_secret_is_replaced_as_a_whole_after_the_command() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let script = "echo new >$SHARED_DIR/new; rm $SHARED_DIR/test0.txt";
+    let ended = step(&pod, &server, &["sh", "-c", script]);
+    ended.expect_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(
+        (seen[0].method.as_str(), seen[0].path.as_str()),
+        ("PUT", "/api/v1/namespaces/test/secrets/test")
+    );
+    assert_eq!(seen[0].authorization, format!("Bearer {TOKEN}"));
+    assert_eq!(seen[0].content_type, "application/json");
+    assert_eq!(format!("{}\n", seen[0].body), printed(&[("new", "bmV3Cg==")]));
+}
+
+#[test]
+fn w_10_and_w_99_modes_without_an_update_send_nothing() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    for mode in ["--mode=skip-kubeconfig", "--mode=observer"] {
+        let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; sleep 1.5; exit 6"#;
+        step(&pod, &server, &[mode, "sh", "-c", script]).expect_code(6);
+    }
+    assert_eq!(bodies(&server), [""; 0]);
+}
+
+#[test]
+fn w_98_a_failed_command_keeps_its_code_and_the_secret_is_written() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let ended = step(&pod, &server, &["sh", "-c", "exit 7"]);
+    ended.expect_code(7);
+    assert_eq!(ended.stderr, "error: command failed: exit status 7\n");
+    step(&pod, &server, &["sh", "-c", "kill -9 $$"]).expect_code(137);
+    assert_eq!(bodies(&server), [test0(), test0()]);
+}
+
+#[test]
+fn w_28_a_command_that_cannot_start_is_1_and_the_secret_is_written() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let ended = step(&pod, &server, &["/no/such/program"]);
+    ended.expect_code(1);
+    assert!(ended.only_line().starts_with("error: could not start /no/such/program"), "{ended:?}");
+    assert_eq!(bodies(&server), [test0()]);
+}
+
+#[test]
+fn w_90_a_directory_that_was_removed_writes_nothing() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    step(&pod, &server, &["sh", "-c", "rm -r $SHARED_DIR"]).expect_code(0);
+    assert_eq!(bodies(&server), [""; 0]);
+}
+
+#[test]
+fn refusals_are_final_and_told_in_one_line() {
+    let forbidden = "secrets \"test\" is forbidden: User \"system:serviceaccount:test:default\" cannot update resource \
+                     \"secrets\" in API group \"\" in the namespace \"test\"";
+    for (status, message) in [
+        (403, forbidden),
+        (404, "secrets \"test\" not found"),
+        (409, "the object has been modified"),
+        (413, "Request entity too large: limit is 3145728"),
+        (422, "Secret \"test\" is invalid:\ndata: Too long"),
+    ] {
+        let (pod, server) = (StepPod::new(), ApiServer::start());
+        server.script([Answer::Refuse(status, message)]);
+        let ended = step(&pod, &server, &["true"]);
+        ended.expect_code(1);
+        let line = ended.only_line();
+        let start = format!(
+            "error: secret update failed: Secret test in namespace test: the API server answered {status} "
+        );
+        assert!(line.starts_with(&start), "{line}");
+        assert!(line.ends_with(&message.replace('\n', " ")), "{line}");
+        assert_eq!(server.seen().len(), 1, "{status} is tried once");
+    }
+}
+
+#[test]
+fn w_98_a_refused_update_does_not_hide_the_commands_code() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Refuse(403, "no")]);
+    let ended = step(&pod, &server, &["sh", "-c", "exit 3"]);
+    ended.expect_code(3);
+    assert_eq!(
+        ended.stderr,
+        "error: [command failed: exit status 3, secret update failed: Secret test in namespace test: \
+         the API server answered 403 Forbidden: no]\n"
+    );
+}
+
+#[test]
+fn transient_failures_are_tried_again() {
+    for answers in [
+        vec![Answer::Refuse(500, "etcdserver: leader changed"), Answer::Text(503, "<html>not yet</html>")],
+        vec![Answer::Drop, Answer::Drop],
+        vec![Answer::Busy(0)],
+    ] {
+        let (pod, server) = (StepPod::new(), ApiServer::start());
+        server.script(answers.clone());
+        let ended = step(&pod, &server, &["true"]);
+        ended.expect_code(0);
+        assert_eq!(ended.stderr, "", "{answers:?}");
+        assert_eq!(server.seen().len(), answers.len() + 1, "{answers:?}");
+        assert_eq!(server.stored(), [test0()]);
+    }
+}
+
+#[test]
+fn the_server_says_when_to_come_back() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Busy(2)]);
+    step(&pod, &server, &["true"]).expect_code(0);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2);
+    assert!(seen[1].at - seen[0].at >= Duration::from_secs(2), "{seen:?}");
+}
+
+#[test]
+fn attempts_end_with_the_time_for_them() {
+    for (answer, word) in [(Answer::Hang, "cannot be reached"), (Answer::Refuse(500, "broken"), "500")] {
+        let (pod, server) = (StepPod::new(), ApiServer::start());
+        server.script(std::iter::repeat_n(answer, 100));
+        let ended = step(&pod, &server, &[SHORT, "true"]);
+        ended.expect_code(1);
+        let line = ended.only_line();
+        assert!(line.contains("given up after ") && line.contains(word), "{line}");
+        assert!(server.stored().is_empty() && ended.took < Duration::from_secs(20), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_away_is_tried_until_the_time_is_over() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    // Nobody can listen there but root, and root does not.
+    let mut command = pod.command_at(&server, &[SHORT, "true"]);
+    command.env("KUBERNETES_SERVICE_PORT", "1");
+    let ended = pod.run(command);
+    ended.expect_code(1);
+    let line = ended.only_line();
+    assert!(line.contains("Connection refused") && line.contains("attempts"), "{line}");
+    assert!(ended.took >= Duration::from_millis(500), "{ended:?}");
+}
+
+#[test]
+fn only_the_ca_of_the_pod_counts() {
+    let (pod, server, other) = (StepPod::new(), ApiServer::start(), ApiServer::start());
+    fs::copy(other.account_dir().join("ca.crt"), server.account_dir().join("ca.crt")).expect("copied");
+    let ended = step(&pod, &server, &["true"]);
+    ended.expect_code(1);
+    let line = ended.only_line();
+    assert!(line.contains("certificate") && !line.contains("given up"), "{line}");
+    assert_eq!(bodies(&server), [""; 0]);
+}
+
+#[test]
+fn w_3_8_files_that_open_no_server_are_found_before_anything_is_done() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    for (file, content) in [
+        ("token", ""),
+        ("token", "a\nb"),
+        ("ca.crt", "x"),
+        ("ca.crt", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+    ] {
+        let path = server.account_dir().join(file);
+        let before = fs::read(&path).expect("there");
+        fs::write(&path, content).expect("written");
+        let ended = step(&pod, &server, &["echo", "ran"]);
+        ended.expect_code(1);
+        assert!(ended.only_line().contains(file) && ended.stdout.is_empty(), "{ended:?}");
+        fs::write(&path, before).expect("written");
+    }
+    assert!(!pod.path("tmp").exists());
+}
+
+#[test]
+fn an_ipv6_host_and_a_proxy_that_must_not_be_used() {
+    let Ok(server) = ApiServer::start_on(IpAddr::V6(Ipv6Addr::LOCALHOST)) else {
+        skip!("there is no IPv6 here");
+    };
+    let pod = StepPod::new();
+    let mut command = pod.command_at(&server, &["true"]);
+    command.env("HTTPS_PROXY", "http://127.0.0.1:1").env("ALL_PROXY", "http://127.0.0.1:1");
+    pod.run(command).expect_code(0);
+    assert_eq!(server.stored(), [test0()]);
+}
+
+#[test]
+fn a_token_that_is_replaced_between_two_attempts_counts() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Busy(1)]);
+    let running = pod.start(&mut pod.command_at(&server, &["true"]));
+    server.until_seen(1);
+    server.rotate_token("the-second-token");
+    pod.ended(running).expect_code(0);
+    let tokens: Vec<_> = server.seen().into_iter().map(|seen| seen.authorization).collect();
+    assert_eq!(tokens, [format!("Bearer {TOKEN}"), "Bearer the-second-token".to_owned()]);
+}
+
+#[test]
+fn a_token_that_is_not_accepted_is_told() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    fs::write(server.account_dir().join("token"), "forged").expect("written");
+    let ended = step(&pod, &server, &["true"]);
+    ended.expect_code(1);
+    let line = ended.only_line();
+    assert!(line.contains("401 Unauthorized") && !line.contains("forged"), "{line}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn w_95_names_and_sizes_are_refused_before_sending() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let ended = step(
+        &pod,
+        &server,
+        &["sh", "-c", "echo x >\"$SHARED_DIR/a b\"; echo x >$SHARED_DIR/c~; echo x >$SHARED_DIR/d"],
+    );
+    ended.expect_code(1);
+    let line = ended.only_line();
+    assert!(line.contains("\"a b\"") && line.contains("\"c~\"") && !line.contains("\"d\""), "{line}");
+
+    let script =
+        "head -c 700000 /dev/zero >$SHARED_DIR/log; head -c 400000 /dev/zero >$SHARED_DIR/dump; exit 2";
+    let ended = step(&pod, &server, &["sh", "-c", script]);
+    ended.expect_code(2);
+    let line = ended.only_line();
+    assert!(line.contains("1100006 bytes"), "{line}");
+    assert!(line.contains("log (700000 bytes), dump (400000 bytes), test0.txt (6 bytes)"), "{line}");
+    assert_eq!(bodies(&server), [""; 0]);
+
+    // As much as a Secret holds goes through.
+    let script = "head -c 1048570 /dev/zero >$SHARED_DIR/log";
+    step(&pod, &server, &["sh", "-c", script]).expect_code(0);
+    assert_eq!(server.stored().len(), 1);
+}
+
+#[test]
+fn w_96_subdirectories_are_named() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let script = "mkdir $SHARED_DIR/sub; echo x >$SHARED_DIR/sub/x; ln -s gone $SHARED_DIR/link";
+    let ended = step(&pod, &server, &["sh", "-c", script]);
+    ended.expect_code(0);
+    let line = ended.only_line();
+    assert!(line.starts_with("warning: ") && line.contains("sub (a subdirectory)"), "{line}");
+    assert!(line.contains("link (a link to nothing)"), "{line}");
+    assert_eq!(server.stored(), [test0()]);
+}
+
+#[test]
+fn w_81_the_minimal_kubeconfig_and_then_the_whole_one_are_handed_out_early() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let script = r#"echo '{"min": 1}' >$SHARED_DIR/kubeconfig-minimal
+        until [ -e go-on ]; do sleep 0.02; done
+        printf 'kind: Config\nclusters:\n- name: a\n' >$SHARED_DIR/kubeconfig
+        until [ -e end ]; do sleep 0.02; done; echo last >$SHARED_DIR/last"#;
+    let mut command = pod.command_at(&server, &["sh", "-c", script]);
+    let running = pod.start(command.current_dir(pod.path("")));
+    let names = |body: &str| -> Vec<String> {
+        let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        body["data"].as_object().expect("data").keys().cloned().collect()
+    };
+    let first = server.until_seen(1);
+    assert_eq!(names(&first.body), ["kubeconfig-minimal", "test0.txt"]);
+    fs::write(pod.path("go-on"), "").expect("written");
+    let second = server.until_seen(2);
+    assert_eq!(names(&second.body), ["kubeconfig", "kubeconfig-minimal", "test0.txt"]);
+    assert_eq!(second.data()[0].1, "kind: Config\nclusters:\n- name: a\n");
+    fs::write(pod.path("end"), "").expect("written");
+    pod.ended(running).expect_code(0);
+    let stored = server.stored();
+    assert_eq!(stored.len(), 3, "{stored:?}");
+    assert_eq!(names(&stored[2]), ["kubeconfig", "kubeconfig-minimal", "last", "test0.txt"]);
+}
+
+#[test]
+fn w_80_a_kubeconfig_of_an_earlier_step_is_not_handed_out_again() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    fs::write(pod.path("shared/kubeconfig"), "{\"a\": 1}").expect("written");
+    step(&pod, &server, &["sh", "-c", "echo '{\"b\": 1}' >$SHARED_DIR/kubeconfig-minimal; sleep 2.5"])
+        .expect_code(0);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn w_83_half_a_kubeconfig_is_never_handed_out() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    let script = r#"printf '{"kind": "Config", "clus' >$SHARED_DIR/kubeconfig
+        printf 'kind: Config\n' >$SHARED_DIR/kubeconfig-minimal
+        for i in 1 2 3 4 5 6; do sleep 0.5; printf 'more%s: x\n' $i >>$SHARED_DIR/kubeconfig-minimal; done
+        echo half | tr -d '\n'; until [ -e go-on ]; do sleep 0.02; done
+        printf 'ters": []}' >>$SHARED_DIR/kubeconfig
+        until [ -e end ]; do sleep 0.02; done"#;
+    let mut command = pod.command_at(&server, &["sh", "-c", script]);
+    let mut running = pod.start(command.current_dir(pod.path("")));
+    running.until_stdout("half");
+    // Both were there for three rounds and more.
+    assert_eq!(bodies(&server), [""; 0]);
+    fs::write(pod.path("go-on"), "").expect("written");
+    let first = server.until_seen(1);
+    assert_eq!(first.data()[0].1, r#"{"kind": "Config", "clusters": []}"#);
+    fs::write(pod.path("end"), "").expect("written");
+    pod.ended(running).expect_code(0);
+}
+
+#[test]
+fn w_84_an_early_upload_never_overtakes_the_final_update() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Hold]);
+    let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done
+        echo '{"a": 2}' >$SHARED_DIR/kubeconfig; exit 4"#;
+    let mut command = pod.command_at(&server, &["sh", "-c", script]);
+    let running = pod.start(command.current_dir(pod.path("")));
+    server.until_seen(1);
+    fs::write(pod.path("end"), "").expect("written");
+    wait::until("the command's end", || {
+        pod.tree.members().iter().all(|member| !member.command.starts_with("sh")).then_some(())
+    });
+    // The server still holds the early one: a second request would overtake it.
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(server.seen().len(), 1);
+    server.release();
+    pod.ended(running).expect_code(4);
+    let values: Vec<_> = server.seen().iter().map(|seen| seen.data()[0].1.clone()).collect();
+    assert_eq!(values, ["{\"a\": 1}\n", "{\"a\": 2}\n"]);
+    assert_eq!(server.stored(), bodies(&server));
+}
+
+#[test]
+fn an_early_upload_that_hangs_is_waited_for_within_a_bound() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Hang]);
+    let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done"#;
+    let mut command = pod.command_at(&server, &["sh", "-c", script]);
+    let running = pod.start(command.current_dir(pod.path("")));
+    server.until_seen(1);
+    fs::write(pod.path("end"), "").expect("written");
+    let ended = pod.ended(running);
+    ended.expect_code(0);
+    assert!(ended.only_line().starts_with("warning: early upload of the kubeconfig failed"), "{ended:?}");
+    assert_eq!(server.stored().len(), 1);
+    assert!(ended.took < Duration::from_secs(30), "{ended:?}");
+}
+
+#[test]
+fn a_failing_early_upload_is_tried_again_and_told_once() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script(std::iter::repeat_n(Answer::Refuse(403, "not yet"), 3));
+    let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done"#;
+    let mut command = pod.command_at(&server, &["sh", "-c", script]);
+    let running = pod.start(command.current_dir(pod.path("")));
+    server.until_seen(4);
+    fs::write(pod.path("end"), "").expect("written");
+    let ended = pod.ended(running);
+    ended.expect_code(0);
+    assert!(ended.only_line().contains("403 Forbidden: not yet"), "{ended:?}");
+    assert_eq!(server.seen().len(), 5);
+}
+
+#[test]
+fn signals_during_the_update_end_nothing() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Hold]);
+    let running = pod.start(&mut pod.command_at(&server, &["sh", "-c", "exit 9"]));
+    server.until_seen(1);
+    for signal in [Signal::TERM, Signal::INT, Signal::TERM] {
+        running.signal(signal);
+    }
+    server.release();
+    pod.ended(running).expect_code(9);
+    assert_eq!(server.stored(), [test0()]);
+}
+
+#[test]
+fn signals_reach_the_command_during_an_early_upload() {
+    let (pod, server) = (StepPod::new(), ApiServer::start());
+    server.script([Answer::Hold]);
+    let script = r#"trap 'echo got TERM; exit 8' TERM
+        echo '{"a": 1}' >$SHARED_DIR/kubeconfig; while :; do sleep 0.02; done"#;
+    let mut running = pod.start(&mut pod.command_at(&server, &["sh", "-c", script]));
+    server.until_seen(1);
+    running.signal(Signal::TERM);
+    running.until_stdout("got TERM");
+    server.release();
+    pod.ended(running).expect_code(8);
+    assert_eq!(server.stored().len(), 2);
+}

@@ -1,0 +1,529 @@
+//! entrypoint-wrapper around a step, without an API server: the vectors of
+//! contract 10.7, and what pods do to a step.
+
+use crate::wrapper_pod::{StepPod, TEST0, is_root, names, path_variable, printed};
+use common::signal::Signal;
+use harness::process::Running;
+use harness::{skip, wait};
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+
+const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
+
+/// A user and group without an entry in any passwd or group file.
+const NOBODY_KNOWN: u32 = 1_000_760_000;
+
+#[track_caller]
+fn prints(pod: &StepPod, args: &[&str], expected: &str) {
+    let ended = pod.dry_run(args);
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, format!("{expected}\n{}", printed(&[TEST0])), "{ended:#?}");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn v_wp_1_the_temporary_directory_is_made() {
+    let pod = StepPod::new();
+    pod.dry_run(&["true"]).expect_code(0);
+    assert!(pod.path("tmp").is_dir());
+}
+
+#[test]
+fn v_wp_2_shared_dir_is_secret_in_the_temporary_directory() {
+    let pod = StepPod::new();
+    let secret = pod.path("tmp/secret").display().to_string();
+    prints(&pod, &["sh", "-c", "echo $SHARED_DIR"], &secret);
+    prints(&pod, &["stat", "-c", "%a", &secret], "700");
+}
+
+#[test]
+fn v_wp_3_cli_dir_is_appended_to_path() {
+    let pod = StepPod::new();
+    prints(&pod, &["sh", "-c", "echo $PATH"], &format!("{}:/cli-dir", path_variable()));
+}
+
+#[test]
+fn w_65_an_empty_cli_dir_adds_nothing() {
+    let pod = StepPod::new();
+    let mut command = pod.command(["--dry-run", "sh", "-c", "echo $PATH"]);
+    command.env("CLI_DIR", "");
+    let ended = pod.run(command);
+    assert_eq!(ended.stdout.lines().next(), Some(path_variable().as_str()));
+}
+
+#[test]
+fn v_wp_4_shared_dir_as_kubernetes_mounts_it() {
+    let pod = StepPod::new();
+    let shared = pod.path("shared");
+    let real = shared.join("..2020_03_09_17_18_45.291041453");
+    fs::create_dir(&real).expect("made");
+    fs::rename(shared.join("test0.txt"), real.join("test0.txt")).expect("moved");
+    symlink("..2020_03_09_17_18_45.291041453", shared.join("..data")).expect("linked");
+    symlink("..data/test0.txt", shared.join("test0.txt")).expect("linked");
+    // The files are there as long as the command runs.
+    prints(
+        &pod,
+        &["sh", "-c", "ls -A $SHARED_DIR | tr '\\n' ' '; cat $SHARED_DIR/test0.txt"],
+        "test0.txt test0",
+    );
+}
+
+#[test]
+fn v_wp_5_and_6_without_home_it_is_alabama_and_the_rest_stays() {
+    let pod = StepPod::new();
+    let mut command = pod.command(["--dry-run", "sh", "-c", "echo $HOME $WHOA"]);
+    command.env_remove("HOME").env("WHOA", "yes");
+    let ended = pod.run(command);
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, format!("/alabama yes\n{}", printed(&[TEST0])));
+}
+
+#[test]
+fn v_wp_7_and_8_gits_configuration_is_made_where_there_is_none() {
+    let pod = StepPod::new();
+    let git = ["git", "config", "--get-all", "safe.directory"];
+    prints(&pod, &git, "*");
+    assert_eq!(fs::read_to_string(pod.path("home/.gitconfig")).expect("made"), "[safe]\n    directory = *\n");
+    fs::write(pod.path("home/.gitconfig"), "[safe]\n    directory = test\n").expect("written");
+    prints(&pod, &git, "test");
+}
+
+#[test]
+fn v_wp_9_and_10_kubeconfig_is_a_private_copy_and_the_rest_stays() {
+    let pod = StepPod::new();
+    for (content, copied) in [(None, "no"), (Some("original"), "original")] {
+        if let Some(content) = content {
+            fs::write(pod.path("a"), content).expect("written");
+        }
+        let script = r#"echo "$KUBECONFIG" $WHOA; if [ -f "$KUBECONFIG" ]; then cat "$KUBECONFIG"; else echo -n no; fi
+            echo private >"$KUBECONFIG""#;
+        let mut command = pod.command(["--dry-run", "sh", "-c", script]);
+        command.env("KUBECONFIG", "a").env("WHOA", "yes").current_dir(pod.path(""));
+        let ended = pod.run(command);
+        ended.expect_code(0);
+        let (path, rest) = ended.stdout.split_once(" yes\n").expect("both variables");
+        assert!(path.starts_with(&pod.path("tmp/kubeconfig-").display().to_string()), "{ended:?}");
+        assert_eq!(rest, format!("{copied}{}", printed(&[TEST0])));
+    }
+    assert_eq!(fs::read_to_string(pod.path("a")).expect("there"), "original");
+}
+
+#[test]
+fn w_73_a_kubeconfig_that_comes_later_is_copied_and_later_changes_are_not() {
+    let pod = StepPod::new();
+    let script = r#"echo ready; until [ -f "$KUBECONFIG" ]; do sleep 0.02; done; cat "$KUBECONFIG"; stat -c %a "$KUBECONFIG"
+        echo newer >"$ORIGINAL"; sleep 2.5; cat "$KUBECONFIG""#;
+    let mut command = pod.command(["--dry-run", "bash", "-c", script]);
+    command.env("KUBECONFIG", pod.path("original")).env("ORIGINAL", pod.path("original"));
+    let mut running = pod.start(&mut command);
+    running.until_stdout("ready");
+    fs::write(pod.path("part"), r#"{"kind": "Config"}"#).expect("written");
+    fs::rename(pod.path("part"), pod.path("original")).expect("renamed");
+    let ended = pod.ended(running);
+    ended.expect_code(0);
+    let copy = r#"{"kind": "Config"}"#;
+    assert_eq!(ended.stdout, format!("ready\n{copy}600\n{copy}{}", printed(&[TEST0])));
+}
+
+#[test]
+fn v_wp_11_what_a_clean_up_writes_is_shared() {
+    let pod = StepPod::new();
+    let script = "trap 'echo cleanup >$SHARED_DIR/file' EXIT; echo ready >&2; sleep 30";
+    let mut running = pod.start(&mut pod.command(["--dry-run", "bash", "-c", script]));
+    running.until_stderr("ready");
+    running.signal(Signal::TERM);
+    let ended = pod.ended(running);
+    ended.expect_code(143);
+    assert_eq!(ended.stdout, printed(&[("file", "Y2xlYW51cAo="), TEST0]));
+}
+
+#[test]
+fn v_wp_12_the_secret_is_printed_after_the_command() {
+    let pod = StepPod::new();
+    let ended = pod.dry_run(&["true"]);
+    ended.expect_code(0);
+    assert_eq!((ended.stdout, ended.stderr), (printed(&[TEST0]), String::new()));
+}
+
+#[test]
+fn v_wp_13_a_command_that_dies_of_term_is_143_and_the_secret_is_printed() {
+    let pod = StepPod::new();
+    let running = pod.start(&mut pod.command(["--dry-run", "sleep", "1d"]));
+    wait::until("the command", || {
+        pod.tree.members().iter().any(|member| member.command == "sleep 1d").then_some(())
+    });
+    running.signal(Signal::TERM);
+    let ended = pod.ended(running);
+    ended.expect_code(143);
+    assert_eq!(ended.stdout, printed(&[TEST0]));
+    assert_eq!(ended.stderr, "received signal 15, forwarding\nerror: command failed: signal: terminated\n");
+}
+
+#[test]
+fn v_wp_14_the_command_starts_when_the_file_is_there() {
+    let pod = StepPod::new();
+    fs::create_dir(pod.path("vpn")).expect("made");
+    let file = pod.path("vpn/up").display().to_string();
+    // However the path is spelled, and with a limit or without one.
+    let odd = format!("{}/./../vpn//up", pod.path("vpn").display());
+    for (path, limit) in [(&file, Some("--wait-timeout=5s")), (&file, None), (&odd, None)] {
+        let _ = fs::remove_file(&file);
+        let args =
+            ["--dry-run", "--wait-for-file", path].into_iter().chain(limit).chain(["test", "-e", &file]);
+        let running = pod.start(&mut pod.command(args));
+        std::thread::sleep(Duration::from_millis(100));
+        fs::write(&file, "").expect("written");
+        let ended = pod.ended(running);
+        ended.expect_code(0);
+        assert_eq!((ended.stdout, ended.stderr), (printed(&[TEST0]), String::new()));
+    }
+}
+
+#[test]
+fn w_52_and_54_the_limit_is_absolute_and_the_command_runs_anyway() {
+    let pod = StepPod::new();
+    let dir = pod.path("busy");
+    fs::create_dir(&dir).expect("made");
+    let never = dir.join("never").display().to_string();
+    let mut command =
+        pod.command(["--dry-run", "--wait-for-file", &never, "--wait-timeout", "1s", "echo", "ran"]);
+    let start = Instant::now();
+    let mut running = pod.start(&mut command);
+    // Unrelated files come and go all the time.
+    while !running.has_ended() {
+        fs::write(dir.join("other"), "").expect("written");
+        fs::remove_file(dir.join("other")).expect("removed");
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(start.elapsed() < wait::PATIENCE, "it waits for ever: {running:?}");
+    }
+    let ended = pod.ended(running);
+    ended.expect_code(0);
+    assert!(ended.took >= Duration::from_secs(1), "{ended:?}");
+    assert!(ended.stdout.starts_with("ran\n"), "{ended:?}");
+    let line = ended.only_line();
+    assert!(line.starts_with("warning: ") && line.contains("1s") && line.contains(&never), "{line}");
+}
+
+#[test]
+fn w_50_a_directory_that_is_missing_is_an_error() {
+    let pod = StepPod::new();
+    let file = pod.path("missing/up").display().to_string();
+    let ended = pod.dry_run(&["--wait-for-file", &file, "echo", "ran"]);
+    ended.expect_code(1);
+    assert!(ended.only_line().contains("missing does not exist"), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn w_29_a_signal_ends_the_wait_before_the_command_starts() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1] {
+        let pod = StepPod::new();
+        let never = pod.path("never").display().to_string();
+        let running = pod.start(&mut pod.command(["--dry-run", "--wait-for-file", &never, "echo", "ran"]));
+        wait::until("the copy", || pod.path("tmp/secret/test0.txt").exists().then_some(()));
+        running.signal(signal);
+        let ended = pod.ended(running);
+        ended.expect_code(128 + signal.as_raw());
+        assert_eq!(ended.stdout, "");
+        assert!(ended.only_line().contains("the command is not started"), "{ended:?}");
+    }
+}
+
+#[test]
+fn w_29_a_signal_ends_a_copy_that_takes_long() {
+    let pod = StepPod::new();
+    // Sparse, so that it costs the test nothing until it is copied.
+    let huge = fs::File::create(pod.path("shared/huge")).expect("made");
+    huge.set_len(1 << 40).expect("grown");
+    let running = pod.start(&mut pod.command(["--dry-run", "echo", "ran"]));
+    wait::until("the copy", || {
+        let size = fs::metadata(pod.path("tmp/secret/huge")).map_or(0, |found| found.len());
+        (size > 0).then_some(())
+    });
+    running.signal(Signal::TERM);
+    let ended = pod.ended(running);
+    ended.expect_code(143);
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn w_42_dangling_links_are_named_and_left_out_a_missing_directory_is_an_error() {
+    let pod = StepPod::new();
+    symlink("nowhere", pod.path("shared/dangling")).expect("linked");
+    let ended = pod.dry_run(&["true"]);
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, printed(&[TEST0]));
+    let line = ended.only_line();
+    assert!(line.starts_with("warning: ") && line.contains("shared/dangling"), "{line}");
+
+    fs::remove_dir_all(pod.path("shared")).expect("removed");
+    let ended = pod.dry_run(&["echo", "ran"]);
+    ended.expect_code(1);
+    assert!(ended.only_line().starts_with("error: cannot read SHARED_DIR"), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn an_arbitrary_user_without_home_and_with_an_unreadable_file() {
+    if !is_root() {
+        skip!("only root can become another user");
+    }
+    let pod = StepPod::new();
+    fs::write(pod.path("shared/unreadable"), "x").expect("written");
+    fs::set_permissions(pod.path("shared/unreadable"), fs::Permissions::from_mode(0o600)).expect("set");
+    let script = "id -u; echo $HOME; echo new >$SHARED_DIR/new; stat -c %u:%a $SHARED_DIR";
+    let mut command = pod.command(["--dry-run", "sh", "-c", script]);
+    command.env_remove("HOME").uid(NOBODY_KNOWN).gid(0);
+    let ended = pod.run(command);
+    ended.expect_code(0);
+    let said = format!("{NOBODY_KNOWN}\n/alabama\n{NOBODY_KNOWN}:700\n");
+    assert_eq!(ended.stdout, format!("{said}{}", printed(&[("new", "bmV3Cg=="), TEST0])));
+    assert!(ended.only_line().contains("shared/unreadable"), "{ended:?}");
+}
+
+#[test]
+fn v_wu_4_a_home_that_cannot_be_written_is_replaced() {
+    if !is_root() {
+        skip!("root can write everywhere, and only root can become another user");
+    }
+    let pod = StepPod::new();
+    fs::set_permissions(pod.path("home"), fs::Permissions::from_mode(0o555)).expect("set");
+    for home in [pod.path("home"), pod.path("missing"), "".into()] {
+        let mut command = pod.command(["--dry-run", "sh", "-c", "echo $HOME"]);
+        command.env("HOME", home).uid(NOBODY_KNOWN).gid(NOBODY_KNOWN);
+        let ended = pod.run(command);
+        ended.expect_code(0);
+        assert_eq!(ended.stdout.lines().next(), Some("/alabama"));
+    }
+    assert_eq!(names(&pod.path("home")), [""; 0]);
+}
+
+#[test]
+fn odd_names_of_the_temporary_directory() {
+    let pod = StepPod::new();
+    let bytes = std::ffi::OsStr::from_bytes(b"no \xff utf-8 temp- \n x").to_owned();
+    for (name, expected) in [
+        ("relative".into(), "relative/secret\n".into()),
+        (pod.path("temp-a/temp-b").into(), format!("{}/secret\n", pod.path("temp-a/temp-b").display())),
+        (pod.path("slashes//").into(), format!("{}/secret\n", pod.path("slashes").display())),
+        (bytes, "no \u{fffd} utf-8 temp- \n x/secret\n".into()),
+    ] {
+        let script = r#"echo "$SHARED_DIR"; [ -d "$SHARED_DIR" ] && case "$KUBECONFIG" in "${SHARED_DIR%secret}"kubeconfig-*) [ -f "$KUBECONFIG" ];; *) exit 9;; esac"#;
+        let mut command = pod.command(["--dry-run", "sh", "-c", script]);
+        fs::write(pod.path("original"), "x").expect("written");
+        command.current_dir(pod.path("")).env("TMPDIR", &name).env("KUBECONFIG", pod.path("original"));
+        let ended = pod.run(command);
+        ended.expect_code(0);
+        assert_eq!(ended.stdout, format!("{expected}{}", printed(&[TEST0])));
+        assert_eq!(names(&pod.path("").join(&name)), [""; 0], "{name:?}");
+    }
+    fs::write(pod.path("file"), "").expect("written");
+    let mut command = pod.command(["--dry-run", "echo", "ran"]);
+    command.env("TMPDIR", pod.path("file"));
+    let ended = pod.run(command);
+    ended.expect_code(1);
+    assert!(ended.only_line().contains("file/secret"), "{ended:?}");
+}
+
+/// The wrapper in a mount namespace with a small tmpfs at `at`, or `None` where
+/// that is not permitted.
+fn with_tmpfs(pod: &StepPod, at: &str, size: &str, args: &[&str]) -> Option<Running> {
+    let script =
+        r#"mkdir -p "$1" && mount -t tmpfs -o "size=$2" tmpfs "$1" && shift 2 && echo mounted && exec "$@""#;
+    let wrapper = pod.command(args);
+    let mut command = std::process::Command::new("unshare");
+    pod.environment(&mut command);
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(pod.path(at)).arg(size);
+    command.arg(wrapper.get_program()).args(wrapper.get_args());
+    let mut running = pod.start(&mut command);
+    let mounted = wait::within(wait::PATIENCE, || {
+        (running.stdout().contains("mounted\n") || running.has_ended()).then_some(())
+    });
+    (mounted.is_some() && running.stdout().contains("mounted\n")).then_some(running)
+}
+
+#[test]
+fn a_full_temporary_directory_is_one_line_before_the_command_starts() {
+    let pod = StepPod::new();
+    fs::write(pod.path("shared/large"), vec![b'x'; 200_000]).expect("written");
+    let Some(running) = with_tmpfs(&pod, "tmp", "64k", &["--dry-run", "echo", "ran"]) else {
+        skip!("unshare --mount is not permitted here");
+    };
+    let ended = running.wait();
+    ended.expect_code(1);
+    assert_eq!(ended.stdout, "mounted\n");
+    let line = ended.only_line();
+    assert!(line.contains("tmp/secret/large") && line.contains("No space left"), "{line}");
+}
+
+#[test]
+fn w_28_a_home_without_space_is_code_1_and_the_secret_is_written() {
+    let pod = StepPod::new();
+    let script = r#"head -c 200000 /dev/zero >"$HOME/filler" 2>/dev/null; exec "$@""#;
+    let wrapper = pod.command(["--dry-run", "echo", "ran"]);
+    let mut command = std::process::Command::new("unshare");
+    pod.environment(&mut command);
+    let mount = r#"mount -t tmpfs -o size=64k tmpfs "$HOME" && echo mounted && exec sh -c "$@""#;
+    command.args(["--mount", "sh", "-c", mount, "sh", script, "sh"]);
+    command.arg(wrapper.get_program()).args(wrapper.get_args());
+    let ended = pod.run(command);
+    if !ended.stdout.starts_with("mounted") {
+        skip!("unshare --mount is not permitted here: {}", ended.stderr.trim());
+    }
+    ended.expect_code(1);
+    assert_eq!(ended.stdout, format!("mounted\n{}", printed(&[TEST0])));
+    let line = ended.only_line();
+    assert!(line.contains(".gitconfig") && line.contains("No space left"), "{line}");
+}
+
+#[test]
+fn a_read_only_home_is_replaced_even_for_root() {
+    let pod = StepPod::new();
+    let script =
+        r#"mount --bind "$HOME" "$HOME" && mount -o remount,ro,bind "$HOME" && echo mounted && exec "$@""#;
+    let wrapper = pod.command(["--dry-run", "sh", "-c", "echo $HOME"]);
+    let mut command = std::process::Command::new("unshare");
+    pod.environment(&mut command);
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(wrapper.get_program()).args(wrapper.get_args());
+    let ended = pod.run(command);
+    if !ended.stdout.starts_with("mounted") {
+        skip!("unshare --mount is not permitted here: {}", ended.stderr.trim());
+    }
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, format!("mounted\n/alabama\n{}", printed(&[TEST0])));
+}
+
+#[test]
+fn a_command_that_ignores_term_decides_itself() {
+    let pod = StepPod::new();
+    let mut running = pod.start(&mut pod.command(["--dry-run", HOSTILE, "signals"]));
+    running.until_stdout("ready");
+    running.signal(Signal::TERM);
+    running.until_stdout("got 15");
+    running.signal(Signal::INT);
+    running.until_stdout("got 2");
+    // USR1 is passed on, too; this command exits with 5 then.
+    running.signal(Signal::USR1);
+    let ended = pod.ended(running);
+    ended.expect_code(5);
+    assert!(ended.stdout.ends_with(&printed(&[TEST0])), "{ended:?}");
+    assert!(ended.stderr.ends_with("error: command failed: exit status 5\n"), "{ended:?}");
+}
+
+#[test]
+fn a_storm_of_signals_is_passed_on_and_changes_nothing() {
+    let pod = StepPod::new();
+    let mut running = pod.start(&mut pod.command(["--dry-run", HOSTILE, "signals"]));
+    running.until_stdout("ready");
+    for _ in 0..2000 {
+        running.signal(Signal::INT);
+        running.signal(Signal::TERM);
+    }
+    // The kernel merges what is pending, so that only the last one is certain to be seen.
+    let last = |running: &Running| running.stderr().lines().count();
+    wait::until("the storm to pass", || {
+        let before = last(&running);
+        std::thread::sleep(Duration::from_millis(200));
+        (before == last(&running)).then_some(())
+    });
+    running.signal(Signal::USR1);
+    let ended = pod.ended(running);
+    ended.expect_code(5);
+    let forwarded = |signal: i32| {
+        ended.stderr.lines().filter(|line| *line == format!("received signal {signal}, forwarding")).count()
+    };
+    let got = |signal: i32| ended.stdout.lines().filter(|line| *line == format!("got {signal}")).count();
+    for signal in [2, 15] {
+        assert!((1..=forwarded(signal)).contains(&got(signal)), "{signal}: {ended:?}");
+        assert!(forwarded(signal) <= 2000, "{signal}: {ended:?}");
+    }
+    assert!(ended.stdout.ends_with(&printed(&[TEST0])), "{ended:?}");
+}
+
+#[test]
+fn hup_does_not_leave_the_command_alone() {
+    let pod = StepPod::new();
+    let script = "trap 'echo got HUP; exit 4' HUP; echo ready; while :; do sleep 0.02; done";
+    let mut running = pod.start(&mut pod.command(["--dry-run", "sh", "-c", script]));
+    running.until_stdout("ready");
+    running.signal(Signal::HUP);
+    let ended = pod.ended(running);
+    ended.expect_code(4);
+    assert!(ended.stdout.contains("got HUP\n"), "{ended:?}");
+}
+
+#[test]
+fn w_40_what_was_in_the_directory_before_stays() {
+    let pod = StepPod::new();
+    fs::create_dir_all(pod.path("tmp/secret")).expect("made");
+    fs::write(pod.path("tmp/secret/mine"), "mine\n").expect("written");
+    let running = pod.start(&mut pod.command(["--dry-run", "sh", "-c", "echo x >$SHARED_DIR/new"]));
+    let ended = running.wait();
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, printed(&[("mine", "bWluZQo="), ("new", "eAo="), TEST0]));
+    assert_eq!(names(&pod.path("tmp/secret")), ["mine"]);
+}
+
+#[test]
+fn a_wrapper_inside_a_wrapper_shares_its_files() {
+    let pod = StepPod::new();
+    let inner = pod.command([""; 0]).get_program().to_owned();
+    let inner = inner.to_str().expect("a plain path");
+    let ended = pod.dry_run(&[inner, "--dry-run", "sh", "-c", "echo x >$SHARED_DIR/new"]);
+    ended.expect_code(0);
+    let both = printed(&[("new", "eAo="), TEST0]);
+    assert_eq!(ended.stdout, format!("{both}{both}"));
+}
+
+#[test]
+fn w_82_a_dry_run_prints_early_uploads_too() {
+    let pod = StepPod::new();
+    let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; sleep 2.5; rm $SHARED_DIR/kubeconfig"#;
+    let ended = pod.dry_run(&["sh", "-c", script]);
+    ended.expect_code(0);
+    let early = printed(&[("kubeconfig", "eyJhIjogMX0K"), TEST0]);
+    assert_eq!(ended.stdout, format!("{early}{}", printed(&[TEST0])));
+}
+
+#[test]
+fn w_4_the_cluster_is_needed_where_the_contract_says_so() {
+    let pod = StepPod::new();
+    for (args, code) in [
+        (&["sh", "-c", "exit 3"][..], 1),
+        (&["--mode=observer", "sh", "-c", "exit 3"], 1),
+        (&["--mode=skip-kubeconfig", "sh", "-c", "exit 3"], 3),
+        (&["--mode=observer", "--dry-run", "sh", "-c", "exit 3"], 3),
+    ] {
+        let ended = pod.run(pod.command(args));
+        ended.expect_code(code);
+        assert_eq!(ended.stdout, "", "{args:?} writes no Secret");
+        let expected = if code == 1 {
+            "error: KUBERNETES_SERVICE_HOST is not set"
+        } else {
+            "error: command failed: exit status 3"
+        };
+        assert!(ended.only_line().starts_with(expected), "{ended:?}");
+    }
+}
+
+#[test]
+fn w_3_a_missing_variable_is_one_line_that_names_it() {
+    let pod = StepPod::new();
+    for variable in ["SHARED_DIR", "NAMESPACE", "JOB_NAME_SAFE"] {
+        for empty in [false, true] {
+            let mut command = pod.command(["echo", "ran"]);
+            if empty {
+                command.env(variable, "");
+            } else {
+                command.env_remove(variable);
+            }
+            let ended = pod.run(command);
+            ended.expect_code(1);
+            assert!(ended.only_line().starts_with(&format!("error: {variable} is ")), "{ended:?}");
+            assert_eq!(ended.stdout, "");
+        }
+    }
+}
