@@ -32,6 +32,6 @@ pub use effect::{Effect, Record};
 pub use entries::End;
 pub use event::{Completeness, Event, Look, Timer, Told};
 pub use machine::{Config, Machine, Part, Policy};
-pub use plan::{Action, Class, Desired, Failure, Object, Plan, State, Summary, Weights};
+pub use plan::{Action, Cause, Class, Desired, Failure, Object, Plan, State, Summary, Weights};
 pub use retry::{MAX_ATTEMPTS, backoff};
 pub use verdict::{JobResult, Verdict, exit_status};

@@ -11,7 +11,7 @@ mod queue;
 use super::event::Completeness;
 use super::machine::Part;
 use super::retry::{MAX_ATTEMPTS, backoff};
-pub use object::{Action, Class, Desired, Failure, Object, State, Summary};
+pub use object::{Action, Cause, Class, Desired, Failure, Object, State, Summary};
 use queue::Queue;
 pub use queue::Weights;
 use std::time::Duration;
@@ -73,6 +73,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                     summary.stored_bytes += object.desired.bytes;
                 }
                 State::Skipped(_) => summary.skipped += 1,
+                State::Cut => summary.cut += 1,
                 State::Withheld(_) => summary.withheld += 1,
                 State::Failed(_) => summary.failed += 1,
                 State::Due | State::InFlight | State::Restarting | State::Leaving(_) | State::Pausing => {
@@ -86,8 +87,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Whether everything that should be there is.
     pub fn completeness(&self) -> Completeness {
-        let failed = self.objects.iter().any(|object| matches!(object.state, State::Failed(_)));
-        if failed { Completeness::Incomplete } else { Completeness::Complete }
+        let missing = |object: &Object<S, F, T>| {
+            object.state.is_open() || matches!(object.state, State::Failed(_) | State::Cut)
+        };
+        if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
     }
 
     /// Takes a new listing of the bulk. Transfers in flight are adopted when
@@ -160,6 +163,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Stored
             | State::Changed
             | State::Skipped(_)
+            | State::Cut
             | State::Withheld(_)
             | State::Failed(_) => self.set_state(number, State::Skipped(reason.into())),
         }
@@ -204,8 +208,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 self.set_state(number, State::Due);
                 return None;
             }
-            State::Leaving(reason) => {
-                self.set_state(number, State::Skipped(reason));
+            State::Leaving(cause) => {
+                self.set_state(number, cause.state());
                 return None;
             }
             State::Due
@@ -214,6 +218,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Stored
             | State::Changed
             | State::Skipped(_)
+            | State::Cut
             | State::Withheld(_)
             | State::Failed(_) => {}
         }
@@ -239,66 +244,51 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.queue.leave(number);
         match self.object(number).state.clone() {
             State::Restarting => self.set_state(number, State::Due),
-            State::Leaving(reason) => self.set_state(number, State::Skipped(reason)),
+            State::Leaving(cause) => self.set_state(number, cause.state()),
             State::Due
             | State::InFlight
             | State::Pausing
             | State::Stored
             | State::Changed
             | State::Skipped(_)
+            | State::Cut
             | State::Withheld(_)
             | State::Failed(_) => {}
         }
     }
 
-    /// Gives up whatever of this part is open, for this reason.
+    /// Gives up whatever of this part is open: there is no time left for it.
     #[must_use]
-    pub fn cut(&mut self, part: Part, reason: &str) -> Vec<Action> {
-        let mut actions = Vec::new();
-        for number in (0..self.objects.len()).map(number_of) {
-            let object = self.object(number);
-            if object.desired.class.part() != Some(part) {
-                continue;
-            }
-            match object.state {
-                State::Due | State::Pausing => self.set_state(number, State::Skipped(reason.into())),
-                State::InFlight => {
-                    self.set_state(number, State::Leaving(reason.into()));
-                    actions.push(Action::GiveUp(number));
-                }
-                State::Restarting => self.set_state(number, State::Leaving(reason.into())),
-                State::Leaving(_)
-                | State::Stored
-                | State::Changed
-                | State::Skipped(_)
-                | State::Withheld(_)
-                | State::Failed(_) => {}
-            }
-        }
-        actions
+    pub fn cut(&mut self, part: Part) -> Vec<Action> {
+        let of_part = |number: &u32| self.object(*number).desired.class.part() == Some(part);
+        let numbers: Vec<u32> = (0..self.objects.len()).map(number_of).filter(of_part).collect();
+        numbers.into_iter().filter_map(|number| self.leave(number, Cause::NoTime)).collect()
     }
 
-    /// Gives one object up, for this reason.
+    /// Gives one object up: another content will be wanted of it.
     #[must_use]
-    pub fn abandon(&mut self, key: &str, reason: &str) -> Option<Action> {
-        let number = self.by_key[self.position(key).ok()?];
+    pub fn abandon(&mut self, key: &str) -> Option<Action> {
+        let at = self.position(key).ok()?;
+        self.leave(self.by_key[at], Cause::Replaced)
+    }
+
+    fn leave(&mut self, number: u32, cause: Cause) -> Option<Action> {
         match self.object(number).state {
+            State::Due | State::Pausing => self.set_state(number, cause.state()),
+            State::Restarting => self.set_state(number, State::Leaving(cause)),
             State::InFlight => {
-                self.set_state(number, State::Leaving(reason.into()));
-                Some(Action::GiveUp(number))
+                self.set_state(number, State::Leaving(cause));
+                return Some(Action::GiveUp(number));
             }
-            State::Due | State::Pausing => {
-                self.set_state(number, State::Skipped(reason.into()));
-                None
-            }
-            State::Restarting
-            | State::Leaving(_)
+            State::Leaving(_)
             | State::Stored
             | State::Changed
             | State::Skipped(_)
+            | State::Cut
             | State::Withheld(_)
-            | State::Failed(_) => None,
+            | State::Failed(_) => {}
         }
+        None
     }
 
     fn pause(&mut self, number: u32, message: &str, jitter: u32, wish: Option<Duration>) -> Option<Duration> {
@@ -346,6 +336,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 | State::Stored
                 | State::Changed
                 | State::Skipped(_)
+                | State::Cut
                 | State::Withheld(_)
                 | State::Failed(_),
                 _,

@@ -17,6 +17,9 @@ use std::path::Path;
 /// What masks a text.
 pub type Mask<'a> = &'a dyn Fn(&str) -> String;
 
+/// Why an object is not there that should be.
+const NO_TIME: &str = "there was no time left for it";
+
 /// Reads an entry's metadata file.
 pub fn read_metadata(entry: &Entry) -> metadata::Read {
     if entry.metadata_file.is_empty() {
@@ -90,14 +93,18 @@ fn manifest_object(
         State::Stored => ("stored", None, None),
         State::Changed => ("changed", None, None),
         State::Skipped(reason) if stored.is_some() => ("changed", text(reason), None),
-        State::Skipped(reason) | State::Leaving(reason) => ("skipped", text(reason), None),
+        State::Skipped(reason) => ("skipped", text(reason), None),
+        State::Cut | State::Leaving(_) if stored.is_some() => ("changed", Some(NO_TIME.to_owned()), None),
         State::Withheld(reason) => ("withheld", text(reason), None),
         State::Failed(error) => ("failed", None, text(error)),
-        // A manifest is made when the bulk is settled; what is open then is of
-        // a pass that never came to it.
-        State::Due | State::InFlight | State::Restarting | State::Pausing => {
-            ("skipped", Some("it was not sent in time".to_owned()), None)
-        }
+        // A manifest is made when everything else is settled; what is open then
+        // is of a pass that never came to it.
+        State::Cut
+        | State::Due
+        | State::InFlight
+        | State::Restarting
+        | State::Leaving(_)
+        | State::Pausing => ("skipped", Some(NO_TIME.to_owned()), None),
     };
     let log = match object.desired.source {
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),

@@ -14,8 +14,8 @@ use super::own_log::OwnLog;
 use super::progress::Progress;
 use crate::censor::Censor;
 use crate::deliver::{
-    Action, Budget, Class, Config, Effect, Event, Failure, Machine, Part, Plan, Policy, Record, State,
-    Verdict, Weights, exit_status,
+    Action, Budget, Class, Completeness, Config, Effect, Event, Failure, Machine, Part, Plan, Policy, Record,
+    State, Verdict, Weights, exit_status,
 };
 use crate::layout::manifest::PassTimes;
 use crate::layout::media_types::MediaTypes;
@@ -36,9 +36,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// Between two looks at every entry, whatever was hinted: releasing a lock
 /// raises no event.
 const RESCAN: Duration = Duration::from_secs(1);
-
-/// Why the bulk's rest is skipped at the cutoff.
-const NO_TIME: &str = "there was no time left for it";
 
 /// What the loop works with.
 #[derive(Debug)]
@@ -178,14 +175,14 @@ impl Driver {
             Effect::Prepare(policy) => self.prepare(policy),
             Effect::Send(policy, part) => self.send(policy, part),
             Effect::Cut => {
-                for action in self.plan.cut(Part::Bulk, NO_TIME) {
+                for action in self.plan.cut(Part::Bulk) {
                     self.act(action);
                 }
             }
             Effect::WriteResult(policy, verdict) => self.write_result(policy, verdict),
             Effect::AbandonResult => {
                 self.composing = None;
-                if let Some(action) = self.plan.abandon(FINISHED, "the final result replaces it") {
+                if let Some(action) = self.plan.abandon(FINISHED) {
                     self.act(action);
                 }
             }
@@ -285,6 +282,7 @@ impl Driver {
                 | State::Stored
                 | State::Changed
                 | State::Skipped(_)
+                | State::Cut
                 | State::Failed(_) => None,
             })
             .collect();
@@ -415,7 +413,13 @@ impl Driver {
         }
         let verdict = self.machine.ends().map(Verdict::of);
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
-        let status = exit_status(verdict, self.plan.completeness(), entry_error, fail_on_error);
+        let result = self.plan.find(FINISHED).map(|result| &result.state);
+        let delivered = match result {
+            Some(State::Stored) => self.plan.completeness(),
+            // At the deadline there may be no result at all.
+            Some(_) | None => Completeness::Incomplete,
+        };
+        let status = exit_status(verdict, delivered, entry_error, fail_on_error);
         match verdict {
             Some(verdict) if entry_error && verdict.failures > 0 => {
                 common::fatal!("{} containers failed", verdict.failures);
@@ -469,3 +473,6 @@ fn jitter() -> u32 {
     let random = RandomState::new().hash_one(0_u8);
     u32::try_from(random >> 32).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

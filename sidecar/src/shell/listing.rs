@@ -102,7 +102,7 @@ impl Lister<'_> {
                 Err(error) => {
                     let reason = go_text(&error);
                     let path = &entry.process_log;
-                    tracing::error!(error = %error, path = %path, "Failed to open process log");
+                    tracing::error!(error = %reason, path = %path, "Failed to open process log");
                     let line = format!("Failed to open {path}: open {path}: {reason}\n");
                     document(name.clone(), Class::BuildLog, Bytes::from(line))
                 }

@@ -49,6 +49,24 @@ pub struct Desired<S, F> {
     pub fingerprint: F,
 }
 
+/// Why a transfer is given up for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Another one will follow.
+    Replaced,
+    /// There is no time left.
+    NoTime,
+}
+
+impl Cause {
+    pub(super) fn state(self) -> State {
+        match self {
+            Self::Replaced => State::Skipped("another one replaces it".into()),
+            Self::NoTime => State::Cut,
+        }
+    }
+}
+
 /// What has become of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -58,8 +76,9 @@ pub enum State {
     InFlight,
     /// A transfer is being given up; then it is due again.
     Restarting,
-    /// A transfer is being given up for good, for this reason.
-    Leaving(Box<str>),
+    /// A transfer is being given up for good, because another one follows or
+    /// because there is no time left.
+    Leaving(Cause),
     /// It waits for another attempt.
     Pausing,
     /// The destination holds it.
@@ -68,6 +87,8 @@ pub enum State {
     Changed,
     /// It is not sent, by a rule.
     Skipped(Box<str>),
+    /// There was no time to send it.
+    Cut,
     /// It cannot be censored.
     Withheld(Box<str>),
     /// It could not be stored.
@@ -79,7 +100,12 @@ impl State {
     pub const fn is_open(&self) -> bool {
         match self {
             Self::Due | Self::InFlight | Self::Restarting | Self::Leaving(_) | Self::Pausing => true,
-            Self::Stored | Self::Changed | Self::Skipped(_) | Self::Withheld(_) | Self::Failed(_) => false,
+            Self::Stored
+            | Self::Changed
+            | Self::Skipped(_)
+            | Self::Cut
+            | Self::Withheld(_)
+            | Self::Failed(_) => false,
         }
     }
 }
@@ -138,6 +164,8 @@ pub struct Summary {
     pub open_bytes: u64,
     /// Objects not sent by a rule.
     pub skipped: usize,
+    /// Objects for which there was no time.
+    pub cut: usize,
     /// Objects that cannot be censored.
     pub withheld: usize,
     /// Objects that could not be stored.

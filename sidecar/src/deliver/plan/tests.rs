@@ -215,14 +215,15 @@ fn a_cut_gives_up_the_bulk_only() {
     let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 2, 1), file("c", 3, 1)]);
     let _ = plan.start_more();
     store(&mut plan, "a", 1);
-    assert_eq!(plan.cut(Part::Bulk, "no time"), [Action::GiveUp(1)]);
+    assert_eq!(plan.cut(Part::Bulk), [Action::GiveUp(1)]);
     assert!(!plan.is_settled(Part::Bulk));
     plan.given_up(1);
     assert!(plan.is_settled(Part::Bulk));
     assert_eq!(state(&plan, "a"), &State::Stored);
     for key in ["b", "c"] {
-        assert_eq!(state(&plan, key), &State::Skipped("no time".into()));
+        assert_eq!(state(&plan, key), &State::Cut);
     }
+    assert_eq!(plan.completeness(), Completeness::Incomplete);
     let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
     assert_eq!(started(&mut plan), ["sidecar-logs.json"]);
     assert!(!plan.is_settled(Part::OwnLog));
@@ -233,13 +234,13 @@ fn an_abandoned_result_is_given_up_and_can_be_wanted_again() {
     let mut plan = plan();
     let _ = plan.submit(document("finished.json", Class::Result));
     let _ = plan.start_more();
-    assert_eq!(plan.abandon("finished.json", "replaced"), Some(Action::GiveUp(0)));
+    assert_eq!(plan.abandon("finished.json"), Some(Action::GiveUp(0)));
     plan.given_up(0);
     let _ = plan.submit(Desired { fingerprint: 7, ..document("finished.json", Class::Result) });
     assert_eq!(started(&mut plan), ["finished.json"]);
     let mut plan = super::tests::plan();
     let _ = plan.submit(document("finished.json", Class::Result));
-    assert_eq!(plan.abandon("finished.json", "replaced"), None);
+    assert_eq!(plan.abandon("finished.json"), None);
     assert!(matches!(state(&plan, "finished.json"), State::Skipped(_)));
 }
 
@@ -268,4 +269,16 @@ fn skipped_objects_are_listed_and_keep_what_was_stored() {
     let keys: Vec<_> = plan.objects().map(|object| &*object.desired.key).collect();
     assert_eq!(keys, ["a", "link"]);
     assert_eq!(plan.summary().skipped, 2);
+}
+
+#[test]
+fn what_is_still_open_is_missing() {
+    let mut plan = plan();
+    assert_eq!(plan.completeness(), Completeness::Complete);
+    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    assert_eq!(plan.completeness(), Completeness::Incomplete);
+    let _ = plan.start_more();
+    assert_eq!(plan.completeness(), Completeness::Incomplete);
+    store(&mut plan, "a", 1);
+    assert_eq!(plan.completeness(), Completeness::Complete);
 }

@@ -40,7 +40,9 @@ impl Driver {
     /// Starts an attempt for an object.
     pub(super) fn start(&mut self, number: u32) {
         let object = self.plan.object(number);
-        tracing::info!(dest = %self.describe(&object.desired.key), "Queued for upload");
+        if self.context.store().is_some() {
+            tracing::info!(dest = %self.describe(&object.desired.key), "Queued for upload");
+        }
         let upload = self.upload(number);
         let manner = match (object.desired.class, self.awaited_result) {
             (Class::LatestBuild, _) => Manner::LatestBuild(self.build_id(number)),
