@@ -74,17 +74,22 @@ impl Cluster {
         Ok(Client { cluster: self, http })
     }
 
-    /// The certificates of the CA file, and no others.
+    /// The certificates of the CA file, and no others. One that cannot be used does
+    /// not stand in the way of those that can.
     fn roots(&self) -> Result<RootCertStore, String> {
         let problem = |text: String| format!("cannot use the CA file {}: {text}", self.ca_file.display());
         let pem = std::fs::read(&self.ca_file).map_err(|error| problem(error.to_string()))?;
         let mut roots = RootCertStore::empty();
+        let mut bad = None;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| problem(error.to_string()))?;
-            roots.add(certificate).map_err(|error| problem(error.to_string()))?;
+            let added = match certificate {
+                Ok(certificate) => roots.add(certificate).map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            bad = added.err().or(bad);
         }
         if roots.is_empty() {
-            return Err(problem("it holds no certificate".to_owned()));
+            return Err(problem(bad.unwrap_or_else(|| "it holds no certificate".to_owned())));
         }
         Ok(roots)
     }
