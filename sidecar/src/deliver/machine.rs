@@ -290,4 +290,6 @@ impl Machine {
 }
 
 #[cfg(test)]
+mod explore;
+#[cfg(test)]
 mod tests;

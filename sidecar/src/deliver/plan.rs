@@ -6,19 +6,14 @@
 //! stored object (`T`) are the shell's business.
 
 mod object;
+mod outcome;
 mod queue;
 
 use super::event::Completeness;
 use super::machine::Part;
-use super::retry::{MAX_ATTEMPTS, backoff};
 pub use object::{Action, Cause, Class, Desired, Failure, Object, State, Summary};
 use queue::Queue;
 pub use queue::Weights;
-use std::time::Duration;
-
-/// After this many objects in a row that used up their attempts, the store
-/// counts as out of order, and every other object of the bulk gets one attempt.
-const OUT_OF_ORDER: u32 = 3;
 
 /// Wanted and stored objects. An object's number never changes.
 #[derive(Clone, Debug)]
@@ -180,83 +175,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         actions
     }
 
-    /// An attempt succeeded. `fingerprint` is of the content that was read.
-    pub fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
-        self.used_up_in_a_row = 0;
-        self.queue.leave(number);
-        let object = &mut self.objects[number as usize];
-        object.stored = Some(Box::new(record));
-        object.stored_fingerprint = (!changed).then_some(fingerprint);
-        // One that finished while it was being given up is as good as any:
-        // only the wish for another content remains.
-        let restart = object.state == State::Restarting
-            && object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint);
-        let state = match (restart, changed) {
-            (true, _) => State::Due,
-            (false, true) => State::Changed,
-            (false, false) => State::Stored,
-        };
-        self.set_state(number, state);
-    }
-
-    /// An attempt failed; the answer is the pause after which to call `wake`.
-    /// `jitter` is any number from a random source.
-    pub fn failed(&mut self, number: u32, failure: Failure, jitter: u32) -> Option<Duration> {
-        self.queue.leave(number);
-        match self.object(number).state.clone() {
-            State::Restarting => {
-                self.set_state(number, State::Due);
-                return None;
-            }
-            State::Leaving(cause) => {
-                self.set_state(number, cause.state());
-                return None;
-            }
-            State::Due
-            | State::InFlight
-            | State::Pausing
-            | State::Stored
-            | State::Changed
-            | State::Skipped(_)
-            | State::Cut
-            | State::Withheld(_)
-            | State::Failed(_) => {}
-        }
-        let state = match failure {
-            Failure::Transient { message, wish } => return self.pause(number, &message, jitter, wish),
-            Failure::Permanent(message) => State::Failed(message.into()),
-            Failure::Withheld(reason) => State::Withheld(reason.into()),
-            Failure::Skipped(reason) => State::Skipped(reason.into()),
-        };
-        self.set_state(number, state);
-        None
-    }
-
-    /// The pause after a failed attempt is over.
-    pub fn wake(&mut self, number: u32) {
-        if self.object(number).state == State::Pausing {
-            self.set_state(number, State::Due);
-        }
-    }
-
-    /// A transfer was given up.
-    pub fn given_up(&mut self, number: u32) {
-        self.queue.leave(number);
-        match self.object(number).state.clone() {
-            State::Restarting => self.set_state(number, State::Due),
-            State::Leaving(cause) => self.set_state(number, cause.state()),
-            State::Due
-            | State::InFlight
-            | State::Pausing
-            | State::Stored
-            | State::Changed
-            | State::Skipped(_)
-            | State::Cut
-            | State::Withheld(_)
-            | State::Failed(_) => {}
-        }
-    }
-
     /// Gives up whatever of this part is open: there is no time left for it.
     #[must_use]
     pub fn cut(&mut self, part: Part) -> Vec<Action> {
@@ -289,22 +207,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Failed(_) => {}
         }
         None
-    }
-
-    fn pause(&mut self, number: u32, message: &str, jitter: u32, wish: Option<Duration>) -> Option<Duration> {
-        let object = &mut self.objects[number as usize];
-        object.attempts = object.attempts.saturating_add(1);
-        let attempts = object.attempts;
-        let bulk = object.desired.class.part() == Some(Part::Bulk);
-        let out_of_order = bulk && self.used_up_in_a_row >= OUT_OF_ORDER;
-        if attempts >= MAX_ATTEMPTS || out_of_order {
-            self.used_up_in_a_row += 1;
-            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
-            self.set_state(number, State::Failed(format!("{message} (tried {times})").into()));
-            return None;
-        }
-        self.set_state(number, State::Pausing);
-        Some(backoff(attempts, jitter, wish))
     }
 
     /// Takes over what is wanted now of an object that is known.

@@ -1,3 +1,4 @@
+use super::super::retry::{MAX_ATTEMPTS, backoff};
 use super::*;
 
 type TestPlan = Plan<(), u32, &'static str>;

@@ -55,7 +55,7 @@ impl Pod {
         Settings::new(options, &JobFlags::default(), spec).expect("valid")
     }
 
-    fn deliver(&self, settings: Settings, log: OwnLog) -> u8 {
+    fn deliver(settings: Settings, log: OwnLog) -> u8 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (censor, problems) = settings.censoring.as_ref().map(Censor::load).unzip();
         assert!(problems.is_none_or(|problems| problems.is_empty()));
@@ -67,7 +67,7 @@ impl Pod {
 
     fn deliver_locally(&self, containers: &[&str]) -> u8 {
         let settings = self.settings(containers, r#""local_output_dir":"OUT""#, "", None);
-        self.deliver(settings, OwnLog::default())
+        Self::deliver(settings, OwnLog::default())
     }
 }
 
@@ -114,7 +114,7 @@ fn v_sx_1_own_log_up_to_the_upload() {
     let log = OwnLog::default();
     common::records::Sink::write_line(&log, b"{\"msg\":\"Testing...Hello world!\"}\n");
     let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, "", Some(PERIODIC));
-    pod.deliver(settings, log);
+    Pod::deliver(settings, log);
     assert!(pod.out("sidecar-logs.json").contains("Testing...Hello world!"));
 }
 
@@ -132,7 +132,7 @@ fn entry_error_is_an_exit_status() {
     let pod = Pod::new();
     pod.write("logs/test-marker.txt", "3");
     let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, r#","entry_error":true"#, None);
-    assert_eq!(pod.deliver(settings, OwnLog::default()), 1);
+    assert_eq!(Pod::deliver(settings, OwnLog::default()), 1);
     assert_eq!(pod.json("finished.json")["passed"], false);
 }
 
@@ -143,7 +143,7 @@ fn the_bucket_layout_with_metadata_and_manifest() {
     pod.write("logs/artifacts/test-metadata.json", r#"{"n":12345678901234567890}"#);
     std::os::unix::fs::symlink("/etc/passwd", pod.path("logs/artifacts/evil")).expect("linked");
     let settings = pod.settings(&["test"], r#""bucket":"file://OUT""#, "", Some(PERIODIC));
-    assert_eq!(pod.deliver(settings, OwnLog::default()), 0);
+    assert_eq!(Pod::deliver(settings, OwnLog::default()), 0);
     assert_eq!(pod.out("logs/job/latest-build.txt"), "9");
     assert!(pod.out("logs/job/9/finished.json").contains(r#""metadata":{"n":12345678901234567890}"#));
     let manifest = pod.json("logs/job/9/manifest.json");
@@ -164,7 +164,7 @@ fn u_14_a_newer_build_stays() {
     for (held, expected) in [("10", "10"), ("8", "9"), ("none", "9")] {
         pod.write("out/logs/job/latest-build.txt", held);
         let settings = pod.settings(&["test"], r#""bucket":"file://OUT""#, "", Some(PERIODIC));
-        assert_eq!(pod.deliver(settings, OwnLog::default()), 0);
+        assert_eq!(Pod::deliver(settings, OwnLog::default()), 0);
         assert_eq!(pod.out("logs/job/latest-build.txt"), expected);
     }
 }
@@ -177,7 +177,7 @@ fn one_failed_object_stops_no_other() {
     let fail = r#","delivery":{"fail_on_error":true}"#;
     for (more, status) in [("", 0), (fail, 1)] {
         let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, more, None);
-        assert_eq!(pod.deliver(settings, OwnLog::default()), status, "3.9");
+        assert_eq!(Pod::deliver(settings, OwnLog::default()), status, "3.9");
         assert_eq!(pod.out("artifacts/b"), "");
         assert_eq!(pod.json("finished.json")["passed"], true);
         let manifest = pod.json("manifest.json");
@@ -192,7 +192,7 @@ fn u_95_a_dry_run_writes_nothing() {
     pod.write("logs/test-marker.txt", "0").write("logs/artifacts/a", "");
     let destination = r#""bucket":"file://OUT","dry_run":true"#;
     let settings = pod.settings(&["test"], destination, "", Some(PERIODIC));
-    assert_eq!(pod.deliver(settings, OwnLog::default()), 0);
+    assert_eq!(Pod::deliver(settings, OwnLog::default()), 0);
     assert!(!pod.path("out").exists());
 }
 
@@ -207,7 +207,7 @@ fn i6_secrets_leave_in_no_object_and_no_name() {
     let secrets = pod.path("secrets").display().to_string();
     let censoring = format!(r#","censoring_options":{{"secret_directories":["{secrets}"]}}"#);
     let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, &censoring, None);
-    assert_eq!(pod.deliver(settings, OwnLog::default()), 0);
+    assert_eq!(Pod::deliver(settings, OwnLog::default()), 0);
     let mut seen = 0;
     for entry in walk(&pod.path("out")) {
         let content = std::fs::read_to_string(&entry).expect("text");

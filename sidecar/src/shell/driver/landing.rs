@@ -1,0 +1,70 @@
+//! What becomes of an attempt that has landed.
+
+use super::{Driver, records};
+use crate::deliver::{Class, Failure, Policy, State};
+use crate::layout::paths::WITHHELD_SUFFIX;
+use crate::shell::flight::Landed;
+use crate::shell::listing::document;
+use crate::shell::object::{Fingerprint, Record as Stored};
+use std::hash::{BuildHasher, RandomState};
+
+impl Driver {
+    pub(super) fn landed(&mut self, number: u32, landed: Landed) {
+        let object = self.plan.object(number);
+        let (key, class) = (object.desired.key.clone(), object.desired.class);
+        match landed {
+            Landed::GivenUp => self.plan.given_up(number),
+            Landed::Stored(None) => {
+                self.plan.stored(number, object.desired.fingerprint, false, Stored::default());
+            }
+            Landed::Stored(Some(stored)) => {
+                let fingerprint =
+                    stored.source_stamp.as_ref().map_or(object.desired.fingerprint, Fingerprint::of_file);
+                let changed = stored.changed;
+                let provisional = self.policy == Policy::BestEffort || class == Class::Result;
+                tracing::info!(dest = %self.describe(&key), "Finished upload");
+                self.plan.stored(number, fingerprint, changed, Stored::new(*stored, provisional));
+            }
+            Landed::Failed(failure) => self.failed(number, &key, class, failure),
+        }
+        self.proceed();
+    }
+
+    fn failed(&mut self, number: u32, key: &str, class: Class, failure: Failure) {
+        let dest = self.describe(key);
+        let withheld = match &failure {
+            Failure::Withheld(reason) => Some(reason.clone()),
+            Failure::Transient { .. } | Failure::Permanent(_) | Failure::Skipped(_) => None,
+        };
+        let text = match &failure {
+            Failure::Transient { message, .. } => message.clone(),
+            Failure::Permanent(text) | Failure::Withheld(text) | Failure::Skipped(text) => text.clone(),
+        };
+        if let Some(pause) = self.plan.failed(number, failure, jitter()) {
+            let pause_text = records::go_duration(pause);
+            tracing::debug!(dest = %dest, error = %text, "Retrying upload in {pause_text}");
+            self.timers.pause(number, pause);
+        } else if matches!(self.plan.object(number).state, State::Failed(_)) {
+            tracing::error!(dest = %dest, error = %text, "Failed upload");
+        } else if let Some(reason) = withheld {
+            tracing::warn!(dest = %dest, error = %text, "Withheld, because it cannot be censored");
+            self.note_withheld(key, class, &reason);
+        } else {
+            tracing::info!(dest = %dest, error = %text, "Skipped upload");
+        }
+    }
+
+    /// Puts a line with the reason in the place of an object that is withheld.
+    pub(super) fn note_withheld(&mut self, key: &str, class: Class, reason: &str) {
+        let note = document(format!("{key}{WITHHELD_SUFFIX}"), class, format!("{reason}\n").into());
+        if let Some(action) = self.plan.submit(note) {
+            self.act(action);
+        }
+    }
+}
+
+/// A number from the system's random source, for pauses.
+fn jitter() -> u32 {
+    let random = RandomState::new().hash_one(0_u8);
+    u32::try_from(random >> 32).unwrap_or(0)
+}
