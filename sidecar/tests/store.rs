@@ -160,6 +160,18 @@ fn failures_say_whether_trying_again_helps() {
 }
 
 #[test]
+fn a_missing_bucket_is_permanent() {
+    let place = Place::new();
+    let destination = Destination::parse("s3://another").expect("parsed");
+    let s3_credentials_file = Some(place.server.credentials_file(place.dir.path()));
+    let credentials = Credentials { s3_credentials_file, ..Credentials::default() };
+    let store = Store::open(&destination, &credentials).expect("opened");
+    let error = run(upload(&store, &request("a", document("x")), None, &LIMITS)).expect_err("refused");
+    assert!(matches!(error, UploadError::Permanent(_)), "{error}");
+    assert!(error.to_string().contains("NoSuchBucket"), "{error}");
+}
+
+#[test]
 fn an_unreachable_store_is_transient() {
     let place = Place::new();
     let file = place.dir.path().join("credentials");
