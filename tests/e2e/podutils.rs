@@ -6,6 +6,7 @@ use harness::process::{self, Ended, Exit, Running};
 use harness::s3::{Fault, S3};
 use harness::tree::Tree;
 use harness::{bins, wait};
+use rustix::process::Pid;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,14 @@ impl Desk {
     #[track_caller]
     fn finished(&self, job: &str) -> Value {
         json_of(&self.results(job).join("finished.json"))
+    }
+
+    /// The process of one of the two programs.
+    #[track_caller]
+    fn member(&self, program: &str) -> Pid {
+        let path = bins::program(program).display().to_string();
+        let member = self.tree.members().into_iter().find(|member| member.command == path);
+        Pid::from_raw(member.unwrap_or_else(|| panic!("no {program} runs")).pid).expect("a pid")
     }
 
     /// The pod directories that are there.
@@ -136,6 +145,21 @@ fn term_counts_like_ctrl_c() {
     running.signal(Signal::TERM);
     running.wait().expect_code(130);
     assert_eq!(json_of(&results.join("finished.json"))["result"], "ABORTED");
+}
+
+#[test]
+fn a_signal_in_the_first_milliseconds_loses_nothing() {
+    for _ in 0..20 {
+        let desk = Desk::new();
+        let running = desk.start(&["run", "--", "sleep", "60"]);
+        wait::until("podutils to catch signals", || {
+            process::catches(running.pid(), Signal::TERM).then_some(())
+        });
+        running.signal(Signal::TERM);
+        let ended = running.wait();
+        ended.expect_code(130);
+        assert_eq!(desk.finished("local")["result"], "ABORTED", "{ended:#?}");
+    }
 }
 
 #[test]
@@ -270,10 +294,7 @@ fn an_entrypoint_killed_from_outside_is_a_failure_and_nothing_survives() {
     let desk = Desk::new();
     let mut running = desk.start(&["run", "--", "sh", "-c", "(setsid sleep 60 &); echo ready; sleep 60"]);
     running.until_stdout("ready");
-    let entrypoint = bins::program("entrypoint").display().to_string();
-    let members = desk.tree.members();
-    let victim = members.iter().find(|member| member.command == entrypoint).expect("entrypoint");
-    let victim = rustix::process::Pid::from_raw(victim.pid).expect("a pid");
+    let victim = desk.member("entrypoint");
     rustix::process::kill_process(victim, rustix::process::Signal::KILL).expect("killed");
     let ended = running.wait();
     ended.expect_code(137);
@@ -287,6 +308,8 @@ fn results_are_delivered_even_when_podutils_is_killed() {
     let desk = Desk::new();
     let mut running = desk.start(&["run", "--", "sh", "-c", "echo ready; sleep 60"]);
     running.until_stdout("ready");
+    let sidecar = desk.member("sidecar");
+    wait::until("sidecar to catch signals", || process::catches(sidecar, Signal::TERM).then_some(()));
     running.signal(Signal::KILL);
     assert_eq!(running.wait().exit, Exit::Signal(Signal::KILL));
     wait::until("all processes to end", || desk.tree.members().is_empty().then_some(()));

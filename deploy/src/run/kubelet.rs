@@ -13,6 +13,12 @@ use std::time::Duration;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep_until};
 
+/// A program that is not ready after so many looks gets its signal all the same.
+const MOST_LOOKS: u32 = 500;
+
+/// Between two looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(2);
+
 /// How the two programs ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
@@ -141,8 +147,10 @@ impl<'a> Kubelet<'a> {
             return;
         }
         self.deadline = Some(Instant::now() + self.pod.grace_period());
-        self.entrypoint.signal(rustix::process::Signal::TERM);
-        self.sidecar.signal(rustix::process::Signal::TERM);
+        for process in [&mut self.entrypoint, &mut self.sidecar] {
+            process.wait_until_ready();
+            process.signal(rustix::process::Signal::TERM);
+        }
         say::line(&format!(
             "{signal}: {doing}; the test has {} to end, then its results have {} to be delivered",
             options.grace_period, options.upload_budget
@@ -185,6 +193,17 @@ impl Process {
         Ok(self.end.is_some())
     }
 
+    /// Waits until the program handles TERM: in the first milliseconds of its
+    /// life a signal would kill it, and its results with it.
+    fn wait_until_ready(&self) {
+        for _ in 0..MOST_LOOKS {
+            if self.end.is_some() || handles_term(self.pid) {
+                return;
+            }
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
     fn signal(&mut self, signal: rustix::process::Signal) {
         if self.end.is_none() {
             // Its pid is ours until it is reaped, so nobody else can be hit, and
@@ -192,4 +211,16 @@ impl Process {
             let _ = kill_process(self.pid, signal);
         }
     }
+}
+
+/// Whether a process catches TERM, or blocks it to read it from a descriptor
+/// (`SigCgt` and `SigBlk` of proc(5)); one that has ended needs no waiting for.
+fn handles_term(pid: Pid) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    };
+    let is_zombie = status.lines().any(|line| line.starts_with("State:\tZ"));
+    is_zombie || (mask("SigCgt:") | mask("SigBlk:")) & (1 << (Signal::TERM.as_raw() - 1)) != 0
 }
