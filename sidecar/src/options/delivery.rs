@@ -5,11 +5,12 @@ use common::duration::GoDuration;
 use common::json::{Document, JsonError, Notes, Raw};
 use serde::Serialize;
 
-/// Memory for transfers when nothing else is said: 64 MiB.
+/// Memory for the whole program when nothing else is said: 64 MiB.
 pub const DEFAULT_MEMORY: i64 = 64 << 20;
 
-/// The least memory with which one transfer can work: 8 MiB.
-pub const LEAST_MEMORY: i64 = 8 << 20;
+/// The least memory with which one transfer can work: 20 MiB, of which 14 are
+/// the program's own and 5 the smallest part that S3 accepts.
+pub const LEAST_MEMORY: i64 = 20 << 20;
 
 /// How delivery behaves.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,7 +18,8 @@ pub struct DeliveryOptions {
     /// Exit with status 1 when an object could not be delivered.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub fail_on_error: bool,
-    /// Bytes that transfers may take together; absent means [`DEFAULT_MEMORY`].
+    /// Bytes that the program may take; absent means [`DEFAULT_MEMORY`]. Decides
+    /// how many transfers run together, and the size of their parts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
     /// Time from the first interrupt to the end of the pod; absent means that
@@ -44,7 +46,7 @@ impl DeliveryOptions {
     pub fn validate(&self) -> Result<(), OptionError> {
         match self.memory {
             Some(bytes) if bytes < LEAST_MEMORY => {
-                let allowed = "a number of bytes, at least 8388608 (8 MiB)";
+                let allowed = "a number of bytes, at least 20971520 (20 MiB)";
                 return Err(OptionError::new("delivery.memory", &bytes.to_string(), allowed));
             }
             Some(_) | None => {}
@@ -58,7 +60,7 @@ impl DeliveryOptions {
         }
     }
 
-    /// Bytes that transfers may take together.
+    /// Bytes that the program may take.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.unwrap_or(DEFAULT_MEMORY).max(LEAST_MEMORY).unsigned_abs()
     }

@@ -64,8 +64,7 @@ pub fn command() -> Command {
         .args(censoring_flags())
         .args([
             switch("fail-on-error", "false", "exit 1 when an object could not be delivered"),
-            text("memory", "BYTES", "memory for transfers (default 67108864)")
-                .value_parser(value_parser!(i64)),
+            text("memory", "BYTES", "memory to use (default 67108864)").value_parser(value_parser!(i64)),
             text("delivery-grace-period", "DURATION", "time from the first interrupt to the end of the pod")
                 .value_parser(duration),
         ])
@@ -277,7 +276,7 @@ mod tests {
             "--compress-file-type=txt",
             "--secret-directory=/s",
             "--minimum-secret-length=3",
-            "--memory=16777216",
+            "--memory=33554432",
             "--delivery-grace-period=30s",
             "--job=j",
             "--job-type=periodic",

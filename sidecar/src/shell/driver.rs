@@ -16,7 +16,7 @@ use super::progress::Progress;
 use crate::censor::Censor;
 use crate::deliver::{
     Action, Budget, Completeness, Config, Effect, Event, Machine, Part, Plan, Policy, Record, State, Verdict,
-    Weights, exit_status,
+    exit_status,
 };
 use crate::layout::manifest::PassTimes;
 use crate::layout::media_types::MediaTypes;
@@ -68,12 +68,7 @@ pub struct Driver {
 impl Driver {
     /// Everything is ready, nothing has been looked at.
     pub fn new(settings: Arc<Settings>, censor: Option<Arc<Censor>>, own_log: OwnLog) -> Self {
-        let limits = uploads::limits(settings.delivery.memory_bytes());
-        let weights = Weights {
-            memory: settings.delivery.memory_bytes(),
-            largest: (limits.part_bytes * limits.parts_in_memory) as u64,
-            in_flight: uploads::MOST_IN_FLIGHT,
-        };
+        let (weights, limits) = uploads::limits(settings.delivery.memory_bytes());
         let (watched, watch_of) = watches(&settings);
         Self {
             machine: Machine::new(Config {
