@@ -312,10 +312,10 @@ fn fresh(job: &Job) {
     fs::create_dir(job.pod.logs()).expect("made");
 }
 
-/// Waits until sidecar catches TERM.
+/// Waits until sidecar catches signals and watches files.
 fn until_watching(sidecar: &mut Running) {
     let pid = sidecar.pid();
-    wait::until("sidecar to catch signals", || harness::process::catches(pid, Signal::TERM).then_some(()));
+    wait::until("sidecar to watch files", || harness::process::watches_files(pid).then_some(()));
 }
 
 /// Bytes that differ from block to block, so that a lost or doubled part shows.

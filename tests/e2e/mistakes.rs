@@ -300,7 +300,7 @@ fn a_signal_before_anything_is_known_loses_nothing() {
     let entry = pod.entry("test");
     let sidecar = pod.sidecar(&[&entry], json!({}));
     let pid = sidecar.pid();
-    wait::until("sidecar to catch signals", || process::catches(pid, Signal::TERM).then_some(()));
+    wait::until("sidecar to watch files", || process::watches_files(pid).then_some(()));
     sidecar.signal(Signal::TERM);
     let provisional = wait::until("the provisional result", || {
         pod.out().join("finished.json").exists().then(|| json_of(&pod.out().join("finished.json")))

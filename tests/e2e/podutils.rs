@@ -152,9 +152,8 @@ fn a_signal_in_the_first_milliseconds_loses_nothing() {
     for _ in 0..20 {
         let desk = Desk::new();
         let running = desk.start(&["run", "--", "sleep", "60"]);
-        wait::until("podutils to catch signals", || {
-            process::catches(running.pid(), Signal::TERM).then_some(())
-        });
+        // It catches signals before it starts anybody.
+        wait::until("podutils to start a program", || (desk.tree.members().len() > 1).then_some(()));
         running.signal(Signal::TERM);
         let ended = running.wait();
         ended.expect_code(130);
@@ -309,7 +308,7 @@ fn results_are_delivered_even_when_podutils_is_killed() {
     let mut running = desk.start(&["run", "--", "sh", "-c", "echo ready; sleep 60"]);
     running.until_stdout("ready");
     let sidecar = desk.member("sidecar");
-    wait::until("sidecar to catch signals", || process::catches(sidecar, Signal::TERM).then_some(()));
+    wait::until("sidecar to watch files", || process::watches_files(sidecar).then_some(()));
     running.signal(Signal::KILL);
     assert_eq!(running.wait().exit, Exit::Signal(Signal::KILL));
     wait::until("all processes to end", || desk.tree.members().is_empty().then_some(()));

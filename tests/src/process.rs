@@ -155,6 +155,17 @@ impl Drop for Running {
     }
 }
 
+/// Whether a process watches files, which sidecar begins after it has learnt to
+/// catch signals.
+///
+/// That it catches a signal ([`catches`]) is known a moment too early: its
+/// handler is there before what the handler looks up.
+pub fn watches_files(pid: Pid) -> bool {
+    let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+    targets.any(|target| target.as_os_str() == "anon_inode:inotify")
+}
+
 /// Whether a process catches a signal (`SigCgt` of proc(5)), or blocks it to read
 /// it from a signalfd (`SigBlk`).
 pub fn catches(pid: Pid, signal: Signal) -> bool {
