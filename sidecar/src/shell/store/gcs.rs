@@ -1,5 +1,6 @@
 //! Opening Google Cloud Storage (U-91).
 
+use super::failure::one_line;
 use super::http::{Connector, Outcome, client_options, note, observed};
 use super::s3::no_retries;
 use super::{StoreError, setup};
@@ -11,27 +12,30 @@ use object_store::gcp::{
 };
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Opens a bucket; nothing is contacted yet.
 pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<GoogleCloudStorage, StoreError> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let options = client_options();
-    let emulator = set("STORAGE_EMULATOR_HOST").map(|host| emulator_url(&host));
-    let options = match &emulator {
-        Some(url) => options.with_allow_http(url.starts_with("http://")),
-        None => options,
-    };
+    open_with(bucket, credentials, |name| std::env::var(name).ok())
+}
+
+fn open_with(
+    bucket: &str,
+    credentials: Option<&Path>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<GoogleCloudStorage, StoreError> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
         .with_http_connector(Connector)
-        .with_retry(no_retries())
-        .with_client_options(options);
+        .with_retry(no_retries());
+    let options = |url: &str| client_options().with_allow_http(url.starts_with("http://"));
     let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));
-    if let Some(url) = emulator {
+    if let Some(url) = set("STORAGE_EMULATOR_HOST").map(|host| emulator_url(&host)) {
         // Emulators take requests without credentials, as the Go client sends them.
-        return builder.with_base_url(&url).with_credentials(anonymous()).build().map_err(fail);
+        let builder = builder.with_base_url(&url).with_client_options(options(&url));
+        return builder.with_credentials(anonymous()).build().map_err(fail);
     }
     let variable = || set("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
     let file = credentials
@@ -39,22 +43,24 @@ pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<GoogleClo
         .or_else(|| variable().map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path)));
     if let Some((option, path)) = file {
         let text = path.display().to_string();
-        let built = match kind(option, &path)? {
+        let (kind, base_url) = examine(option, &path)?;
+        let builder = builder.with_client_options(options(&base_url));
+        let built = match kind {
             Kind::ServiceAccount => builder.with_service_account_path(&text).build(),
             Kind::AuthorizedUser => builder.with_application_credentials(&text).build(),
         };
         return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
     }
+    let builder = builder.with_client_options(client_options());
     // Built once to get the chain of well-known file and metadata server,
     // and once more with that chain able to end without credentials.
     let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
-    let provider = OrAnonymous { chain, told: AtomicBool::new(false) };
-    builder.with_credentials(Arc::new(provider)).build().map_err(fail)
+    builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)
 }
 
 /// Reads and checks a credentials file.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
-    kind("gcs_credentials_file", path).map(|_| ())
+    examine("gcs_credentials_file", path).map(|_| ())
 }
 
 /// The kinds of credentials files that can be used.
@@ -64,19 +70,22 @@ enum Kind {
     AuthorizedUser,
 }
 
-fn kind(option: &str, path: &Path) -> Result<Kind, StoreError> {
+/// The kind of a credentials file, and the store's address where it names one.
+fn examine(option: &str, path: &Path) -> Result<(Kind, String), StoreError> {
     #[derive(Deserialize)]
     struct Tagged {
         r#type: String,
+        #[serde(default)]
+        gcs_base_url: String,
     }
     let fail = |reason: String| setup(format!("{option} {:?}: {reason}", path.display().to_string()));
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
     let allowed = "allowed are files of the types service_account and authorized_user";
-    let Tagged { r#type } = serde_json::from_str(&text)
+    let Tagged { r#type, gcs_base_url } = serde_json::from_str(&text)
         .map_err(|_| fail(format!("it is not a JSON object with a `type`; {allowed}")))?;
     match r#type.as_str() {
-        "service_account" => Ok(Kind::ServiceAccount),
-        "authorized_user" => Ok(Kind::AuthorizedUser),
+        "service_account" => Ok((Kind::ServiceAccount, gcs_base_url)),
+        "authorized_user" => Ok((Kind::AuthorizedUser, gcs_base_url)),
         other => Err(fail(format!("credentials of type {other:?} are not supported; {allowed}"))),
     }
 }
@@ -91,12 +100,53 @@ fn anonymous() -> GcpCredentialProvider {
     Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() }))
 }
 
+/// How long no answer of a metadata server is taken for none being there:
+/// asking for every object would cost a second each.
+const ANONYMOUS_FOR: Duration = Duration::from_secs(30);
+
 /// The default chain, ending in access without credentials where no metadata
-/// server answers.
+/// server answers. Once it gave a token, its failures are failures.
 #[derive(Debug)]
 struct OrAnonymous {
     chain: GcpCredentialProvider,
-    told: AtomicBool,
+    known: Mutex<Known>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Nothing,
+    Works,
+    Silent { since: Instant },
+}
+
+impl OrAnonymous {
+    fn new(chain: GcpCredentialProvider) -> Self {
+        Self { chain, known: Mutex::new(Known::Nothing) }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the chain is not worth asking.
+    fn is_silent(&self) -> bool {
+        matches!(*self.known(), Known::Silent { since } if since.elapsed() < ANONYMOUS_FOR)
+    }
+
+    /// Notes that the chain gave no answer; false when it did before.
+    fn silent(&self, error: &object_store::Error) -> bool {
+        let mut known = self.known();
+        match *known {
+            Known::Works => return false,
+            Known::Silent { .. } => {}
+            Known::Nothing => {
+                let error = one_line(&error.to_string());
+                tracing::warn!(error, "No Google credentials were found, trying without any");
+            }
+        }
+        *known = Known::Silent { since: Instant::now() };
+        true
+    }
 }
 
 #[async_trait]
@@ -104,15 +154,18 @@ impl CredentialProvider for OrAnonymous {
     type Credential = GcpCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<GcpCredential>> {
+        if self.is_silent() {
+            return anonymous().get_credential().await;
+        }
         let (result, last) = observed(None, self.chain.get_credential()).await;
         match (result, last) {
-            (Err(error), Some(Outcome::NoAnswer(_))) => {
-                if !self.told.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "No Google credentials were found, trying without any");
-                }
+            (Err(error), Some(Outcome::NoAnswer(_))) if self.silent(&error) => {
                 anonymous().get_credential().await
             }
             (result, last) => {
+                if result.is_ok() {
+                    *self.known() = Known::Works;
+                }
                 last.into_iter().for_each(note);
                 result
             }
@@ -123,11 +176,44 @@ impl CredentialProvider for OrAnonymous {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
 
     #[test]
     fn emulator_hosts_get_a_scheme() {
         assert_eq!(emulator_url("localhost:9000"), "http://localhost:9000");
         assert_eq!(emulator_url("https://gcs.test/"), "https://gcs.test");
+    }
+
+    #[tokio::test]
+    async fn a_silent_metadata_server_means_no_credentials() {
+        #[derive(Debug)]
+        struct Silent(Mutex<usize>);
+        #[async_trait]
+        impl CredentialProvider for Silent {
+            type Credential = GcpCredential;
+            async fn get_credential(&self) -> object_store::Result<Arc<GcpCredential>> {
+                *self.0.lock().expect("not poisoned") += 1;
+                note(Outcome::NoAnswer(object_store::client::HttpErrorKind::Connect));
+                Err(object_store::Error::Generic { store: "GCS", source: "silent".into() })
+            }
+        }
+        let chain = Arc::new(Silent(Mutex::new(0)));
+        let provider = OrAnonymous::new(Arc::clone(&chain) as GcpCredentialProvider);
+        for _ in 0..3 {
+            assert_eq!(provider.get_credential().await.expect("anonymous").bearer, "");
+        }
+        assert_eq!(*chain.0.lock().expect("not poisoned"), 1, "asked once");
+        *provider.known() = Known::Works;
+        assert!(provider.get_credential().await.is_err());
+    }
+
+    #[test]
+    fn an_emulator_needs_no_credentials() {
+        let host = |name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| "localhost:1".to_owned());
+        let store = open_with("bucket", None, host).expect("opened");
+        let credential =
+            store.credentials().get_credential().now_or_never().expect("at hand").expect("static");
+        assert_eq!(credential.bearer, "");
     }
 
     #[test]
@@ -141,7 +227,7 @@ mod tests {
         let error = check(&path).expect_err("refused").to_string();
         assert!(!error.contains("private"), "{error}");
         std::fs::write(&path, r#"{"type":"service_account"}"#).expect("written");
-        assert_eq!(kind("x", &path), Ok(Kind::ServiceAccount));
+        assert_eq!(examine("x", &path), Ok((Kind::ServiceAccount, String::new())));
         assert!(check(&dir.path().join("none")).is_err());
     }
 }

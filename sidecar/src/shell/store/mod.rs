@@ -5,6 +5,7 @@ mod failure;
 mod gcs;
 mod http;
 mod local;
+mod multipart;
 mod pending;
 mod profile;
 mod remote;
@@ -12,7 +13,8 @@ mod s3;
 
 pub use destination::{Destination, DestinationError};
 pub(in crate::shell) use local::{Draft, Local};
-pub(in crate::shell) use remote::{Multipart, Properties, Remote};
+pub(in crate::shell) use multipart::Multipart;
+pub(in crate::shell) use remote::{Properties, Remote};
 
 use super::transfer::UploadError;
 use pending::Pending;

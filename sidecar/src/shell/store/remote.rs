@@ -2,15 +2,14 @@
 
 use super::failure::{Failure, judge};
 use super::http::observed;
+use super::multipart::Multipart;
 use super::{Pending, StoreError, Version};
 use crate::shell::transfer::{Buffers, Condition, UploadError};
 use bytes::Bytes;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, HeaderValue, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
+    Attribute, Attributes, HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -57,6 +56,11 @@ impl Remote {
             pending,
             buffers: Mutex::default(),
         }
+    }
+
+    /// From now on conditions are ignored.
+    pub(super) fn give_up_conditions(&self) {
+        self.conditional.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn conditional_writes(&self) -> bool {
@@ -134,7 +138,7 @@ impl Remote {
         let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
         let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
         let header = if self.conditional_writes() { self.completion_header(condition) } else { None };
-        Ok(Multipart { upload: Some(upload), header, pending: self.pending.clone() })
+        Ok(Multipart::new(upload, header, self.pending.clone()))
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {
@@ -249,87 +253,9 @@ fn mode(condition: &Condition) -> PutMode {
     }
 }
 
-fn version(result: PutResult) -> Option<Version> {
+pub(super) fn version(result: PutResult) -> Option<Version> {
     let known = result.e_tag.is_some() || result.version.is_some();
     known.then_some(Version { e_tag: result.e_tag, generation: result.version })
-}
-
-/// An object under way in parts. Dropped before its completion it is aborted.
-#[derive(Debug)]
-pub(in crate::shell) struct Multipart {
-    upload: Option<Box<dyn MultipartUpload>>,
-    header: Option<(&'static str, HeaderValue)>,
-    pending: Pending,
-}
-
-impl Multipart {
-    /// Sends the next part.
-    pub(in crate::shell) fn put_part(
-        &mut self,
-        content: Bytes,
-    ) -> BoxFuture<'static, Result<(), UploadError>> {
-        let Some(upload) = &mut self.upload else {
-            return futures::future::ready(Err(completed_before())).boxed();
-        };
-        let part = upload.put_part(PutPayload::from_bytes(content));
-        async move {
-            let (result, last) = observed(None, part).await;
-            result.map_err(|error| judge(&error, last).into_upload_error())
-        }
-        .boxed()
-    }
-
-    /// Makes the object visible. When that fails, or its success is unknown,
-    /// the upload is aborted before this returns, so that it cannot happen later.
-    pub(in crate::shell) async fn complete(
-        mut self,
-        remote: &Remote,
-    ) -> Result<Option<Version>, UploadError> {
-        let header = self.header.take();
-        let conditional = header.is_some();
-        let Some(upload) = &mut self.upload else {
-            return Err(completed_before());
-        };
-        let (result, last) = observed(header, upload.complete()).await;
-        let failure = match result {
-            Ok(result) => {
-                self.upload = None;
-                return Ok(version(result));
-            }
-            Err(error) => judge(&error, last),
-        };
-        abort(&mut **upload).await;
-        self.upload = None;
-        match failure {
-            Failure::NotImplemented(message) if conditional => {
-                remote.conditional.store(false, Ordering::Relaxed);
-                Err(UploadError::Transient { message, retry_after: None })
-            }
-            failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                Err(failure.into_upload_error())
-            }
-        }
-    }
-}
-
-impl Drop for Multipart {
-    fn drop(&mut self) {
-        if let Some(mut upload) = self.upload.take() {
-            self.pending.spawn(async move { abort(&mut *upload).await });
-        }
-    }
-}
-
-fn completed_before() -> UploadError {
-    UploadError::Permanent("the upload was completed before".to_owned())
-}
-
-/// Gives an upload up; a failure of that is only worth a log record.
-async fn abort(upload: &mut dyn MultipartUpload) {
-    if let Err(error) = upload.abort().await {
-        let error = super::failure::one_line(&error.to_string());
-        tracing::debug!(error, "A multipart upload could not be aborted");
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,24 @@
 use super::Upload;
 use super::pump::PumpError;
 use crate::censor::{Censor, Container, Mask, Verdict};
-use crate::shell::source::Source;
-use std::io;
+use crate::shell::source::{OpenFile, Source};
+use std::io::{self, Read};
+
+/// A file that cannot be read on when it is not wanted any more. What little
+/// is packed in one read can be unpacked in a moment.
+struct Stoppable<F> {
+    file: OpenFile,
+    stopped: F,
+}
+
+impl<F: Fn() -> bool> Read for Stoppable<F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if (self.stopped)() {
+            return Err(io::Error::other("it is not wanted any more"));
+        }
+        self.file.read(into)
+    }
+}
 
 /// The censoring of one source.
 pub(super) enum Censoring<'a> {
@@ -28,15 +44,23 @@ impl<'a> Censoring<'a> {
         censor.stream().map_or(Self::Off, |mask| Self::Masking { censor, mask, containers })
     }
 
-    /// Looks into the source when it begins like a container.
-    pub(super) fn look_into<E>(&mut self, source: &Source, beginning: &[u8]) -> Result<(), PumpError<E>> {
+    /// Looks into the source when it begins like a container. `wanted` fails
+    /// once nobody waits for that any more.
+    pub(super) fn look_into<E>(
+        &mut self,
+        source: &Source,
+        beginning: &[u8],
+        wanted: impl Fn() -> Result<(), E>,
+    ) -> Result<(), PumpError<E>> {
         let (Self::Masking { censor, containers: true, .. }, Source::File(file)) = (&*self, source) else {
             return Ok(());
         };
         let Some(container) = Container::of(beginning) else {
             return Ok(());
         };
-        let verdict = file.open().and_then(|file| censor.inspect(container, file));
+        let stoppable = |file| Stoppable { file, stopped: || wanted().is_err() };
+        let verdict = file.open().and_then(|file| censor.inspect(container, stoppable(file)));
+        wanted().map_err(PumpError::Sink)?;
         match verdict.map_err(|error: io::Error| PumpError::Source(format!("it cannot be read: {error}")))? {
             Verdict::Clean { bytes, crc32c } => *self = Self::Checked { bytes, crc32c },
             Verdict::Secret => {

@@ -56,10 +56,12 @@ impl Sink for FileSink<'_> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
-        if *self.given_up.lock() {
-            return Err(gave_up());
-        }
+        self.wanted()?;
         self.open.as_mut().map_or(Ok(()), |(draft, _)| draft.write(bytes))
+    }
+
+    fn wanted(&self) -> Result<(), UploadError> {
+        if *self.given_up.lock() { Err(gave_up()) } else { Ok(()) }
     }
 }
 

@@ -12,7 +12,6 @@ use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::shell::store::{Multipart, Properties, Remote};
 use bytes::Bytes;
-use futures::stream::{FuturesUnordered, StreamExt};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
@@ -71,21 +70,18 @@ async fn send(
     parts: &mut mpsc::Receiver<Part>,
     limits: &Limits,
 ) -> Result<(), UploadError> {
-    let mut under_way = FuturesUnordered::new();
-    let mut next = Some(first);
+    multipart.send_part(first.bytes)?;
     loop {
-        if let Some(part) = next.take() {
-            under_way.push(multipart.put_part(part.bytes));
-        }
+        let room = multipart.parts_on_their_way() < limits.parts_in_memory;
         tokio::select! {
-            part = parts.recv(), if under_way.len() < limits.parts_in_memory => match part {
-                Some(part) => next = Some(part),
+            part = parts.recv(), if room => match part {
+                Some(part) => multipart.send_part(part.bytes)?,
                 None => break,
             },
-            Some(result) = under_way.next() => result?,
+            Some(result) = multipart.part_sent() => result?,
         }
     }
-    while let Some(result) = under_way.next().await {
+    while let Some(result) = multipart.part_sent().await {
         result?;
     }
     Ok(())
@@ -189,6 +185,10 @@ impl Sink for PartSink {
             bytes = rest;
         }
         Ok(())
+    }
+
+    fn wanted(&self) -> Result<(), UploadError> {
+        if self.sender.is_closed() { Err(gave_up()) } else { Ok(()) }
     }
 }
 

@@ -66,6 +66,9 @@ pub(super) trait Sink {
     fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), Self::Error>;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// An error once nobody waits for the object any more.
+    fn wanted(&self) -> Result<(), Self::Error>;
 }
 
 /// Pumps a whole source into a sink.
@@ -84,7 +87,7 @@ pub(super) fn pump<S: Sink>(
         let before = window.len();
         let end = !input.read(&mut window).map_err(PumpError::Source)?;
         if source_bytes == 0 {
-            censoring.look_into(&upload.source, &window)?;
+            censoring.look_into(&upload.source, &window, || output.sink.wanted())?;
         }
         source_bytes += (window.len() - before) as u64;
         source_crc32c = crc32c::crc32c_append(source_crc32c, &window[before..]);

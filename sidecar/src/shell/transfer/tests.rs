@@ -184,6 +184,8 @@ fn an_attempt_that_was_given_up_leaves_nothing() {
 struct Memory {
     head: Option<Head>,
     bytes: Vec<u8>,
+    /// A file that gets one more byte when the first bytes come.
+    touched: Option<PathBuf>,
 }
 
 impl pump::Sink for Memory {
@@ -191,6 +193,14 @@ impl pump::Sink for Memory {
 
     fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), Self::Error> {
         assert_eq!(self.head.replace(head.clone()), None, "begun once");
+        if let Some(path) = &self.touched {
+            let mut file = std::fs::File::options().append(true).open(path).expect("opened");
+            std::io::Write::write_all(&mut file, b"x").expect("written");
+        }
+        Ok(())
+    }
+
+    fn wanted(&self) -> Result<(), Self::Error> {
         Ok(())
     }
 
@@ -212,6 +222,16 @@ fn pumped(content: &[u8], compress: bool, compressed_type: Option<&str>) -> (Hea
     assert_eq!(sums.stored_bytes, memory.bytes.len() as u64);
     assert_eq!(sums.stored_crc32c, crc32c::crc32c(&memory.bytes));
     (memory.head.expect("begun"), memory.bytes)
+}
+
+#[test]
+fn a_source_that_changes_is_cut_and_said_to_have_changed() {
+    let place = Place::new();
+    let request = request("log", place.file("content"));
+    let mut memory = Memory { touched: Some(place.dir.path().join("source")), ..Memory::default() };
+    let sums = pump::pump(&request, false, None, &mut memory).expect("pumped");
+    assert!(sums.changed);
+    assert_eq!((memory.bytes.as_slice(), sums.source_bytes), (b"content".as_slice(), 7));
 }
 
 fn unpacked(gzip: &[u8]) -> Vec<u8> {

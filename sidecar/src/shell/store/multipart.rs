@@ -1,0 +1,115 @@
+//! An object that is sent in parts.
+
+use super::failure::{Failure, judge, one_line};
+use super::http::observed;
+use super::remote::{Remote, version};
+use super::{Pending, Version};
+use crate::shell::transfer::UploadError;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use object_store::{HeaderValue, MultipartUpload, PutPayload};
+use std::time::Duration;
+
+/// How long parts on their way may take to arrive before their upload is
+/// aborted: one that arrives later can leave its bytes behind in the store.
+const PARTS_ARRIVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// An object under way in parts. Dropped before its completion it is aborted.
+#[derive(Debug)]
+pub(in crate::shell) struct Multipart {
+    upload: Option<Box<dyn MultipartUpload>>,
+    parts: Parts,
+    header: Option<(&'static str, HeaderValue)>,
+    pending: Pending,
+}
+
+type Parts = FuturesUnordered<BoxFuture<'static, Result<(), UploadError>>>;
+
+impl Multipart {
+    /// `header` is the condition on the completion.
+    pub(super) fn new(
+        upload: Box<dyn MultipartUpload>,
+        header: Option<(&'static str, HeaderValue)>,
+        pending: Pending,
+    ) -> Self {
+        Self { upload: Some(upload), parts: Parts::new(), header, pending }
+    }
+
+    /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
+    pub(in crate::shell) fn send_part(&mut self, content: Bytes) -> Result<(), UploadError> {
+        let upload = self.upload.as_mut().ok_or_else(completed_before)?;
+        let part = upload.put_part(PutPayload::from_bytes(content));
+        let judged = async move {
+            let (result, last) = observed(None, part).await;
+            result.map_err(|error| judge(&error, last).into_upload_error())
+        };
+        self.parts.push(judged.boxed());
+        Ok(())
+    }
+
+    /// How many parts are on their way.
+    pub(in crate::shell) fn parts_on_their_way(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// How the next part ended; `None` when none is on its way.
+    pub(in crate::shell) async fn part_sent(&mut self) -> Option<Result<(), UploadError>> {
+        self.parts.next().await
+    }
+
+    /// Makes the object visible. When that fails, or its success is unknown,
+    /// the upload is aborted before this returns, so that it cannot happen later.
+    pub(in crate::shell) async fn complete(
+        mut self,
+        remote: &Remote,
+    ) -> Result<Option<Version>, UploadError> {
+        let header = self.header.take();
+        let conditional = header.is_some();
+        let upload = self.upload.as_mut().ok_or_else(completed_before)?;
+        let (result, last) = observed(header, upload.complete()).await;
+        let failure = match result {
+            Ok(result) => {
+                self.upload = None;
+                return Ok(version(result));
+            }
+            Err(error) => judge(&error, last),
+        };
+        abort(&mut **upload).await;
+        self.upload = None;
+        match failure {
+            Failure::NotImplemented(message) if conditional => {
+                remote.give_up_conditions();
+                Err(UploadError::Transient { message, retry_after: None })
+            }
+            failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                Err(failure.into_upload_error())
+            }
+        }
+    }
+}
+
+impl Drop for Multipart {
+    fn drop(&mut self) {
+        let Some(mut upload) = self.upload.take() else { return };
+        let parts = std::mem::take(&mut self.parts);
+        self.pending.spawn(async move {
+            // Late parts are dropped; how the others ended is of no interest.
+            let _ = tokio::time::timeout(PARTS_ARRIVE_WITHIN, parts.for_each(|_| async {})).await;
+            abort(&mut *upload).await;
+        });
+    }
+}
+
+fn completed_before() -> UploadError {
+    UploadError::Permanent("the upload was completed before".to_owned())
+}
+
+/// Gives an upload up; a failure of that is only worth a log record.
+async fn abort(upload: &mut dyn MultipartUpload) {
+    if let Err(error) = upload.abort().await {
+        let error = one_line(&error.to_string());
+        tracing::debug!(error, "A multipart upload could not be aborted");
+    }
+}
