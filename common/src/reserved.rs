@@ -4,7 +4,8 @@
 //! all the same, so their temporary files are created and filled at start,
 //! later overwritten in place, cut to size and renamed.
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -27,7 +28,7 @@ impl Reserved {
         let (path, file) = create_beside(target, 0o600)?;
         let reserved = Self { target: target.to_owned(), mode, temp: Some((path, file)) };
         if let Some((_, file)) = &reserved.temp {
-            file.write_all_at(&vec![b' '; size], 0)?;
+            take_space(file, size as u64)?;
         }
         Ok(reserved)
     }
@@ -55,6 +56,31 @@ impl Reserved {
         }
         self.temp = None;
         Ok(())
+    }
+}
+
+/// Makes sure that `size` bytes can be written to an empty file later.
+///
+/// `fallocate` promises it at once; where a file system does not know it (NFS
+/// before 4.2, some FUSE), bytes are written. Entrypoint does this at every
+/// start, so the block is small and static.
+fn take_space(file: &File, size: u64) -> io::Result<()> {
+    const BLOCK: &[u8; 4096] = &[b' '; 4096];
+    if size == 0 {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size) {
+        Ok(()) => Ok(()),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
+            let mut at = 0;
+            while at < size {
+                let count = (size - at).min(BLOCK.len() as u64);
+                file.write_all_at(&BLOCK[..usize::try_from(count).unwrap_or(BLOCK.len())], at)?;
+                at += count;
+            }
+            Ok(())
+        }
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -102,7 +128,7 @@ pub fn create_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(&path, flags, Mode::from_raw_mode(mode)) {
             Ok(fd) => return Ok((path, File::from(fd))),
-            Err(rustix::io::Errno::EXIST) => {}
+            Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
     }
