@@ -100,39 +100,48 @@ enum Finding {
 /// Whether a zip archive holds a secret.
 fn zip(raw: &mut Raw<impl Read>, fresh: &mut dyn FnMut() -> Box<dyn Mask>) -> io::Result<Finding> {
     let mut without_secret = Finding::Nothing;
-    loop {
-        // Everything but packed members is searched as it is.
-        let mut between = Search::new(fresh());
-        let header = loop {
-            let buffer = raw.at_least(ZIP_HEADER_BYTES)?;
-            if buffer.len() < ZIP_HEADER_BYTES {
-                return Ok(if rest(raw, between)? { Finding::Secret } else { without_secret });
-            }
-            let at = find(buffer, ZIP_MEMBER);
-            // A signature may begin in the last bytes of the buffer.
-            let skipped = at.unwrap_or(buffer.len() - (ZIP_MEMBER.len() - 1));
-            if skipped == 0 {
-                break Header::of(buffer);
-            }
-            if between.add(&buffer[..skipped]) {
-                return Ok(Finding::Secret);
-            }
-            raw.consume(skipped);
-        };
-        // The header itself stays in the search: names can hold secrets.
+    // Everything but packed members is searched as it is, headers included:
+    // names can hold secrets.
+    let mut between = Search::new(fresh());
+    while let Some(header) = next_member(raw, &mut between)? {
         let length = if header.is_packed() { header.length } else { ZIP_MEMBER.len() };
         let buffer = raw.at_least(length)?;
         let length = length.min(buffer.len());
-        if between.add(&buffer[..length]) || (header.is_packed() && between.finish()) {
+        if between.add(&buffer[..length]) {
             return Ok(Finding::Secret);
         }
         raw.consume(length);
         if header.is_packed() {
+            if between.finish() {
+                return Ok(Finding::Secret);
+            }
+            between = Search::new(fresh());
             match unpack(DeflateDecoder::new(&mut *raw), fresh()) {
                 Finding::Nothing => {}
                 Finding::Secret => return Ok(Finding::Secret),
                 Finding::Fault => without_secret = Finding::Fault,
             }
+        }
+    }
+    Ok(if between.finish() { Finding::Secret } else { without_secret })
+}
+
+/// Goes on to the next local header, searching what lies before it; `None` at
+/// the end, or once a secret was found.
+fn next_member(raw: &mut Raw<impl Read>, between: &mut Search) -> io::Result<Option<Header>> {
+    loop {
+        let buffer = raw.at_least(ZIP_HEADER_BYTES)?;
+        let is_end = buffer.len() < ZIP_HEADER_BYTES;
+        // A signature may begin in the last bytes of the buffer.
+        let without = if is_end { buffer.len() } else { buffer.len() - (ZIP_MEMBER.len() - 1) };
+        let skipped = find(buffer, ZIP_MEMBER).filter(|_| !is_end).unwrap_or(without);
+        if skipped == 0 && !is_end {
+            return Ok(Some(Header::of(buffer)));
+        }
+        let found = between.add(&buffer[..skipped]);
+        raw.consume(skipped);
+        if found || is_end {
+            return Ok(None);
         }
     }
 }
@@ -169,21 +178,6 @@ fn unpack(mut decoder: impl Read, mask: Box<dyn Mask>) -> Finding {
         }
     };
     if search.finish() { Finding::Secret } else { end }
-}
-
-/// Searches what is left of the source.
-fn rest(raw: &mut Raw<impl Read>, mut search: Search) -> io::Result<bool> {
-    loop {
-        let buffer = raw.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(search.finish());
-        }
-        if search.add(buffer) {
-            return Ok(true);
-        }
-        let read = buffer.len();
-        raw.consume(read);
-    }
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {

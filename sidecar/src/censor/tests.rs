@@ -195,6 +195,13 @@ fn zip(members: &[&[u8]]) -> Vec<u8> {
     archive
 }
 
+/// A stored member: its bytes stand in the archive as they are.
+fn stored(content: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(content.len()).expect("small").to_le_bytes();
+    let head = b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice();
+    [head, &size, &size, &[1, 0, 0, 0], b"s", content].concat()
+}
+
 fn inspect(archive: &[u8]) -> Verdict {
     let container = Container::of(archive).expect("a container");
     censor(&["the-secret-value"]).inspect(container, archive).expect("readable")
@@ -214,6 +221,10 @@ fn containers_with_a_secret_are_found() {
     clean(&[gzip(&noise), gzip(b"more")].concat());
     clean(&zip(&[&noise, b"", b"small"]));
     assert_eq!(inspect(&gzip(&secret)), Verdict::Secret);
+    clean(&[stored(&noise), zip(&[&noise]), stored(b"more")].concat());
+    let in_the_first = [stored(b"x the-secret-value"), stored(b"more"), zip(&[b"x"]), stored(b"y")].concat();
+    assert_eq!(inspect(&in_the_first), Verdict::Secret);
+    assert_eq!(inspect(&[stored(&noise), stored(&secret)].concat()), Verdict::Secret);
     // Also across the members of a stream, and in any member of an archive.
     assert_eq!(inspect(&[gzip(b"the-secret"), gzip(b"-value")].concat()), Verdict::Secret);
     assert_eq!(inspect(&zip(&[&noise, &secret])), Verdict::Secret);
