@@ -1,6 +1,10 @@
 //! The program `entrypoint`; everything is in the library.
 
+use entrypoint::shell::Arena;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Arena = Arena::new();
 
 fn main() -> ExitCode {
     if let Err(error) = entrypoint::shell::block_signals() {

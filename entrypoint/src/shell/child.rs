@@ -2,10 +2,10 @@
 
 use super::sys::{self, Program};
 use rustix::fs::{Access, CWD, Mode, OFlags};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Starts `args` with `extra` added to the inherited environment. The error is
@@ -25,16 +25,17 @@ pub(super) fn spawn(
     let strings = || {
         let path = CString::new(path.as_os_str().as_bytes())?;
         let args = args.iter().map(|arg| CString::new(arg.as_str())).collect::<Result<Vec<_>, _>>()?;
-        Ok::<_, io::Error>((path, args, environment(extra)))
+        let extra = extra.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        Ok::<_, io::Error>((path, args, extra.collect::<Result<Vec<_>, _>>()?))
     };
     // A NUL byte inside is what the kernel could not be told either.
-    let (program, args, environment) =
+    let (program, args, extra) =
         strings().map_err(|_| failed(&io::Error::from_raw_os_error(libc::EINVAL)))?;
     let input = open_null().map_err(|error| format!("open /dev/null: {}", words(&error)))?;
     let program = Program {
         path: &program,
         args: &args,
-        environment: &environment,
+        extra: &extra,
         input: rustix::fd::AsFd::as_fd(&input),
         output,
     };
@@ -43,22 +44,6 @@ pub(super) fn spawn(
 
 fn open_null() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
-}
-
-/// The inherited environment, byte for byte, with the `extra` variables.
-fn environment(extra: &[(&str, String)]) -> Vec<CString> {
-    let inherited =
-        std::env::vars_os().filter(|(name, _)| !extra.iter().any(|(other, _)| name == OsStr::new(other)));
-    let added = extra.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    inherited
-        .chain(added)
-        .filter_map(|(mut variable, value)| {
-            variable.push("=");
-            variable.push(value);
-            // The environment cannot hold a NUL byte, and neither do our numbers.
-            CString::new(variable.into_vec()).ok()
-        })
-        .collect()
 }
 
 /// Looks a bare name up in PATH as Go's `exec.LookPath` does: a hit that is

@@ -51,25 +51,27 @@ impl Files {
 
     /// Makes the report visible. Sidecar can do without it.
     pub(super) fn publish_report(&mut self, report: &Report) -> io::Result<()> {
-        let bytes = report.encode();
-        match self.report.take() {
-            Some(reserved) => reserved.publish(&bytes),
-            None => reserved::write_atomically(&marker::report_path(&self.marker_path), &bytes, report::MODE),
-        }
+        let path = marker::report_path(&self.marker_path);
+        let reserved = self.report.take();
+        self.publish(reserved, &path, &report.encode(), report::MODE)
     }
 
     /// Makes the marker visible: the last thing that happens to this entry.
     pub(super) fn publish_marker(&mut self, code: i32) -> io::Result<()> {
-        if let Some(parent) = self.marker_path.parent()
-            && self.lock.is_some()
-        {
-            // A job may have deleted the folder that was there when it started.
-            std::fs::create_dir_all(parent)?;
-        }
-        let text = code.to_string();
-        match self.marker.take() {
-            Some(reserved) => reserved.publish(text.as_bytes()),
-            None => reserved::write_atomically(&self.marker_path, text.as_bytes(), marker::MODE),
+        let reserved = self.marker.take();
+        self.publish(reserved, &self.marker_path, code.to_string().as_bytes(), marker::MODE)
+    }
+
+    fn publish(&self, reserved: Option<Reserved>, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let anew = || reserved::write_atomically(path, bytes, mode);
+        let published = reserved.map_or_else(anew, |reserved| reserved.publish(bytes));
+        match (published, path.parent()) {
+            (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound && self.lock.is_some() => {
+                // The job deleted the folder that was there when it started.
+                std::fs::create_dir_all(parent)?;
+                anew()
+            }
+            (published, _) => published,
         }
     }
 

@@ -7,6 +7,7 @@
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
+use std::cell::OnceCell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,8 @@ enum Flow {
 /// Our stdout.
 #[derive(Debug)]
 pub(super) struct Live {
-    way: Way,
+    /// Found out when it is first needed: many jobs print nothing.
+    way: OnceCell<Way>,
     flow: Flow,
     pending: Vec<u8>,
     dropped: u64,
@@ -66,7 +68,7 @@ pub(super) enum Flushed {
 
 impl Live {
     pub(super) fn stdout() -> Self {
-        Self { way: way(), flow: Flow::Free, pending: Vec::new(), dropped: 0, reported: 0 }
+        Self { way: OnceCell::new(), flow: Flow::Free, pending: Vec::new(), dropped: 0, reported: 0 }
     }
 
     /// Bytes that were not written.
@@ -87,8 +89,12 @@ impl Live {
         }
     }
 
+    fn way(&self) -> &Way {
+        self.way.get_or_init(way)
+    }
+
     fn descriptor(&self) -> BorrowedFd<'_> {
-        match &self.way {
+        match self.way() {
             Way::Private(fd) => fd.as_fd(),
             Way::Plain | Way::Careful | Way::Socket => rustix::stdio::stdout(),
         }
@@ -168,8 +174,8 @@ impl Live {
                 Err(_) => {
                     // EPIPE, a closed terminal or a full disk behind a file:
                     // there is nobody to tell, and the log has everything.
-                    self.flow = if matches!(self.way, Way::Plain) { Flow::Free } else { Flow::Closed };
-                    if matches!(self.way, Way::Plain) {
+                    self.flow = if matches!(self.way(), Way::Plain) { Flow::Free } else { Flow::Closed };
+                    if matches!(self.way(), Way::Plain) {
                         self.dropped += (bytes.len() - written) as u64;
                         return bytes.len();
                     }
@@ -182,7 +188,7 @@ impl Live {
 
     fn write_once(&self, bytes: &[u8]) -> Result<usize, Errno> {
         let stdout = rustix::stdio::stdout();
-        match &self.way {
+        match self.way() {
             Way::Plain => rustix::io::write(stdout, bytes),
             Way::Private(fd) => rustix::io::write(fd, bytes),
             Way::Socket => rustix::net::send(stdout, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),

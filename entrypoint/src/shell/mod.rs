@@ -19,3 +19,4 @@ mod tree;
 
 pub(crate) use driver::run;
 pub use signals::block as block_signals;
+pub use sys::Arena;

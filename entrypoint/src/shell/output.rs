@@ -13,6 +13,9 @@ use std::time::Instant;
 /// equally fast, larger ones slower, the default of 64 KiB with many short reads slowest.
 const CAPACITY: usize = 256 * 1024;
 
+/// The size of the reads of a job that prints little.
+const FIRST_READ: usize = 4 * 1024;
+
 /// Everything that comes out of the child.
 #[derive(Debug)]
 pub(super) struct Output {
@@ -20,6 +23,8 @@ pub(super) struct Output {
     live: Live,
     log: Option<Log>,
     buffer: Vec<u8>,
+    /// The size of a read: few jobs print much.
+    appetite: usize,
     child_bytes: u64,
 }
 
@@ -33,7 +38,14 @@ pub(super) enum Pumped {
 
 impl Output {
     pub(super) fn new() -> Self {
-        Self { pipe: None, live: Live::stdout(), log: None, buffer: Vec::new(), child_bytes: 0 }
+        Self {
+            pipe: None,
+            live: Live::stdout(),
+            log: None,
+            buffer: Vec::new(),
+            appetite: FIRST_READ,
+            child_bytes: 0,
+        }
     }
 
     /// From here on output goes to this log too.
@@ -47,8 +59,6 @@ impl Output {
         rustix::io::ioctl_fionbio(&reader, true)?;
         // Refused when the user's pipes have reached their limit: then it is slower.
         let _ = rustix::pipe::fcntl_setpipe_size(&reader, CAPACITY);
-        // Reserved, not filled: an idle child costs no memory.
-        self.buffer.reserve_exact(CAPACITY);
         self.pipe = Some(reader);
         Ok(writer)
     }
@@ -75,6 +85,7 @@ impl Output {
 
     fn pump_up_to(&mut self, limit: usize) -> Pumped {
         let Some(pipe) = &self.pipe else { return Pumped::Nothing };
+        self.buffer.reserve_exact(self.appetite);
         let room = self.buffer.spare_capacity_mut();
         let limit = limit.min(room.len());
         match rustix::io::read(pipe, &mut room[..limit]) {
@@ -83,6 +94,9 @@ impl Output {
                 Pumped::Closed
             }
             Ok((bytes, _)) => {
+                if bytes.len() == self.appetite {
+                    self.appetite = CAPACITY;
+                }
                 self.child_bytes += bytes.len() as u64;
                 self.live.write(bytes);
                 if let Some(log) = &mut self.log {
