@@ -289,6 +289,18 @@ fn secrets_are_masked_and_the_pod_is_kept_on_request() {
 }
 
 #[test]
+fn what_cannot_be_delivered_is_named() {
+    let desk = Desk::new();
+    let script = r#"ln -s /etc/passwd "$ARTIFACTS/link"; mkfifo "$ARTIFACTS/pipe"; for i in $(seq 50); do echo > "$ARTIFACTS/$i"; done"#;
+    let ended = desk.run(&["run", "--", "sh", "-c", script]);
+    ended.expect_code(0);
+    for part in ["2 not delivered", "artifacts/link", "artifacts/pipe", "build-log.txt", "… and "] {
+        assert!(ended.stderr.contains(part), "no {part} in {}", ended.stderr);
+    }
+    assert!(ended.stderr.lines().count() < 40, "{}", ended.stderr);
+}
+
+#[test]
 fn an_entrypoint_killed_from_outside_is_a_failure_and_nothing_survives() {
     let desk = Desk::new();
     let mut running = desk.start(&["run", "--", "sh", "-c", "(setsid sleep 60 &); echo ready; sleep 60"]);

@@ -12,8 +12,8 @@ use sidecar::shell::store::{self, Credentials, Store};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// No `finished.json` is larger.
-const MAX_RESULT_BYTES: usize = 1 << 20;
+/// A manifest of some ten thousand objects; a larger one is not shown.
+const MAX_DOCUMENT_BYTES: usize = 8 << 20;
 
 /// A destination that can take the results, as far as that can be known before.
 #[derive(Debug)]
@@ -25,15 +25,6 @@ pub(crate) struct Destination {
     store: store::Destination,
     /// The upload path: empty where the destination is for this run alone.
     base: String,
-}
-
-/// An object, as the summary names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Object {
-    /// Its name below the upload path.
-    pub(crate) name: String,
-    /// Its size in bytes, where it is known.
-    pub(crate) size: Option<u64>,
 }
 
 impl Destination {
@@ -83,35 +74,32 @@ impl Destination {
 
     /// The upload path as people write it.
     pub(crate) fn display(&self) -> String {
-        match (self.local_root(), self.base.as_str()) {
-            (Some(root), _) => root.display().to_string(),
-            (None, base) => format!("{}/{base}", self.store),
+        match (&self.store, self.base.as_str()) {
+            (store, "") => store.to_string(),
+            (store, base) => format!("{store}/{base}"),
         }
     }
 
-    /// The directory of the objects, where the destination is one.
-    pub(crate) fn local_root(&self) -> Option<PathBuf> {
-        match &self.store {
-            store::Destination::LocalDir { root } => Some(root.clone()),
-            store::Destination::File { root } => Some(root.join(&self.base)),
-            store::Destination::S3 { .. } | store::Destination::Gs { .. } => None,
-        }
-    }
-
-    /// Reads `finished.json` back from where it was delivered.
-    pub(crate) async fn finished(&self) -> Result<Value, String> {
+    /// Reads a document of ours back from where it was delivered.
+    pub(crate) async fn read_back(&self, name: &str) -> Result<Value, String> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let credentials = Credentials {
             gcs_credentials_file: path(&self.upload.gcs_credentials_file),
             s3_credentials_file: path(&self.upload.s3_credentials_file),
         };
         let store = Store::open(&self.store, &credentials).map_err(|error| error.to_string())?;
-        let key = paths::join(&[&self.base, "finished.json"]);
-        match store.read_small(&key, MAX_RESULT_BYTES).await {
-            Ok(Some((bytes, _))) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-            Ok(None) => Err("there is no finished.json".to_owned()),
-            Err(error) => Err(error.to_string()),
+        match store.read_small(&paths::join(&[&self.base, name]), MAX_DOCUMENT_BYTES).await {
+            Ok(Some((bytes, _))) => {
+                serde_json::from_slice(&bytes).map_err(|error| format!("{name}: {error}"))
+            }
+            Ok(None) => Err(format!("there is no {name}")),
+            Err(error) => Err(format!("{name}: {error}")),
         }
+    }
+
+    /// The name of an object below the upload path; the whole key elsewhere.
+    pub(crate) fn name_of<'a>(&self, key: &'a str) -> &'a str {
+        key.strip_prefix(&self.base).map_or(key, |name| name.trim_start_matches('/'))
     }
 }
 
@@ -144,34 +132,6 @@ fn probe(root: &Path) -> std::io::Result<()> {
     tempfile::tempfile_in(root).map(|_| ())
 }
 
-/// Everything below a directory in name order, `most` objects at most, and how
-/// many there are.
-pub(crate) fn list(root: &Path, most: usize) -> (Vec<Object>, usize) {
-    let mut first = std::collections::BTreeMap::new();
-    let mut count = 0;
-    let mut open = vec![root.to_owned()];
-    while let Some(dir) = open.pop() {
-        // What cannot be read cannot be listed; sidecar has told about failures.
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => open.push(path),
-                Ok(metadata) => {
-                    count += 1;
-                    first.insert(path, metadata.len());
-                    if first.len() > most {
-                        first.pop_last();
-                    }
-                }
-                // It vanished.
-                Err(_) => {}
-            }
-        }
-    }
-    let name = |path: &Path| path.strip_prefix(root).unwrap_or(path).display().to_string();
-    (first.into_iter().map(|(path, size)| Object { name: name(&path), size: Some(size) }).collect(), count)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,17 +150,5 @@ mod tests {
         own_directory(&dir.path().join("job"), &mut first).expect("made");
         own_directory(&dir.path().join("job"), &mut second).expect("made");
         assert_eq!((first.as_str(), second.as_str()), ("7", "8"));
-    }
-
-    #[test]
-    fn lists_are_bounded_and_sorted() {
-        let dir = tempfile::tempdir().expect("a directory");
-        std::fs::create_dir(dir.path().join("b")).expect("made");
-        for name in ["c", "a", "b/x"] {
-            std::fs::write(dir.path().join(name), name).expect("written");
-        }
-        let (objects, count) = list(dir.path(), 2);
-        assert_eq!(count, 3);
-        assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["a", "b/x"]);
     }
 }

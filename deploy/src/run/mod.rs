@@ -11,6 +11,7 @@
 //! own, and get their options as the environment JSON that a pod would give
 //! them. Nothing here has a counterpart that a pod would need.
 
+mod delivered;
 mod destination;
 mod kubelet;
 mod options;

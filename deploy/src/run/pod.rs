@@ -132,11 +132,6 @@ impl Pod {
         Path::new(&self.entrypoint.entry.marker_file)
     }
 
-    /// The directory that sidecar was told to deliver.
-    pub(crate) fn artifacts(&self) -> &Path {
-        Path::new(&self.entrypoint.artifact_dir)
-    }
-
     /// Whether entrypoint got as far as its lock or its marker; sidecar would
     /// wait for ever for one that did not.
     pub(crate) fn has_begun(&self) -> bool {
@@ -165,7 +160,7 @@ impl Pod {
         let mut command = session::command(&programs.entrypoint);
         command
             .envs(job_spec::environment(&self.spec))
-            .env("ARTIFACTS", self.artifacts())
+            .env("ARTIFACTS", &self.entrypoint.artifact_dir)
             .env(entrypoint::options::VARIABLE, to_go_string(&self.entrypoint))
             .stdin(Stdio::null());
         command

@@ -1,19 +1,15 @@
 //! The closing lines: result and why, how long it took, where everything is.
 
-use super::destination::{self, Destination, Object};
+use super::delivered::Delivered;
+use super::destination::Destination;
 use super::kubelet::{End, Ends};
 use super::pod::Pod;
 use crate::say;
 use common::report::Reason;
 use serde_json::Value;
-use sidecar::layout::media_types::MediaTypes;
-use sidecar::layout::names::name_rule;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
-
-/// At most this many objects are named.
-const MAX_OBJECTS: usize = 20;
 
 /// At most this many of sidecar's complaints are repeated.
 const MAX_COMPLAINTS: usize = 5;
@@ -35,8 +31,8 @@ pub(crate) struct Summary {
     test_status: u8,
     /// Where the objects are, as people write it.
     place: String,
-    /// The first objects there, and how many there are.
-    objects: (Vec<Object>, usize),
+    /// What is there, when that could be read.
+    delivered: Option<Delivered>,
     /// Why delivery is not complete; empty when it is.
     complaints: Vec<String>,
 }
@@ -44,25 +40,20 @@ pub(crate) struct Summary {
 impl Summary {
     /// Gathers everything, reading the result back from the destination.
     pub(crate) async fn gather(pod: &Pod, destination: &Destination, ends: &Ends, took: Duration) -> Self {
-        let finished = match ends.sidecar {
+        let (finished, manifest) = match ends.sidecar {
             End::Code(0) => read_back(destination).await,
             // A store that took nothing would only make people wait again.
-            End::Code(_) | End::Signal(_) => Err("delivery had failed before".to_owned()),
+            End::Code(_) | End::Signal(_) => (Err("delivery had failed before".to_owned()), None),
         };
         let complaints = complaints(pod, ends, finished.as_ref().err());
         let told = finished.ok().and_then(|value| value["result"].as_str().map(str::to_owned));
-        let objects = match destination.local_root() {
-            Some(root) => destination::list(&root, MAX_OBJECTS),
-            None if complaints.is_empty() => remote_objects(pod),
-            None => (Vec::new(), 0),
-        };
         Self {
             result: told.unwrap_or_else(|| result(pod, ends.entrypoint).to_owned()),
             cause: cause(pod, ends.entrypoint),
             took,
             test_status: ends.entrypoint.status(),
             place: destination.display(),
-            objects,
+            delivered: manifest.map(|manifest| Delivered::new(&manifest, |key| destination.name_of(key))),
             complaints,
         }
     }
@@ -83,17 +74,7 @@ impl Summary {
     /// The lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{} after {}: {}", self.result, say::time(self.took), self.cause)];
-        let (objects, count) = &self.objects;
-        if *count > 0 {
-            lines.push(format!("{count} objects in {}", self.place));
-            lines.extend(objects.iter().map(|object| {
-                let size = object.size.map(say::size).unwrap_or_default();
-                format!("  {:<40} {size}", say::harmless(&object.name)).trim_end().to_owned()
-            }));
-            if *count > objects.len() {
-                lines.push(format!("  … and {} more", count - objects.len()));
-            }
-        }
+        lines.extend(self.delivered.iter().flat_map(|delivered| delivered.lines(&self.place)));
         if !self.is_delivered() {
             lines.push(format!("delivery to {} is not complete:", self.place));
             lines.extend(self.complaints.iter().map(|complaint| format!("  {}", say::harmless(complaint))));
@@ -102,10 +83,15 @@ impl Summary {
     }
 }
 
-async fn read_back(destination: &Destination) -> Result<Value, String> {
-    match tokio::time::timeout(READ_BACK_PATIENCE, destination.finished()).await {
-        Ok(finished) => finished,
-        Err(_) => Err(format!("no answer within {}", say::time(READ_BACK_PATIENCE))),
+/// The result and the manifest. A manifest that is not shown is no failure.
+async fn read_back(destination: &Destination) -> (Result<Value, String>, Option<Value>) {
+    let both = async {
+        let finished = destination.read_back("finished.json").await;
+        (finished, destination.read_back("manifest.json").await.ok())
+    };
+    match tokio::time::timeout(READ_BACK_PATIENCE, both).await {
+        Ok(both) => both,
+        Err(_) => (Err(format!("no answer within {}", say::time(READ_BACK_PATIENCE))), None),
     }
 }
 
@@ -179,24 +165,6 @@ fn complaint(line: &str) -> Option<String> {
     }
 }
 
-/// What sidecar, which reported no failure, has stored in a bucket: what was
-/// there to deliver, under the names that objects get.
-fn remote_objects(pod: &Pod) -> (Vec<Object>, usize) {
-    let (mut objects, count) = destination::list(pod.artifacts(), MAX_OBJECTS);
-    let types = MediaTypes::built_in();
-    for object in &mut objects {
-        let (dir, name) =
-            object.name.rsplit_once('/').map_or(("", object.name.as_str()), |(dir, name)| (dir, name));
-        let named = name_rule(name, &types).name;
-        object.name = common::paths::join(&["artifacts", dir, &named]);
-    }
-    let size = |path: &Path| path.metadata().ok().map(|metadata| metadata.len());
-    let log = pod.path().join("logs/process-log.txt");
-    objects.push(Object { name: "build-log.txt".to_owned(), size: size(&log) });
-    objects.push(Object { name: "finished.json".to_owned(), size: None });
-    (objects, count + 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +176,7 @@ mod tests {
             took: Duration::from_millis(1500),
             test_status,
             place: "/out".to_owned(),
-            objects: (vec![Object { name: "a\nb".to_owned(), size: Some(3) }], 2),
+            delivered: None,
             complaints: complaints.iter().map(|text| (*text).to_owned()).collect(),
         }
     }
@@ -221,12 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_bounded_and_harmless() {
-        let lines = summary(0, &["refused"]).lines();
+    fn what_was_not_delivered_is_said() {
+        let lines = summary(0, &["refused\u{1b}"]).lines();
         assert_eq!(lines[0], "SUCCESS after 1.5s: the command exited with 0");
-        assert!(lines[2].contains("a\\u{a}b"), "{lines:?}");
-        assert_eq!(lines[3], "  … and 1 more");
-        assert_eq!(lines[5], "  refused");
+        assert_eq!(lines[1], "delivery to /out is not complete:");
+        assert_eq!(lines[2], "  refused\\u{1b}");
     }
 
     #[test]
