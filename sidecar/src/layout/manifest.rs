@@ -18,23 +18,52 @@
 use super::value::{Value, masked_members};
 use common::report::{Report, crc32c_text};
 use common::timestamp::Timestamp;
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// The schema's version.
 pub const VERSION: u32 = 1;
 
-/// The whole document.
-#[derive(Clone, Debug, Serialize)]
-pub struct Manifest {
+/// The whole document. `objects` gives every object, in the order of the keys;
+/// they are made one by one while the document is written.
+#[derive(Clone, Debug)]
+pub struct Manifest<O> {
     /// [`VERSION`].
     pub version: u32,
-    /// Every object, in the order of the keys.
-    pub objects: Vec<ManifestObject>,
+    /// Gives the objects.
+    pub objects: O,
     /// The entries' reports, by container name.
     pub reports: BTreeMap<String, Value>,
     /// Sidecar's own steps.
     pub passes: Vec<PassTimes>,
+}
+
+impl<O, I> Serialize for Manifest<O>
+where
+    O: Fn() -> I,
+    I: Iterator<Item = ManifestObject>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut document = serializer.serialize_struct("Manifest", 4)?;
+        document.serialize_field("version", &self.version)?;
+        document.serialize_field("objects", &Sequence(&self.objects))?;
+        document.serialize_field("reports", &self.reports)?;
+        document.serialize_field("passes", &self.passes)?;
+        document.end()
+    }
+}
+
+struct Sequence<'a, O>(&'a O);
+
+impl<O, I> Serialize for Sequence<'_, O>
+where
+    O: Fn() -> I,
+    I: Iterator<Item = ManifestObject>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
 }
 
 /// What was read for an object and what was stored.
@@ -210,12 +239,8 @@ mod tests {
             proof: Some(Proof { source_crc32c: "000000ab".into(), ..Proof::default() }),
             matches_report: Some(true),
         };
-        let manifest = Manifest {
-            version: VERSION,
-            objects: vec![object],
-            reports: BTreeMap::new(),
-            passes: Vec::new(),
-        };
+        let objects = || std::iter::once(object.clone());
+        let manifest = Manifest { version: VERSION, objects, reports: BTreeMap::new(), passes: Vec::new() };
         assert_eq!(
             common::json::to_go_string(&manifest),
             r#"{"version":1,"objects":[{"key":"k","source":"/logs/k","state":"stored","source_bytes":0,"source_crc32c":"000000ab","stored_bytes":0,"stored_crc32c":"","censored":0,"matches_report":true}],"reports":{},"passes":[]}"#

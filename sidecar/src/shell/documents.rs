@@ -66,11 +66,11 @@ pub fn manifest(
     passes: &[PassTimes],
     mask: Mask<'_>,
 ) -> Bytes {
-    let objects = plan
-        .objects()
-        .filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result))
-        .map(|object| manifest_object(settings, object, entries, mask))
-        .collect();
+    let objects = || {
+        let listed =
+            plan.objects().filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result));
+        listed.map(|object| manifest_object(settings, object, entries, mask))
+    };
     let names = settings.entries.iter().map(|entry| entry.container_name.as_str());
     let document = Manifest {
         version: manifest::VERSION,
