@@ -1,16 +1,16 @@
-//! Which part of a pattern is looked for first.
+//! Which parts of a pattern are looked for.
 //!
 //! Secrets share beginnings (PEM headers, the first part of a JWT), and some of
-//! their parts look like any text. A pattern is therefore anchored where its
-//! grams are rare among all patterns, and unlike plain text.
+//! their parts look like any text. The grams that stand for a pattern are
+//! therefore those that are rare among all patterns, and unlike plain text.
 
 use super::gram::{Width, hash, place};
 
-/// Anchors lie in this many bytes of a pattern: what lies before an anchor is
-/// held back, and beginnings that patterns share are shorter.
-const NEAR: usize = 256;
+/// Grams are taken from so many places at the front of a pattern: what lies
+/// before a gram is held back, and beginnings that patterns share are shorter.
+pub(super) const PLACES: usize = 256;
 
-/// Grams per place of the counters.
+/// Counters, as a power of two.
 const COUNTERS_LOG: std::ops::RangeInclusive<u32> = 10..=20;
 
 /// How often grams occur, roughly, and never too low.
@@ -23,12 +23,12 @@ pub(super) struct Census {
 impl Census {
     /// Counts the grams of all patterns of a class.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a [u8]> + Clone, width: Width) -> Self {
-        let total: usize = patterns.clone().map(|pattern| pattern.len().min(NEAR)).sum();
+        let total: usize = patterns.clone().map(|pattern| pattern.len().min(PLACES)).sum();
         let bits = total.max(1).next_power_of_two().trailing_zeros();
         let bits = bits.clamp(*COUNTERS_LOG.start(), *COUNTERS_LOG.end());
         let mut census = Self { counts: vec![0; 1 << bits], bits, width };
         for pattern in patterns {
-            for gram in grams(near(pattern), width) {
+            for gram in grams(pattern, width) {
                 let count = &mut census.counts[place(hash(gram), bits)];
                 *count = count.saturating_add(1);
             }
@@ -36,31 +36,34 @@ impl Census {
         census
     }
 
-    /// Where the `stride` grams of a pattern begin that are rarest together.
-    pub(super) fn anchor(&self, pattern: &[u8], stride: usize, costs: &mut Vec<u32>) -> usize {
-        costs.clear();
-        costs.extend(grams(near(pattern), self.width).map(|gram| {
-            let count = u32::from(self.counts[place(hash(gram), self.bits)]);
-            count * 16 + plainness(gram)
-        }));
-        let mut sum: u32 = costs[..stride].iter().sum();
-        let (mut best, mut least) = (0, sum);
-        for next in stride..costs.len() {
-            sum = sum + costs[next] - costs[next - stride];
-            if sum < least {
-                (best, least) = (next + 1 - stride, sum);
+    /// For each remainder of the stride the place of the rarest gram.
+    pub(super) fn choose(&self, pattern: &[u8], best: &mut [Choice]) {
+        best.fill(Choice { cost: u32::MAX, place: 0 });
+        let stride = best.len();
+        let mut remainder = 0;
+        for (place, gram) in grams(pattern, self.width).enumerate() {
+            let cost = self.cost(gram);
+            if cost < best[remainder].cost {
+                best[remainder] = Choice { cost, place };
             }
+            remainder = if remainder + 1 == stride { 0 } else { remainder + 1 };
         }
-        best
+    }
+
+    fn cost(&self, gram: u64) -> u32 {
+        u32::from(self.counts[place(hash(gram), self.bits)]) * 16 + plainness(gram)
     }
 }
 
-fn near(pattern: &[u8]) -> &[u8] {
-    &pattern[..pattern.len().min(NEAR)]
+/// A place of a pattern, and how bad it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Choice {
+    cost: u32,
+    pub(super) place: usize,
 }
 
-fn grams(bytes: &[u8], width: Width) -> impl Iterator<Item = u64> {
-    (0..=bytes.len() - width.bytes()).map(move |at| width.at(bytes, at))
+fn grams(pattern: &[u8], width: Width) -> impl Iterator<Item = u64> {
+    (0..(pattern.len() + 1 - width.bytes()).min(PLACES)).map(move |at| width.at(pattern, at))
 }
 
 /// How much a gram looks like what stands in any log: equal neighbours first,

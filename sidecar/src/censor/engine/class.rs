@@ -1,27 +1,55 @@
 //! Patterns of about one length: looked for at every n-th place of the text.
 //!
-//! A gram is taken of the text at every `stride`-th place. Every pattern is
-//! anchored at as many grams beside each other, so that wherever it stands one
-//! of them is met, and only one.
+//! A gram is taken of the text at every `stride`-th place. As many grams stand
+//! for each pattern, one for each remainder of its places by the stride, so
+//! that wherever the pattern stands one of them is met, and only one.
 
-use super::anchor::Census;
-use super::filter::Filter;
+use super::anchor::{Census, Choice};
+use super::filter::{Filter, passes};
 use super::gram::{Width, check, hash};
 use super::patterns::Patterns;
+use super::runs::is_run;
+use super::short::GRAM_BYTES;
 use super::table::{Entry, Table};
 use super::verify::Verifier;
 use std::ops::Range;
 
-/// More entries than this would not pay in time what they cost in memory.
-const MOST_ENTRIES: usize = 1 << 19;
+/// More grams than this would not pay in time what they cost in memory.
+const MOST_GRAMS: usize = 1 << 19;
+
+/// Larger strides would not pay: reading the text takes longer then.
+const MOST_STRIDE: usize = 16;
 
 /// Larger buckets are sorted and searched.
-const CROWD: usize = 8;
+const CROWD: usize = 16;
 
-/// Classes by the length of their patterns, with the width of their grams:
-/// wide ones tell more, narrow ones allow larger strides.
-pub(super) const CLASSES: [(Range<usize>, Width); 3] =
-    [(super::short::GRAM_BYTES..8, Width::new(4)), (8..14, Width::new(6)), (14..usize::MAX, Width::new(8))];
+/// Larger buckets show that patterns differ in less than a stride.
+const LARGE_CROWD: usize = 64;
+
+/// Places of the text that are looked at before what they gave is looked up:
+/// many places are waited for together, whatever the cache misses.
+const BLOCK: usize = 512;
+
+/// From this length on patterns have the wide grams, which tell more.
+const WIDE_FROM: usize = 8;
+
+const WIDE: Width = Width::new(6);
+const NARROW: Width = Width::new(GRAM_BYTES);
+
+/// So many patterns can have narrow grams and still be told from most text.
+const NARROW_PATTERNS: usize = 10_000;
+
+/// Classes of patterns by their lengths, with the width of their grams: as few
+/// as can be, because each looks at the whole text.
+pub(super) fn classes(patterns: &Patterns) -> Vec<Class> {
+    let has_narrow = patterns.iter().any(|(_, pattern)| (GRAM_BYTES..WIDE_FROM).contains(&pattern.len()));
+    let classes = match (has_narrow, patterns.len() > NARROW_PATTERNS) {
+        (false, _) => vec![(WIDE_FROM..usize::MAX, WIDE)],
+        (true, false) => vec![(GRAM_BYTES..usize::MAX, NARROW)],
+        (true, true) => vec![(GRAM_BYTES..WIDE_FROM, NARROW), (WIDE_FROM..usize::MAX, WIDE)],
+    };
+    classes.into_iter().filter_map(|(lengths, width)| Class::new(patterns, &lengths, width)).collect()
+}
 
 /// The patterns of one class.
 pub(super) struct Class {
@@ -29,53 +57,57 @@ pub(super) struct Class {
     stride: usize,
     filter: Filter,
     table: Table,
-    /// Most bytes of a pattern before a gram of its anchor.
+    /// Most bytes of a pattern before one of its grams.
     before: usize,
-    /// Most bytes of a pattern from its anchor on.
+    /// Most bytes of a pattern from one of its grams on.
     after: usize,
 }
 
 impl Class {
-    /// `None` when no pattern has such a length. Sets the anchors of those that have.
-    pub(super) fn new(
-        patterns: &Patterns,
-        lengths: &Range<usize>,
-        width: Width,
-        anchors: &mut [u16],
-    ) -> Option<Self> {
-        let members = || patterns.iter().filter(|(_, pattern)| lengths.contains(&pattern.len()));
+    /// `None` when no pattern belongs to it.
+    fn new(patterns: &Patterns, lengths: &Range<usize>, width: Width) -> Option<Self> {
+        let members =
+            || patterns.iter().filter(|(_, pattern)| lengths.contains(&pattern.len()) && !is_run(pattern));
         let shortest = members().map(|(_, pattern)| pattern.len()).min()?;
         let count = members().count();
-        let stride =
-            (shortest + 1 - width.bytes()).min(Entry::MOST_DISTANCE).min((MOST_ENTRIES / count).max(1));
+        let stride = (shortest + 1 - width.bytes()).min(MOST_STRIDE).min((MOST_GRAMS / count).max(1));
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
-        let (mut costs, mut before, mut after) = (Vec::new(), 0, 0);
-        for (id, pattern) in members() {
-            let anchor = census.anchor(pattern, stride, &mut costs);
-            before = before.max(anchor + stride - 1);
-            after = after.max(pattern.len() - anchor);
-            anchors[id as usize] = u16::try_from(anchor).expect("anchors lie near the front");
+        let class = Self::with_stride(members(), &census, width, stride);
+        // One byte that differs is in all grams of `width` places beside each other.
+        if class.table.largest() > LARGE_CROWD && stride > width.bytes() {
+            return Some(Self::with_stride(members(), &census, width, width.bytes()));
         }
-        let anchors = &*anchors;
-        let grams = || {
-            members().flat_map(|(id, pattern)| {
-                let anchor = usize::from(anchors[id as usize]);
-                (0..stride).map(move |distance| {
-                    let gram = width.at(pattern, anchor + distance);
-                    (gram, Entry::new(gram, id, distance))
-                })
-            })
-        };
-        let mut filter = Filter::new(count * stride);
-        grams().for_each(|(gram, _)| filter.insert(hash(gram)));
-        let mut table = Table::new(count * stride, grams);
+        Some(class)
+    }
+
+    fn with_stride<'a>(
+        members: impl Iterator<Item = (u32, &'a [u8])>,
+        census: &Census,
+        width: Width,
+        stride: usize,
+    ) -> Self {
+        let (mut grams, mut before, mut after) = (Vec::new(), 0, 0);
+        let mut chosen = vec![Choice::default(); stride];
+        for (id, pattern) in members {
+            census.choose(pattern, &mut chosen);
+            for choice in &chosen {
+                before = before.max(choice.place);
+                after = after.max(pattern.len() - choice.place);
+                let gram = width.at(pattern, choice.place);
+                grams.push((gram, Entry::new(gram, id, choice.place)));
+            }
+        }
+        let mut filter = Filter::new(grams.len());
+        for (gram, _) in &grams {
+            filter.insert(hash(*gram));
+        }
+        let mut table = Table::new(&grams);
         table.buckets_mut(|bucket| {
             if bucket.len() > CROWD {
-                bucket
-                    .sort_unstable_by_key(|entry| (entry.check(), offset(*entry, anchors), entry.pattern()));
+                bucket.sort_unstable_by_key(|entry| (entry.check(), entry.place(), entry.pattern()));
             }
         });
-        Some(Self { width, stride, filter, table, before, after })
+        Self { width, stride, filter, table, before, after }
     }
 
     /// Most bytes that are held back before the next place to look at.
@@ -85,47 +117,80 @@ impl Class {
 
     /// Looks at every place from `from` on whose matches the window holds to
     /// their ends, and returns the first place it did not look at.
-    pub(super) fn scan(&self, from: usize, end: bool, rest: &Rest<'_>, verifier: &mut Verifier<'_>) -> usize {
+    pub(super) fn scan(&self, from: usize, end: bool, verifier: &mut Verifier<'_>) -> usize {
         let window = verifier.window();
         let needed = if end { self.width.bytes() } else { self.after };
         let Some(last) = window.len().checked_sub(needed) else { return from };
-        let stride = self.stride;
+        let mut passed = [0; BLOCK];
+        let mut candidates = Vec::new();
         let mut at = from;
-        // Four at a time, while whole words can be read.
-        let whole = last.min(window.len().saturating_sub(8)).checked_sub(3 * stride);
-        while whole.is_some_and(|whole| at <= whole) {
-            let places = [at, at + stride, at + 2 * stride, at + 3 * stride];
-            let passes = places.map(|place| self.filter.passes(hash(self.width.at(window, place))));
-            if passes[0] | passes[1] | passes[2] | passes[3] != 0 {
-                for (place, passes) in places.into_iter().zip(passes) {
-                    if passes != 0 {
-                        self.examine(place, rest, verifier);
-                    }
+        while at <= last {
+            let places = ((last - at) / self.stride + 1).min(BLOCK);
+            let count = self.sift(window, at, places, &mut passed);
+            if count > 0 {
+                for &place in &passed[..count] {
+                    self.look_up(place, verifier, &mut candidates);
+                }
+                for (pattern, start) in candidates.drain(..) {
+                    verifier.candidate(pattern, start);
                 }
             }
-            at += 4 * stride;
-        }
-        while at <= last {
-            if self.filter.passes(hash(self.width.at(window, at))) != 0 {
-                self.examine(at, rest, verifier);
-            }
-            at += stride;
+            at += places * self.stride;
         }
         at
     }
 
-    /// Compares the patterns that may stand around a place.
-    fn examine(&self, at: usize, rest: &Rest<'_>, verifier: &mut Verifier<'_>) {
+    /// Puts the places that pass the filter to the front of `found` and returns how many there are.
+    fn sift(&self, window: &[u8], from: usize, places: usize, found: &mut Found) -> usize {
+        let whole = self.sift_whole(window, from, places, found);
+        let (mut at, end) = (from + whole.places * self.stride, from + places * self.stride);
+        let mut count = whole.found;
+        while at < end {
+            if passes(self.filter.words(), hash(self.width.at(window, at))) != 0 {
+                found[count] = at;
+                count += 1;
+            }
+            at += self.stride;
+        }
+        count
+    }
+
+    /// The same for as many places as can be looked at four at a time.
+    fn sift_whole(&self, window: &[u8], from: usize, places: usize, found: &mut Found) -> Sifted {
+        let (words, mask) = (self.filter.words(), self.width.mask());
+        match self.stride {
+            1 => sift_whole::<1>(words, mask, window, from, places, found),
+            2 => sift_whole::<2>(words, mask, window, from, places, found),
+            3 => sift_whole::<3>(words, mask, window, from, places, found),
+            4 => sift_whole::<4>(words, mask, window, from, places, found),
+            5 => sift_whole::<5>(words, mask, window, from, places, found),
+            6 => sift_whole::<6>(words, mask, window, from, places, found),
+            7 => sift_whole::<7>(words, mask, window, from, places, found),
+            8 => sift_whole::<8>(words, mask, window, from, places, found),
+            9 => sift_whole::<9>(words, mask, window, from, places, found),
+            10 => sift_whole::<10>(words, mask, window, from, places, found),
+            11 => sift_whole::<11>(words, mask, window, from, places, found),
+            12 => sift_whole::<12>(words, mask, window, from, places, found),
+            13 => sift_whole::<13>(words, mask, window, from, places, found),
+            14 => sift_whole::<14>(words, mask, window, from, places, found),
+            15 => sift_whole::<15>(words, mask, window, from, places, found),
+            16 => sift_whole::<16>(words, mask, window, from, places, found),
+            _ => Sifted { places: 0, found: 0 },
+        }
+    }
+
+    /// Collects the patterns that may stand around a place.
+    fn look_up(&self, at: usize, verifier: &mut Verifier<'_>, candidates: &mut Vec<(u32, usize)>) {
         let gram = self.width.at(verifier.window(), at);
         let bucket = self.table.bucket(hash(gram));
         let check = check(gram);
         if bucket.len() > CROWD {
-            crowd(bucket, check, at, rest, verifier);
+            crowd(bucket, check, at, verifier);
             return;
         }
         for entry in bucket.iter().filter(|entry| entry.check() == check) {
-            if let Some(start) = at.checked_sub(offset(*entry, rest.anchors)) {
-                verifier.candidate(entry.pattern(), start);
+            if let Some(start) = at.checked_sub(entry.place()) {
+                candidates.push((entry.pattern(), start));
             }
         }
     }
@@ -135,32 +200,59 @@ impl Class {
     }
 }
 
-/// What classes know of all patterns together.
-pub(super) struct Rest<'a> {
-    /// Where each pattern's anchor begins.
-    pub(super) anchors: &'a [u16],
-    /// The longest pattern that is a beginning of each, or `u32::MAX`.
-    pub(super) shorter: &'a [u32],
+/// Places that passed the filter.
+type Found = [usize; BLOCK];
+
+/// How many places were looked at, and how many of them passed.
+struct Sifted {
+    places: usize,
+    found: usize,
 }
 
-fn offset(entry: Entry, anchors: &[u16]) -> usize {
-    usize::from(anchors[entry.pattern() as usize]) + entry.distance()
+/// With the stride known to the compiler, four places cost one check of bounds.
+#[inline(never)]
+fn sift_whole<const STRIDE: usize>(
+    words: &[u64],
+    mask: u64,
+    window: &[u8],
+    from: usize,
+    places: usize,
+    found: &mut Found,
+) -> Sifted {
+    let mut sifted = Sifted { places: 0, found: 0 };
+    let mut at = from;
+    while sifted.places + 4 <= places {
+        let Some(four) = window.get(at..at + 3 * STRIDE + 8) else { break };
+        let passes = [0, 1, 2, 3].map(|index| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&four[index * STRIDE..index * STRIDE + 8]);
+            passes(words, hash(u64::from_le_bytes(word) & mask))
+        });
+        if passes[0] | passes[1] | passes[2] | passes[3] != 0 {
+            for (index, passes) in passes.into_iter().enumerate() {
+                found[sifted.found % BLOCK] = at + index * STRIDE;
+                sifted.found += usize::from(passes != 0);
+            }
+        }
+        at += 4 * STRIDE;
+        sifted.places += 4;
+    }
+    sifted
 }
 
 /// Searches a large sorted bucket: patterns that would start at the same place
 /// are looked up together.
-fn crowd(bucket: &[Entry], check: u32, at: usize, rest: &Rest<'_>, verifier: &mut Verifier<'_>) {
+fn crowd(bucket: &[Entry], check: u32, at: usize, verifier: &mut Verifier<'_>) {
     let from = bucket.partition_point(|entry| entry.check() < check);
     let mut entries = &bucket[from..bucket.partition_point(|entry| entry.check() <= check)];
     while let Some(first) = entries.first() {
-        let offset_here = offset(*first, rest.anchors);
         let (here, others) =
-            entries.split_at(entries.partition_point(|entry| offset(*entry, rest.anchors) == offset_here));
+            entries.split_at(entries.partition_point(|entry| entry.place() == first.place()));
         entries = others;
-        let Some(start) = at.checked_sub(offset_here) else { continue };
-        match here {
-            [one] => verifier.candidate(one.pattern(), start),
-            many => verifier.longest(many, start, rest.shorter),
+        match (at.checked_sub(first.place()), here) {
+            (None, _) => {}
+            (Some(start), [one]) => verifier.candidate(one.pattern(), start),
+            (Some(start), many) => verifier.longest(many, start),
         }
     }
 }

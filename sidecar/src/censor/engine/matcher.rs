@@ -1,7 +1,8 @@
 //! The matcher and its place in a stream.
 
-use super::class::{CLASSES, Class, Rest};
+use super::class::{Class, classes};
 use super::patterns::Patterns;
+use super::runs::Runs;
 use super::short::Short;
 use super::spans::Spans;
 use super::table::Entry;
@@ -19,7 +20,7 @@ pub struct Matcher {
     patterns: Patterns,
     classes: Vec<Class>,
     short: Option<Short>,
-    anchors: Box<[u16]>,
+    runs: Option<Runs>,
     shorter: Box<[u32]>,
 }
 
@@ -41,6 +42,8 @@ pub struct Progress {
     next: Vec<usize>,
     /// Where the search for short patterns goes on.
     next_short: usize,
+    /// Where the search for runs goes on.
+    next_runs: usize,
     spans: Spans,
     masked: u64,
 }
@@ -48,20 +51,16 @@ pub struct Progress {
 impl Matcher {
     /// Takes the patterns as they are to be found; empty ones are left out.
     ///
-    /// Fails when they have more than 4 GiB together or are more than 2^27.
+    /// Fails when they have more than 4 GiB together or are more than 2^24.
     pub fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, TooLarge> {
         let patterns = Patterns::new(patterns).ok_or(TooLarge)?;
         if patterns.len() > Entry::MOST_PATTERNS {
             return Err(TooLarge);
         }
-        let mut anchors = vec![0; patterns.len()].into_boxed_slice();
-        let classes = CLASSES
-            .into_iter()
-            .filter_map(|(lengths, width)| Class::new(&patterns, &lengths, width, &mut anchors))
-            .collect();
+        let classes = classes(&patterns);
         let short = Short::new(&patterns).map_err(|_| TooLarge)?;
-        let shorter = shorter(&patterns);
-        Ok(Self { patterns, classes, short, anchors, shorter })
+        let (runs, shorter) = (Runs::new(&patterns), shorter(&patterns));
+        Ok(Self { patterns, classes, short, runs, shorter })
     }
 
     /// Whether there is nothing to find.
@@ -71,7 +70,8 @@ impl Matcher {
 
     /// The beginning of a stream.
     pub fn start(&self) -> Progress {
-        Progress { next: vec![0; self.classes.len()], next_short: 0, spans: Spans::default(), masked: 0 }
+        let next = vec![0; self.classes.len()];
+        Progress { next, next_short: 0, next_runs: 0, spans: Spans::default(), masked: 0 }
     }
 
     /// Overwrites what every pattern covers in the window, as far as it is
@@ -80,11 +80,14 @@ impl Matcher {
     /// the next window.
     pub fn mask(&self, progress: &mut Progress, window: &mut [u8], end: bool) -> usize {
         let mut released = window.len();
-        let rest = Rest { anchors: &self.anchors, shorter: &self.shorter };
-        let mut verifier = Verifier::new(&self.patterns, window, &mut progress.spans);
+        let mut verifier = Verifier::new(&self.patterns, &self.shorter, window, &mut progress.spans);
         for (class, next) in self.classes.iter().zip(&mut progress.next) {
-            *next = class.scan(*next, end, &rest, &mut verifier);
+            *next = class.scan(*next, end, &mut verifier);
             released = released.min(next.saturating_sub(class.before()));
+        }
+        if let Some(runs) = &self.runs {
+            progress.next_runs = runs.scan(window, progress.next_runs, end, &mut progress.spans);
+            released = released.min(progress.next_runs.saturating_sub(runs.before()));
         }
         if let Some(short) = &self.short {
             progress.next_short = short.scan(window, progress.next_short, &mut progress.spans);
@@ -96,6 +99,7 @@ impl Matcher {
         progress.masked += progress.spans.apply(window, released, MASK);
         progress.next.iter_mut().for_each(|next| *next = next.saturating_sub(released));
         progress.next_short = progress.next_short.saturating_sub(released);
+        progress.next_runs = progress.next_runs.saturating_sub(released);
         released
     }
 
@@ -103,7 +107,6 @@ impl Matcher {
     pub fn memory(&self) -> (usize, usize) {
         let tables = self.classes.iter().map(Class::memory).sum::<usize>()
             + self.short.as_ref().map_or(0, Short::memory)
-            + size_of_val(&*self.anchors)
             + size_of_val(&*self.shorter);
         (self.patterns.memory() + tables, tables)
     }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!            every stride-th place                       exactly
-//! window ──▶ class: filter ─passes─▶ table ─candidates─▶ verify ──▶ spans ──▶ masked
-//!     └────▶ short: automaton ─────────────────────────────────────▲
+//! window ─┬─▶ class: filter ─passes─▶ table ─candidates─▶ verify ─┬─▶ spans ──▶ masked
+//!         └─▶ runs, short ────────────────────────────────────────┘
 //! ```
 //!
 //! | module | what it is |
@@ -11,11 +11,12 @@
 //! | `matcher` | the interface: all patterns, and the progress of a stream |
 //! | `patterns` | the patterns in one block of memory, zeroed when dropped |
 //! | `class` | patterns of about one length, and the loop over the text |
-//! | `anchor` | which part of a pattern is looked for first |
+//! | `anchor` | which grams stand for a pattern |
 //! | `gram` | a few bytes as one number |
 //! | `filter` | a table of bits that nearly all text fails |
-//! | `table` | from a gram to the patterns that have it in their anchors |
+//! | `table` | from a gram to the patterns it stands for |
 //! | `verify` | exact comparison in bounded time |
+//! | `runs` | patterns of one repeated byte |
 //! | `short` | patterns too short for grams |
 //! | `spans` | the union of what was found |
 //!
@@ -28,6 +29,7 @@ mod filter;
 mod gram;
 mod matcher;
 mod patterns;
+mod runs;
 mod short;
 mod spans;
 mod table;

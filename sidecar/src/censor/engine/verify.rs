@@ -18,6 +18,8 @@ const LONG: usize = 64;
 /// Compares patterns with one window.
 pub(super) struct Verifier<'a> {
     patterns: &'a Patterns,
+    /// For each pattern the longest one that is a beginning of it, or `u32::MAX`.
+    shorter: &'a [u32],
     window: &'a [u8],
     spans: &'a mut Spans,
     differences: [usize; DIFFERENCES],
@@ -34,8 +36,13 @@ struct Match {
 }
 
 impl<'a> Verifier<'a> {
-    pub(super) fn new(patterns: &'a Patterns, window: &'a [u8], spans: &'a mut Spans) -> Self {
-        Self { patterns, window, spans, differences: [usize::MAX; DIFFERENCES], last: None }
+    pub(super) fn new(
+        patterns: &'a Patterns,
+        shorter: &'a [u32],
+        window: &'a [u8],
+        spans: &'a mut Spans,
+    ) -> Self {
+        Self { patterns, shorter, window, spans, differences: [usize::MAX; DIFFERENCES], last: None }
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
@@ -59,14 +66,14 @@ impl<'a> Verifier<'a> {
     ///
     /// Of the patterns up to the text in that order, the last one shares the
     /// most bytes with it, and all that stand here are its beginnings.
-    pub(super) fn longest(&mut self, of: &[Entry], start: usize, shorter: &[u32]) {
+    pub(super) fn longest(&mut self, of: &[Entry], start: usize) {
         let text = &self.window[start..];
         let up_to = of.partition_point(|entry| self.patterns.get(entry.pattern()) <= text);
         let Some(last) = up_to.checked_sub(1) else { return };
         let mut pattern = of[last].pattern();
         let common = common_prefix(self.patterns.get(pattern), text);
         while self.patterns.get(pattern).len() > common {
-            pattern = shorter[pattern as usize];
+            pattern = self.shorter[pattern as usize];
             if pattern == u32::MAX {
                 return;
             }
