@@ -54,6 +54,7 @@ pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failu
             412 | 304 => Failure::Upload(UploadError::ConditionFailed),
             404 => Failure::NotFound(message),
             501 => Failure::NotImplemented(message),
+            400 if message.contains("NotImplemented") => Failure::NotImplemented(message),
             408 | 409 | 425 | 429 | 500..=599 => transient(message, retry_after),
             _ if PASSING_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
             _ => permanent(message),

@@ -124,7 +124,8 @@ impl Store {
     /// Whether the store honours [`Condition`](super::transfer::Condition)s.
     ///
     /// Becomes false when a store refuses its first conditional write; from
-    /// then on conditions are ignored.
+    /// then on conditions are ignored. For objects that are sent in parts GCS
+    /// knows none: there the condition is looked at just before the completion.
     pub fn conditional_writes(&self) -> bool {
         match &self.backend {
             Backend::Remote(remote) => remote.conditional_writes(),

@@ -4,12 +4,13 @@ use super::failure::{Failure, judge, one_line};
 use super::http::observed;
 use super::remote::{Remote, version};
 use super::{Pending, Version};
-use crate::shell::transfer::UploadError;
+use crate::shell::transfer::{Condition, UploadError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use object_store::{HeaderValue, MultipartUpload, PutPayload};
+use object_store::path::Path;
+use object_store::{MultipartUpload, PutPayload};
 use std::time::Duration;
 
 /// How long parts on their way may take to arrive before their upload is
@@ -21,20 +22,21 @@ const PARTS_ARRIVE_WITHIN: Duration = Duration::from_millis(500);
 pub(in crate::shell) struct Multipart {
     upload: Option<Box<dyn MultipartUpload>>,
     parts: Parts,
-    header: Option<(&'static str, HeaderValue)>,
+    path: Path,
+    condition: Condition,
     pending: Pending,
 }
 
 type Parts = FuturesUnordered<BoxFuture<'static, Result<(), UploadError>>>;
 
 impl Multipart {
-    /// `header` is the condition on the completion.
     pub(super) fn new(
         upload: Box<dyn MultipartUpload>,
-        header: Option<(&'static str, HeaderValue)>,
+        path: Path,
+        condition: Condition,
         pending: Pending,
     ) -> Self {
-        Self { upload: Some(upload), parts: Parts::new(), header, pending }
+        Self { upload: Some(upload), parts: Parts::new(), path, condition, pending }
     }
 
     /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
@@ -65,8 +67,11 @@ impl Multipart {
         mut self,
         remote: &Remote,
     ) -> Result<Option<Version>, UploadError> {
-        let header = self.header.take();
+        let header = remote.completion_header(&self.condition);
         let conditional = header.is_some();
+        if !conditional {
+            remote.check(&self.path, &self.condition).await?;
+        }
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (result, last) = observed(header, upload.complete()).await;
         let failure = match result {
@@ -82,6 +87,10 @@ impl Multipart {
             Failure::NotImplemented(message) if conditional => {
                 remote.give_up_conditions();
                 Err(UploadError::Transient { message, retry_after: None })
+            }
+            // S3 answers so when the object to be replaced is gone.
+            Failure::NotFound(message) if conditional && message.contains("NoSuchKey") => {
+                Err(UploadError::ConditionFailed)
             }
             failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
                 Err(failure.into_upload_error())

@@ -137,8 +137,7 @@ impl Remote {
         let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() };
         let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
         let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
-        let header = if self.conditional_writes() { self.completion_header(condition) } else { None };
-        Ok(Multipart::new(upload, header, self.pending.clone()))
+        Ok(Multipart::new(upload, path, condition.clone(), self.pending.clone()))
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {
@@ -159,17 +158,41 @@ impl Remote {
         attributes
     }
 
-    fn completion_header(&self, condition: &Condition) -> Option<(&'static str, HeaderValue)> {
+    /// How a condition on a completion is said, where the store knows any.
+    pub(super) fn completion_header(&self, condition: &Condition) -> Option<(&'static str, HeaderValue)> {
         let (name, value) = match (self.dialect, condition) {
-            (_, Condition::Overwrite) => return None,
+            // GCS has no conditions for uploads in parts
+            // (<https://docs.cloud.google.com/storage/docs/request-preconditions>).
+            (Dialect::Gcs, _) | (Dialect::S3, Condition::Overwrite) => return None,
             (Dialect::S3, Condition::IfAbsent) => ("if-none-match", "*"),
             (Dialect::S3, Condition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
-            (Dialect::Gcs, Condition::IfAbsent) => ("x-goog-if-generation-match", "0"),
-            (Dialect::Gcs, Condition::IfVersion(version)) => {
-                ("x-goog-if-generation-match", version.generation.as_deref()?)
-            }
         };
-        HeaderValue::from_str(value).ok().map(|value| (name, value))
+        let value = HeaderValue::from_str(value).ok().filter(|_| self.conditional_writes());
+        value.map(|value| (name, value))
+    }
+
+    /// Looks whether a condition holds now: the best that can be done where it
+    /// cannot be said with the completion.
+    pub(super) async fn check(&self, path: &Path, condition: &Condition) -> Result<(), UploadError> {
+        if *condition == Condition::Overwrite || !self.conditional_writes() {
+            return Ok(());
+        }
+        let (result, last) = observed(None, self.store.head(path)).await;
+        let found = match result {
+            Ok(meta) => Some(Version { e_tag: meta.e_tag, generation: meta.version }),
+            Err(error) => match judge(&error, last) {
+                Failure::NotFound(_) => None,
+                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                    return Err(failure.into_upload_error());
+                }
+            },
+        };
+        let holds = match condition {
+            Condition::Overwrite => true,
+            Condition::IfAbsent => found.is_none(),
+            Condition::IfVersion(seen) => found.is_some_and(|found| found.generation == seen.generation),
+        };
+        if holds { Ok(()) } else { Err(UploadError::ConditionFailed) }
     }
 
     /// Reads a whole small object.
