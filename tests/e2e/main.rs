@@ -2,6 +2,7 @@
 
 mod containers;
 mod entrypoint;
+mod entrypoint_campaign;
 mod entrypoint_faults;
 mod entrypoint_tree;
 mod job;
