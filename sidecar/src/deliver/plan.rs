@@ -110,7 +110,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         for number in (0..known).filter(|number| !listed[*number]) {
             let object = &self.objects[number];
             let bulk = object.desired.class.part() == Some(Part::Bulk);
-            if bulk && matches!(object.state, State::Due | State::Pausing) {
+            let wanted = matches!(object.state, State::Due | State::Pausing | State::Cut | State::Failed(_));
+            if bulk && wanted {
                 let gone = State::Skipped("it was gone before it could be read".into());
                 self.set_state(number_of(number), gone);
             }
@@ -214,6 +215,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let object = &mut self.objects[number as usize];
         let unchanged = object.desired.fingerprint == desired.fingerprint;
         let held = object.stored_fingerprint.as_ref() == Some(&desired.fingerprint);
+        // The queue knows it by its old size.
+        self.queue.remove((object.desired.class, object.desired.bytes, number));
         object.desired = desired;
         object.attempts = 0;
         match (&object.state, unchanged) {
@@ -287,5 +290,7 @@ fn number_of(index: usize) -> u32 {
     u32::try_from(index).expect("fewer than four billion objects")
 }
 
+#[cfg(test)]
+mod property;
 #[cfg(test)]
 mod tests;

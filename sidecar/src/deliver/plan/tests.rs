@@ -283,3 +283,24 @@ fn what_is_still_open_is_missing() {
     store(&mut plan, "a", 1);
     assert_eq!(plan.completeness(), Completeness::Complete);
 }
+
+#[test]
+fn a_queued_object_whose_size_changes_is_sent_once() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    let _ = plan.reconcile(vec![file("log", 2, 2)]);
+    assert_eq!(started(&mut plan), ["log"]);
+}
+
+#[test]
+fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
+    let mut plan = plan();
+    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 1, 1)]);
+    let _ = plan.start_more();
+    let _ = plan.failed(0, Failure::Permanent("unreadable".to_owned()), 0);
+    let _ = plan.cut(Part::Bulk);
+    plan.given_up(1);
+    let _ = plan.reconcile(vec![]);
+    assert_eq!(plan.completeness(), Completeness::Complete);
+    assert_eq!(plan.summary().skipped, 2);
+}
