@@ -66,8 +66,9 @@ impl Desk {
     #[track_caller]
     fn member(&self, program: &str) -> Pid {
         let path = bins::program(program).display().to_string();
-        let member = self.tree.members().into_iter().find(|member| member.command == path);
-        Pid::from_raw(member.unwrap_or_else(|| panic!("no {program} runs")).pid).expect("a pid")
+        let running = || self.tree.members().into_iter().find(|member| member.command == path);
+        // It is podutils itself until it has left the session.
+        Pid::from_raw(wait::until(program, running).pid).expect("a pid")
     }
 
     /// The pod directories that are there.
