@@ -255,6 +255,37 @@ fn a_source_that_cannot_be_read_is_no_verdict() {
     }
 }
 
+/// Bytes that do not pack well and hold no signature.
+fn noise(size: usize, seed: u32) -> Vec<u8> {
+    let size = u32::try_from(size).expect("small");
+    (seed..seed + size).map(|at| (at.wrapping_mul(2_654_435_761) >> 25).to_le_bytes()[0] | 0x80).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_secret_in_any_member_is_found_and_nothing_else(
+        members in prop::collection::vec((any::<bool>(), 0_usize..150_000, any::<u8>()), 1..5),
+        holder in prop::option::of((any::<prop::sample::Index>(), any::<prop::sample::Index>())),
+    ) {
+        let mut contents: Vec<Vec<u8>> =
+            members.iter().map(|(_, size, seed)| noise(*size, u32::from(*seed))).collect();
+        if let Some((member, at)) = &holder {
+            let content = member.get_mut(&mut contents);
+            let at = at.index(content.len() + 1);
+            content.splice(at..at, *b"the-secret-value");
+        }
+        let packed = contents.iter().zip(&members);
+        let archive = packed
+            .map(|(content, (is_stored, ..))| if *is_stored { stored(content) } else { zip(&[content]) })
+            .collect::<Vec<_>>()
+            .concat();
+        prop_assert_eq!(inspect(&archive) == Verdict::Secret, holder.is_some());
+    }
+
+}
+
 proptest! {
     #[test]
     fn looking_into_anything_never_fails(bytes in prop::collection::vec(any::<u8>(), 0..500), kind in any::<bool>()) {
