@@ -8,6 +8,7 @@ use common::report::Reason;
 use common::signal::Signal;
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 impl Driver<'_> {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -63,10 +64,9 @@ impl Driver<'_> {
     }
 
     fn spawn(&mut self) {
-        let seconds = |time: common::duration::GoDuration| time.as_std().as_secs_f64().to_string();
         let extra = [
-            ("ENTRYPOINT_TIMEOUT", seconds(self.policy.timeout)),
-            ("ENTRYPOINT_GRACE_PERIOD", seconds(self.policy.grace_period)),
+            ("ENTRYPOINT_TIMEOUT", seconds(self.policy.timeout.as_std())),
+            ("ENTRYPOINT_GRACE_PERIOD", seconds(self.policy.grace_period.as_std())),
         ];
         let started = self
             .output
@@ -149,6 +149,13 @@ impl Driver<'_> {
             let _ = std::fs::write(path, format!("{}\n", verdict.cause));
         }
     }
+}
+
+/// Seconds with as many decimals as needed. (Through `f64` it would cost the
+/// binary 20 KiB of float formatting.)
+fn seconds(time: Duration) -> String {
+    let text = format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn write(record: &Record) {
