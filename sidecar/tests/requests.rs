@@ -185,6 +185,16 @@ fn types_encodings_and_metadata_are_sent_to_s3() {
 }
 
 #[test]
+fn one_part_in_memory_is_enough() {
+    let place = s3(serving);
+    let limits = Limits { parts_in_memory: 1, ..LIMITS };
+    let stored = run(upload(&place.store, &request(200_000), None, &limits)).expect("stored");
+    assert_eq!(stored.stored_bytes, 200_000);
+    let lines: Vec<String> = place.recorder.requests().into_iter().map(|request| request.line).collect();
+    assert_eq!(lines.iter().filter(|line| line.contains("partNumber=")).count(), 4, "{lines:?}");
+}
+
+#[test]
 fn google_gets_the_same_without_authorization() {
     let place = gs(serving);
     for bytes in [10, 200_000] {
