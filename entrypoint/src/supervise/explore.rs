@@ -9,7 +9,7 @@
 
 use super::*;
 use common::report::ChildEnd;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// Where a process of the tree stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -289,33 +289,62 @@ fn explore(policy: &Policy, proc: bool) -> usize {
         Predecessor::Lost,
     ];
     let first: Node = (begin().state, World::new());
-    let mut seen = HashSet::from([first.clone()]);
-    let mut parents: HashMap<Node, Vec<Node>> = HashMap::new();
-    let mut frontier = VecDeque::from([first]);
-    while let Some((state, world)) = frontier.pop_front() {
+    let mut numbers = HashMap::from([(first.clone(), 0)]);
+    let mut graph = Graph { parents: vec![Vec::new()], ends: Vec::new() };
+    let mut frontier = VecDeque::from([(0, first)]);
+    while let Some((number, (state, world))) = frontier.pop_front() {
+        if state == State::Done {
+            graph.ends.push(number);
+            continue;
+        }
         let mut next: Vec<Node> = Vec::new();
-        if state != State::Done {
-            for (event, mut world) in happenings(&state, &world, &previous) {
-                let step = step(policy, state.clone(), event);
-                for effect in &step.effects {
-                    world.perform(policy, proc, effect);
-                }
-                check_after_step(&step.state, &world);
-                next.push((step.state, world));
+        for (event, mut world) in happenings(&state, &world, &previous) {
+            let step = step(policy, state.clone(), event);
+            for effect in &step.effects {
+                world.perform(policy, proc, effect);
             }
-            if world.queue.is_empty() {
-                next.extend(fates(&world).into_iter().map(|world| (state.clone(), world)));
-            }
+            check_after_step(&step.state, &world);
+            next.push((step.state, world));
+        }
+        if world.queue.is_empty() {
+            next.extend(fates(&world).into_iter().map(|world| (state.clone(), world)));
         }
         for node in next {
-            parents.entry(node.clone()).or_default().push((state.clone(), world.clone()));
-            if seen.insert(node.clone()) {
-                frontier.push_back(node);
-            }
+            let known = numbers.get(&node).copied();
+            let child = known.unwrap_or_else(|| {
+                let child = graph.parents.len();
+                numbers.insert(node.clone(), child);
+                graph.parents.push(Vec::new());
+                frontier.push_back((child, node));
+                child
+            });
+            graph.parents[child].push(number);
         }
     }
-    every_node_leads_to_the_end(&seen, &parents);
-    seen.len()
+    let trapped = graph.trapped();
+    let shown = numbers.iter().find(|(_, number)| trapped.contains(number));
+    assert!(trapped.is_empty(), "no way out of {shown:?}");
+    numbers.len()
+}
+
+/// Which node is reached from which, by numbers.
+struct Graph {
+    parents: Vec<Vec<usize>>,
+    ends: Vec<usize>,
+}
+
+impl Graph {
+    /// The nodes from which the end cannot be reached: there must be none.
+    fn trapped(&self) -> Vec<usize> {
+        let mut free = vec![false; self.parents.len()];
+        let mut frontier = self.ends.clone();
+        while let Some(number) = frontier.pop() {
+            if !std::mem::replace(&mut free[number], true) {
+                frontier.extend(&self.parents[number]);
+            }
+        }
+        (0..free.len()).filter(|number| !free[*number]).collect()
+    }
 }
 
 /// I1: the lock is freed (by exiting) only after the marker is visible or was
@@ -326,21 +355,6 @@ fn check_after_step(state: &State, world: &World) {
         assert!(world.marker || status == 127, "I1: {world:?}");
         assert_ne!(world.child, Life::Ours, "a child that was never told to end is left alone");
     }
-}
-
-/// No state is a trap: from each of them the end can be reached.
-fn every_node_leads_to_the_end(seen: &HashSet<Node>, parents: &HashMap<Node, Vec<Node>>) {
-    let mut ending: HashSet<&Node> = seen.iter().filter(|(state, _)| *state == State::Done).collect();
-    let mut frontier: Vec<&Node> = ending.iter().copied().collect();
-    while let Some(node) = frontier.pop() {
-        for parent in parents.get(node).into_iter().flatten() {
-            if ending.insert(parent) {
-                frontier.push(parent);
-            }
-        }
-    }
-    let trapped = seen.iter().find(|node| !ending.contains(*node));
-    assert!(trapped.is_none(), "no way out of {trapped:?}");
 }
 
 fn policy() -> Policy {
