@@ -43,9 +43,9 @@ until_true() { # what, command...: for two minutes
   k get pods -o wide || true
 }
 # The value of one key of the Secret `e2e` as text; empty when it is not there.
-value() { k get secret e2e -o "go-template={{index .data \"$1\"}}" | sed 's/<no value>//' | base64 -d; }
+value() { k get secret e2e -o "jsonpath={.data.$1}" | base64 -d; }
 keys() { k get secret e2e -o 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}'; }
-state() { k get pod "$1" -o "jsonpath={.status.containerStatuses[0].state.terminated.$2}"; }
+state() { k get pod "$1" -o "jsonpath={.status.containerStatuses[?(@.name==\"test\")].state.terminated.$2}"; }
 ended() { [ -n "$(state "$1" finishedAt)" ]; }
 has_key() { [ -n "$(value "$1")" ]; }
 says() { k logs "$1" -c test | grep -qF "$2"; }
@@ -68,6 +68,8 @@ spec:
 ${POD_SPEC:-}
   serviceAccountName: $account
   restartPolicy: Never
+  # As OpenShift gives them: a user without an entry in /etc/passwd.
+  securityContext: {runAsUser: 1000760000, runAsGroup: 0, fsGroup: 1000760000}
   terminationGracePeriodSeconds: 10
   volumes:
   - {name: logs, emptyDir: {}}
