@@ -89,8 +89,22 @@ fn adversarial(size: usize, runs: usize, random: &mut Random) {
         .cloned()
         .chain((0..5000).map(|number| format!("test-password-{number:04}").into_bytes()))
         .collect();
-    let cases: [Case<'_>; 10] = [
-        ("near misses: every last byte changed", &all, near_misses(&all, size, random)),
+    let ends: Vec<_> = all
+        .iter()
+        .cloned()
+        .chain((16..=200).map(|length| [vec![b'a'; length], vec![b'b']].concat()))
+        .collect();
+    let cases: [Case<'_>; 12] = [
+        (
+            "near misses: every last byte changed",
+            &all,
+            near_misses(&all, size, random, |length, _| length - 1),
+        ),
+        (
+            "near misses: any byte changed",
+            &all,
+            near_misses(&all, size, random, |length, random| random.below(length)),
+        ),
         ("nine bytes of a pattern at a time", &all, pieces(&all, 9, size, random)),
         ("sixteen bytes of a pattern at a time", &all, pieces(&all, 16, size, random)),
         ("a prefix of all secrets, repeated", &sharing, repeat(&prefix, size)),
@@ -102,6 +116,7 @@ fn adversarial(size: usize, runs: usize, random: &mut Random) {
             repeat(&[vec![b'a'; 150], b"-".to_vec()].concat(), size),
         ),
         ("one byte, with flawed runs as secrets", &flawed, repeat(b"a", size)),
+        ("one byte, with runs that end in another", &ends, repeat(b"a", size)),
         ("numbered passwords that do not exist", &numbered, numbers(size, random)),
         ("nothing but secrets", &all, pieces(&all, usize::MAX, size, random)),
     ];
@@ -370,13 +385,18 @@ fn base64_text(size: usize, random: &mut Random) -> Vec<u8> {
     text
 }
 
-fn near_misses(patterns: &[Vec<u8>], size: usize, random: &mut Random) -> Vec<u8> {
+fn near_misses(
+    patterns: &[Vec<u8>],
+    size: usize,
+    random: &mut Random,
+    changed: impl Fn(usize, &mut Random) -> usize,
+) -> Vec<u8> {
     let mut text = Vec::with_capacity(size + 1024);
     while text.len() < size {
-        text.extend_from_slice(&patterns[random.below(patterns.len())]);
-        if let Some(last) = text.last_mut() {
-            *last ^= 1;
-        }
+        let mut pattern = patterns[random.below(patterns.len())].clone();
+        let at = changed(pattern.len(), random);
+        pattern[at] ^= 1;
+        text.extend(pattern);
     }
     text.truncate(size);
     text

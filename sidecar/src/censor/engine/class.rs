@@ -5,6 +5,7 @@
 //! that wherever the pattern stands one of them is met, and only one.
 
 use super::anchor::{Census, Choice};
+use super::crowd::{Crowd, LARGE, Looked, search};
 use super::filter::{Filter, passes};
 use super::gram::{Width, check, hash};
 use super::patterns::Patterns;
@@ -19,12 +20,6 @@ const MOST_GRAMS: usize = 1 << 19;
 
 /// Larger strides would not pay: reading the text takes longer then.
 const MOST_STRIDE: usize = 16;
-
-/// Larger buckets are sorted and searched.
-const CROWD: usize = 16;
-
-/// Larger buckets show that patterns differ in less than a stride.
-const LARGE_CROWD: usize = 64;
 
 /// Places of the text that are looked at before what they gave is looked up:
 /// many places are waited for together, whatever the cache misses.
@@ -57,6 +52,7 @@ pub(super) struct Class {
     stride: usize,
     filter: Filter,
     table: Table,
+    crowd: Crowd,
     /// Most bytes of a pattern before one of its grams.
     before: usize,
     /// Most bytes of a pattern from one of its grams on.
@@ -74,7 +70,7 @@ impl Class {
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
         let class = Self::with_stride(members(), &census, width, stride);
         // One byte that differs is in all grams of `width` places beside each other.
-        if class.table.largest() > LARGE_CROWD && stride > width.bytes() {
+        if class.table.largest() > LARGE && stride > width.bytes() {
             return Some(Self::with_stride(members(), &census, width, width.bytes()));
         }
         Some(class)
@@ -102,12 +98,8 @@ impl Class {
             filter.insert(hash(*gram));
         }
         let mut table = Table::new(&grams);
-        table.buckets_mut(|bucket| {
-            if bucket.len() > CROWD {
-                bucket.sort_unstable_by_key(|entry| (entry.check(), entry.place(), entry.pattern()));
-            }
-        });
-        Self { width, stride, filter, table, before, after }
+        let crowd = Crowd::new(&mut table);
+        Self { width, stride, filter, table, crowd, before, after }
     }
 
     /// Most bytes that are held back before the next place to look at.
@@ -123,19 +115,29 @@ impl Class {
         let Some(last) = window.len().checked_sub(needed) else { return from };
         let mut passed = [0; BLOCK];
         let mut candidates = Vec::new();
-        let mut at = from;
+        let (mut at, mut work, mut without_crowd) = (from, 0, None);
         while at <= last {
             let places = ((last - at) / self.stride + 1).min(BLOCK);
             let count = self.sift(window, at, places, &mut passed);
             if count > 0 {
                 for &place in &passed[..count] {
-                    self.look_up(place, verifier, &mut candidates);
+                    work += self.look_up(place, without_crowd.is_some(), verifier, &mut candidates);
                 }
+                candidates.retain(|(pattern, start)| verifier.may_stand(*pattern, *start));
                 for (pattern, start) in candidates.drain(..) {
                     verifier.candidate(pattern, start);
                 }
             }
             at += places * self.stride;
+            if without_crowd.is_none()
+                && self.crowd.takes_over(work, (at - from) / self.stride, verifier.patterns())
+            {
+                without_crowd = Some(at);
+            }
+        }
+        if let Some(from) = without_crowd {
+            let patterns = verifier.patterns();
+            self.crowd.find(from.saturating_sub(self.before), patterns, window, verifier.spans());
         }
         at
     }
@@ -179,24 +181,33 @@ impl Class {
         }
     }
 
-    /// Collects the patterns that may stand around a place.
-    fn look_up(&self, at: usize, verifier: &mut Verifier<'_>, candidates: &mut Vec<(u32, usize)>) {
+    /// Collects the patterns that may stand around a place, and returns how much work that was.
+    fn look_up(
+        &self,
+        at: usize,
+        without_crowd: bool,
+        verifier: &mut Verifier<'_>,
+        candidates: &mut Vec<(u32, usize)>,
+    ) -> usize {
         let gram = self.width.at(verifier.window(), at);
         let bucket = self.table.bucket(hash(gram));
-        let check = check(gram);
-        if bucket.len() > CROWD {
-            crowd(bucket, check, at, verifier);
-            return;
+        if without_crowd && bucket.len() > LARGE {
+            return 0;
         }
-        for entry in bucket.iter().filter(|entry| entry.check() == check) {
-            if let Some(start) = at.checked_sub(entry.place()) {
-                candidates.push((entry.pattern(), start));
+        let check = check(gram);
+        match search(bucket, check, at, verifier, candidates) {
+            Looked::Searched(work) => work,
+            Looked::Small => {
+                for entry in bucket.iter().filter(|entry| entry.check() == check) {
+                    candidates.extend(at.checked_sub(entry.place()).map(|start| (entry.pattern(), start)));
+                }
+                0
             }
         }
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.filter.memory() + self.table.memory()
+        self.filter.memory() + self.table.memory() + self.crowd.memory()
     }
 }
 
@@ -238,21 +249,4 @@ fn sift_whole<const STRIDE: usize>(
         sifted.places += 4;
     }
     sifted
-}
-
-/// Searches a large sorted bucket: patterns that would start at the same place
-/// are looked up together.
-fn crowd(bucket: &[Entry], check: u32, at: usize, verifier: &mut Verifier<'_>) {
-    let from = bucket.partition_point(|entry| entry.check() < check);
-    let mut entries = &bucket[from..bucket.partition_point(|entry| entry.check() <= check)];
-    while let Some(first) = entries.first() {
-        let (here, others) =
-            entries.split_at(entries.partition_point(|entry| entry.place() == first.place()));
-        entries = others;
-        match (at.checked_sub(first.place()), here) {
-            (None, _) => {}
-            (Some(start), [one]) => verifier.candidate(one.pattern(), start),
-            (Some(start), many) => verifier.longest(many, start),
-        }
-    }
 }

@@ -15,16 +15,20 @@
 //! | `gram` | a few bytes as one number |
 //! | `filter` | a table of bits that nearly all text fails |
 //! | `table` | from a gram to the patterns it stands for |
+//! | `crowd` | patterns that share their grams with many others |
 //! | `verify` | exact comparison in bounded time |
 //! | `runs` | patterns of one repeated byte |
 //! | `short` | patterns too short for grams |
 //! | `spans` | the union of what was found |
 //!
 //! It is exact: nothing else is masked, and nothing is missed. Tables hold
-//! hashes of parts of patterns; they are not zeroed.
+//! hashes of parts of patterns, automata bytes of them: those of patterns of up
+//! to three bytes, and of a crowd that a text was made against. Neither are
+//! zeroed.
 
 mod anchor;
 mod class;
+mod crowd;
 mod filter;
 mod gram;
 mod matcher;

@@ -204,6 +204,46 @@ fn crowds_are_found_one_by_one() {
     }
 }
 
+/// Texts that have a whole crowd looked up at every place, in vain and not.
+#[test]
+fn crowds_in_long_runs_are_found() {
+    let run = |count: usize| vec![b'a'; count];
+    for reversed in [false, true] {
+        let turn = |mut bytes: Vec<u8>| {
+            if reversed {
+                bytes.reverse();
+            }
+            bytes
+        };
+        let patterns: Vec<_> = (16..200).map(|count| turn([run(count), vec![b'b']].concat())).collect();
+        let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
+        let parts = [
+            run(300_000),
+            vec![b'b'],
+            run(50),
+            vec![b'b'],
+            run(150),
+            vec![b'c'],
+            run(150),
+            vec![b'b'],
+            run(40_000),
+        ];
+        let text = turn(parts.concat());
+        // By the oracle this would take minutes; each `b` has the 199 bytes next to it masked, as far as they are `a`.
+        let mut expected = text.clone();
+        for at in (0..text.len()).filter(|at| text[*at] == b'b') {
+            let next = |index: usize| if reversed { at + index } else { at - index };
+            let count = (1..200).take_while(|index| text[next(*index)] == b'a').count();
+            if count >= 16 {
+                (0..=count).for_each(|index| expected[next(index)] = b'X');
+            }
+        }
+        for chunks in [[usize::MAX, 1], [70_000, 1000]] {
+            assert!(stream(&matcher, &text, &chunks).0 == expected, "reversed: {reversed}");
+        }
+    }
+}
+
 #[test]
 fn overlapping_and_nested_matches_are_masked_together() {
     let matcher = Matcher::new(["abcdefgh", "fghijklm", "hij", "m"].map(Vec::from)).expect("few patterns");

@@ -1,16 +1,21 @@
 //! Exact comparison, in bounded time per byte of text.
 //!
-//! A text can be made so that long patterns nearly match at every place. Three
+//! A text can be made so that long patterns nearly match at every place. Some
 //! memories keep that from being compared again and again: the union found so
-//! far, the places of the last differences, and the last match of a pattern
-//! that overlaps itself.
+//! far, the last differences, both by their place in the text and by that in
+//! the pattern, and the last match of a pattern that overlaps itself.
 
 use super::patterns::Patterns;
+use super::short::GRAM_BYTES;
 use super::spans::Spans;
 use super::table::Entry;
 
-/// Places of the last differences that are kept.
-const DIFFERENCES: usize = 8;
+/// Last differences that are kept, each for its share of the patterns.
+const DIFFERENCES: usize = 64;
+
+/// Bytes compared at a time: comparing arrays of this size takes two vector
+/// instructions, and no call.
+const LANE: usize = 16;
 
 /// For shorter patterns comparing is as quick as thinking about it.
 const LONG: usize = 64;
@@ -22,8 +27,15 @@ pub(super) struct Verifier<'a> {
     shorter: &'a [u32],
     window: &'a [u8],
     spans: &'a mut Spans,
-    differences: [usize; DIFFERENCES],
+    differences: [Difference; DIFFERENCES],
     last: Option<Match>,
+}
+
+/// Where a pattern and the text differed.
+#[derive(Clone, Copy)]
+struct Difference {
+    text: usize,
+    pattern: usize,
 }
 
 /// The last match of a long pattern.
@@ -42,11 +54,37 @@ impl<'a> Verifier<'a> {
         window: &'a [u8],
         spans: &'a mut Spans,
     ) -> Self {
-        Self { patterns, shorter, window, spans, differences: [usize::MAX; DIFFERENCES], last: None }
+        Self {
+            patterns,
+            shorter,
+            window,
+            spans,
+            differences: [Difference { text: usize::MAX, pattern: usize::MAX }; DIFFERENCES],
+            last: None,
+        }
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
         self.window
+    }
+
+    pub(super) fn patterns(&self) -> &'a Patterns {
+        self.patterns
+    }
+
+    pub(super) fn spans(&mut self) -> &mut Spans {
+        self.spans
+    }
+
+    /// Whether the pattern can stand at this place, by its last bytes.
+    ///
+    /// Asked for many candidates one after another, it also has the processor
+    /// wait for their memory together.
+    #[inline]
+    pub(super) fn may_stand(&self, pattern: u32, start: usize) -> bool {
+        let bytes = self.patterns.get(pattern);
+        let text = self.window.get(start..start + bytes.len()).unwrap_or_default();
+        text.last_chunk::<GRAM_BYTES>() == bytes.last_chunk::<GRAM_BYTES>()
     }
 
     /// Notes the pattern as found when it stands at this place.
@@ -62,31 +100,34 @@ impl<'a> Verifier<'a> {
     }
 
     /// Notes the longest pattern found at this place of those that are given,
-    /// which are in ascending order.
+    /// which are in ascending order. Returns how many bytes were equal.
     ///
     /// Of the patterns up to the text in that order, the last one shares the
     /// most bytes with it, and all that stand here are its beginnings.
-    pub(super) fn longest(&mut self, of: &[Entry], start: usize) {
+    pub(super) fn longest(&mut self, of: &[Entry], start: usize) -> usize {
         let text = &self.window[start..];
         let up_to = of.partition_point(|entry| self.patterns.get(entry.pattern()) <= text);
-        let Some(last) = up_to.checked_sub(1) else { return };
+        let Some(last) = up_to.checked_sub(1) else { return 0 };
         let mut pattern = of[last].pattern();
         let common = common_prefix(self.patterns.get(pattern), text);
         while self.patterns.get(pattern).len() > common {
             pattern = self.shorter[pattern as usize];
             if pattern == u32::MAX {
-                return;
+                return common;
             }
         }
         self.spans.push(start, start + self.patterns.get(pattern).len());
+        common
     }
 
     fn stands(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
         let text = &self.window[start..start + bytes.len()];
         let slot = pattern as usize % DIFFERENCES;
-        let difference = self.differences[slot].wrapping_sub(start);
-        if difference < bytes.len() && bytes[difference] != text[difference] {
-            return false;
+        let difference = self.differences[slot];
+        for index in [difference.pattern, difference.text.wrapping_sub(start)] {
+            if index < bytes.len() && bytes[index] != text[index] {
+                return false;
+            }
         }
         let known = match self.repeats(pattern, bytes, start) {
             Repeat::Unknown => 0,
@@ -95,7 +136,7 @@ impl<'a> Verifier<'a> {
         };
         let common = known + common_prefix(&bytes[known..], &text[known..]);
         if common < bytes.len() {
-            self.differences[slot] = start + common;
+            self.differences[slot] = Difference { text: start + common, pattern: common };
             return false;
         }
         if bytes.len() >= LONG {
@@ -136,18 +177,12 @@ enum Repeat {
 
 /// How many bytes are equal at the front.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (a_words, a_rest) = a.as_chunks::<8>();
-    let (b_words, b_rest) = b.as_chunks::<8>();
-    let words = a_words.len().min(b_words.len());
-    for (index, (a, b)) in a_words.iter().zip(b_words).enumerate() {
-        let difference = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if difference != 0 {
-            return index * 8 + difference.trailing_zeros() as usize / 8;
-        }
-    }
-    let (a_rest, b_rest) =
-        if a_words.len() == b_words.len() { (a_rest, b_rest) } else { (&a[words * 8..], &b[words * 8..]) };
-    words * 8 + a_rest.iter().zip(b_rest).take_while(|(a, b)| a == b).count()
+    let length = a.len().min(b.len());
+    let (a, b) = (&a[..length], &b[..length]);
+    let equal = |(a, b): &(&[u8; LANE], &[u8; LANE])| a == b;
+    let lanes = a.as_chunks::<LANE>().0.iter().zip(b.as_chunks::<LANE>().0).take_while(equal).count();
+    let from = lanes * LANE;
+    from + a[from..].iter().zip(&b[from..]).take_while(|(a, b)| a == b).count()
 }
 
 /// The smallest distance at which the bytes agree with themselves (Knuth,
