@@ -38,6 +38,9 @@ pub struct Settings {
     pub ignore_interrupts: bool,
     /// The deprecated single entry is used.
     pub deprecated_entry: bool,
+    /// The program has objects of its own at the upload path; no item takes
+    /// their names.
+    pub own_objects: bool,
 }
 
 /// The job as the environment gives it: `JOB_SPEC`, parsed.
@@ -62,22 +65,43 @@ impl Settings {
         Ok(Self {
             build_logs: build_log_names(&entries),
             entries,
+            delivery,
+            entry_error: options.entry_error,
+            ignore_interrupts: options.ignore_interrupts,
+            deprecated_entry,
+            own_objects: true,
+            ..Self::of_upload(upload, censoring, spec.as_ref())?
+        })
+    }
+
+    /// The settings of a program that waits for nothing and only uploads. The
+    /// options have been checked; a local directory needs no job.
+    pub fn of_upload(
+        upload: UploadOptions,
+        censoring: Option<CensoringOptions>,
+        spec: Option<&JobSpec>,
+    ) -> Result<Self, OptionError> {
+        let local = !upload.local_output_dir.is_empty();
+        Ok(Self {
+            build_logs: Vec::new(),
+            entries: Vec::new(),
             destination: destination(&upload)?,
             credentials: Credentials {
                 gcs_credentials_file: file(&upload.gcs_credentials_file),
                 s3_credentials_file: file(&upload.s3_credentials_file),
             },
-            paths: match (&spec, local) {
+            paths: match (spec, local) {
                 (Some(spec), false) => object_paths(&upload, spec)?,
                 (Some(_) | None, _) => ObjectPaths::default(),
             },
-            revision: spec.as_ref().map(JobSpec::revision).unwrap_or_default().to_owned(),
+            revision: spec.map(JobSpec::revision).unwrap_or_default().to_owned(),
             upload,
             censoring,
-            delivery,
-            entry_error: options.entry_error,
-            ignore_interrupts: options.ignore_interrupts,
-            deprecated_entry,
+            delivery: DeliveryOptions::default(),
+            entry_error: false,
+            ignore_interrupts: false,
+            deprecated_entry: false,
+            own_objects: false,
         })
     }
 }
@@ -94,17 +118,17 @@ fn destination(upload: &UploadOptions) -> Result<Option<Destination>, OptionErro
     } else {
         Destination::parse(&upload.bucket)
     };
-    parsed.map(Some).map_err(|error| OptionError::from_text(format!("gcs_options.{error}")))
+    parsed.map(Some).map_err(|error| OptionError::from_text(error.to_string()))
 }
 
 fn object_paths(upload: &UploadOptions, spec: &JobSpec) -> Result<ObjectPaths, OptionError> {
     let strategy = PathStrategy::new(&upload.path_strategy, &upload.default_org, &upload.default_repo)
-        .map_err(|error| OptionError::from_text(format!("gcs_options.{error}")))?;
+        .map_err(|error| OptionError::from_text(error.to_string()))?;
     ObjectPaths::new(upload, spec, &strategy).map_err(|error| OptionError::from_text(error.to_string()))
 }
 
 /// `JOB_SPEC`, with what flags say instead; flags alone do when they name all three.
-fn job_spec(job: &JobFlags, environment: JobEnvironment) -> Result<JobSpec, OptionError> {
+pub fn job_spec(job: &JobFlags, environment: JobEnvironment) -> Result<JobSpec, OptionError> {
     let complete = job.job.is_some() && job.job_type.is_some() && job.build_id.is_some();
     let mut spec = match environment {
         Ok((spec, _)) => spec,

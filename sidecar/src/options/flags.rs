@@ -34,7 +34,7 @@ struct GcsPath {
     prefix: String,
 }
 
-fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+pub(crate) fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).help(help)
 }
 
@@ -68,16 +68,21 @@ pub fn command() -> Command {
             text("delivery-grace-period", "DURATION", "time from the first interrupt to the end of the pod")
                 .value_parser(duration),
         ])
-        .args([
-            text("job", "NAME", "the job's name, instead of JOB_SPEC's"),
-            text("job-type", "TYPE", "presubmit, postsubmit, periodic or batch, instead of JOB_SPEC's"),
-            text("build-id", "ID", "the build id, instead of JOB_SPEC's"),
-        ])
-        .arg(Arg::new(POSITIONALS).value_name("ITEMS").num_args(0..).help("files and directories to upload"))
+        .args(job_flags())
+}
+
+/// The job's flags, and the items as positional arguments.
+pub(crate) fn job_flags() -> [Arg; 4] {
+    [
+        text("job", "NAME", "the job's name, instead of JOB_SPEC's"),
+        text("job-type", "TYPE", "presubmit, postsubmit, periodic or batch, instead of JOB_SPEC's"),
+        text("build-id", "ID", "the build id, instead of JOB_SPEC's"),
+        Arg::new(POSITIONALS).value_name("ITEMS").num_args(0..).help("files and directories to upload"),
+    ]
 }
 
 /// Upstream's flags (contract 1.8), and those its upload options lack.
-fn upload_flags() -> [Arg; 15] {
+pub(crate) fn upload_flags() -> [Arg; 15] {
     [
         text("sub-dir", "PATH", "appended to the job path"),
         text("path-strategy", "NAME", "explicit, legacy or single").default_value("explicit"),
@@ -97,7 +102,7 @@ fn upload_flags() -> [Arg; 15] {
     ]
 }
 
-fn censoring_flags() -> [Arg; 9] {
+pub(crate) fn censoring_flags() -> [Arg; 9] {
     [
         switch("censor", "false", "censor even without any of the flags below"),
         list("secret-directory", "DIRECTORY", "directory whose files are secrets, repeatable"),
@@ -161,12 +166,15 @@ pub(super) fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, s
         options.wrapper_options = Some(from_json("--wrapper-options", text)?);
     }
     upload(&matches, &mut options.gcs_options);
-    let one = |name| matches.get_one::<String>(name).cloned();
-    let job = JobFlags { job: one("job"), job_type: one("job-type"), build_id: one("build-id") };
-    Ok(Loaded { options, job, notes: Notes::default() })
+    Ok(Loaded { options, job: job(&matches), notes: Notes::default() })
 }
 
-fn upload(matches: &ArgMatches, options: &mut super::UploadOptions) {
+pub(crate) fn job(matches: &ArgMatches) -> JobFlags {
+    let one = |name| matches.get_one::<String>(name).cloned();
+    JobFlags { job: one("job"), job_type: one("job-type"), build_id: one("build-id") }
+}
+
+pub(crate) fn upload(matches: &ArgMatches, options: &mut super::UploadOptions) {
     let one = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
     options.sub_dir = one("sub-dir");
     options.bucket = one("bucket");
@@ -190,7 +198,7 @@ fn upload(matches: &ArgMatches, options: &mut super::UploadOptions) {
     options.items.extend(strings(matches, POSITIONALS));
 }
 
-fn censoring(matches: &ArgMatches) -> Option<CensoringOptions> {
+pub(crate) fn censoring(matches: &ArgMatches) -> Option<CensoringOptions> {
     let number = |name| matches.get_one::<i64>(name).copied();
     let options = CensoringOptions {
         secret_directories: strings(matches, "secret-directory"),

@@ -7,7 +7,7 @@
 mod censoring;
 mod delivery;
 mod error;
-mod flags;
+pub(crate) mod flags;
 mod upload;
 
 pub use censoring::DeprecatedCensoring;
@@ -93,9 +93,9 @@ impl Document for SidecarOptions {
 
 /// Options as they were found, with what is to be said about them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
+pub struct Loaded<T = SidecarOptions> {
     /// The options.
-    pub options: SidecarOptions,
+    pub options: T,
     /// The job, as far as flags name it.
     pub job: JobFlags,
     /// Unknown keys that were met.
@@ -105,14 +105,22 @@ pub struct Loaded {
 /// Loads the options from the environment, else from `args` (without the
 /// program's name).
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, LoadError> {
-    match source(VARIABLE) {
+    from(VARIABLE, || flags::load(args))
+}
+
+/// Loads a program's options from its environment variable, else as `flags` does.
+pub(crate) fn from<T: Document + Default>(
+    variable: &str,
+    flags: impl FnOnce() -> Result<Loaded<T>, LoadError>,
+) -> Result<Loaded<T>, LoadError> {
+    match source(variable) {
         Source::Json(text) => {
-            let mut options = SidecarOptions::default();
+            let mut options = T::default();
             let notes = common::json::decode(&mut options, &text)
-                .map_err(|error| OptionError::from_text(format!("{VARIABLE}: {error}")))?;
+                .map_err(|error| OptionError::from_text(format!("{variable}: {error}")))?;
             Ok(Loaded { options, notes, job: JobFlags::default() })
         }
-        Source::Flags => flags::load(args),
+        Source::Flags => flags(),
     }
 }
 

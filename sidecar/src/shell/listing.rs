@@ -179,7 +179,7 @@ impl Lister<'_> {
 
     /// Why a key cannot be used.
     fn refusal(&mut self, key: &str) -> Option<String> {
-        if ObjectPaths::is_reserved(key, &self.settings.build_logs) {
+        if self.settings.own_objects && ObjectPaths::is_reserved(key, &self.settings.build_logs) {
             return Some("its name belongs to an object of sidecar's own".to_owned());
         }
         let full = self.settings.paths.key(key).len() + prefix_bytes(self.settings.destination.as_ref());

@@ -55,7 +55,7 @@ impl Driver {
     }
 
     /// Hands the listing to the plan; at a cutoff there may be none.
-    fn reconcile(&mut self) {
+    pub(super) fn reconcile(&mut self) {
         self.listing = None;
         let Some(listing) = self.listed.take() else { return };
         self.items = listing.items;
