@@ -16,18 +16,25 @@
 //! | [`layout`] | names, types and documents at the destination |
 //! | [`censor`] | masking of secrets in everything that leaves |
 //! | [`shell`] | what touches the operating system and the network |
+//! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
 
 pub mod censor;
 pub mod deliver;
+pub mod gcsupload;
+pub mod initupload;
 pub mod layout;
 pub mod options;
+mod program;
 pub mod settings;
 pub mod shell;
+mod upload_job;
 
 use censor::Censor;
 use common::job_spec::JobSpec;
+use common::json::Notes;
 use common::records::{Records, local_zone};
 use options::{LoadError, Loaded};
+use program::Program;
 use settings::Settings;
 use shell::driver::Driver;
 use shell::interrupts::Interrupts;
@@ -36,12 +43,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Runs sidecar with the arguments of its command line, the program's name
-/// first. Blocks until everything is delivered.
+/// Runs sidecar, initupload or gcsupload with the arguments of its command line,
+/// the program's name first. Blocks until everything is delivered.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     shell::store::install_tls();
+    let (program, args) = Program::choose(args);
     let own_log = OwnLog::default();
-    let records = Records::new("sidecar", TARGETS, tracing::Level::DEBUG, own_log.clone());
+    let records = Records::new(program.name(), TARGETS, program.level(), own_log.clone());
     // Where logging is set up already, as in tests, that one is used.
     let _ = records.zone(local_zone).install();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -51,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(common::codes::EXIT_FAILURE);
         }
     };
-    let status = runtime.block_on(supervise(args.into_iter().skip(1), own_log));
+    let status = runtime.block_on(start(program, args.into_iter(), own_log));
     // A thread that lists or reads may hang in the file system for ever.
     runtime.shutdown_background();
     ExitCode::from(status)
@@ -60,7 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Whose events become records.
 const TARGETS: &[&str] = &["sidecar", "common"];
 
-async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 {
+async fn start(program: Program, args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 {
     let mut interrupts = match Interrupts::new() {
         Ok(interrupts) => interrupts,
         Err(error) => {
@@ -68,22 +76,40 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 
             return common::codes::EXIT_FAILURE;
         }
     };
-    let settings = match load(args) {
-        Ok(settings) => Arc::new(settings),
-        Err(status) => return status,
-    };
-    let censor = load_censor(&settings, &own_log);
-    Driver::new(settings, censor, own_log).run(&mut interrupts).await
+    if program != Program::Sidecar {
+        // Only sidecar uploads its own log.
+        own_log.freeze();
+    }
+    match program {
+        Program::Sidecar => supervise(args, own_log, &mut interrupts).await,
+        Program::InitUpload => initupload::run(args, own_log, &mut interrupts).await,
+        Program::GcsUpload => gcsupload::run(args, own_log, &mut interrupts).await,
+    }
 }
 
-/// The settings, or the exit status when there are none.
-fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, u8> {
-    let fatal = |error: &dyn std::fmt::Display| {
-        common::fatal!(error = %error, "Could not resolve options");
-        common::codes::EXIT_FAILURE
+async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interrupts: &mut Interrupts) -> u8 {
+    let settings = match load(args) {
+        Ok(settings) => Arc::new(settings),
+        Err(error) => return refuse(error),
     };
-    let Loaded { options, job, notes } = options::load(args).map_err(|error| match error {
-        LoadError::Option(error) => fatal(&error),
+    let censor = load_censor(&settings, &own_log);
+    Driver::new(settings, censor, own_log).run(interrupts).await
+}
+
+/// What the options mean.
+fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, LoadError> {
+    let Loaded { options, job, notes } = options::load(args)?;
+    say_unknown(&notes);
+    Ok(Settings::new(options, &job, JobSpec::from_env())?)
+}
+
+/// Says why there are no options; gives the exit status.
+fn refuse(error: LoadError) -> u8 {
+    match error {
+        LoadError::Option(error) => {
+            common::fatal!(error = %error, "Could not resolve options");
+            common::codes::EXIT_FAILURE
+        }
         LoadError::Flags(error) => {
             match error.exit_status() {
                 0 => print!("{}", error.text()),
@@ -91,11 +117,14 @@ fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, u8> {
             }
             error.exit_status()
         }
-    })?;
+    }
+}
+
+/// Names the keys that nobody knows, once.
+fn say_unknown(notes: &Notes) {
     for key in notes.unknown_keys() {
         tracing::warn!("Ignoring the unknown option {key}");
     }
-    Settings::new(options, &job, JobSpec::from_env()).map_err(|error| fatal(&error))
 }
 
 /// Loads the secrets. One that cannot be loaded does not disable the others.

@@ -38,9 +38,17 @@ pub struct Settings {
     pub ignore_interrupts: bool,
     /// The deprecated single entry is used.
     pub deprecated_entry: bool,
-    /// The program has objects of its own at the upload path; no item takes
-    /// their names.
-    pub own_objects: bool,
+    /// Which names items may take at the upload path.
+    pub item_names: ItemNames,
+}
+
+/// Which names items may take at the upload path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemNames {
+    /// Not those of the objects that sidecar and initupload make.
+    Unreserved,
+    /// Any: the program makes no objects there.
+    Any,
 }
 
 /// The job as the environment gives it: `JOB_SPEC`, parsed.
@@ -69,7 +77,7 @@ impl Settings {
             entry_error: options.entry_error,
             ignore_interrupts: options.ignore_interrupts,
             deprecated_entry,
-            own_objects: true,
+            item_names: ItemNames::Unreserved,
             ..Self::of_upload(upload, censoring, spec.as_ref())?
         })
     }
@@ -101,7 +109,7 @@ impl Settings {
             entry_error: false,
             ignore_interrupts: false,
             deprecated_entry: false,
-            own_objects: false,
+            item_names: ItemNames::Any,
         })
     }
 }

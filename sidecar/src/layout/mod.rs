@@ -10,4 +10,5 @@ pub mod metadata;
 pub mod names;
 pub mod paths;
 pub mod sniff;
+pub mod started;
 pub mod value;

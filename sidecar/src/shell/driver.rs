@@ -1,6 +1,7 @@
 //! The one loop: events from the system into the machine, its effects out.
 
 mod landing;
+mod once;
 mod pass;
 mod records;
 mod timers;
@@ -24,6 +25,7 @@ use crate::layout::paths::FINISHED;
 use crate::settings::Settings;
 use bytes::Bytes;
 use common::timestamp::Timestamp;
+pub use once::Undelivered;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -229,11 +231,7 @@ impl Driver {
 
     /// Gives up what is left and says how it ended.
     async fn end(self) -> u8 {
-        drop(self.flights);
-        if let Some(store) = self.context.store() {
-            // What a store does not answer in time is left to its bucket's lifecycle rule.
-            let _ = tokio::time::timeout(Duration::from_secs(5), store.settled()).await;
-        }
+        close(self.flights, &self.context).await;
         let verdict = self.machine.ends().map(Verdict::of);
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
         let result = self.plan.find(FINISHED).map(|result| &result.state);
@@ -251,6 +249,15 @@ impl Driver {
             Some(_) | None => {}
         }
         status
+    }
+}
+
+/// Gives up what is still in flight, and leaves nothing of it behind.
+async fn close(flights: Flights, context: &Context) {
+    drop(flights);
+    if let Some(store) = context.store() {
+        // What a store does not answer in time is left to its bucket's lifecycle rule.
+        let _ = tokio::time::timeout(Duration::from_secs(5), store.settled()).await;
     }
 }
 

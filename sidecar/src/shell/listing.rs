@@ -9,7 +9,7 @@ use crate::deliver::{Class, Desired};
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{base_name, name_rule};
 use crate::layout::paths::{ObjectPaths, keeps_names};
-use crate::settings::Settings;
+use crate::settings::{ItemNames, Settings};
 use crate::shell::store::Destination;
 use bytes::Bytes;
 use cap_std::fs::Dir;
@@ -179,7 +179,8 @@ impl Lister<'_> {
 
     /// Why a key cannot be used.
     fn refusal(&mut self, key: &str) -> Option<String> {
-        if self.settings.own_objects && ObjectPaths::is_reserved(key, &self.settings.build_logs) {
+        let reserving = self.settings.item_names == ItemNames::Unreserved;
+        if reserving && ObjectPaths::is_reserved(key, &self.settings.build_logs) {
             return Some("its name belongs to an object of sidecar's own".to_owned());
         }
         let full = self.settings.paths.key(key).len() + prefix_bytes(self.settings.destination.as_ref());

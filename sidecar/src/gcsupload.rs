@@ -1,0 +1,59 @@
+//! `gcsupload`: uploads files and directories of a job (contract 7.4).
+
+use crate::options::flags::{self, job_flags, upload_flags};
+use crate::options::{LoadError, Loaded, UploadOptions};
+use crate::shell::driver::Driver;
+use crate::shell::interrupts::Interrupts;
+use crate::shell::own_log::OwnLog;
+use crate::upload_job::{self, UploadJob};
+use clap::Command;
+use common::json::Notes;
+use std::ffi::OsString;
+
+/// The environment variable that holds the options.
+pub const VARIABLE: &str = "GCSUPLOAD_OPTIONS";
+
+const AFTER_HELP: &str = "\
+When GCSUPLOAD_OPTIONS is set, it holds all options as JSON and the command line is ignored.
+JOB_SPEC holds the job as JSON; the flags --job, --job-type and --build-id stand in for it.
+
+Exit status: 0 when everything is uploaded; 1 when an object could not be uploaded, or when the
+options or JOB_SPEC cannot be used; 2 for a wrong flag.
+
+Example: gcsupload --dry-run=false --gcs-path=gs://bucket /logs/artifacts";
+
+/// The flags of gcsupload.
+pub fn command() -> Command {
+    Command::new("gcsupload")
+        .about("Uploads files and directories to where the results of a job belong.")
+        .after_help(AFTER_HELP)
+        .args(upload_flags())
+        .args(job_flags())
+}
+
+/// Runs gcsupload; gives its exit status.
+pub(crate) async fn run(
+    args: impl Iterator<Item = OsString>,
+    own_log: OwnLog,
+    interrupts: &mut Interrupts,
+) -> u8 {
+    let settings = match prepare(args) {
+        Ok(job) => job.settings,
+        Err(error) => return crate::refuse(error),
+    };
+    let sent = Driver::new(settings.into(), None, own_log).send_once([], interrupts).await;
+    upload_job::status(sent)
+}
+
+fn prepare(args: impl Iterator<Item = OsString>) -> Result<UploadJob, LoadError> {
+    let Loaded { options, job, notes } = crate::options::from(VARIABLE, || from_flags(args))?;
+    crate::say_unknown(&notes);
+    Ok(UploadJob::new(options, None, &job)?)
+}
+
+fn from_flags(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<UploadOptions>, LoadError> {
+    let matches = common::flags::parse(command(), args)?;
+    let mut options = UploadOptions::default();
+    flags::upload(&matches, &mut options);
+    Ok(Loaded { options, job: flags::job(&matches), notes: Notes::default() })
+}

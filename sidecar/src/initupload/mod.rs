@@ -1,0 +1,178 @@
+//! `initupload`: says at a destination that a job has started, and on what
+//! (contract 7.1).
+//!
+//! ```text
+//! JOB_SPEC ──┬──────────────────────────▶ started.json
+//! clone log ─┴▶ clone_records ─▶ clone-log.txt, clone-records.json
+//!                         failed ─▶ build-log.txt, finished.json, exit status 1
+//! ```
+//!
+//! Everything is read and checked before anything is uploaded; the upload itself
+//! is sidecar's.
+
+mod clone_records;
+mod exact_refs;
+mod options;
+
+pub use clone_records::CloneRecord;
+pub use options::{InitUploadOptions, VARIABLE, command};
+
+use crate::censor::Censor;
+use crate::deliver::{Class, Verdict};
+use crate::layout::finished::Finished;
+use crate::layout::paths::FINISHED;
+use crate::layout::started::Started;
+use crate::options::{LoadError, Loaded, OptionError};
+use crate::settings::ItemNames;
+use crate::shell::driver::Driver;
+use crate::shell::interrupts::Interrupts;
+use crate::shell::listing::document;
+use crate::shell::object::Wanted;
+use crate::shell::own_log::OwnLog;
+use crate::upload_job::{self, UploadJob};
+use bytes::Bytes;
+use common::codes;
+use common::confined::{self, Opened};
+use common::job_spec;
+use common::options::{Source, source};
+use common::timestamp::Timestamp;
+use exact_refs::ExactRefs;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The largest clone log that is read: it is held in memory, and so is its text.
+const MAX_CLONE_LOG: usize = 64 << 20;
+
+/// What was cloned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct CloneLog {
+    content: Bytes,
+    records: Vec<CloneRecord>,
+}
+
+/// What initupload works with.
+#[derive(Clone, Debug)]
+struct InitUpload {
+    job: UploadJob,
+    /// The main refs as `JOB_SPEC` writes them.
+    main_refs: Option<ExactRefs>,
+    clone_log: Option<CloneLog>,
+}
+
+/// Runs initupload; gives its exit status.
+pub(crate) async fn run(
+    args: impl Iterator<Item = OsString>,
+    own_log: OwnLog,
+    interrupts: &mut Interrupts,
+) -> u8 {
+    let (init, censor) = match InitUpload::prepare(args, &own_log) {
+        Ok(prepared) => prepared,
+        Err(error) => return crate::refuse(error),
+    };
+    let mask = |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
+    let closing = init.closing(Timestamp::now().as_secs(), &mask);
+    let driver = Driver::new(init.job.settings.clone().into(), censor.clone(), own_log);
+    let status = upload_job::status(driver.send_once(closing, interrupts).await);
+    match init.failed() {
+        0 => status,
+        failed => {
+            let all = init.clone_log.as_ref().map_or(0, |log| log.records.len());
+            common::fatal!("{failed} of {all} clone records failed");
+            codes::EXIT_FAILURE
+        }
+    }
+}
+
+impl InitUpload {
+    /// Reads and checks everything that is read (I-1, I-2). The secrets come
+    /// first: what is wrong with a clone log may quote it.
+    fn prepare(
+        args: impl Iterator<Item = OsString>,
+        own_log: &OwnLog,
+    ) -> Result<(Self, Option<Arc<Censor>>), LoadError> {
+        let Loaded { options, job, notes } = options::load(args)?;
+        crate::say_unknown(&notes);
+        let mut job = UploadJob::new(options.upload, options.censoring_options, &job)?;
+        job.settings.item_names = ItemNames::Unreserved;
+        let main_refs = match source(job_spec::VARIABLE) {
+            Source::Json(text) => {
+                exact_refs::main_refs(&text).map_err(|error| OptionError::from_text(error.to_string()))?
+            }
+            // Flags have named the job.
+            Source::Flags => None,
+        };
+        let censor = crate::load_censor(&job.settings, own_log);
+        let clone_log = match options.log.as_str() {
+            "" => None,
+            path => Some(CloneLog::read(path)?),
+        };
+        Ok((Self { job, main_refs, clone_log }, censor))
+    }
+
+    /// How many records failed.
+    fn failed(&self) -> usize {
+        let records = self.clone_log.iter().flat_map(|log| &log.records);
+        records.filter(|record| record.failed).count()
+    }
+
+    /// The version under test (I-10): the commit that was cloned, else the
+    /// revision of the job.
+    fn version(&self) -> &str {
+        let mut records = self.clone_log.iter().flat_map(|log| &log.records);
+        let cloned = records.find(|record| Some(&record.refs) == self.main_refs.as_ref());
+        match cloned.map(|record| record.final_sha.as_str()) {
+            None | Some("") => self.job.spec.revision(),
+            Some(commit) => commit,
+        }
+    }
+
+    /// The objects that follow the items (I-3), the result last. The clone log
+    /// belongs to the class of logs whose text is censored on its way; the other
+    /// documents have been masked, and are never withheld.
+    fn closing(&self, now: i64, mask: &dyn Fn(&str) -> String) -> [Vec<Wanted>; 3] {
+        let mut logs = Vec::new();
+        let mut result = Vec::new();
+        if let Some(log) = &self.clone_log {
+            let text = Bytes::from(clone_records::text_of(&log.records));
+            logs.push(document("clone-log.txt", Class::OwnLog, text.clone()));
+            logs.push(document("clone-records.json", Class::OwnLog, log.content.clone()));
+            if self.failed() > 0 {
+                logs.push(document("build-log.txt", Class::OwnLog, text));
+                let verdict = Verdict { passed: false, aborted: false, failures: self.failed() };
+                let finished = Finished::new(now, verdict, BTreeMap::new(), "", &[], mask);
+                let content = common::json::to_go_string(&finished).into();
+                result.push(document(FINISHED, Class::Manifest, content));
+            }
+        }
+        let started = Started::new(now, &self.job.spec, self.version(), mask);
+        let content = common::json::to_go_string(&started).into();
+        [logs, vec![document("started.json", Class::Manifest, content)], result]
+    }
+}
+
+impl CloneLog {
+    fn read(path: &str) -> Result<Self, OptionError> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            OptionError::from_text(format!(
+                "log {path:?}: {error}; allowed is a file that clonerefs has written"
+            ))
+        };
+        let content = read(Path::new(path)).map_err(|error| wrong(&error))?;
+        let records =
+            clone_records::parse(&String::from_utf8_lossy(&content)).map_err(|error| wrong(&error))?;
+        Ok(Self { content: content.into(), records })
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match confined::open(path)? {
+        Opened::File(file) => confined::read_bounded(&file, MAX_CLONE_LOG),
+        Opened::Absent => Err(io::Error::other("it does not exist")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! `INITUPLOAD_OPTIONS`, or the command line (contract 1.6).
+
+use crate::censor::CensoringOptions;
+use crate::options::flags::{self, censoring_flags, job_flags, text, upload_flags};
+use crate::options::{LoadError, Loaded, OptionError, UploadOptions};
+use clap::Command;
+use common::json::{Document, JsonError, Notes, Raw};
+use serde::Serialize;
+use std::ffi::OsString;
+
+/// The environment variable that holds the options.
+pub const VARIABLE: &str = "INITUPLOAD_OPTIONS";
+
+/// The options of initupload; their order is the one in which Go encodes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct InitUploadOptions {
+    /// What to upload and where to, at the top level.
+    #[serde(flatten)]
+    pub upload: UploadOptions,
+    /// Present means that clone logs and items are censored. Upstream's
+    /// initupload does not have it, and ignores it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub censoring_options: Option<CensoringOptions>,
+    /// The file with the clone records; empty when nothing was cloned.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub log: String,
+}
+
+const UPLOAD_KEYS: usize = UploadOptions::KEYS.len();
+
+impl Document for InitUploadOptions {
+    const KEYS: &'static [&'static str] = &{
+        let mut keys = ["censoring_options"; UPLOAD_KEYS + 2];
+        let mut at = 0;
+        while at < UPLOAD_KEYS {
+            keys[at] = UploadOptions::KEYS[at];
+            at += 1;
+        }
+        keys[UPLOAD_KEYS] = "log";
+        keys
+    };
+
+    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
+        match key {
+            "censoring_options" => value.set_optional(&mut self.censoring_options, notes),
+            "log" => value.set_string(&mut self.log),
+            _ => self.upload.set(key, value, notes),
+        }
+    }
+}
+
+impl InitUploadOptions {
+    /// Checks the options; `log` may be empty (O-50).
+    pub fn validate(&self) -> Result<(), OptionError> {
+        self.upload.validate()
+    }
+}
+
+const AFTER_HELP: &str = "\
+When INITUPLOAD_OPTIONS is set, it holds all options as JSON and the command line is ignored.
+JOB_SPEC holds the job as JSON; the flags --job, --job-type and --build-id stand in for it.
+
+Exit status: 0 when everything is uploaded; 1 when a clone failed, when an object could not be
+uploaded, or when the options, JOB_SPEC or the clone log cannot be used; 2 for a wrong flag.
+
+Censoring: \"censoring_options\" in INITUPLOAD_OPTIONS (or --censor, --secret-directory, …) masks
+secrets in clone-log.txt, clone-records.json, build-log.txt, started.json, the items and the
+records on stderr, by the rules of sidecar's option of the same name.
+
+Example: initupload --dry-run=false --gcs-path=gs://bucket --clone-log=/logs/clone.json";
+
+/// The flags of initupload.
+pub fn command() -> Command {
+    Command::new("initupload")
+        .about("Says at a destination that a job has started: uploads started.json and what was cloned.")
+        .after_help(AFTER_HELP)
+        .args(upload_flags())
+        .arg(text("clone-log", "FILE", "clone records, as clonerefs writes them"))
+        .args(censoring_flags())
+        .args(job_flags())
+}
+
+/// Loads the options from the environment, else from `args` (without the
+/// program's name).
+pub(super) fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<InitUploadOptions>, LoadError> {
+    crate::options::from(VARIABLE, || from_flags(args))
+}
+
+fn from_flags(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<InitUploadOptions>, LoadError> {
+    let matches = common::flags::parse(command(), args)?;
+    let mut options = InitUploadOptions {
+        censoring_options: flags::censoring(&matches),
+        log: matches.get_one::<String>("clone-log").cloned().unwrap_or_default(),
+        ..InitUploadOptions::default()
+    };
+    flags::upload(&matches, &mut options.upload);
+    Ok(Loaded { options, job: flags::job(&matches), notes: Notes::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> InitUploadOptions {
+        let mut options = InitUploadOptions::default();
+        let notes = common::json::decode(&mut options, text).expect("decodes");
+        assert!(notes.is_empty(), "{notes:?}");
+        options
+    }
+
+    fn flags(args: &[&str]) -> Loaded<InitUploadOptions> {
+        from_flags(args.iter().map(OsString::from)).expect("loaded")
+    }
+
+    #[test]
+    fn vectors_v_iv() {
+        let v_iv_1 = decoded(r#"{"log":"/logs/clone.json","dry_run":true,"path_strategy":"explicit"}"#);
+        assert_eq!(v_iv_1.validate(), Ok(()), "V-IV-1");
+        let v_iv_2 = decoded(r#"{"dry_run":true,"path_strategy":"explicit"}"#);
+        assert_eq!(v_iv_2.validate(), Ok(()), "V-IV-2");
+        let error = decoded(r#"{"bucket":"b","path_strategy":"whatever"}"#).validate().expect_err("refused");
+        assert!(error.to_string().starts_with("path_strategy \"whatever\""), "{error}");
+    }
+
+    #[test]
+    fn vector_v_io_1() {
+        const TEXT: &str = r#"{"bucket":"prow-artifacts","path_strategy":"explicit","gcs_credentials_file":"/secrets/gcs/service-account.json","dry_run":false,"log":"/logs/clone.json"}"#;
+        let expected = InitUploadOptions {
+            upload: UploadOptions {
+                bucket: "prow-artifacts".to_owned(),
+                path_strategy: "explicit".to_owned(),
+                gcs_credentials_file: "/secrets/gcs/service-account.json".to_owned(),
+                ..UploadOptions::default()
+            },
+            log: "/logs/clone.json".to_owned(),
+            censoring_options: None,
+        };
+        assert_eq!(decoded(TEXT), expected);
+        assert_eq!(common::json::to_go_string(&expected), TEXT, "O-50: log comes last");
+    }
+
+    #[test]
+    fn censoring_is_an_addition() {
+        let text = r#"{"dry_run":false,"censoring_options":{"secret_directories":["/s"]},"log":"l"}"#;
+        assert_eq!(common::json::to_go_string(&decoded(text)), text);
+        assert_eq!(flags(&[]).options.censoring_options, None);
+        let censoring = flags(&["--secret-directory=/s"]).options.censoring_options.expect("on");
+        assert_eq!(censoring.secret_directories, ["/s"]);
+    }
+
+    #[test]
+    fn o_93_flags() {
+        let Loaded { options, job, .. } =
+            flags(&["-clone-log", "/l", "--dry-run=false", "--gcs-path=gs://b/p", "--job=j", "/item"]);
+        assert_eq!((options.log.as_str(), options.upload.bucket.as_str()), ("/l", "b"));
+        assert_eq!((options.upload.items, options.upload.dry_run), (vec!["/item".to_owned()], false));
+        assert_eq!(job.job.as_deref(), Some("j"));
+        assert!(flags(&[]).options.upload.dry_run, "O-6: flags have their own defaults");
+    }
+}

@@ -1,0 +1,97 @@
+//! Which of its programs this binary is.
+
+use crate::options;
+use common::options::{Source, source};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use tracing::Level;
+
+/// The programs that are one binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// Waits for entries and delivers their results.
+    Sidecar,
+    /// Says that a job has started.
+    InitUpload,
+    /// Uploads what it is given.
+    GcsUpload,
+}
+
+impl Program {
+    /// The program that these arguments ask for, and the arguments left for it:
+    /// by the base name of the first, else by a sub-command right behind it.
+    pub(crate) fn choose(args: impl IntoIterator<Item = OsString>) -> (Self, Vec<OsString>) {
+        let given = matches!(source(options::VARIABLE), Source::Json(_));
+        Self::of(args, given)
+    }
+
+    /// With `options_given` in sidecar's own variable, its command line is
+    /// ignored completely (O-2), sub-commands included.
+    fn of(args: impl IntoIterator<Item = OsString>, options_given: bool) -> (Self, Vec<OsString>) {
+        let mut args = args.into_iter();
+        let name = args.next().unwrap_or_default();
+        let mut args: Vec<_> = args.collect();
+        if let Some(program) = Path::new(&name).file_name().and_then(Self::named) {
+            return (program, args);
+        }
+        match args.first().and_then(|first| Self::named(first)) {
+            Some(program) if !options_given => {
+                args.remove(0);
+                (program, args)
+            }
+            Some(_) | None => (Self::Sidecar, args),
+        }
+    }
+
+    fn named(name: &OsStr) -> Option<Self> {
+        [Self::InitUpload, Self::GcsUpload].into_iter().find(|program| name == program.name())
+    }
+
+    /// Its name, also as the component of its records.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Sidecar => "sidecar",
+            Self::InitUpload => "initupload",
+            Self::GcsUpload => "gcsupload",
+        }
+    }
+
+    /// The level of its records (E-82).
+    pub(crate) const fn level(self) -> Level {
+        match self {
+            Self::Sidecar => Level::DEBUG,
+            Self::InitUpload | Self::GcsUpload => Level::INFO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(args: &[&str], given: bool) -> (Program, Vec<OsString>) {
+        Program::of(args.iter().map(OsString::from), given)
+    }
+
+    #[test]
+    fn the_name_decides_then_a_sub_command() {
+        for (args, program, left) in [
+            (&["/initupload", "--dry-run"][..], Program::InitUpload, &["--dry-run"][..]),
+            (&["gcsupload", "initupload"], Program::GcsUpload, &["initupload"]),
+            (&["/sidecar", "gcsupload", "/a"], Program::GcsUpload, &["/a"]),
+            (&["any-name", "initupload"], Program::InitUpload, &[]),
+            (&["sidecar", "--job=j", "initupload"], Program::Sidecar, &["--job=j", "initupload"]),
+            (&["sidecar"], Program::Sidecar, &[]),
+            (&[], Program::Sidecar, &[]),
+        ] {
+            let left: Vec<_> = left.iter().map(OsString::from).collect();
+            assert_eq!(chosen(args, false), (program, left), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn o_2_with_options_given_the_command_line_is_ignored() {
+        assert_eq!(chosen(&["sidecar", "gcsupload"], true).0, Program::Sidecar);
+        assert_eq!(chosen(&["/bin/gcsupload"], true).0, Program::GcsUpload);
+    }
+}

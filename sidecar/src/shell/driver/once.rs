@@ -1,0 +1,114 @@
+//! One upload for a program that waits for nothing: the same listing, plan,
+//! attempts and retries, without entries, result and deadline.
+
+use super::{Driver, close, pass};
+use crate::deliver::{Completeness, Part, Policy};
+use crate::shell::interrupts::Interrupts;
+use crate::shell::object::Wanted;
+use common::signal::Signal;
+use thiserror::Error;
+
+/// Why a destination does not hold everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Undelivered {
+    /// Some objects could not be stored; records name them.
+    #[error("{failed} of {} could not be uploaded", objects(*.all))]
+    Failed {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
+    /// A signal came first.
+    #[error("told to stop by {signal}; {} not uploaded", were(*.open))]
+    Stopped {
+        /// The signal.
+        signal: Signal,
+        /// How many objects were still to be stored.
+        open: usize,
+    },
+}
+
+fn objects(number: usize) -> String {
+    format!("{number} object{}", if number == 1 { "" } else { "s" })
+}
+
+fn were(number: usize) -> String {
+    format!("{} {}", objects(number), if number == 1 { "was" } else { "were" })
+}
+
+impl Driver {
+    /// Uploads the items with the pointers that belong to them, then each group
+    /// of `closing` objects when nothing before it is open any more. A group
+    /// follows even when an object before it failed (U-23).
+    pub async fn send_once(
+        mut self,
+        closing: impl IntoIterator<Item = Vec<Wanted>>,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Undelivered> {
+        let interrupted = self.send_all(closing, interrupts).await;
+        let summary = self.plan.summary();
+        let completeness = self.plan.completeness();
+        close(self.flights, &self.context).await;
+        match (interrupted, completeness) {
+            (Err(signal), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
+            (Ok(()), Completeness::Complete) => Ok(()),
+            (Ok(()), Completeness::Incomplete) => {
+                Err(Undelivered::Failed { failed: summary.failed, all: summary.failed + summary.stored })
+            }
+        }
+    }
+
+    async fn send_all(
+        &mut self,
+        closing: impl IntoIterator<Item = Vec<Wanted>>,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), Signal> {
+        self.prepare(Policy::Final);
+        let (_, listing) = tokio::select! {
+            listed = pass::listed(&mut self.listing) => listed,
+            signal = interrupts.next() => return Err(signal),
+        };
+        self.listed = Some(listing);
+        self.reconcile();
+        self.settle(interrupts).await?;
+        for group in closing {
+            for wanted in group {
+                if let Some(action) = self.plan.submit(wanted) {
+                    self.act(action);
+                }
+            }
+            self.settle(interrupts).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs until no object is open.
+    async fn settle(&mut self, interrupts: &mut Interrupts) -> Result<(), Signal> {
+        self.proceed();
+        while ![Part::Bulk, Part::OwnLog, Part::Manifest].into_iter().all(|part| self.plan.is_settled(part)) {
+            tokio::select! {
+                signal = interrupts.next() => return Err(signal),
+                due = self.timers.due() => self.due(due),
+                (number, landed) = self.flights.land() => self.landed(number, landed),
+                () = self.progress.tick(), if !self.flights.is_empty() => self.progress.record(&self.plan),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_counted_in_words() {
+        assert_eq!(
+            Undelivered::Failed { failed: 1, all: 1 }.to_string(),
+            "1 of 1 object could not be uploaded"
+        );
+        let stopped = Undelivered::Stopped { signal: Signal::TERM, open: 2 };
+        assert_eq!(stopped.to_string(), "told to stop by SIGTERM; 2 objects were not uploaded");
+    }
+}
