@@ -81,11 +81,12 @@ fn a_signal_before_the_child_is_ready_is_not_lost() {
 #[test]
 fn a_child_that_ignores_signals_decides_itself() {
     let tree = Tree::new();
-    let mut running = started(&tree, &[HOSTILE, "cleanup", "3", "50"]);
+    let running = started(&tree, &[HOSTILE, "cleanup", "3", "50"]);
     running.signal(Signal::INT);
     running.signal(Signal::TERM);
-    running.until_stdout("clean-up line 3");
-    running.wait().expect_code(0);
+    let ended = running.wait();
+    ended.expect_code(0);
+    assert!(ended.stdout.ends_with("clean-up line 3\n"), "{ended:?}");
 }
 
 #[test]
