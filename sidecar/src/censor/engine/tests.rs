@@ -157,6 +157,28 @@ proptest! {
     }
 
     #[test]
+    fn repeated_parts_with_flaws(
+        part in letters(b"abc", 1..14),
+        lengths in vec((14..200_usize, 0..14_usize), 1..4),
+        repeats in vec((1..300_usize, 1..20_usize, prop::sample::select(&b"abX"[..])), 0..8),
+        chunks in chunks(),
+    ) {
+        let repeated = |skip, length| part.iter().copied().cycle().skip(skip).take(length).collect::<Vec<u8>>();
+        let patterns: Vec<_> = lengths.into_iter().map(|(length, skip)| repeated(skip, length)).collect();
+        let mut text = Vec::new();
+        for (length, flaw, byte) in repeats {
+            text.extend(repeated(text.len(), length));
+            // One byte changed, or one put in between.
+            match text.len().checked_sub(flaw) {
+                Some(at) if flaw % 2 == 0 => text[at] = byte,
+                Some(at) => text.insert(at, byte),
+                None => {}
+            }
+        }
+        agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
     fn runs_of_one_byte_with_flaws(
         lengths in vec((1..300_usize, 0..4_u8), 1..8),
         runs in vec((1..300_usize, prop::sample::select(&b"abX"[..])), 0..12),
@@ -217,29 +239,27 @@ fn crowds_in_long_runs_are_found() {
         };
         let patterns: Vec<_> = (16..200).map(|count| turn([run(count), vec![b'b']].concat())).collect();
         let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
-        let parts = [
-            run(300_000),
-            vec![b'b'],
-            run(50),
-            vec![b'b'],
-            run(150),
-            vec![b'c'],
-            run(150),
-            vec![b'b'],
-            run(40_000),
-        ];
-        let text = turn(parts.concat());
-        // By the oracle this would take minutes; each `b` has the 199 bytes next to it masked, as far as they are `a`.
-        let mut expected = text.clone();
-        for at in (0..text.len()).filter(|at| text[*at] == b'b') {
-            let next = |index: usize| if reversed { at + index } else { at - index };
-            let count = (1..200).take_while(|index| text[next(*index)] == b'a').count();
-            if count >= 16 {
-                (0..=count).for_each(|index| expected[next(index)] = b'X');
+        // First so that matches lie across the place where the automaton takes over, then without any.
+        let dense = [run(199), vec![b'b']].concat().repeat(60);
+        let sparse = [run(50), vec![b'b'], run(150), vec![b'c'], run(150), vec![b'b'], run(40_000)].concat();
+        for shift in 0..6 {
+            let parts = [vec![b'c'; shift], dense.clone(), run(100_000), vec![b'b'], sparse.clone()];
+            let text = turn(parts.concat());
+            // By the oracle this would take minutes; each `b` has the 199 bytes next to it masked, as far as they are `a`.
+            let mut expected = text.clone();
+            for at in (0..text.len()).filter(|at| text[*at] == b'b') {
+                let next = |index: usize| if reversed { at + index } else { at - index };
+                let count = (1..200).take_while(|index| text[next(*index)] == b'a').count();
+                if count >= 16 {
+                    (0..=count).for_each(|index| expected[next(index)] = b'X');
+                }
             }
-        }
-        for chunks in [[usize::MAX, 1], [70_000, 1000]] {
-            assert!(stream(&matcher, &text, &chunks).0 == expected, "reversed: {reversed}");
+            for chunks in [[usize::MAX, 1], [70_000, 1000]] {
+                assert!(
+                    stream(&matcher, &text, &chunks).0 == expected,
+                    "reversed: {reversed}, shifted by {shift}"
+                );
+            }
         }
     }
 }
