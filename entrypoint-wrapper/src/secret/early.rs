@@ -7,7 +7,7 @@ use crate::temp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// From one round to the next, and from the command's start to the first (W-81).
 const BETWEEN_ROUNDS: Duration = Duration::from_secs(1);
@@ -64,10 +64,8 @@ impl EarlyUpload {
     /// attempt under way then is finished first: it is bounded by its own
     /// time-out, and abandoned it might be applied after the final update.
     pub(crate) async fn run(mut self, secret: &Secret, mut command_ended: oneshot::Receiver<()>) {
-        let mut rounds = interval(BETWEEN_ROUNDS);
+        let mut rounds = interval_at(Instant::now() + BETWEEN_ROUNDS, BETWEEN_ROUNDS);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick comes at once.
-        rounds.tick().await;
         loop {
             tokio::select! {
                 biased;
