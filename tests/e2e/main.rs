@@ -5,6 +5,7 @@ mod entrypoint;
 mod entrypoint_campaign;
 mod entrypoint_faults;
 mod entrypoint_tree;
+mod initupload;
 mod job;
 mod mistakes;
 mod podutils;

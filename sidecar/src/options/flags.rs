@@ -46,13 +46,15 @@ fn switch(name: &'static str, default: &'static str, help: &'static str) -> Arg 
     Arg::new(name).long(name).value_parser(value_parser!(bool)).default_value(default).help(help)
 }
 
+const AFTER_HELP: &str = "\
+When SIDECAR_OPTIONS is set, it holds all options as JSON and the command line is ignored.
+Under the name initupload or gcsupload, or with one of them as first argument, this is that program.";
+
 /// The flags of sidecar.
 pub fn command() -> Command {
     Command::new("sidecar")
         .about("Waits for the marker files of a CI pod and delivers logs, artifacts and the result.")
-        .after_help(
-            "When SIDECAR_OPTIONS is set, it holds all options as JSON and the command line is ignored.",
-        )
+        .after_help(AFTER_HELP)
         .args(upload_flags())
         .args([
             list("entry", "JSON", "entry to wait for, repeatable: {\"process_log\":…,\"marker_file\":…}"),
