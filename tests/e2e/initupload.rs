@@ -355,7 +355,8 @@ fn u_67_a_store_that_refuses_or_is_not_there_is_status_1() {
     options["s3_credentials_file"] = json!(pod.path("no-such-file.json"));
     let ended = run(&pod, "initupload", &options);
     ended.expect_code(1);
-    assert!(ended.stderr.contains("no-such-file.json"), "U-66: {ended:#?}");
+    assert!(complaint(&ended).contains("no-such-file.json"), "U-66: {ended:#?}");
+    assert_eq!(ended.stderr.lines().count(), 2, "nothing is tried: {ended:#?}");
 }
 
 #[test]

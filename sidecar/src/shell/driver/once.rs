@@ -1,16 +1,21 @@
 //! One upload for a program that waits for nothing: the same listing, plan,
-//! attempts and retries, without entries, result and deadline.
+//! attempts and retries, without entries, result and deadline. The machine,
+//! which decides about those, hears of nothing.
 
 use super::{Driver, close, pass};
 use crate::deliver::{Completeness, Part, Policy};
+use crate::shell::flight::Place;
 use crate::shell::interrupts::Interrupts;
 use crate::shell::object::Wanted;
 use common::signal::Signal;
 use thiserror::Error;
 
 /// Why a destination does not hold everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Undelivered {
+    /// The destination cannot be opened; nothing was tried (U-66).
+    #[error("{0}")]
+    Unusable(String),
     /// Some objects could not be stored; records name them.
     #[error("{failed} of {} could not be uploaded", objects(*.all))]
     Failed {
@@ -46,6 +51,9 @@ impl Driver {
         closing: impl IntoIterator<Item = Vec<Wanted>>,
         interrupts: &mut Interrupts,
     ) -> Result<(), Undelivered> {
+        if let Place::Broken(reason) = &self.context.place {
+            return Err(Undelivered::Unusable(reason.clone()));
+        }
         let interrupted = self.send_all(closing, interrupts).await;
         let summary = self.plan.summary();
         let completeness = self.plan.completeness();
