@@ -1,7 +1,7 @@
 //! Figures of the matching engine alone, on one core.
 //!
 //! `cargo bench -p sidecar --bench censor_engine --profile dist` prints Markdown tables: the
-//! best and the median of several runs in turns, in GB/s of text, beside
+//! best and the median of several runs in turns, in GB of text per second of processor time, beside
 //! copying the same bytes and beside aho-corasick. `quick` as an argument takes
 //! smaller texts and fewer runs, `adversarial` prints only the last table.
 
