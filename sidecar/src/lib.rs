@@ -46,6 +46,9 @@ use std::sync::Arc;
 /// Runs sidecar, initupload or gcsupload with the arguments of its command line,
 /// the program's name first. Blocks until everything is delivered.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // Should it fail, a signal in the next milliseconds ends the program as it
+    // would any other.
+    let _ = shell::interrupts::hold();
     shell::store::install_tls();
     let (program, args) = Program::choose(args);
     let own_log = OwnLog::default();
