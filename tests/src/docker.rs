@@ -1,7 +1,7 @@
 //! Real containers, where a docker engine is there.
 //!
 //! No image can be pulled in a closed network: the image is made from nothing,
-//! of our own static programs and Debian's static busybox. `POD_UTILS_STATIC_DIR`
+//! of our own static programs and Debian's static busybox and bash. `POD_UTILS_STATIC_DIR`
 //! names the directory of the static programs (the continuous integration builds
 //! them); without it tests skip with a line that says so. With it, a missing
 //! engine is a failure: whoever sets it wants these tests to run.
@@ -12,8 +12,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// Where Debian's busybox-static lies.
+/// Where Debian's busybox-static and bash-static lie.
 const BUSYBOX: &str = "/bin/busybox";
+const BASH: &str = "/bin/bash-static";
 
 /// An engine with an image of ours in it.
 #[derive(Clone, Debug)]
@@ -46,8 +47,10 @@ impl Engine {
     }
 
     fn prepare(programs: &Path) -> Result<Self, String> {
-        if !Path::new(BUSYBOX).is_file() {
-            return Err(format!("there is no static busybox at {BUSYBOX}"));
+        for shell in [BUSYBOX, BASH] {
+            if !Path::new(shell).is_file() {
+                return Err(format!("there is no static program {shell}"));
+            }
         }
         let info = Command::new("docker").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !info.is_ok_and(|status| status.success()) {
@@ -82,6 +85,7 @@ fn build(image: &str, programs: &Path) -> Result<(), String> {
         copy(&programs.join(name), &format!("tools/{name}"))?;
     }
     copy(Path::new(BUSYBOX), "bin/busybox")?;
+    copy(Path::new(BASH), "bin/bash")?;
     for applet in ["sh", "sleep", "true", "cat", "tee", "ps", "setsid", "kill", "head", "tail", "dd", "id"] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).map_err(|e| e.to_string())?;
     }

@@ -30,8 +30,10 @@ impl Interrupts {
     /// but does not know yet whom to tell would be lost.
     pub fn new() -> io::Result<Self> {
         hold()?;
-        let caught =
-            Self { int: unix::signal(SignalKind::interrupt())?, term: unix::signal(SignalKind::terminate())? };
+        let caught = Self {
+            int: unix::signal(SignalKind::interrupt())?,
+            term: unix::signal(SignalKind::terminate())?,
+        };
         both().thread_unblock()?;
         Ok(caught)
     }
