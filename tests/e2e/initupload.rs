@@ -1,4 +1,4 @@
-//! initupload and gcsupload, the other programs of sidecar's binary.
+//! initupload, another program of sidecar's binary.
 
 use common::signal::Signal;
 use harness::bins;
@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Where the job's objects are.
-const JOB_PATH: &str = "pr-logs/pull/acme_widgets/77/unit/1";
+pub(crate) const JOB_PATH: &str = "pr-logs/pull/acme_widgets/77/unit/1";
 
 fn spec() -> Value {
     json!({
@@ -56,21 +56,21 @@ fn program(pod: &Pod, name: &str) -> Command {
     clean(Command::new(path))
 }
 
-fn clean(mut command: Command) -> Command {
+pub(crate) fn clean(mut command: Command) -> Command {
     for variable in ["JOB_SPEC", "SIDECAR_OPTIONS", "INITUPLOAD_OPTIONS", "GCSUPLOAD_OPTIONS"] {
         command.env_remove(variable);
     }
     command
 }
 
-fn with_json(pod: &Pod, name: &str, options: &Value) -> Command {
+pub(crate) fn with_json(pod: &Pod, name: &str, options: &Value) -> Command {
     let mut command = program(pod, name);
     command.env(format!("{}_OPTIONS", name.to_uppercase()), options.to_string());
     command.env("JOB_SPEC", spec().to_string());
     command
 }
 
-fn run(pod: &Pod, name: &str, options: &Value) -> Ended {
+pub(crate) fn run(pod: &Pod, name: &str, options: &Value) -> Ended {
     process::run(pod.tree(), &mut with_json(pod, name, options))
 }
 
@@ -84,13 +84,13 @@ fn cloned(pod: &Pod, failed: bool, more: Value) -> Value {
 }
 
 /// The records of a program's stderr.
-fn said(ended: &Ended) -> Vec<Value> {
+pub(crate) fn said(ended: &Ended) -> Vec<Value> {
     ended.stderr.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
 }
 
 /// The one fatal record.
 #[track_caller]
-fn complaint(ended: &Ended) -> String {
+pub(crate) fn complaint(ended: &Ended) -> String {
     let records = said(ended);
     let fatal: Vec<_> = records.iter().filter(|record| record["level"] == "fatal").collect();
     assert_eq!(fatal.len(), 1, "{ended:#?}");
@@ -382,72 +382,4 @@ fn a_signal_ends_an_upload_that_hangs() {
     let ended = running.wait();
     ended.expect_code(1);
     assert!(complaint(&ended).contains("SIGTERM"), "{ended:#?}");
-}
-
-/// A directory item with a file whose name a URL would change, and two files, one
-/// of them with a name that sidecar would keep for itself.
-fn items(pod: &Pod) -> Vec<std::path::PathBuf> {
-    for (path, content) in [
-        ("items/something", "one"),
-        ("items/finished.json", "{}"),
-        ("items/escape#me/foo", "foo"),
-        ("items/notforupload", "no"),
-    ] {
-        let path = pod.path(path);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
-        fs::write(path, content).expect("written");
-    }
-    ["items/something", "items/finished.json", "items/escape#me", "items/missing"]
-        .map(|name| pod.path(name))
-        .to_vec()
-}
-
-#[test]
-fn v_gt_4_gcsupload_uploads_what_it_is_given_and_nothing_else() {
-    let (pod, s3) = (Pod::new(), S3::start());
-    let ended = run(&pod, "gcsupload", &s3.options(pod.path("").as_path(), &items(&pod)));
-    ended.expect_code(0);
-    let mut expected = vec![
-        "pr-logs/directory/unit/1.txt".to_owned(),
-        "pr-logs/directory/unit/latest-build.txt".to_owned(),
-        "pr-logs/pull/acme_widgets/77/unit/latest-build.txt".to_owned(),
-    ];
-    expected.extend(["something", "finished.json", "escape#me/foo"].map(|name| format!("{JOB_PATH}/{name}")));
-    expected.sort();
-    assert_eq!(s3.keys(), expected);
-    assert!(said(&ended).iter().all(|record| record["component"] == "gcsupload"), "{ended:#?}");
-    assert!(ended.stderr.contains("missing"), "U-15: {ended:#?}");
-}
-
-#[test]
-fn v_gt_5_gcsupload_to_a_local_directory() {
-    let pod = Pod::new();
-    let options = json!({"local_output_dir": pod.out(), "items": items(&pod)});
-    run(&pod, "gcsupload", &options).expect_code(0);
-    assert_eq!(harness::pod::files_below(&pod.out()), ["escape#me/foo", "finished.json", "something"]);
-}
-
-#[test]
-fn i_30_gcsupload_fails_without_a_job_and_when_an_object_does() {
-    let (pod, s3) = (Pod::new(), S3::start());
-    let options = s3.options(pod.path("").as_path(), &items(&pod));
-    let mut command = with_json(&pod, "gcsupload", &options);
-    let ended = process::run(pod.tree(), command.env_remove("JOB_SPEC"));
-    ended.expect_code(1);
-    assert!(complaint(&ended).contains("JOB_SPEC"), "{ended:#?}");
-    assert_eq!(s3.seen(), []);
-    s3.script(|seen| if seen.key.ends_with("/foo") { Fault::Status(403) } else { Fault::None });
-    let ended = run(&pod, "gcsupload", &options);
-    ended.expect_code(1);
-    assert!(complaint(&ended).contains("1 of 6 objects could not be uploaded"), "{ended:#?}");
-}
-
-#[test]
-fn o_2_options_of_sidecar_are_sidecars_whatever_the_command_line_says() {
-    let pod = Pod::new();
-    let mut command = clean(Command::new(bins::program("sidecar")));
-    let ended = process::run(pod.tree(), command.arg("initupload").env("SIDECAR_OPTIONS", "{}"));
-    ended.expect_code(1);
-    assert!(complaint(&ended).contains("entries"), "{ended:#?}");
-    assert_eq!(said(&ended)[0]["component"], "sidecar");
 }

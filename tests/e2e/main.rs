@@ -6,6 +6,7 @@ mod entrypoint_campaign;
 mod entrypoint_faults;
 mod entrypoint_options;
 mod entrypoint_tree;
+mod gcsupload;
 mod initupload;
 mod job;
 mod mistakes;

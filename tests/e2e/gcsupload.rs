@@ -1,0 +1,78 @@
+//! gcsupload, the uploader by hand in sidecar's binary.
+
+use crate::initupload::{JOB_PATH, clean, complaint, run, said, with_json};
+use harness::bins;
+use harness::pod::Pod;
+use harness::process;
+use harness::s3::{Fault, S3};
+use serde_json::json;
+use std::fs;
+use std::process::Command;
+
+/// A directory item with a file whose name a URL would change, and two files, one
+/// of them with a name that sidecar would keep for itself.
+fn items(pod: &Pod) -> Vec<std::path::PathBuf> {
+    for (path, content) in [
+        ("items/something", "one"),
+        ("items/finished.json", "{}"),
+        ("items/escape#me/foo", "foo"),
+        ("items/notforupload", "no"),
+    ] {
+        let path = pod.path(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+    ["items/something", "items/finished.json", "items/escape#me", "items/missing"]
+        .map(|name| pod.path(name))
+        .to_vec()
+}
+
+#[test]
+fn v_gt_4_gcsupload_uploads_what_it_is_given_and_nothing_else() {
+    let (pod, s3) = (Pod::new(), S3::start());
+    let ended = run(&pod, "gcsupload", &s3.options(pod.path("").as_path(), &items(&pod)));
+    ended.expect_code(0);
+    let mut expected = vec![
+        "pr-logs/directory/unit/1.txt".to_owned(),
+        "pr-logs/directory/unit/latest-build.txt".to_owned(),
+        "pr-logs/pull/acme_widgets/77/unit/latest-build.txt".to_owned(),
+    ];
+    expected.extend(["something", "finished.json", "escape#me/foo"].map(|name| format!("{JOB_PATH}/{name}")));
+    expected.sort();
+    assert_eq!(s3.keys(), expected);
+    assert!(said(&ended).iter().all(|record| record["component"] == "gcsupload"), "{ended:#?}");
+    assert!(ended.stderr.contains("missing"), "U-15: {ended:#?}");
+}
+
+#[test]
+fn v_gt_5_gcsupload_to_a_local_directory() {
+    let pod = Pod::new();
+    let options = json!({"local_output_dir": pod.out(), "items": items(&pod)});
+    run(&pod, "gcsupload", &options).expect_code(0);
+    assert_eq!(harness::pod::files_below(&pod.out()), ["escape#me/foo", "finished.json", "something"]);
+}
+
+#[test]
+fn i_30_gcsupload_fails_without_a_job_and_when_an_object_does() {
+    let (pod, s3) = (Pod::new(), S3::start());
+    let options = s3.options(pod.path("").as_path(), &items(&pod));
+    let mut command = with_json(&pod, "gcsupload", &options);
+    let ended = process::run(pod.tree(), command.env_remove("JOB_SPEC"));
+    ended.expect_code(1);
+    assert!(complaint(&ended).contains("JOB_SPEC"), "{ended:#?}");
+    assert_eq!(s3.seen(), []);
+    s3.script(|seen| if seen.key.ends_with("/foo") { Fault::Status(403) } else { Fault::None });
+    let ended = run(&pod, "gcsupload", &options);
+    ended.expect_code(1);
+    assert!(complaint(&ended).contains("1 of 6 objects could not be uploaded"), "{ended:#?}");
+}
+
+#[test]
+fn o_2_options_of_sidecar_are_sidecars_whatever_the_command_line_says() {
+    let pod = Pod::new();
+    let mut command = clean(Command::new(bins::program("sidecar")));
+    let ended = process::run(pod.tree(), command.arg("initupload").env("SIDECAR_OPTIONS", "{}"));
+    ended.expect_code(1);
+    assert!(complaint(&ended).contains("entries"), "{ended:#?}");
+    assert_eq!(said(&ended)[0]["component"], "sidecar");
+}
