@@ -119,11 +119,15 @@ impl EntryWatch {
             None => Sighting::Waiting(LockState::None),
             Some(_) if !free => Sighting::Waiting(LockState::Held),
             Some(lock) if reserved::names(&self.lock_path, lock) => Sighting::Lost,
-            Some(_) if self.lock_path.symlink_metadata().is_ok() => {
-                self.lock = None;
-                Sighting::Waiting(LockState::None)
-            }
-            Some(_) => Sighting::Waiting(LockState::Vanished),
+            // Something that is no lock file, such as a link that a hostile job
+            // put there, is as good as nothing.
+            Some(_) => match confined::open(&self.lock_path) {
+                Ok(Opened::File(file)) => {
+                    self.lock = Some(file);
+                    Sighting::Waiting(LockState::None)
+                }
+                Ok(Opened::Absent) | Err(_) => Sighting::Waiting(LockState::Vanished),
+            },
         }
     }
 }
@@ -198,6 +202,21 @@ mod tests {
         std::fs::remove_file(marker::lock_path(&marker)).expect("removed");
         assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
         drop(held);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
+    }
+
+    #[test]
+    fn i7_a_lock_replaced_by_a_link_is_vanished_when_it_is_free() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = marker_in(&dir);
+        let held = HeldLock::acquire(&marker).expect("locked");
+        let mut watch = EntryWatch::new(&marker);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let path = marker::lock_path(&marker);
+        std::fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink("/nowhere", &path).expect("linked");
+        drop(held);
+        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
         assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
     }
 

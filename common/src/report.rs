@@ -204,9 +204,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// When the first outside signal came, if any did.
+    /// When the first outside signal came that tells an entry to end, if any did.
     pub fn first_outside_signal(&self) -> Option<Timestamp> {
-        self.interrupts.iter().filter(|i| i.from == Origin::Outside).map(|i| i.at).min()
+        let tells_to_end = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
+        self.interrupts
+            .iter()
+            .filter(|i| i.from == Origin::Outside && tells_to_end(i.signal))
+            .map(|i| i.at)
+            .min()
     }
 
     /// The report as JSON, never larger than [`MAX_BYTES`]: a job can make a
@@ -250,9 +255,19 @@ pub fn read(marker: &Path) -> io::Result<Option<Report>> {
         Opened::Absent => Ok(None),
         Opened::File(file) => {
             let bytes = confined::read_bounded(&file, MAX_BYTES)?;
-            serde_json::from_slice(&bytes).map(Some).map_err(io::Error::other)
+            let mut report: Report = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+            if !is_crc32c_text(&report.output.log_crc32c) {
+                // Anybody can write a report, and this text would be published.
+                report.output.log_crc32c.clear();
+            }
+            Ok(Some(report))
         }
     }
+}
+
+/// Whether a text is a CRC32C as [`crc32c_text`] writes it.
+fn is_crc32c_text(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A CRC32C as reports and manifests write it.
@@ -318,6 +333,18 @@ mod tests {
         assert_eq!(read.interrupts, report.interrupts[..MAX_INTERRUPTS]);
         assert_eq!(read.leftovers.names.len(), MAX_LEFTOVER_NAMES);
         assert_eq!((read.reason, read.code), (report.reason, report.code));
+    }
+
+    #[test]
+    fn a_forged_checksum_is_no_text_to_publish() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let marker = dir.path().join("m");
+        let mut report = sample();
+        report.output.log_crc32c = "a secret".to_owned();
+        let text = serde_json::to_string(&report).expect("serialises");
+        std::fs::write(marker::report_path(&marker), text).expect("written");
+        let read = read(&marker).expect("read").expect("there");
+        assert_eq!(read.output.log_crc32c, "");
     }
 
     #[test]

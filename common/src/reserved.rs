@@ -11,6 +11,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A file that will appear at its target path, whole, in one rename.
 #[derive(Debug)]
@@ -123,7 +124,10 @@ pub fn create_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
     for _ in 0..100 {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         // Not derived from the target's name, which may already be as long as names can be.
-        let name = format!(".pod-utils-{}-{number}.tmp", std::process::id());
+        // Nor from the process alone: it is PID 1 in every container, and what a
+        // killed one left behind stays.
+        let moment = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let name = format!(".pod-utils-{}-{moment:x}-{number}.tmp", std::process::id());
         let path = dir.join(name);
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         match rustix::fs::open(&path, flags, Mode::from_raw_mode(mode)) {

@@ -70,6 +70,8 @@ impl Signal {
     pub const CHLD: Self = Self(17);
     /// Continue when stopped.
     pub const CONT: Self = Self(18);
+    /// A file grew beyond the process's limit.
+    pub const XFSZ: Self = Self(25);
     /// The terminal's size changed.
     pub const WINCH: Self = Self(28);
 

@@ -323,3 +323,43 @@ fn a_signal_in_every_state_leaves_a_marker() {
         }
     }
 }
+
+#[test]
+fn a_named_pipe_in_place_of_the_log_holds_nothing_up() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    assert!(Command::new("mkfifo").arg(&entry.log).status().expect("starts").success());
+    let ended = pod.entrypoint(&entry, &[HOSTILE, "flood", "300000"], json!({})).wait();
+    ended.expect_code(0);
+    let output = &entry.report()["output"];
+    assert_eq!(
+        (&output["child_bytes"], &output["live_dropped_bytes"]),
+        (&json!(300_000), &json!(0)),
+        "{output}"
+    );
+    let dropped = output["dropped_bytes"].as_u64().expect("a number");
+    assert!(dropped > 0 && dropped < 300_000, "{dropped}");
+}
+
+#[test]
+fn the_childs_end_is_known_even_when_the_starter_ignores_sigchld() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let options = pod.entrypoint_options(&entry, &["sh", "-c", "exit 3"], json!({}));
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' CHLD; exec \"$0\""]).arg(bins::program("entrypoint"));
+    command.env("ENTRYPOINT_OPTIONS", options.to_string());
+    process::run(pod.tree(), &mut command).expect_code(3);
+    assert_eq!(entry.report()["reason"], "exited");
+}
+
+#[test]
+fn a_closed_stdout_is_no_signal_from_outside() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = pod.entrypoint_command(&entry, &["echo", "unheard"], json!({}));
+    process::start_with(pod.tree(), &mut command, Stdio::from(writer), Stdio::piped()).wait().expect_code(0);
+    assert_eq!(entry.report()["interrupts"], json!([]));
+}

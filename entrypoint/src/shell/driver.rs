@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 /// Supervises the entry; answers the exit status.
 pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -> io::Result<u8> {
     // Orphans of the tree come to us; PID 1 gets them anyway.
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        tracing::warn!(error = %error, "Orphans of the job are adopted only by PID 1");
+    }
     let mut driver = Driver {
         options,
         policy,
@@ -158,7 +160,7 @@ impl Driver<'_> {
         for signal in self.signals.read() {
             if signal == Signal::CHLD {
                 self.events.extend(self.tree.reap().into_iter().map(Event::Tree));
-            } else {
+            } else if !is_our_own(signal) {
                 self.story.received(signal);
                 self.events.push_back(Event::Signal(signal));
             }
@@ -180,6 +182,12 @@ impl Driver<'_> {
             }
         }
     }
+}
+
+/// Whether the kernel sends this signal for a write of ours, to a closed stdout
+/// or beyond the largest file: the error of the write says it.
+fn is_our_own(signal: Signal) -> bool {
+    matches!(signal, Signal::PIPE | Signal::XFSZ)
 }
 
 fn until(deadline: Instant) -> Timespec {

@@ -30,8 +30,15 @@ impl Log {
     pub(super) fn create(path: &Path, stamper: Option<Stamper>) -> io::Result<Self> {
         // Readable for ourselves, to put it back when it was deleted.
         let open = |access: OFlags| {
-            let flags =
-                access | OFlags::CREATE | OFlags::TRUNC | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
+            // A named pipe that somebody put there must not hold us up for ever;
+            // a regular file takes no notice.
+            let flags = access
+                | OFlags::CREATE
+                | OFlags::TRUNC
+                | OFlags::APPEND
+                | OFlags::CLOEXEC
+                | OFlags::NOCTTY
+                | OFlags::NONBLOCK;
             rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))
         };
         // A log file that may only be written to is still a log file.

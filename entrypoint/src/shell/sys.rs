@@ -18,9 +18,13 @@ use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Blocks every signal of this process.
+/// Blocks every signal of this process, and wants to hear of its children even
+/// when whoever started it did not: the kernel itself reaps the children of a
+/// process that ignores SIGCHLD, and says nothing.
 pub(super) fn block_signals() -> io::Result<()> {
     let set = full_set();
+    // SAFETY: the default disposition is no function that could be called.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     // SAFETY: `set` is initialised, and no old mask is asked for.
     check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) }).map(drop)
 }

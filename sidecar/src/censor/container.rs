@@ -76,7 +76,15 @@ impl Container {
     ) -> io::Result<Verdict> {
         let mut raw = Raw::new(source);
         let finding = match self {
-            Self::Gzip => unpack(MultiGzDecoder::new(&mut raw), fresh()),
+            // The header of a member holds the name of the packed file, and more.
+            Self::Gzip => {
+                raw.search = Some(Search::new(fresh()));
+                let unpacked = unpack(MultiGzDecoder::new(&mut raw), fresh());
+                match unpacked {
+                    Finding::Nothing if raw.holds_secret()? => Finding::Secret,
+                    Finding::Nothing | Finding::Secret | Finding::Fault => unpacked,
+                }
+            }
             Self::Zip => zip(&mut raw, &mut fresh)?,
         };
         raw.failed()?;
@@ -223,11 +231,13 @@ struct Raw<R> {
     bytes: u64,
     crc32c: u32,
     error: Option<io::Error>,
+    /// Looks for secrets in the bytes themselves.
+    search: Option<Search>,
 }
 
 impl<R: Read> Raw<R> {
     fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), taken: 0, bytes: 0, crc32c: 0, error: None }
+        Self { source, buffer: Vec::new(), taken: 0, bytes: 0, crc32c: 0, error: None, search: None }
     }
 
     /// At least so many bytes, or all that are left.
@@ -246,7 +256,18 @@ impl<R: Read> Raw<R> {
             read.inspect_err(|error| self.error = Some(io::Error::new(error.kind(), error.to_string())))?;
         self.bytes += read as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, &self.buffer[before..]);
+        if let Some(search) = &mut self.search {
+            search.add(&self.buffer[before..]);
+        }
         Ok(read > 0)
+    }
+
+    /// Reads to the end; whether the bytes themselves hold a secret.
+    fn holds_secret(&mut self) -> io::Result<bool> {
+        while self.read_more()? {
+            self.taken = self.buffer.len();
+        }
+        Ok(self.search.as_mut().is_some_and(Search::finish))
     }
 
     /// Whether reading the source failed: decoders do not tell that apart.

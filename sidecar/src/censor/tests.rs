@@ -172,6 +172,18 @@ fn strict_withholds_when_a_secret_is_missing() {
     assert!(Censor::load(&options(true)).0.withholds_everything().is_some());
 }
 
+#[test]
+fn i6_the_name_in_a_gzip_header_hides_no_secret() {
+    let build = |name: &str| {
+        let mut encoder =
+            flate2::GzBuilder::new().filename(name).comment("x").write(Vec::new(), Compression::fast());
+        encoder.write_all(b"harmless").expect("packed");
+        encoder.finish().expect("packed")
+    };
+    assert_eq!(inspect(&build("the-secret-value.txt")), Verdict::Secret);
+    assert!(matches!(inspect(&build("harmless.txt")), Verdict::Clean { .. }));
+}
+
 fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).expect("packed");

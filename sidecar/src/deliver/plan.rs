@@ -65,7 +65,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             match object.state {
                 State::Stored | State::Changed => {
                     summary.stored += 1;
-                    summary.stored_bytes += object.desired.bytes;
+                    summary.stored_bytes = summary.stored_bytes.saturating_add(object.desired.bytes);
                 }
                 State::Skipped(_) => summary.skipped += 1,
                 State::Cut => summary.cut += 1,
@@ -73,7 +73,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 State::Failed(_) => summary.failed += 1,
                 State::Due | State::InFlight | State::Restarting | State::Leaving(_) | State::Pausing => {
                     summary.open += 1;
-                    summary.open_bytes += object.desired.bytes;
+                    summary.open_bytes = summary.open_bytes.saturating_add(object.desired.bytes);
                 }
             }
         }

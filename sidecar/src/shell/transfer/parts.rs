@@ -24,6 +24,10 @@ const MOST_PARTS: u64 = 10_000;
 /// Parts grow in steps of this size.
 const PART_STEP: u64 = 1024 * 1024;
 
+/// The largest part: with 10,000 of them an object can have 320 GB. Two are in
+/// memory together.
+const LARGEST_PART: u64 = 32 * 1024 * 1024;
+
 /// Makes one attempt. Dropping the future stops the thread at its next part
 /// and aborts a multipart upload.
 pub(super) async fn store(
@@ -171,7 +175,11 @@ impl Sink for PartSink {
     fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), UploadError> {
         self.head = Some(head.clone());
         self.expected = at_most;
-        self.part_bytes = part_bytes(self.part_bytes, at_most);
+        self.part_bytes = part_bytes(self.part_bytes, at_most).ok_or_else(|| {
+            UploadError::Permanent(format!(
+                "it is too large: {at_most} bytes do not fit into {MOST_PARTS} parts of {LARGEST_PART} bytes"
+            ))
+        })?;
         Ok(())
     }
 
@@ -192,13 +200,17 @@ impl Sink for PartSink {
     }
 }
 
-/// The size of a part, grown where an object would need too many of them.
-fn part_bytes(configured: usize, object: u64) -> usize {
-    let needed = object.div_ceil(MOST_PARTS).div_ceil(PART_STEP) * PART_STEP;
-    if object.div_ceil(MOST_PARTS) <= configured as u64 {
-        configured
+/// The size of a part, grown where an object would need too many of them;
+/// `None` where it would have to grow beyond what memory allows. A sparse file
+/// of any size costs a test nothing.
+fn part_bytes(configured: usize, object: u64) -> Option<usize> {
+    let needed = object.div_ceil(MOST_PARTS);
+    if needed <= configured as u64 {
+        Some(configured)
+    } else if needed <= LARGEST_PART {
+        usize::try_from(needed.div_ceil(PART_STEP) * PART_STEP).ok()
     } else {
-        usize::try_from(needed).unwrap_or(usize::MAX)
+        None
     }
 }
 
@@ -218,10 +230,18 @@ mod tests {
     #[test]
     fn ten_thousand_parts_are_enough() {
         const MIB: u64 = 1024 * 1024;
-        assert_eq!(part_bytes(5 << 20, 300 * MIB), 5 << 20);
-        for object in [50_000 * MIB, 50_001 * MIB, 5 * MIB * MIB] {
-            let part = part_bytes(5 << 20, object) as u64;
+        assert_eq!(part_bytes(5 << 20, 300 * MIB), Some(5 << 20));
+        for object in [50_000 * MIB, 50_001 * MIB, 320_000 * MIB] {
+            let part = part_bytes(5 << 20, object).expect("it fits") as u64;
             assert!(object.div_ceil(part) <= MOST_PARTS, "{object}");
+        }
+    }
+
+    #[test]
+    fn i8_a_sparse_file_of_any_size_takes_no_memory() {
+        const MIB: u64 = 1024 * 1024;
+        for object in [320_001 * MIB, 16 * MIB * MIB, u64::MAX] {
+            assert_eq!(part_bytes(5 << 20, object), None, "{object}");
         }
     }
 }
