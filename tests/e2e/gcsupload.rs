@@ -76,3 +76,32 @@ fn o_2_options_of_sidecar_are_sidecars_whatever_the_command_line_says() {
     assert!(complaint(&ended).contains("entries"), "{ended:#?}");
     assert_eq!(said(&ended)[0]["component"], "sidecar");
 }
+
+/// Uploads the items `something` and `finished.json` to a store that answers
+/// some requests for them with this status, by the number of earlier ones.
+fn two_objects(fault: fn(key: &str, earlier: usize) -> Option<u16>) -> process::Ended {
+    let (pod, s3) = (Pod::new(), S3::start());
+    s3.script(move |seen| fault(&seen.key, seen.earlier).map_or(Fault::None, Fault::Status));
+    let options = s3.options(pod.path("").as_path(), &items(&pod)[..2]);
+    let ended = run(&pod, "gcsupload", &options);
+    let stored = |name: &str| s3.keys().contains(&format!("{JOB_PATH}/{name}"));
+    let all = stored("something") && stored("finished.json");
+    assert_eq!(all, ended.exit == process::Exit::Code(0), "{ended:#?}");
+    ended
+}
+
+#[test]
+fn v_tr_4_two_objects_that_succeed() {
+    two_objects(|_, _| None).expect_code(0);
+}
+
+#[test]
+fn v_tr_5_one_object_fails_in_its_first_attempt_only() {
+    two_objects(|key, earlier| (key.ends_with("/something") && earlier == 0).then_some(503)).expect_code(0);
+}
+
+#[test]
+fn v_tr_6_two_objects_that_always_fail() {
+    two_objects(|key, _| (key.ends_with("/something") || key.ends_with("/finished.json")).then_some(403))
+        .expect_code(1);
+}
