@@ -33,24 +33,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// `jitter` is any number from a random source.
     pub fn failed(&mut self, number: u32, failure: Failure, jitter: u32) -> Option<Duration> {
         self.queue.leave(number);
-        match self.object(number).state.clone() {
-            State::Restarting => {
-                self.set_state(number, State::Due);
-                return None;
-            }
-            State::Leaving(cause) => {
-                self.set_state(number, cause.state());
-                return None;
-            }
-            State::Due
-            | State::InFlight
-            | State::Pausing
-            | State::Stored
-            | State::Changed
-            | State::Skipped(_)
-            | State::Cut
-            | State::Withheld(_)
-            | State::Failed(_) => {}
+        if self.follow_decision(number) {
+            return None;
         }
         let state = match failure {
             Failure::Transient { message, wish } => return self.pause(number, &message, jitter, wish),
@@ -72,9 +56,15 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// A transfer was given up.
     pub fn given_up(&mut self, number: u32) {
         self.queue.leave(number);
-        match self.object(number).state.clone() {
-            State::Restarting => self.set_state(number, State::Due),
-            State::Leaving(cause) => self.set_state(number, cause.state()),
+        self.follow_decision(number);
+    }
+
+    /// Carries out what was decided about an object while it was in flight;
+    /// says whether anything was.
+    fn follow_decision(&mut self, number: u32) -> bool {
+        let state = match self.object(number).state.clone() {
+            State::Restarting => State::Due,
+            State::Leaving(cause) => cause.state(),
             State::Due
             | State::InFlight
             | State::Pausing
@@ -83,8 +73,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Skipped(_)
             | State::Cut
             | State::Withheld(_)
-            | State::Failed(_) => {}
-        }
+            | State::Failed(_) => return false,
+        };
+        self.set_state(number, state);
+        true
     }
 
     fn pause(&mut self, number: u32, message: &str, jitter: u32, wish: Option<Duration>) -> Option<Duration> {
