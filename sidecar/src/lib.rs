@@ -18,6 +18,7 @@
 //! | [`shell`] | what touches the operating system and the network |
 //! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
 
+mod arithmetic;
 pub mod censor;
 pub mod deliver;
 pub mod gcsupload;
@@ -95,6 +96,9 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
         Ok(settings) => Arc::new(settings),
         Err(error) => return refuse(error),
     };
+    for warning in arithmetic::warnings(&settings) {
+        tracing::warn!("{warning}");
+    }
     let censor = load_censor(&settings, &own_log);
     Driver::new(settings, censor, own_log).run(interrupts).await
 }

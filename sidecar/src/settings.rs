@@ -10,6 +10,7 @@ use common::job_spec::{JobSpec, JobSpecError, JobType};
 use common::json::Notes;
 use common::paths::PathStrategy;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that is known at start.
 #[derive(Clone, Debug)]
@@ -38,6 +39,11 @@ pub struct Settings {
     pub ignore_interrupts: bool,
     /// The deprecated single entry is used.
     pub deprecated_entry: bool,
+    /// The test's grace period, as the job's decoration says.
+    pub test_grace_period: Option<Duration>,
+    /// The pod's own grace period as Prow derives it from the test's, when none
+    /// is given in the options.
+    pub pod_grace_period: Option<Duration>,
     /// Which names items may take at the upload path.
     pub item_names: ItemNames,
 }
@@ -70,7 +76,10 @@ impl Settings {
         let local = !upload.local_output_dir.is_empty();
         let spec =
             if local { environment.ok().map(|(spec, _)| spec) } else { Some(job_spec(job, environment)?) };
+        let test_grace_period = spec.as_ref().and_then(test_grace_period);
         Ok(Self {
+            test_grace_period,
+            pod_grace_period: test_grace_period.map(pod_grace_period),
             build_logs: build_log_names(&entries),
             entries,
             delivery,
@@ -109,9 +118,22 @@ impl Settings {
             entry_error: false,
             ignore_interrupts: false,
             deprecated_entry: false,
+            test_grace_period: None,
+            pod_grace_period: None,
             item_names: ItemNames::Any,
         })
     }
+}
+
+fn test_grace_period(spec: &JobSpec) -> Option<Duration> {
+    let time = spec.decoration_config.as_ref()?.grace_period?;
+    (time.as_nanos() > 0).then(|| time.as_std())
+}
+
+/// `terminationGracePeriodSeconds` as Prow sets it: five quarters of the test's
+/// grace period, in whole seconds (P-18).
+fn pod_grace_period(test: Duration) -> Duration {
+    Duration::from_secs(test.as_secs().saturating_mul(5) / 4)
 }
 
 fn file(path: &str) -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! The programs as they are, end to end.
 
 mod containers;
+mod endings;
 mod entrypoint;
 mod entrypoint_campaign;
 mod entrypoint_faults;

@@ -14,6 +14,10 @@ pub enum Effect {
     Record(Record),
     /// Arm a timer, anew when it is armed.
     Arm(Timer, Duration),
+    /// Arm a timer, but keep it when it is armed for an earlier time.
+    ArmEarliest(Timer, Duration),
+    /// Look at every entry now.
+    Look,
     /// Disarm a timer; it may not be armed.
     Disarm(Timer),
     /// List the files and hand them to the plan; answered by `Prepared`. A later
@@ -23,8 +27,8 @@ pub enum Effect {
     Send(Policy, Part),
     /// Skip whatever of the bulk is not stored yet; answered by `Sent`.
     Cut,
-    /// Write `finished.json`; answered by `ResultSettled`. A best-effort write
-    /// is conditional on what is known of the object, a final one is not.
+    /// Write `finished.json`; answered by `ResultSettled`. A best-effort or
+    /// interim write is conditional on what is known of the object, a final one is not.
     WriteResult(Policy, Verdict),
     /// Give the provisional write in flight up; answered by its `ResultSettled`.
     AbandonResult,
@@ -41,6 +45,14 @@ pub enum Record {
     InterruptCancelling(Signal),
     /// An interrupt while the final pass runs.
     InterruptLate(Signal),
+    /// A native sidecar is told that the ordinary containers have ended.
+    OthersEnded(Signal),
+    /// A report says that the pod was told to stop.
+    ToldByReport,
+    /// A result goes out before the pass is through.
+    Interim,
+    /// A native sidecar is done, and stays until it is told to end.
+    Staying,
     /// An entry came to its end.
     Ended(usize, End),
     /// An entry looks lost or broken; it is looked at again for a while.

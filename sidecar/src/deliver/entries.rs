@@ -69,12 +69,16 @@ impl Entries {
     }
 
     /// Takes a look at an entry into account.
-    pub(super) fn seen(&mut self, index: usize, look: Look, told_to_stop: bool) -> Change {
+    /// When the containers are known to have ended, nobody holds what looks
+    /// doubtful, and nothing of it will change.
+    pub(super) fn seen(&mut self, index: usize, look: Look, told_to_stop: bool, all_gone: bool) -> Change {
         let Some(entry) = self.0.get_mut(index) else { return Change::None };
         let before = *entry;
         *entry = match (before, look) {
             (Entry::Ended(_), _) => before,
-            (_, Look::Waiting) => Entry::Running,
+            (_, Look::Absent | Look::Vanished) if all_gone => Entry::Ended(End::Lost { told_to_stop }),
+            (_, Look::Unreadable) if all_gone => Entry::Ended(End::Unreadable),
+            (_, Look::Waiting | Look::Absent) => Entry::Running,
             (_, Look::Vanished) => Entry::Doubtful(Doubt::Vanished),
             (_, Look::Unreadable) => Entry::Doubtful(Doubt::Unreadable),
             (_, Look::Marker { code, told }) => Entry::Ended(End::Marker { code, told }),
@@ -105,6 +109,11 @@ impl Entries {
         self.0.get(index).copied().and_then(end_of)
     }
 
+    /// How many have not ended.
+    pub(super) fn running(&self) -> usize {
+        self.0.iter().filter(|entry| end_of(**entry).is_none()).count()
+    }
+
     /// How all ended; `None` while one runs.
     pub(super) fn all(&self) -> Option<Vec<End>> {
         self.0.iter().copied().map(end_of).collect()
@@ -125,10 +134,10 @@ mod tests {
     #[test]
     fn another_doubt_starts_anew_and_the_same_one_does_not() {
         let mut entries = Entries::new(1);
-        assert_eq!(entries.seen(0, Look::Unreadable, false), Change::Doubted);
-        assert_eq!(entries.seen(0, Look::Unreadable, false), Change::None);
-        assert_eq!(entries.seen(0, Look::Vanished, false), Change::Doubted);
-        assert_eq!(entries.seen(0, Look::Waiting, false), Change::Cleared);
+        assert_eq!(entries.seen(0, Look::Unreadable, false, false), Change::Doubted);
+        assert_eq!(entries.seen(0, Look::Unreadable, false, false), Change::None);
+        assert_eq!(entries.seen(0, Look::Vanished, false, false), Change::Doubted);
+        assert_eq!(entries.seen(0, Look::Waiting, false, false), Change::Cleared);
         assert_eq!(entries.doubt_is_over(0, false), Change::None);
     }
 
@@ -136,16 +145,30 @@ mod tests {
     fn an_end_is_final() {
         let mut entries = Entries::new(1);
         let end = End::Marker { code: 0, told: None };
-        assert_eq!(entries.seen(0, Look::Marker { code: 0, told: None }, false), Change::Ended(end));
+        assert_eq!(entries.seen(0, Look::Marker { code: 0, told: None }, false, false), Change::Ended(end));
         for look in [Look::Lost, Look::Waiting, Look::Unreadable, Look::Marker { code: 1, told: None }] {
-            assert_eq!(entries.seen(0, look, true), Change::None);
+            assert_eq!(entries.seen(0, look, true, false), Change::None);
         }
         assert_eq!(entries.all(), Some(vec![end]));
     }
 
     #[test]
+    fn when_the_containers_are_gone_only_a_held_lock_means_running() {
+        for (look, end) in [
+            (Look::Absent, Some(End::Lost { told_to_stop: false })),
+            (Look::Vanished, Some(End::Lost { told_to_stop: false })),
+            (Look::Unreadable, Some(End::Unreadable)),
+            (Look::Waiting, None),
+        ] {
+            let mut entries = Entries::new(1);
+            let _ = entries.seen(0, look, false, true);
+            assert_eq!(entries.end(0), end, "{look:?}");
+        }
+    }
+
+    #[test]
     fn unknown_entries_change_nothing() {
-        assert_eq!(Entries::new(1).seen(1, Look::Lost, false), Change::None);
+        assert_eq!(Entries::new(1).seen(1, Look::Lost, false, false), Change::None);
         assert_eq!(Entries::new(1).doubt_is_over(1, false), Change::None);
     }
 }

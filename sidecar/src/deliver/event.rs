@@ -3,6 +3,7 @@
 use super::machine::{Part, Policy};
 use common::report::Reason;
 use common::signal::Signal;
+use std::time::Duration;
 
 /// Something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,8 +30,10 @@ pub enum Event {
 /// What one look at an entry tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Look {
-    /// No result yet.
+    /// No result yet, and its lock is held.
     Waiting,
+    /// No result yet, and no lock either: not begun, or one that knows no locks.
+    Absent,
     /// The lock that was seen is free, but its path is gone.
     Vanished,
     /// A marker that holds no number, or cannot be read.
@@ -51,6 +54,8 @@ pub enum Look {
 pub struct Told {
     /// Why the entry ended.
     pub reason: Reason,
+    /// How long ago the earliest signal from outside came, if one did.
+    pub outside: Option<Duration>,
 }
 
 /// A timer. Each is armed at most once at a time.
@@ -67,6 +72,9 @@ pub enum Timer {
     Cutoff,
     /// With a deadline: sidecar ends, whatever is in flight.
     Deadline,
+    /// Without one: shortly before the pod is probably killed, a result goes
+    /// out, whatever else is in flight.
+    Interim,
 }
 
 /// Whether a pass delivered all it should.

@@ -3,7 +3,7 @@
 use super::budget::Budget;
 use super::effect::{Effect, Record};
 use super::entries::{Change, End, Entries};
-use super::event::{Completeness, Event, Timer};
+use super::event::{Completeness, Event, Look, Timer, Told};
 use super::verdict::Verdict;
 use common::signal::Signal;
 use std::time::Duration;
@@ -21,6 +21,12 @@ pub struct Config {
     pub ignore_interrupts: bool,
     /// The given time, divided; `None` means that nothing is cut.
     pub budget: Option<Budget>,
+    /// Without a budget: when a result goes out although the pass is not
+    /// through, counted from the first interrupt.
+    pub interim: Option<Duration>,
+    /// Sidecar runs as a native sidecar: TERM says only that the ordinary
+    /// containers have ended, and it is restarted when it ends by itself.
+    pub native: bool,
 }
 
 /// What a pass is for.
@@ -48,9 +54,11 @@ enum Pass {
     Idle,
     Preparing(Policy),
     Sending(Policy, Part),
-    /// The final result waits until the provisional one cannot take effect any more.
-    Fencing,
+    /// A result waits until an earlier, provisional one cannot take effect any more.
+    Fencing(Policy),
     WritingResult(Policy),
+    /// Everything is delivered; a native sidecar ends when it is told to.
+    Staying,
     Over,
 }
 
@@ -59,7 +67,10 @@ enum Pass {
 pub struct Machine {
     config: Config,
     entries: Entries,
+    /// The pod was told to stop.
     interrupted: bool,
+    /// Native: the ordinary containers have ended.
+    all_gone: bool,
     pass: Pass,
     /// A provisional result may be in flight while the pass has gone on.
     provisional_in_flight: bool,
@@ -74,6 +85,7 @@ impl Machine {
             entries: Entries::new(config.entries),
             config,
             interrupted: false,
+            all_gone: false,
             pass: Pass::Idle,
             provisional_in_flight: false,
             cut: false,
@@ -88,9 +100,11 @@ impl Machine {
         match event {
             _ if self.pass == Pass::Over => {}
             Event::Seen { entry, look } => {
-                let change = self.entries.seen(entry, look, self.interrupted);
+                self.report_told(look, out);
+                let change = self.entries.seen(entry, look, self.interrupted, self.all_gone);
                 self.changed(entry, change, out);
             }
+            Event::Interrupt(signal) if self.config.native => self.others_ended(signal, out),
             Event::Interrupt(signal) => self.interrupt(signal, out),
             Event::Fired(timer) => self.fired(timer, out),
             Event::Prepared(policy) if self.pass == Pass::Preparing(policy) => {
@@ -156,15 +170,58 @@ impl Machine {
             (false, true) => Record::InterruptIgnored(signal),
             (false, false) => Record::InterruptCancelling(signal),
         }));
-        if let Some(budget) = self.config.budget {
-            if ignore && !all_ended {
-                out.push(Effect::Arm(Timer::WaitShare, budget.wait_share));
-            }
-            out.push(Effect::Arm(Timer::Cutoff, budget.cutoff));
-            out.push(Effect::Arm(Timer::Deadline, budget.deadline));
-        }
+        self.start_clock(Duration::ZERO, out);
         if !all_ended && !ignore {
             self.begin(Policy::BestEffort, out);
+        }
+    }
+
+    /// A native sidecar learns from reports alone that the pod was told to stop.
+    fn report_told(&mut self, look: Look, out: &mut Vec<Effect>) {
+        let Look::Marker { told: Some(Told { outside: Some(age), .. }), .. } = look else { return };
+        if !self.config.native {
+            return;
+        }
+        self.start_clock(age, out);
+        if std::mem::replace(&mut self.interrupted, true) {
+            return;
+        }
+        out.push(Effect::Record(Record::ToldByReport));
+        // The entry that tells this is counted right after; should it be the
+        // last one, the pass becomes the final one at once.
+        if !self.config.ignore_interrupts && self.entries.running() > 1 {
+            self.begin(Policy::BestEffort, out);
+        }
+    }
+
+    /// TERM to a native sidecar decides nothing but that nobody else is alive.
+    fn others_ended(&mut self, signal: Signal, out: &mut Vec<Effect>) {
+        if std::mem::replace(&mut self.all_gone, true) {
+            return;
+        }
+        out.push(Effect::Record(Record::OthersEnded(signal)));
+        if self.pass == Pass::Staying {
+            return self.finish(out);
+        }
+        self.start_clock(Duration::ZERO, out);
+        if self.ends().is_none() {
+            out.push(Effect::Look);
+        }
+    }
+
+    /// The given time began `age` ago. The earliest begin counts.
+    fn start_clock(&mut self, age: Duration, out: &mut Vec<Effect>) {
+        let mut arm = |timer, after: Duration| {
+            out.push(Effect::ArmEarliest(timer, after.saturating_sub(age)));
+        };
+        if let Some(budget) = self.config.budget {
+            if (self.config.ignore_interrupts || self.config.native) && self.entries.running() > 0 {
+                arm(Timer::WaitShare, budget.wait_share);
+            }
+            arm(Timer::Cutoff, budget.cutoff);
+            arm(Timer::Deadline, budget.deadline);
+        } else if let Some(interim) = self.config.interim {
+            arm(Timer::Interim, interim);
         }
     }
 
@@ -179,6 +236,7 @@ impl Machine {
                 self.begin(Policy::BestEffort, out);
             }
             Timer::WaitShare => {}
+            Timer::Interim => self.interim(out),
             Timer::Cutoff => self.cut_off(out),
             Timer::Deadline => {
                 out.push(Effect::Record(Record::DeadlineReached));
@@ -191,13 +249,16 @@ impl Machine {
     fn begin(&mut self, policy: Policy, out: &mut Vec<Effect>) {
         match self.pass {
             Pass::Idle => {}
-            Pass::Preparing(running) | Pass::Sending(running, _) | Pass::WritingResult(running) => {
+            Pass::Preparing(running)
+            | Pass::Sending(running, _)
+            | Pass::Fencing(running)
+            | Pass::WritingResult(running) => {
                 if running >= policy {
                     return;
                 }
                 out.push(Effect::Record(Record::Upgraded));
             }
-            Pass::Fencing | Pass::Over => return,
+            Pass::Staying | Pass::Over => return,
         }
         self.pass = Pass::Preparing(policy);
         out.push(Effect::Record(Record::Starting(policy)));
@@ -222,7 +283,7 @@ impl Machine {
 
     fn write_result(&mut self, policy: Policy, out: &mut Vec<Effect>) {
         if self.provisional_in_flight {
-            self.pass = Pass::Fencing;
+            self.pass = Pass::Fencing(policy);
             out.push(Effect::AbandonResult);
             return;
         }
@@ -248,11 +309,12 @@ impl Machine {
                             Completeness::Incomplete => Record::BestEffortFailed,
                         }));
                     }
-                    Pass::Fencing => self.write_result(Policy::Final, out),
+                    Pass::Fencing(waiting) => self.write_result(waiting, out),
                     Pass::Idle
                     | Pass::Preparing(_)
                     | Pass::Sending(..)
                     | Pass::WritingResult(Policy::Final)
+                    | Pass::Staying
                     | Pass::Over => {}
                 }
             }
@@ -261,9 +323,35 @@ impl Machine {
                     Completeness::Complete => Record::Delivered,
                     Completeness::Incomplete => Record::DeliveryFailed,
                 }));
-                self.finish(out);
+                if self.config.native && !self.all_gone {
+                    self.pass = Pass::Staying;
+                    out.push(Effect::Record(Record::Staying));
+                } else {
+                    self.finish(out);
+                }
             }
             Policy::Final => {}
+        }
+    }
+
+    /// The pod is about to be killed, and its result is not written yet. The
+    /// pass goes on, and writes it again at its end.
+    fn interim(&mut self, out: &mut Vec<Effect>) {
+        match self.pass {
+            Pass::Idle | Pass::Preparing(_) | Pass::Sending(..) if !self.provisional_in_flight => {
+                let verdict = self.ends().map_or(Verdict::PROVISIONAL, Verdict::of);
+                self.provisional_in_flight = true;
+                out.push(Effect::Record(Record::Interim));
+                out.push(Effect::WriteResult(Policy::BestEffort, verdict));
+            }
+            // A result is on its way, or there already.
+            Pass::Idle
+            | Pass::Preparing(_)
+            | Pass::Sending(..)
+            | Pass::Fencing(_)
+            | Pass::WritingResult(_)
+            | Pass::Staying
+            | Pass::Over => {}
         }
     }
 
@@ -279,7 +367,12 @@ impl Machine {
                 out.push(Effect::Record(Record::Cut));
                 out.push(Effect::Cut);
             }
-            Pass::Idle | Pass::Sending(..) | Pass::Fencing | Pass::WritingResult(_) | Pass::Over => {}
+            Pass::Idle
+            | Pass::Sending(..)
+            | Pass::Fencing(_)
+            | Pass::WritingResult(_)
+            | Pass::Staying
+            | Pass::Over => {}
         }
     }
 

@@ -16,7 +16,7 @@
 //! on while the files are looked at again; those whose source is unchanged are
 //! adopted, the others are given up.
 //!
-//! Deliberately absent: checkpoints, interim results and native sidecars.
+//! Deliberately absent: checkpoints.
 
 mod budget;
 mod effect;

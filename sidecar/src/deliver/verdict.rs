@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_report_decides_about_aborted() {
-        let end = |code, reason| End::Marker { code, told: Some(Told { reason }) };
+        let end = |code, reason| End::Marker { code, told: Some(Told { reason, outside: None }) };
         assert_eq!(Verdict::of([end(143, Reason::Aborted)]).result(), JobResult::Aborted);
         assert_eq!(Verdict::of([end(0, Reason::Aborted)]).result(), JobResult::Success);
         assert_eq!(Verdict::of([end(130, Reason::Exited)]).result(), JobResult::Failure);

@@ -26,15 +26,19 @@ pub struct DeliveryOptions {
     /// nothing is cut short.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_period: Option<GoDuration>,
+    /// Sidecar is an init container with `restartPolicy: Always`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub native_sidecar: bool,
 }
 
 impl Document for DeliveryOptions {
-    const KEYS: &'static [&'static str] = &["fail_on_error", "memory", "grace_period"];
+    const KEYS: &'static [&'static str] = &["fail_on_error", "memory", "grace_period", "native_sidecar"];
 
     fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
         match key {
             "fail_on_error" => value.set_bool(&mut self.fail_on_error),
             "memory" => value.set_option(&mut self.memory, Raw::set_i64),
+            "native_sidecar" => value.set_bool(&mut self.native_sidecar),
             "grace_period" => value.set_option(&mut self.grace_period, Raw::set_duration),
             _ => unreachable!("only the keys above are passed"),
         }

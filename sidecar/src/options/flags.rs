@@ -69,6 +69,7 @@ pub fn command() -> Command {
             text("memory", "BYTES", "memory to use (default 67108864)").value_parser(value_parser!(i64)),
             text("delivery-grace-period", "DURATION", "time from the first interrupt to the end of the pod")
                 .value_parser(duration),
+            switch("native-sidecar", "false", "run as an init container with restartPolicy: Always"),
         ])
         .args(job_flags())
 }
@@ -221,6 +222,7 @@ fn delivery(matches: &ArgMatches) -> Option<DeliveryOptions> {
         fail_on_error: matches.get_flag("fail-on-error"),
         memory: matches.get_one("memory").copied(),
         grace_period: matches.get_one("delivery-grace-period").copied(),
+        native_sidecar: matches.get_flag("native-sidecar"),
     };
     (options != DeliveryOptions::default()).then_some(options)
 }

@@ -62,6 +62,8 @@ pub struct Driver {
     policy: Policy,
     awaited_part: Option<(Policy, Part)>,
     awaited_result: Option<Policy>,
+    /// How many results were written.
+    results: u64,
     passes: Vec<PassTimes>,
     began: Instant,
     progress: Progress,
@@ -77,6 +79,8 @@ impl Driver {
                 entries: settings.entries.len(),
                 ignore_interrupts: settings.ignore_interrupts,
                 budget: settings.delivery.grace_period.map(|time| Budget::of(time.as_std())),
+                interim: settings.pod_grace_period.map(|time| Budget::of(time).deadline),
+                native: settings.delivery.native_sidecar,
             }),
             types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
             context: Rc::new(Context { place: Place::of(&settings), censor, limits }),
@@ -95,6 +99,7 @@ impl Driver {
             policy: Policy::Final,
             awaited_part: None,
             awaited_result: None,
+            results: 0,
             passes: Vec::new(),
             began: Instant::now(),
             progress: Progress::default(),
@@ -125,6 +130,11 @@ impl Driver {
 
     /// Looks at every entry that has not ended.
     fn look(&mut self) {
+        self.look_again();
+        self.proceed();
+    }
+
+    fn look_again(&mut self) {
         for watch in 0..self.watched.len() {
             let entries: Vec<usize> = (0..self.watch_of.len())
                 .filter(|entry| self.watch_of[*entry] == watch && self.machine.end(*entry).is_none())
@@ -135,7 +145,6 @@ impl Driver {
             let look = self.watched[watch].look();
             self.events.extend(entries.into_iter().map(|entry| Event::Seen { entry, look }));
         }
-        self.proceed();
     }
 
     fn handle(&mut self, event: Event) {
@@ -168,6 +177,8 @@ impl Driver {
         match effect {
             Effect::Record(record) => self.record(record),
             Effect::Arm(timer, after) => self.timers.arm(timer, after),
+            Effect::ArmEarliest(timer, after) => self.timers.arm_earliest(timer, after),
+            Effect::Look => self.look_again(),
             Effect::Disarm(timer) => self.timers.disarm(timer),
             Effect::Prepare(policy) => self.prepare(policy),
             Effect::Send(policy, part) => self.send(policy, part),

@@ -10,11 +10,13 @@ use crate::deliver::{Look, Told};
 use common::lock::{EntryWatch, LockState, Sighting};
 use common::marker::Content;
 use common::report::{self, Report};
+use common::timestamp::Timestamp;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tracing::warn;
 
@@ -106,8 +108,14 @@ impl WatchedEntry {
     /// Looks at the entry. Never blocks.
     pub fn look(&mut self) -> Look {
         self.problem = None;
-        match self.watch.look() {
-            Sighting::Waiting(LockState::None | LockState::Held) => Look::Waiting,
+        let sighting = match self.watch.look() {
+            // Perhaps another incarnation has just taken the place of the lock.
+            Sighting::Waiting(LockState::None) => self.watch.look(),
+            sighting => sighting,
+        };
+        match sighting {
+            Sighting::Waiting(LockState::Held) => Look::Waiting,
+            Sighting::Waiting(LockState::None) => Look::Absent,
             Sighting::Waiting(LockState::Vanished) => Look::Vanished,
             Sighting::Marker(Content::Unreadable(reason)) => {
                 self.problem = Some(reason);
@@ -116,7 +124,7 @@ impl WatchedEntry {
             Sighting::Marker(Content::Code(code)) => {
                 // A report with another code is of another incarnation.
                 self.report = self.read_report().filter(|report| report.code == code);
-                let told = self.report.as_ref().map(|report| Told { reason: report.reason });
+                let told = self.report.as_ref().map(told);
                 Look::Marker { code, told }
             }
             Sighting::Lost => {
@@ -135,6 +143,15 @@ impl WatchedEntry {
             .ok()
             .flatten()
     }
+}
+
+/// What counts of a report, now.
+fn told(report: &Report) -> Told {
+    let age = |at: Timestamp| Timestamp::now().as_nanos().saturating_sub(at.as_nanos());
+    // A time in the future is of a forged report, or of a clock that was set.
+    let outside =
+        report.first_outside_signal().map(|at| Duration::from_nanos(u64::try_from(age(at)).unwrap_or(0)));
+    Told { reason: report.reason, outside }
 }
 
 #[cfg(test)]
@@ -165,7 +182,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = dir.path().join("m");
         let mut entry = WatchedEntry::new(&marker);
-        assert_eq!(entry.look(), Look::Waiting);
+        assert_eq!(entry.look(), Look::Absent);
         std::fs::write(&marker, "").expect("written");
         assert_eq!(entry.look(), Look::Unreadable);
         assert!(entry.problem().is_some());

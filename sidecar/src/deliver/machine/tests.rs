@@ -8,11 +8,11 @@ const FAILED: Look = Look::Marker { code: 3, told: None };
 const TERM: Event = Event::Interrupt(Signal::TERM);
 
 fn machine(entries: usize) -> Machine {
-    Machine::new(Config { entries, ignore_interrupts: false, budget: None })
+    Machine::new(Config { entries, ignore_interrupts: false, budget: None, interim: None, native: false })
 }
 
 fn ignoring(budget: Option<Budget>) -> Machine {
-    Machine::new(Config { entries: 1, ignore_interrupts: true, budget })
+    Machine::new(Config { entries: 1, ignore_interrupts: true, budget, interim: None, native: false })
 }
 
 fn budget() -> Budget {
@@ -33,6 +33,8 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
     let record = |effect| match effect {
         Effect::Record(record) => Some(record),
         Effect::Arm(..)
+        | Effect::ArmEarliest(..)
+        | Effect::Look
         | Effect::Disarm(_)
         | Effect::Prepare(_)
         | Effect::Send(..)
@@ -245,7 +247,7 @@ fn an_entry_lost_after_the_interrupt_is_aborted() {
 #[test]
 fn an_interrupt_during_the_final_pass_changes_no_result() {
     let mut machine = machine(1);
-    let told = Some(super::super::event::Told { reason: Reason::Exited });
+    let told = Some(super::super::event::Told { reason: Reason::Exited, outside: None });
     let _ = machine.handle(seen(0, Look::Marker { code: 0, told }));
     assert_eq!(machine.handle(TERM), [Effect::Record(Record::InterruptLate(Signal::TERM))]);
     assert!(run_to_result(&mut machine, Policy::Final).passed);
@@ -258,9 +260,9 @@ fn with_a_deadline_the_wait_has_its_share_and_then_best_effort_begins() {
     assert_eq!(
         acts(&mut machine, TERM),
         [
-            Effect::Arm(Timer::WaitShare, budget.wait_share),
-            Effect::Arm(Timer::Cutoff, budget.cutoff),
-            Effect::Arm(Timer::Deadline, budget.deadline),
+            Effect::ArmEarliest(Timer::WaitShare, budget.wait_share),
+            Effect::ArmEarliest(Timer::Cutoff, budget.cutoff),
+            Effect::ArmEarliest(Timer::Deadline, budget.deadline),
         ]
     );
     let effects = acts(&mut machine, Event::Fired(Timer::WaitShare));
@@ -277,7 +279,13 @@ fn the_waits_share_ends_with_the_wait() {
 }
 
 fn interrupted_with_budget() -> Machine {
-    let mut machine = Machine::new(Config { entries: 1, ignore_interrupts: false, budget: Some(budget()) });
+    let mut machine = Machine::new(Config {
+        entries: 1,
+        ignore_interrupts: false,
+        budget: Some(budget()),
+        interim: None,
+        native: false,
+    });
     let _ = machine.handle(TERM);
     machine
 }
@@ -318,4 +326,72 @@ fn i7_the_deadline_ends_everything() {
     assert_eq!(machine.ends(), None);
     let mut machine = fencing();
     assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Effect::Finish]);
+}
+
+fn native(budget: Option<Budget>) -> Machine {
+    Machine::new(Config { entries: 1, ignore_interrupts: false, budget, interim: None, native: true })
+}
+
+#[test]
+fn a_native_sidecar_takes_term_as_the_end_of_the_others_only() {
+    let mut machine = native(None);
+    assert_eq!(acts(&mut machine, TERM), [Effect::Look]);
+    assert!(!machine.is_interrupted());
+    // A held lock: somebody is alive after all.
+    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), []);
+    let effects = acts(&mut machine, seen(0, Look::Absent));
+    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Failure);
+    assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+}
+
+#[test]
+fn a_native_sidecar_stays_until_it_is_told_to_end() {
+    let mut machine = native(Some(budget()));
+    let _ = machine.handle(seen(0, PASSED));
+    assert!(run_to_result(&mut machine, Policy::Final).passed);
+    assert_eq!(settle(&mut machine, Policy::Final), []);
+    assert!(!machine.is_over());
+    assert_eq!(acts(&mut machine, TERM), [Effect::Finish]);
+}
+
+#[test]
+fn a_native_sidecars_time_runs_from_the_earliest_outside_signal_in_a_report() {
+    let mut machine = native(Some(budget()));
+    let told = Some(Told { reason: Reason::Aborted, outside: Some(Duration::from_secs(10)) });
+    let effects = acts(&mut machine, seen(0, Look::Marker { code: 130, told }));
+    let deadline = budget().deadline.saturating_sub(Duration::from_secs(10));
+    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, deadline)), "{effects:?}");
+    let effects = acts(&mut machine, TERM);
+    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, budget().deadline)), "{effects:?}");
+    assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Aborted);
+}
+
+fn interim() -> Machine {
+    let interim = Some(Duration::from_secs(16));
+    Machine::new(Config { entries: 1, ignore_interrupts: true, budget: None, interim, native: false })
+}
+
+#[test]
+fn without_a_deadline_an_interim_result_goes_out_and_the_pass_goes_on() {
+    let mut machine = interim();
+    assert_eq!(acts(&mut machine, TERM), [Effect::ArmEarliest(Timer::Interim, Duration::from_secs(16))]);
+    let _ = machine.handle(seen(0, PASSED));
+    let _ = machine.handle(Event::Prepared(Policy::Final));
+    let passed = Verdict { passed: true, aborted: false, failures: 0 };
+    let effects = acts(&mut machine, Event::Fired(Timer::Interim));
+    assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, passed)]);
+    assert_eq!(settle(&mut machine, Policy::BestEffort), []);
+    let _ = machine.handle(Event::Sent(Policy::Final, Part::Bulk));
+    let _ = machine.handle(Event::Sent(Policy::Final, Part::OwnLog));
+    let effects = acts(&mut machine, Event::Sent(Policy::Final, Part::Manifest));
+    assert_eq!(effects, [Effect::WriteResult(Policy::Final, passed)]);
+}
+
+#[test]
+fn an_interim_result_is_aborted_while_an_entry_runs() {
+    let mut machine = interim();
+    let _ = machine.handle(TERM);
+    let effects = acts(&mut machine, Event::Fired(Timer::Interim));
+    assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, Verdict::PROVISIONAL)]);
 }

@@ -6,6 +6,7 @@ use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG};
 use crate::shell::documents;
 use crate::shell::flight::{Context, Place};
 use crate::shell::listing::{self, Listing, document};
+use crate::shell::object::Fingerprint;
 use bytes::Bytes;
 use common::timestamp::Timestamp;
 use std::rc::Rc;
@@ -103,7 +104,12 @@ impl Driver {
     }
 
     pub(super) fn composed(&mut self, content: Bytes) {
-        if let Some(action) = self.plan.submit(document(FINISHED, Class::Result, content)) {
+        let mut result = document(FINISHED, Class::Result, content);
+        // Never held already, even when an earlier one has the same bytes: the
+        // result of a pass is written after everything else of it (I4).
+        self.results += 1;
+        result.fingerprint = Fingerprint::of_document(&self.results.to_ne_bytes());
+        if let Some(action) = self.plan.submit(result) {
             self.act(action);
         }
         self.proceed();
@@ -123,7 +129,9 @@ impl Driver {
         {
             self.awaited_result = None;
             let duration = records::go_duration(self.began.elapsed());
-            tracing::info!(duration = %duration, "Finished uploading");
+            if self.awaited_part.is_none() {
+                tracing::info!(duration = %duration, "Finished uploading");
+            }
             self.events.push_back(Event::ResultSettled(policy, self.plan.completeness()));
         }
     }

@@ -18,6 +18,12 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &[&WatchedEntry]
         Record::InterruptLate(signal) => {
             info!("Received an interrupt: {}, the final upload goes on", signal.description());
         }
+        Record::OthersEnded(signal) => {
+            info!("Received an interrupt: {}, the other containers have ended", signal.description());
+        }
+        Record::ToldByReport => warn!("The pod was told to stop, as a report says"),
+        Record::Interim => warn!("The time of the pod is nearly over, its result goes out before the rest"),
+        Record::Staying => info!("Everything is done, waiting to be told to end"),
         Record::Ended(entry, end) => ended(&name(entries, entry), end),
         Record::Doubted(entry) => {
             let name = name(entries, entry);

@@ -26,6 +26,11 @@ impl Timers {
         self.timers.insert(timer, Instant::now() + after);
     }
 
+    pub(super) fn arm_earliest(&mut self, timer: Timer, after: Duration) {
+        let at = Instant::now() + after;
+        self.timers.entry(timer).and_modify(|armed| *armed = at.min(*armed)).or_insert(at);
+    }
+
     pub(super) fn disarm(&mut self, timer: Timer) {
         self.timers.remove(&timer);
     }

@@ -1,0 +1,307 @@
+//! Whatever ends the job: the orders of events that lose results elsewhere.
+
+use common::signal::Signal;
+use harness::job::Job;
+use harness::process::Running;
+use harness::s3::Fault;
+use harness::wait;
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+/// Waits until sidecar wrote a record that contains this text.
+#[track_caller]
+fn until_said(sidecar: &Running, text: &str) {
+    wait::until(&format!("{text:?} in sidecar's records"), || sidecar.stderr().contains(text).then_some(()));
+}
+
+/// Waits until `finished.json` has this result.
+#[track_caller]
+fn until_result(job: &Job, result: &str) {
+    wait::until(&format!("{result} in finished.json"), || {
+        job.finished_now().filter(|finished| finished["result"] == result).map(|_| ())
+    });
+}
+
+/// Sends TERM, once the program can take it.
+#[track_caller]
+fn term(program: &Running) {
+    wait::until("the handler of TERM", || {
+        harness::process::catches(program.pid(), Signal::TERM).then_some(())
+    });
+    program.signal(Signal::TERM);
+}
+
+fn native(more: &Value) -> Value {
+    let mut options = json!({"delivery": {"native_sidecar": true}});
+    harness::pod::overlay(&mut options, more.clone());
+    options
+}
+
+#[test]
+fn term_while_the_final_upload_runs() {
+    let job = Job::s3();
+    let s3 = job.s3.as_ref().expect("a bucket");
+    s3.script(|seen| {
+        let slow = seen.makes_an_object() && seen.key.ends_with("build-log.txt");
+        if slow { Fault::Delay(Duration::from_secs(1)) } else { Fault::None }
+    });
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
+    wait::until("the upload of the log", || {
+        s3.seen().iter().any(|seen| seen.key.ends_with("build-log.txt")).then_some(())
+    });
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+    job.expect_result("SUCCESS");
+    assert_eq!(job.text("build-log.txt"), "done\n");
+}
+
+#[test]
+fn term_twice() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
+    entry.until_log("ready");
+    for _ in 0..2 {
+        term(&sidecar);
+        until_result(&job, "ABORTED");
+    }
+    for _ in 0..2 {
+        test.signal(Signal::TERM);
+    }
+    test.wait().expect_code(130);
+    sidecar.wait().expect_code(0);
+    job.expect_result("ABORTED");
+    assert_eq!(job.text("build-log.txt"), entry.log_text());
+}
+
+#[test]
+fn the_marker_appears_during_best_effort() {
+    let job = Job::s3();
+    let s3 = job.s3.as_ref().expect("a bucket");
+    s3.script(|seen| {
+        let first = seen.makes_an_object() && seen.key.ends_with("finished.json") && seen.earlier == 0;
+        if first { Fault::Hang } else { Fault::None }
+    });
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let go = job.pod.path("go");
+    let script = format!("echo ready; until [ -e {} ]; do sleep 0.01; done; echo end", go.display());
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", &script], json!({}));
+    entry.until_log("ready");
+    term(&sidecar);
+    wait::until("the provisional result", || {
+        s3.seen().iter().any(|seen| seen.key.ends_with("finished.json")).then_some(())
+    });
+    fs::write(go, "").expect("written");
+    test.wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    job.expect_result("SUCCESS");
+    assert_eq!(job.text("build-log.txt"), "ready\nend\n");
+}
+
+#[test]
+fn the_test_ends_in_the_grace_period_and_the_tail_of_its_log_is_there() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let script = "trap '' INT; trap 'for i in 1 2 3 4 5; do echo tail $i; sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", script], json!({}));
+    entry.until_log("ready");
+    term(&sidecar);
+    test.signal(Signal::TERM);
+    test.wait().expect_code(130);
+    sidecar.wait().expect_code(0);
+    job.expect_result("ABORTED");
+    let log = job.text("build-log.txt");
+    assert_eq!(log, entry.log_text());
+    assert!(log.contains("tail 5\n"), "{log}");
+}
+
+#[test]
+fn the_log_grows_during_best_effort() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let script = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i % 100)) = 0 ] && sleep 0.01; done; echo the end";
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", script], json!({}));
+    entry.until_log("line 5\n");
+    term(&sidecar);
+    test.wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    job.expect_result("SUCCESS");
+    assert_eq!(job.text("build-log.txt"), entry.log_text());
+    assert!(job.text("build-log.txt").ends_with("the end\n"));
+}
+
+#[test]
+fn the_store_hangs_during_best_effort_and_works_later() {
+    let job = Job::s3();
+    let s3 = job.s3.as_ref().expect("a bucket");
+    s3.script(|seen| if seen.key.ends_with("build-log.txt") { Fault::Hang } else { Fault::None });
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
+    entry.until_log("ready");
+    term(&sidecar);
+    wait::until("an upload", || {
+        s3.seen().iter().any(|seen| seen.key.ends_with("build-log.txt")).then_some(())
+    });
+    s3.script(|_| Fault::None);
+    test.signal(Signal::TERM);
+    test.wait().expect_code(130);
+    sidecar.wait().expect_code(0);
+    job.expect_result("ABORTED");
+    assert_eq!(job.text("build-log.txt"), entry.log_text());
+}
+
+#[test]
+fn entrypoint_is_killed_with_its_group() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({}));
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
+    entry.until_log("ready");
+    test.signal(Signal::KILL);
+    sidecar.wait().expect_code(0);
+    job.expect_result("FAILURE");
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+    assert_eq!(job.text("build-log.txt"), "ready\n");
+}
+
+#[test]
+fn one_of_two_entries_is_lost_while_the_other_runs_on() {
+    let job = Job::s3();
+    let (first, second) = (job.pod.entry("first"), job.pod.entry("second"));
+    let sidecar = job.sidecar(&[&first, &second], json!({}));
+    let lost = job.pod.entrypoint(&first, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
+    let go = job.pod.path("go");
+    let script = format!("until [ -e {} ]; do sleep 0.01; done; echo second", go.display());
+    let runs = job.pod.entrypoint(&second, &["sh", "-c", &script], json!({}));
+    first.until_log("ready");
+    lost.signal(Signal::KILL);
+    until_said(&sidecar, "first is lost");
+    assert!(job.finished_now().is_none(), "the wait goes on for the other");
+    fs::write(go, "").expect("written");
+    runs.wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    job.expect_result("FAILURE");
+    assert_eq!(job.text("second-build-log.txt"), "second\n");
+    assert_eq!(job.text("first-build-log.txt"), "ready\n");
+}
+
+#[test]
+fn the_grace_period_is_over_in_the_middle_of_a_large_file() {
+    let job = Job::s3();
+    let s3 = job.s3.as_ref().expect("a bucket");
+    s3.script(|seen| if seen.key.ends_with("large.bin") { Fault::Hang } else { Fault::None });
+    let entry = job.pod.entry("test");
+    fs::create_dir_all(job.pod.artifacts()).expect("made");
+    fs::write(job.pod.artifacts().join("large.bin"), vec![7; 12 << 20]).expect("written");
+    fs::write(job.pod.artifacts().join("small.txt"), "small").expect("written");
+    let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": "6s"}}));
+    job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
+    wait::until("the large file", || {
+        s3.seen().iter().any(|seen| seen.key.ends_with("large.bin")).then_some(())
+    });
+    let began = std::time::Instant::now();
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert_eq!(job.finished()["result"], "SUCCESS");
+    assert_eq!(job.text("artifacts/small.txt"), "small");
+    let manifest: Value = serde_json::from_str(&job.text("manifest.json")).expect("JSON");
+    let objects = manifest["objects"].as_array().expect("a list");
+    let large =
+        objects.iter().find(|object| object["key"].as_str().is_some_and(|key| key.ends_with("large.bin")));
+    assert_eq!(large.expect("named")["state"], "skipped", "{manifest}");
+}
+
+#[test]
+fn a_native_sidecar_ends_an_ordinary_run_under_term() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], native(&json!({})));
+    job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+    job.expect_result("SUCCESS");
+}
+
+#[test]
+fn a_native_sidecar_stays_until_term() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], native(&json!({})));
+    job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
+    until_said(&sidecar, "waiting to be told to end");
+    job.expect_result("SUCCESS");
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+}
+
+#[test]
+fn term_to_a_native_sidecar_proves_that_an_entry_without_a_lock_is_lost() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    fs::write(&entry.log, "as far as it came\n").expect("written");
+    let sidecar = job.sidecar(&[&entry], native(&json!({})));
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+    job.expect_result("FAILURE");
+    assert_eq!(job.text("build-log.txt"), "as far as it came\n");
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+}
+
+#[test]
+fn a_killed_native_sidecar_delivers_after_its_restart() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], native(&json!({})));
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
+    entry.until_log("ready");
+    sidecar.signal(Signal::KILL);
+    sidecar.wait();
+    test.signal(Signal::TERM);
+    test.wait().expect_code(130);
+    let restarted = job.sidecar(&[&entry], native(&json!({})));
+    term(&restarted);
+    restarted.wait().expect_code(0);
+    job.expect_result("ABORTED");
+}
+
+#[test]
+fn an_interim_result_goes_out_before_prows_pod_is_killed() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let mut command = job.sidecar_command(&[&entry], json!({"ignore_interrupts": true}));
+    // Prow gives this pod two seconds.
+    let spec = json!({"type": "periodic", "job": "job", "buildid": "1", "decoration_config": {"grace_period": "2s"}});
+    command.env("JOB_SPEC", spec.to_string());
+    let sidecar = harness::process::start(job.pod.tree(), &mut command);
+    let test = job.pod.entrypoint(
+        &entry,
+        &["sh", "-c", "trap '' TERM INT; echo ready; while :; do sleep 0.01; done"],
+        json!({}),
+    );
+    entry.until_log("ready");
+    term(&sidecar);
+    until_result(&job, "ABORTED");
+    assert_eq!(entry.code(), None, "the test still runs");
+    test.signal(Signal::KILL);
+    sidecar.wait().expect_code(0);
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+}
+
+#[test]
+fn numbers_that_cannot_work_are_warned_about_at_start() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": "8s"}}));
+    until_said(&sidecar, "allow at least 10s");
+    job.pod.entrypoint(&entry, &["true"], json!({})).wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+}
