@@ -17,8 +17,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 
 fn of(given: Duration, test: Option<Duration>, waits: bool) -> Vec<String> {
     let budget = Budget::of(given);
-    let text = |time| GoDuration::from_std(time).to_string();
-    let (given_text, cutoff) = (text(given), text(budget.cutoff));
+    let written = |time| GoDuration::from_std(time).to_string();
+    let (given_text, cutoff) = (written(given), written(budget.cutoff));
     let mut found = Vec::new();
     if given < Duration::from_secs(10) {
         found.push(format!(
@@ -26,7 +26,7 @@ fn of(given: Duration, test: Option<Duration>, waits: bool) -> Vec<String> {
         ));
     }
     let Some(test) = test else { return found };
-    let test_text = text(test);
+    let test_text = written(test);
     if test >= budget.cutoff {
         found.push(format!(
             "delivery.grace_period is {given_text}, but a test may take {test_text} to end (JOB_SPEC's grace_period): \

@@ -64,6 +64,7 @@ enum Pass {
 
 /// The machine. `handle` is the only way to change it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each of which can come with any pass")]
 pub struct Machine {
     config: Config,
     entries: Entries,

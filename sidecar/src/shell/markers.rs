@@ -108,11 +108,11 @@ impl WatchedEntry {
     /// Looks at the entry. Never blocks.
     pub fn look(&mut self) -> Look {
         self.problem = None;
-        let sighting = match self.watch.look() {
+        let mut sighting = self.watch.look();
+        if sighting == Sighting::Waiting(LockState::None) {
             // Perhaps another incarnation has just taken the place of the lock.
-            Sighting::Waiting(LockState::None) => self.watch.look(),
-            sighting => sighting,
-        };
+            sighting = self.watch.look();
+        }
         match sighting {
             Sighting::Waiting(LockState::Held) => Look::Waiting,
             Sighting::Waiting(LockState::None) => Look::Absent,
