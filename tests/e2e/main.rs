@@ -1,6 +1,7 @@
 //! The programs as they are, end to end.
 
 mod containers;
+mod crash_campaign;
 mod endings;
 mod entrypoint;
 mod entrypoint_campaign;

@@ -165,6 +165,12 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
+    /// From now on time is short: large artifacts go one after another, from
+    /// small to large, so that as many as possible arrive whole.
+    pub fn hurry(&mut self) {
+        self.queue.hurry();
+    }
+
     /// What may start now, in the order of a pass and as memory allows.
     #[must_use]
     pub fn start_more(&mut self) -> Vec<Action> {

@@ -16,8 +16,8 @@ use super::own_log::OwnLog;
 use super::progress::Progress;
 use crate::censor::Censor;
 use crate::deliver::{
-    Action, Budget, Completeness, Config, Effect, Event, Machine, Part, Plan, Policy, Record, State, Verdict,
-    exit_status,
+    Action, Budget, Completeness, Config, Effect, Event, Machine, Part, Plan, Policy, Record, State, Timer,
+    Verdict, exit_status,
 };
 use crate::layout::manifest::PassTimes;
 use crate::layout::media_types::MediaTypes;
@@ -177,7 +177,12 @@ impl Driver {
         match effect {
             Effect::Record(record) => self.record(record),
             Effect::Arm(timer, after) => self.timers.arm(timer, after),
-            Effect::ArmEarliest(timer, after) => self.timers.arm_earliest(timer, after),
+            Effect::ArmEarliest(timer, after) => {
+                if timer == Timer::Cutoff {
+                    self.plan.hurry();
+                }
+                self.timers.arm_earliest(timer, after);
+            }
             Effect::Look => self.look_again(),
             Effect::Disarm(timer) => self.timers.disarm(timer),
             Effect::Prepare(policy) => self.prepare(policy),

@@ -17,6 +17,10 @@ pub struct Weights {
 /// What a transfer needs beside its content: buffers, a connection, a task.
 const OVERHEAD: u64 = 128 << 10;
 
+/// When time is short, artifacts above this size go one after another: of
+/// several that share the line none might arrive whole.
+const SMALL: u64 = 1 << 20;
+
 /// Due objects in the order of a pass, and the weight of those in flight.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
@@ -24,11 +28,16 @@ pub(super) struct Queue {
     due: BTreeSet<(Class, u64, u32)>,
     in_flight: HashMap<u32, u64>,
     weight: u64,
+    hurry: bool,
 }
 
 impl Queue {
     pub(super) fn new(weights: Weights) -> Self {
-        Self { weights, due: BTreeSet::new(), in_flight: HashMap::new(), weight: 0 }
+        Self { weights, due: BTreeSet::new(), in_flight: HashMap::new(), weight: 0, hurry: false }
+    }
+
+    pub(super) fn hurry(&mut self) {
+        self.hurry = true;
     }
 
     pub(super) fn insert(&mut self, key: (Class, u64, u32)) {
@@ -43,6 +52,10 @@ impl Queue {
     /// large it is.
     pub(super) fn take(&mut self) -> Option<u32> {
         let &(class, bytes, number) = self.due.first()?;
+        let large = |weight: &u64| *weight > OVERHEAD + SMALL;
+        if self.hurry && class == Class::Artifact && bytes > SMALL && self.in_flight.values().any(large) {
+            return None;
+        }
         let weight = OVERHEAD + bytes.min(self.weights.largest);
         let fits =
             self.in_flight.len() < self.weights.in_flight && self.weight + weight <= self.weights.memory;

@@ -304,3 +304,21 @@ fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     assert_eq!(plan.completeness(), Completeness::Complete);
     assert_eq!(plan.summary().skipped, 2);
 }
+
+#[test]
+fn in_a_hurry_large_artifacts_go_one_after_another() {
+    let mut plan = plan();
+    plan.hurry();
+    let large = |key, mebibytes: u64| file(key, mebibytes << 20, 1);
+    let _ = plan.reconcile(vec![
+        large("c", 8),
+        large("b", 4),
+        file("a", 10, 1),
+        document("build-log.txt", Class::BuildLog),
+    ]);
+    assert_eq!(started(&mut plan), ["build-log.txt", "a", "b"]);
+    store(&mut plan, "a", 1);
+    assert_eq!(started(&mut plan), Vec::<String>::new());
+    store(&mut plan, "b", 1);
+    assert_eq!(started(&mut plan), ["c"]);
+}

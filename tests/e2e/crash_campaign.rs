@@ -1,0 +1,200 @@
+//! SIGKILL to sidecar at each of its requests, before and after the store served
+//! it, and to entrypoint at random times; then the restart that Kubernetes would
+//! make. The bucket is judged after each.
+//!
+//! The seed is printed; `POD_UTILS_CRASH_SEED` repeats a campaign,
+//! `POD_UTILS_CRASH_RUNS` makes it longer (2,000 for a whole one).
+
+use common::signal::Signal;
+use harness::job::Job;
+use harness::process::{Exit, Running, catches};
+use harness::s3::Fault;
+use harness::wait;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What the ordinary test run does.
+const RUNS: u64 = 48;
+
+/// Sidecar has at most about this many requests in a job with one artifact.
+const REQUESTS: u64 = 14;
+
+/// Who dies.
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    /// Sidecar, when this request arrives.
+    Before(u64),
+    /// Sidecar, when this request has been served.
+    After(u64),
+    /// Entrypoint, after so many milliseconds.
+    Entrypoint(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    victim: Victim,
+    mode: &'static str,
+    /// The child's script, and whether the pod is told to stop.
+    script: &'static str,
+    stopped: bool,
+}
+
+const SCRIPTS: &[(&str, bool)] = &[
+    ("echo out; echo kept > $ARTIFACTS/kept.txt", false),
+    ("echo out; echo kept > $ARTIFACTS/kept.txt; exit 3", false),
+    ("echo out; echo kept > $ARTIFACTS/kept.txt; exec sleep 60", true),
+    ("trap 'echo tail; exit 0' TERM; trap '' INT; echo out; while :; do sleep 0.01; done", true),
+];
+
+impl Case {
+    fn of(mut number: u64) -> Self {
+        let mut below = |limit: u64| {
+            let value = number % limit;
+            number /= limit;
+            value
+        };
+        let (script, stopped) = SCRIPTS[usize::try_from(below(SCRIPTS.len() as u64)).expect("an index")];
+        let mode = ["plain", "ignore_interrupts", "native"][usize::try_from(below(3)).expect("an index")];
+        let victim = match below(3) {
+            0 => Victim::Before(below(REQUESTS)),
+            1 => Victim::After(below(REQUESTS)),
+            _ => Victim::Entrypoint(below(40)),
+        };
+        Self { victim, mode, script, stopped }
+    }
+
+    fn options(self) -> Value {
+        match self.mode {
+            "ignore_interrupts" => json!({"ignore_interrupts": true}),
+            "native" => json!({"delivery": {"native_sidecar": true}}),
+            _ => json!({}),
+        }
+    }
+}
+
+/// Kills the process whose id is there, at the request that was chosen.
+fn arm(job: &Job, victim: Victim, pid: &Arc<AtomicI32>) {
+    let (count, pid) = (AtomicU64::new(0), Arc::clone(pid));
+    job.s3.as_ref().expect("a bucket").script(move |_| {
+        let this = count.fetch_add(1, Ordering::SeqCst);
+        let (at, fault) = match victim {
+            Victim::Before(at) => (at, Fault::Reset),
+            Victim::After(at) => (at, Fault::LostAnswer),
+            Victim::Entrypoint(_) => return Fault::None,
+        };
+        if this != at {
+            return Fault::None;
+        }
+        let pid = nix::unistd::Pid::from_raw(pid.load(Ordering::SeqCst));
+        if pid.as_raw() > 0 {
+            // It may have ended in this moment.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+        }
+        fault
+    });
+}
+
+/// A result that claims to be final has everything beside it (I4).
+fn expect_order(job: &Job, what: &str) {
+    let Some(finished) = job.finished_now().filter(|finished| finished["result"] != "ABORTED") else {
+        return;
+    };
+    for name in ["build-log.txt", "sidecar-logs.json", "manifest.json"] {
+        assert!(job.names().iter().any(|known| known == name), "I4: {name} with {finished}: {what}");
+    }
+}
+
+fn term(program: &Running) {
+    wait::until("the handler of TERM", || catches(program.pid(), Signal::TERM).then_some(()));
+    program.signal(Signal::TERM);
+}
+
+fn run(number: u64) {
+    let case = Case::of(number);
+    let what = format!("run {number}: {case:?}");
+    let job = Job::s3();
+    let pid = Arc::new(AtomicI32::new(0));
+    arm(&job, case.victim, &pid);
+    let entry = job.pod.entry("test");
+    let mut sidecar = job.sidecar(&[&entry], case.options());
+    pid.store(sidecar.pid().as_raw_nonzero().get(), Ordering::SeqCst);
+    let mut test = job.pod.entrypoint(&entry, &["sh", "-c", case.script], json!({}));
+    if let Victim::Entrypoint(after) = case.victim {
+        wait::within(Duration::from_millis(after), || test.has_ended().then_some(()));
+        if !test.has_ended() && catches(test.pid(), Signal::TERM) {
+            test.signal(Signal::KILL);
+        }
+    }
+    if case.stopped {
+        wait::until("output, or the end", || {
+            (test.has_ended() || entry.log_text().contains("out")).then_some(())
+        });
+        if case.mode != "native" && !sidecar.has_ended() {
+            term(&sidecar);
+        }
+        if !test.has_ended() {
+            term(&test);
+        }
+    }
+    let ended = test.wait();
+    if case.mode == "native" && !sidecar.has_ended() {
+        term(&sidecar);
+    }
+    let died = sidecar.wait();
+    expect_order(&job, &what);
+    // The restart: nothing strikes any more.
+    job.s3.as_ref().expect("a bucket").script(|_| Fault::None);
+    if died.exit == Exit::Signal(Signal::KILL) {
+        let restarted = job.sidecar(&[&entry], case.options());
+        if case.mode == "native" {
+            term(&restarted);
+        }
+        restarted.wait().expect_code(0);
+    }
+    let result = match entry.code().as_deref() {
+        Some("0") => &["SUCCESS"][..],
+        Some("130") => &["ABORTED"],
+        Some(_) => &["FAILURE"],
+        // Lost: what sidecar was told by then decides.
+        None => &["FAILURE", "ABORTED"],
+    };
+    let finished = job.finished();
+    assert!(result.iter().any(|result| finished["result"] == *result), "{finished}: {what}: {ended:?}");
+    if let Some(code) = entry.code() {
+        assert!(matches!(ended.exit, Exit::Code(exit) if exit.to_string() == code), "I1: {what}: {ended:?}");
+    }
+    if entry.log.exists() {
+        assert_eq!(job.text("build-log.txt"), entry.log_text(), "{what}");
+    }
+    if job.pod.artifacts().join("kept.txt").exists() {
+        assert_eq!(job.text("artifacts/kept.txt"), "kept\n", "{what}");
+    }
+    let last = job.s3.as_ref().expect("a bucket").last_written();
+    assert!(last.is_some_and(|key| key.ends_with("/finished.json")), "I4: {what}");
+    assert_eq!(job.pod.tree().members(), [], "I3: {what}");
+}
+
+#[test]
+fn killed_at_any_step_and_restarted_everything_arrives() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
+    let seed = number("POD_UTILS_CRASH_SEED").unwrap_or(clock);
+    let runs = number("POD_UTILS_CRASH_RUNS").unwrap_or(RUNS);
+    println!("crash campaign of {runs} runs with seed {seed}");
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let index @ ..1_000_000 = next.fetch_add(1, Ordering::Relaxed) {
+                    if index >= runs {
+                        return;
+                    }
+                    // Numbers of runs follow each other, so that every step has its turn.
+                    run(seed.wrapping_add(index));
+                }
+            });
+        }
+    });
+}
