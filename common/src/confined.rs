@@ -33,11 +33,17 @@ pub fn open(path: &Path) -> io::Result<Opened> {
         return Ok(Opened::Absent);
     };
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
-    if kind == FileType::RegularFile {
-        Ok(Opened::File(File::from(fd)))
-    } else {
-        Err(io::Error::other(format!("it is {}, not a regular file", describe(kind))))
-    }
+    let refused = match kind {
+        FileType::RegularFile => return Ok(Opened::File(File::from(fd))),
+        FileType::Directory => io::ErrorKind::IsADirectory,
+        FileType::Symlink
+        | FileType::Fifo
+        | FileType::Socket
+        | FileType::CharacterDevice
+        | FileType::BlockDevice
+        | FileType::Unknown => io::ErrorKind::Other,
+    };
+    Err(io::Error::new(refused, format!("it is {}, not a regular file", describe(kind))))
 }
 
 /// Opens a configured directory, by the same rules; `None` when nothing is there.

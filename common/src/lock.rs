@@ -31,17 +31,13 @@ impl HeldLock {
     pub fn acquire(marker: &Path) -> io::Result<Self> {
         let path = marker::lock_path(marker);
         for stale in [path.as_path(), marker, &marker::report_path(marker)] {
-            match std::fs::remove_file(stale) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+            reserved::clear(stale)?;
         }
         let (temp, file) = reserved::create_beside(&path, MODE)?;
         let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
             .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(MODE)))
             .map_err(io::Error::from)
-            .and_then(|()| std::fs::rename(&temp, &path));
+            .and_then(|()| reserved::replace(&temp, &path));
         if let Err(error) = taken {
             // The error that matters is the one above.
             let _ = std::fs::remove_file(&temp);

@@ -50,7 +50,8 @@ pub enum Content {
 /// Looks for a marker; `None` when there is none.
 ///
 /// Only a regular file counts, and no symlink is followed on the way (see
-/// [`confined`]): the directory belongs to hostile code.
+/// [`confined`]): the directory belongs to hostile code. A directory is nothing:
+/// entrypoint moves it aside, and without entrypoint the free lock tells.
 pub fn read(path: &Path) -> Option<Content> {
     match confined::open(path) {
         Ok(Opened::Absent) => None,
@@ -58,6 +59,7 @@ pub fn read(path: &Path) -> Option<Content> {
             Ok(bytes) => parse(&bytes),
             Err(error) => Content::Unreadable(error.to_string()),
         }),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => None,
         Err(error) => Some(Content::Unreadable(error.to_string())),
     }
 }
@@ -105,6 +107,14 @@ mod tests {
         let mode = path.metadata().expect("there").permissions().mode();
         assert_eq!(mode & 0o7777, 0o777);
         assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 1);
+    }
+
+    #[test]
+    fn a_directory_in_place_of_a_marker_is_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("marker.txt");
+        std::fs::create_dir(&path).expect("made");
+        assert_eq!(read(&path), None);
     }
 
     #[test]

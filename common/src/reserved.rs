@@ -40,7 +40,7 @@ impl Reserved {
     }
 
     /// Makes `bytes` appear at the target path by an atomic rename, which
-    /// replaces what is there.
+    /// replaces what is there (see [`replace`]).
     ///
     /// When the temporary file has been deleted or replaced meanwhile, a new
     /// one is made, as far as there is room.
@@ -53,7 +53,7 @@ impl Reserved {
             file.write_all_at(bytes, 0)?;
             file.set_len(bytes.len() as u64)?;
             rustix::fs::fchmod(file, Mode::from_raw_mode(self.mode))?;
-            std::fs::rename(path, &self.target)?;
+            replace(path, &self.target)?;
         }
         self.temp = None;
         Ok(())
@@ -100,6 +100,41 @@ impl Drop for Reserved {
 /// final file's, whatever the umask.
 pub fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     Reserved::create(target, 0, mode)?.publish(bytes)
+}
+
+/// Renames `path` to `target`, whatever is there.
+///
+/// A directory cannot be replaced by a file, and the job can put one at any
+/// path of its entry: it is moved aside, under an odd name beside it.
+pub fn replace(path: &Path, target: &Path) -> io::Result<()> {
+    match std::fs::rename(path, target) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            move_aside(target)?;
+            std::fs::rename(path, target)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Removes what is at `path`: a file or link for good, a directory by moving it
+/// aside, because what is in it is somebody's. Nothing there is no error.
+pub fn clear(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Linux says EISDIR, POSIX also allows EPERM.
+        Err(_) if path.symlink_metadata().is_ok_and(|found| found.is_dir()) => move_aside(path),
+        Err(error) => Err(error),
+    }
+}
+
+fn move_aside(path: &Path) -> io::Result<()> {
+    let (free, _) = create_beside(path, 0o600)?;
+    let aside = free.with_extension("moved");
+    let moved = std::fs::rename(path, &aside);
+    // Its name served to find one that nobody else has.
+    std::fs::remove_file(free)?;
+    moved
 }
 
 /// Whether `path` itself (no link followed) is the open `file`.
@@ -160,6 +195,22 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         drop(Reserved::create(&dir.path().join("file"), 10, 0o644).expect("reserved"));
         assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn a_directory_at_the_target_is_moved_aside_with_its_files() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let target = dir.path().join("file");
+        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        std::fs::create_dir(&target).expect("made");
+        std::fs::write(target.join("inside"), "kept").expect("written");
+        reserved.publish(b"12").expect("published");
+        assert_eq!(std::fs::read(&target).expect("read"), b"12");
+        let others = std::fs::read_dir(dir.path()).expect("listed").filter_map(|entry| {
+            let path = entry.expect("an entry").path();
+            (path != target).then(|| std::fs::read(path.join("inside")).expect("read"))
+        });
+        assert_eq!(others.collect::<Vec<_>>(), [b"kept"]);
     }
 
     #[test]

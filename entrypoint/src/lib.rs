@@ -72,11 +72,7 @@ fn supervise(options: &EntrypointOptions, queue: &Queue) -> u8 {
         return codes::EXIT_FAILURE;
     }
     let policy = options.policy(announced(options));
-    let ended = shell::run(options, &policy, queue);
-    ended.unwrap_or_else(|error| {
-        fatal!(error = %error, "Could not supervise");
-        codes::exit_status(codes::INTERNAL_ERROR)
-    })
+    shell::run(options, &policy, queue)
 }
 
 /// The platform's own grace period, which counts when no other was given.

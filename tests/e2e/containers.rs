@@ -105,6 +105,42 @@ fn nothing_of_the_tree_survives_in_the_container() {
     assert!(report["leftovers"]["killed"].as_u64() >= Some(1), "{report}");
 }
 
+/// A file with a seccomp profile that refuses these system calls.
+fn refusing(pod: &Pod, calls: &[&str]) -> String {
+    let denied = json!([{"names": calls, "action": "SCMP_ACT_ERRNO"}]);
+    let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": denied});
+    let path = pod.path("seccomp.json");
+    std::fs::write(&path, profile.to_string()).expect("written");
+    format!("--security-opt=seccomp={}", path.display())
+}
+
+#[test]
+fn i_1_without_a_signal_descriptor_the_marker_says_so() {
+    let engine = engine_or_skip!();
+    let (pod, entry) = open_pod();
+    let refused = refusing(&pod, &["signalfd", "signalfd4"]);
+    let container = start(&engine, &pod, &entry, &["echo", "x"], json!({}), &[&refused], ENTRYPOINT);
+    assert_eq!(container.wait(), 127, "{}", container.logs());
+    assert_eq!(entry.code().as_deref(), Some("127"));
+    let report = entry.report();
+    assert_eq!(report["reason"], "internal_error", "{report}");
+    assert!(report["cause"].as_str().is_some_and(|cause| cause.contains("signals")), "{report}");
+}
+
+#[test]
+fn without_inotify_the_previous_marker_is_polled_for() {
+    let engine = engine_or_skip!();
+    let (pod, entry) = open_pod();
+    let before = pod.entry("before");
+    let refused = refusing(&pod, &["inotify_init", "inotify_init1", "inotify_add_watch"]);
+    let own = json!({"previous_marker": before.marker});
+    let container = start(&engine, &pod, &entry, &["echo", "x"], own, &[&refused], ENTRYPOINT);
+    container.until_logs("fsnotify watch error");
+    std::fs::write(&before.marker, "0").expect("written");
+    assert_eq!(container.wait(), 0, "{}", container.logs());
+    assert_eq!(entry.code().as_deref(), Some("0"));
+}
+
 #[test]
 fn a_child_killed_for_lack_of_memory_is_a_failure_with_its_cause() {
     let engine = engine_or_skip!();

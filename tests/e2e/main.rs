@@ -6,6 +6,7 @@ mod endings;
 mod entrypoint;
 mod entrypoint_campaign;
 mod entrypoint_faults;
+mod entrypoint_odd;
 mod entrypoint_options;
 mod entrypoint_tree;
 mod gcsupload;

@@ -19,7 +19,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Supervises the entry; answers the exit status.
-pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -> io::Result<u8> {
+pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -> u8 {
     // Orphans of the tree come to us; PID 1 gets them anyway.
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         tracing::warn!(error = %error, "Orphans of the job are adopted only by PID 1");
@@ -28,7 +28,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         options,
         policy,
         queue,
-        signals: Signals::new()?,
+        signals: Signals::new(),
         timers: Timers::default(),
         output: Output::new(),
         tree: Tree::default(),
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
     };
     let status = driver.supervise();
     driver.let_stdout_catch_up();
-    Ok(status)
+    status
 }
 
 /// The loop and everything it looks at.
@@ -49,7 +49,8 @@ pub(super) struct Driver<'a> {
     pub(super) options: &'a EntrypointOptions,
     pub(super) policy: &'a Policy,
     pub(super) queue: &'a Queue,
-    pub(super) signals: Signals,
+    /// Without them nothing is supervised, but the marker still says so.
+    pub(super) signals: io::Result<Signals>,
     pub(super) timers: Timers,
     pub(super) output: Output,
     pub(super) tree: Tree,
@@ -107,7 +108,7 @@ impl Driver<'_> {
         let deadlines = [self.timers.next(), self.output.deadline(), previous.map(PreviousWatch::deadline)];
         let timeout = deadlines.into_iter().flatten().min().map(until);
         let sources = [
-            (Source::Signals, Some(self.signals.as_fd()), PollFlags::IN),
+            (Source::Signals, self.signals.as_ref().ok().map(AsFd::as_fd), PollFlags::IN),
             (Source::Pipe, self.output.wants_read(), PollFlags::IN),
             (Source::Stdout, self.output.wants_write(), PollFlags::OUT),
             (Source::Hints, previous.and_then(PreviousWatch::hints), PollFlags::IN),
@@ -145,9 +146,9 @@ impl Driver<'_> {
             if ready.contains(&Source::Hints) {
                 previous.hinted();
             }
-            if previous.deadline() <= now {
-                let look = previous.look();
-                self.events.push_back(Event::Setup(Setup::Previous(look)));
+            if previous.wants_look(now) {
+                let (look, pace) = previous.look();
+                self.events.push_back(Event::Setup(Setup::Previous(look, pace)));
             }
         }
         while let Some(timer) = self.timers.take_due(now) {
@@ -157,7 +158,8 @@ impl Driver<'_> {
     }
 
     fn collect_signals(&mut self) {
-        for signal in self.signals.read() {
+        let Ok(signals) = &self.signals else { return };
+        for signal in signals.read() {
             if signal == Signal::CHLD {
                 self.events.extend(self.tree.reap().into_iter().map(Event::Tree));
             } else if !is_our_own(signal) {

@@ -117,7 +117,7 @@ impl Log {
         let copied = copy_all(&self.file, &copy)
             .and_then(|()| Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o644))?));
         // Part of a log is better than none.
-        std::fs::rename(&temp, &self.path)?;
+        reserved::replace(&temp, &self.path)?;
         copied
     }
 }

@@ -128,6 +128,12 @@ impl Output {
         }
     }
 
+    /// Takes nothing out of the pipe any more: what is in the log by now is what
+    /// its report counts.
+    pub(super) fn close_pipe(&mut self) {
+        self.pipe = None;
+    }
+
     /// Gives stdout what is pending.
     pub(super) fn flush(&mut self, now: Instant) -> Flushed {
         self.live.flush(now)

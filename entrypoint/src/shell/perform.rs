@@ -56,7 +56,12 @@ impl Driver<'_> {
             Ok(log) => {
                 self.output.set_log(log);
                 self.queue.hold();
-                Setup::Prepared
+                match &self.signals {
+                    Ok(_) => Setup::Prepared,
+                    Err(error) => {
+                        Setup::Unprepared(format!("could not receive signals: {}", child::words(error)))
+                    }
+                }
             }
             Err(text) => Setup::Unprepared(text),
         };
@@ -94,6 +99,7 @@ impl Driver<'_> {
     }
 
     fn conclude(&mut self, verdict: &Verdict) {
+        self.output.close_pipe();
         let dropped = self.output.newly_dropped();
         if dropped > 0 {
             tracing::warn!("{dropped} bytes of the output could not be written to the process log");

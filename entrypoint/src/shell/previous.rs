@@ -1,6 +1,6 @@
 //! Looking at the marker of the entry before this one.
 
-use crate::supervise::Predecessor;
+use crate::supervise::{Pace, Predecessor};
 use common::lock::{EntryWatch, LockState, Sighting};
 use common::marker::Content;
 use rustix::fs::inotify;
@@ -16,7 +16,9 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct PreviousWatch {
     entry: EntryWatch,
     hints: Option<OwnedFd>,
-    next: Instant,
+    /// When a look is due whatever happens.
+    due: Instant,
+    hinted: bool,
 }
 
 impl PreviousWatch {
@@ -26,12 +28,17 @@ impl PreviousWatch {
                 |error| tracing::warn!(error = %std::io::Error::from(*error), "fsnotify watch error"),
             )
             .ok();
-        Self { entry: EntryWatch::new(marker), hints, next: Instant::now() }
+        Self { entry: EntryWatch::new(marker), hints, due: Instant::now(), hinted: false }
     }
 
     /// When the next look is due without a hint.
     pub(super) fn deadline(&self) -> Instant {
-        self.next
+        self.due
+    }
+
+    /// Whether a look is to be taken now.
+    pub(super) fn wants_look(&self, now: Instant) -> bool {
+        self.hinted || self.due <= now
     }
 
     /// What to poll for hints.
@@ -45,19 +52,25 @@ impl PreviousWatch {
         if let Some(fd) = &self.hints {
             while matches!(rustix::io::read(fd, &mut events), Ok(1..)) {}
         }
-        self.next = Instant::now();
+        self.hinted = true;
     }
 
     /// Takes a look.
-    pub(super) fn look(&mut self) -> Predecessor {
-        self.next = Instant::now() + LOOK;
-        match self.entry.look() {
+    pub(super) fn look(&mut self) -> (Predecessor, Pace) {
+        let now = Instant::now();
+        let pace = if now >= self.due { Pace::Due } else { Pace::Hinted };
+        if pace == Pace::Due {
+            self.due = now + LOOK;
+        }
+        self.hinted = false;
+        let found = match self.entry.look() {
             Sighting::Waiting(LockState::None | LockState::Held) => Predecessor::Waiting,
             Sighting::Waiting(LockState::Vanished) => Predecessor::Vanished,
             Sighting::Marker(Content::Code(code)) => Predecessor::Code(code),
             Sighting::Marker(Content::Unreadable(why)) => Predecessor::Unreadable(why),
             Sighting::Lost => Predecessor::Lost,
-        }
+        };
+        (found, pace)
     }
 }
 

@@ -179,12 +179,31 @@ fn reads_a_pipe(pid: i32) -> bool {
         .is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"pipe:"))
 }
 
+/// Whether no thread of the process is in uninterruptible sleep.
+///
+/// A thread that waits for a dead file system in a page fault can hold the lock
+/// that reading the command line needs: then the reader waits with it.
+fn is_awake(pid: i32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.filter_map(Result::ok).all(|thread| {
+        let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
+        state_of(&stat) != Some(b'D')
+    })
+}
+
+/// The third field of `proc_pid_stat(5)`, a letter; the second may hold anything
+/// but is in parentheses.
+fn state_of(stat: &[u8]) -> Option<u8> {
+    let after_name = stat.rsplit(|byte| *byte == b')').next()?;
+    after_name.iter().copied().find(|byte| *byte != b' ')
+}
+
 /// `<pid> <command line>`, on one line.
 pub(super) fn name(Pid(pid): Pid) -> String {
     let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let mut line = read("cmdline");
+    let mut line = if is_awake(pid) { read("cmdline") } else { Vec::new() };
     if line.is_empty() {
-        // A kernel thread or a process that has just ended.
+        // A kernel thread, a process that has just ended, or one that sleeps.
         line = read("comm");
     }
     let text = String::from_utf8_lossy(&line);

@@ -33,6 +33,16 @@ pub enum Predecessor {
     Lost,
 }
 
+/// Why a look was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Pace {
+    /// Its second had come.
+    Due,
+    /// Something happened in the directory, which hostile code can make happen
+    /// as often as it likes.
+    Hinted,
+}
+
 /// A timer of the machine. The shell knows the clock, the machine only names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Timer {
@@ -68,7 +78,7 @@ pub enum Setup {
     /// One of them could not be made; the text says which and why.
     Unprepared(String),
     /// A look at the previous marker.
-    Previous(Predecessor),
+    Previous(Predecessor, Pace),
     /// The child runs.
     Spawned,
     /// The child could not be started; the text says why.

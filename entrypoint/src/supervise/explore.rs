@@ -211,7 +211,12 @@ fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Ev
         }
         State::AwaitingPrevious { .. } => {
             all.extend(
-                previous.iter().map(|look| with(&|_| {}, Event::Setup(Setup::Previous(look.clone())))),
+                previous
+                    .iter()
+                    .flat_map(|look| {
+                        [Pace::Due, Pace::Hinted].map(|pace| Setup::Previous(look.clone(), pace))
+                    })
+                    .map(|look| with(&|_| {}, Event::Setup(look))),
             );
         }
         State::Spawning(_) => {

@@ -3,7 +3,7 @@
 use super::Policy;
 use super::effect::{Effect, Record};
 use super::ending::{self, Draining, Marking, drain};
-use super::event::{Event, Output, Predecessor, Setup, Timer, Tree};
+use super::event::{Event, Output, Pace, Predecessor, Setup, Timer, Tree};
 use super::sweeping::{Killing, Sweep};
 use super::terminating::{self, Terminating, is_interrupt, pass_on};
 use super::verdict::{Cause, Ending, NotStarted, Tally};
@@ -11,7 +11,7 @@ use common::codes;
 use common::signal::Signal;
 
 /// A predecessor's marker that stays unreadable, or a lock that stays vanished,
-/// for this many looks (one a second) will not become better.
+/// for this many due looks (one a second) will not become better.
 const ODD_LOOKS: u8 = 5;
 
 /// Whether somebody can still write to the child's pipe.
@@ -30,7 +30,7 @@ pub enum State {
     Preparing(Option<Signal>),
     /// The entry before this one has not ended yet.
     AwaitingPrevious {
-        /// Looks in a row that made no sense.
+        /// Due looks in a row that made no sense.
         odd_looks: u8,
     },
     /// The child is being started; a signal may be waiting.
@@ -114,8 +114,9 @@ fn awaiting_previous(policy: &Policy, odd_looks: u8, event: Event) -> Step {
         not_started(policy, why, effects)
     };
     match event {
-        Event::Setup(Setup::Previous(look)) => match look {
+        Event::Setup(Setup::Previous(look, pace)) => match look {
             Predecessor::Waiting => wait(0),
+            Predecessor::Vanished | Predecessor::Unreadable(_) if pace == Pace::Hinted => wait(odd_looks),
             Predecessor::Vanished | Predecessor::Unreadable(_) if odd_looks < ODD_LOOKS => {
                 wait(odd_looks + 1)
             }

@@ -27,7 +27,7 @@ mod explore;
 mod tests;
 
 pub use effect::{Effect, Record, Target};
-pub use event::{Event, Marker, Output, Pid, Predecessor, Process, Setup, Timer, Tree};
+pub use event::{Event, Marker, Output, Pace, Pid, Predecessor, Process, Setup, Timer, Tree};
 pub use machine::{State, Step, begin, step};
 pub use verdict::{Cause, Ending, Grace, NotStarted, Tally, Verdict};
 

@@ -20,6 +20,10 @@ const RESCAN: Duration = Duration::from_millis(10);
 /// How long leftovers get to end after SIGTERM.
 const LEFTOVERS_END: Duration = Duration::from_secs(2);
 
+/// When filters among the leftovers, whom end of file did not end, get SIGTERM
+/// too: those who write to them have had half of the time by then.
+const FILTERS_TOLD: Duration = Duration::from_secs(1);
+
 /// How long SIGKILL gets: only a process in uninterruptible sleep needs longer.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
@@ -128,17 +132,25 @@ pub struct Sweep {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
-    Term,
+    /// SIGTERM is sent to those who are found, filters as this says.
+    Term(Filters),
+    /// SIGKILL is.
     Kill,
 }
 
 impl Sweep {
     /// Looks who is left.
     pub fn begin(end: ChildEnd) -> Step {
-        let state = Self { end, phase: Phase::Term, roster: Roster::default(), tally: Tally::default() };
+        let state = Self {
+            end,
+            phase: Phase::Term(Filters::Spared),
+            roster: Roster::default(),
+            tally: Tally::default(),
+        };
         let effects = vec![
             Effect::DisarmAll,
             Effect::Arm(Timer::LeftoversEnd, LEFTOVERS_END),
+            Effect::Arm(Timer::FilterPause, FILTERS_TOLD),
             Effect::Arm(Timer::Rescan, RESCAN),
             Effect::Scan,
         ];
@@ -158,6 +170,10 @@ impl Sweep {
             }
             Event::Fired(Timer::Rescan) => {
                 effects.extend([Effect::Scan, Effect::Arm(Timer::Rescan, RESCAN)]);
+            }
+            Event::Fired(Timer::FilterPause) if matches!(self.phase, Phase::Term(_)) => {
+                self.phase = Phase::Term(Filters::Told);
+                self.roster.tell_spared(&[Signal::TERM], Origin::Leftovers, &mut effects);
             }
             Event::Fired(Timer::LeftoversEnd) => {
                 self.phase = Phase::Kill;
@@ -189,9 +205,8 @@ impl Sweep {
         }
         effects.push(Effect::Name(arrivals));
         match self.phase {
-            Phase::Term => {
-                let telling =
-                    Telling { scope: SignalScope::Child, filters: Filters::Spared, from: Origin::Leftovers };
+            Phase::Term(filters) => {
+                let telling = Telling { scope: SignalScope::Child, filters, from: Origin::Leftovers };
                 self.roster.tell_arrivals(children, &[Signal::TERM], telling, effects);
             }
             Phase::Kill => {
@@ -202,8 +217,8 @@ impl Sweep {
 
     fn tell_group(&mut self, effects: &mut Vec<Effect>) {
         let signal = match self.phase {
-            Phase::Term if self.tally.unknown => return,
-            Phase::Term => Signal::TERM,
+            Phase::Term(_) if self.tally.unknown => return,
+            Phase::Term(_) => Signal::TERM,
             Phase::Kill => Signal::KILL,
         };
         self.tally.unknown = true;

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn v_ep_7_a_failed_predecessor_is_1130() {
     let mut run = Run::prepared(Policy { await_previous: true, ..policy() });
-    run.on(Event::Setup(Setup::Previous(Predecessor::Code(9))));
+    run.on(Event::Setup(Setup::Previous(Predecessor::Code(9), Pace::Hinted)));
     assert!(run.recorded(&Record::PreviousFailed(9)));
     assert_eq!((run.verdict().reason, run.verdict().code), (Reason::PreviousFailed, 1130));
     assert_eq!(run.on(Event::Marker(Marker::Visible)), [Effect::Exit(106)]);
@@ -14,14 +14,14 @@ fn v_ep_7_a_failed_predecessor_is_1130() {
 #[test]
 fn v_ep_8_a_successful_predecessor_lets_the_child_start() {
     let mut run = Run::prepared(Policy { await_previous: true, ..policy() });
-    run.on(Event::Setup(Setup::Previous(Predecessor::Waiting)));
-    let effects = run.on(Event::Setup(Setup::Previous(Predecessor::Code(0))));
+    run.on(Event::Setup(Setup::Previous(Predecessor::Waiting, Pace::Due)));
+    let effects = run.on(Event::Setup(Setup::Previous(Predecessor::Code(0), Pace::Hinted)));
     assert_eq!(effects, [Effect::UnwatchPrevious, Effect::Spawn]);
 }
 
 #[test]
 fn a_lost_predecessor_is_1130_and_an_unreadable_one_127() {
-    let look = |look| Event::Setup(Setup::Previous(look));
+    let look = |look| Event::Setup(Setup::Previous(look, Pace::Due));
     let waiting = Policy { await_previous: true, ..policy() };
     let mut run = Run::prepared(waiting.clone());
     run.on(look(Predecessor::Lost));
@@ -33,7 +33,10 @@ fn a_lost_predecessor_is_1130_and_an_unreadable_one_127() {
     ] {
         let mut run = Run::prepared(waiting.clone());
         run.on(look(odd.clone()));
-        assert!(matches!(run.state, State::AwaitingPrevious { .. }), "one odd look is not enough");
+        for _ in 0..100 {
+            run.on(Event::Setup(Setup::Previous(odd.clone(), Pace::Hinted)));
+        }
+        assert!(matches!(run.state, State::AwaitingPrevious { .. }), "one second is not enough");
         for _ in 0..5 {
             run.on(look(odd.clone()));
         }

@@ -110,6 +110,8 @@ fn leftovers_are_named_told_and_killed() {
     let effects = run.on(children(&[(8, false), (9, true)]));
     assert_eq!(effects.first(), Some(&Effect::Name(vec![Pid(8), Pid(9)])));
     assert_eq!(run.sent(), [(Signal::TERM, to(8))]);
+    run.on(fired(Timer::FilterPause));
+    assert_eq!(run.sent(), [(Signal::TERM, to(9))], "end of file did not end the filter");
     run.on(fired(Timer::LeftoversEnd));
     let group = |pid| Target::GroupOf(Pid(pid));
     assert_eq!(run.sent(), [(Signal::KILL, group(8)), (Signal::KILL, group(9))]);
