@@ -134,7 +134,7 @@ fn without_inotify_the_previous_marker_is_polled_for() {
     let before = pod.entry("before");
     let refused = refusing(&pod, &["inotify_init", "inotify_init1", "inotify_add_watch"]);
     let own = json!({"previous_marker": before.marker});
-    let container = start(&engine, &pod, &entry, &["echo", "x"], own, &[&refused], ENTRYPOINT);
+    let container = start(&engine, &pod, &entry, &["sh", "-c", "echo x"], own, &[&refused], ENTRYPOINT);
     container.until_logs("fsnotify watch error");
     std::fs::write(&before.marker, "0").expect("written");
     assert_eq!(container.wait(), 0, "{}", container.logs());

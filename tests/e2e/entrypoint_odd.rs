@@ -76,9 +76,12 @@ fn i_1_a_volume_that_is_full_at_the_very_end_gets_marker_and_report() {
     let entry = pod.entry("test");
     let copy = pod.path("copy");
     fs::create_dir(&copy).expect("made");
-    let script = "echo said; cat /dev/zero > filler 2>/dev/null; exit 3";
+    let script = format!(
+        "echo said; until [ -s '{}' ]; do sleep 0.02; done; cat /dev/zero > filler 2>/dev/null; exit 3",
+        entry.log.display()
+    );
     let own = json!({"artifact_dir": ""});
-    let options = pod.entrypoint_options(&entry, &["sh", "-c", script], own).to_string();
+    let options = pod.entrypoint_options(&entry, &["sh", "-c", &script], own).to_string();
     let mut command = std::process::Command::new("unshare");
     command.args(["--mount", "sh", "-c", mount]).arg(harness::bins::program("entrypoint"));
     command.arg(pod.logs()).arg(&copy).env("ENTRYPOINT_OPTIONS", options);
