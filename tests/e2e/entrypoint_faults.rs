@@ -290,10 +290,10 @@ fn the_stdout_that_is_inherited_stays_blocking() {
 #[test]
 fn an_unwritable_lock_is_127() {
     let pod = Pod::new();
-    let entry = pod.entry("test");
-    // A directory in its place cannot be removed like a file.
-    fs::create_dir(marker::lock_path(&entry.marker)).expect("made");
-    let ended = pod.entrypoint(&entry, &["true"], json!({"grace_period": "1s"})).wait();
+    // The longest name that a file can have: with `.lock` behind it, it is too long.
+    let entry = Entry { marker: pod.logs().join("m".repeat(255)), ..pod.entry("test") };
+    let own = json!({"grace_period": "1s", "marker_file": entry.marker});
+    let ended = pod.entrypoint(&entry, &["true"], own).wait();
     ended.expect_code(127);
     assert!(ended.stderr.contains("could not take the lock"), "{ended:#?}");
     assert_eq!(entry.code().as_deref(), Some("127"));

@@ -210,14 +210,10 @@ fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Ev
             all.push(with(&|_| {}, Event::Setup(Setup::Unprepared("x".to_owned()))));
         }
         State::AwaitingPrevious { .. } => {
-            all.extend(
-                previous
-                    .iter()
-                    .flat_map(|look| {
-                        [Pace::Due, Pace::Hinted].map(|pace| Setup::Previous(look.clone(), pace))
-                    })
-                    .map(|look| with(&|_| {}, Event::Setup(look))),
-            );
+            for look in previous {
+                let looks = [Pace::Due, Pace::Hinted].map(|pace| Setup::Previous(look.clone(), pace));
+                all.extend(looks.map(|look| with(&|_| {}, Event::Setup(look))));
+            }
         }
         State::Spawning(_) => {
             let started = |next: &mut World| (next.child, next.others) = (Life::Ours, [Life::Hidden; 2]);
