@@ -1,7 +1,7 @@
 //! The verbs of the command line.
 
-use crate::run;
 use crate::say::{self, Problem};
+use crate::{inject, run};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
@@ -13,6 +13,9 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let done = match parse(args) {
         Ok(Request::Run(matches)) => {
             run::Options::from_matches(&matches).and_then(|options| run::run(&options))
+        }
+        Ok(Request::Inject(matches)) => {
+            inject::Options::from_matches(&matches).and_then(|options| inject::run(&options))
         }
         Ok(Request::Exec(matches)) => run::session::exec(&matches).map(|never| match never {}),
         Ok(Request::Text(text)) => {
@@ -32,6 +35,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 #[derive(Debug)]
 enum Request {
     Run(ArgMatches),
+    Inject(ArgMatches),
     Exec(ArgMatches),
     /// Help or the version.
     Text(String),
@@ -41,6 +45,7 @@ fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
     match command().try_get_matches_from(args) {
         Ok(mut matches) => match matches.remove_subcommand() {
             Some((name, matches)) if name == run::VERB => Ok(Request::Run(matches)),
+            Some((name, matches)) if name == inject::VERB => Ok(Request::Inject(matches)),
             Some((_, matches)) => Ok(Request::Exec(matches)),
             None => Err(Problem::syntax("no verb given; see podutils --help")),
         },
@@ -69,9 +74,12 @@ fn refusal(error: &clap::Error) -> Result<Request, Problem> {
 fn command() -> Command {
     Command::new("podutils")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Runs CI jobs on this machine the way a pod would")
+        .about(
+            "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods",
+        )
         .disable_help_subcommand(true)
         .subcommand(run::command())
+        .subcommand(inject::command())
         .subcommand(
             Command::new(run::session::VERB).hide(true).arg(
                 Arg::new(run::session::WORDS)

@@ -20,10 +20,11 @@ pub(crate) mod session;
 mod summary;
 mod sweep;
 
-pub(crate) use options::{COMMAND, Options, VERB, command};
+pub(crate) use options::{COMMAND, Options, VERB, command, duration, job_name};
 
 use crate::say::{self, Problem};
 use destination::Destination;
+pub(crate) use pod::DRAIN;
 use pod::Pod;
 use std::time::Instant;
 

@@ -51,7 +51,7 @@ impl Options {
         let words = matches.get_many::<OsString>(COMMAND).unwrap_or_default();
         let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
         Ok(Self {
-            job: job_name(text("job"))?,
+            job: job_name(&text("job"))?.to_owned(),
             out: text("out"),
             timeout: time("timeout", DEFAULT_TIMEOUT),
             grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
@@ -76,7 +76,7 @@ const DEFAULT_UPLOAD_BUDGET: GoDuration = GoDuration::from_secs(60);
 const PROGRAMS: &str = "POD_UTILS_BIN_DIR";
 
 /// The job's name is one segment of every path at the destination.
-fn job_name(name: String) -> Result<String, Problem> {
+pub(crate) fn job_name(name: &str) -> Result<&str, Problem> {
     let bad = name.is_empty()
         || name == "."
         || name == ".."
@@ -117,7 +117,8 @@ fn utf8_word(word: &OsString) -> Result<String, Problem> {
     })
 }
 
-fn duration(text: &str) -> Result<GoDuration, String> {
+/// A time on the command line.
+pub(crate) fn duration(text: &str) -> Result<GoDuration, String> {
     match text.parse::<GoDuration>() {
         Ok(time) if time.as_nanos() > 0 => Ok(time),
         Ok(_) | Err(_) => Err("allowed is a time above zero such as 300ms, 90s, 1.5h or 2h45m".to_owned()),

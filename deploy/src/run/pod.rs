@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// What entrypoint may take beyond its grace period: 5 s of draining, then 2 s
 /// each for leftovers to end and to be killed, and a second for itself.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 
 /// Names as Prow's decoration gives them in a pod with one container.
 const CONTAINER: &str = "test";

@@ -1,0 +1,152 @@
+//! Reading a document field by field, with the path of each.
+
+use crate::yaml::{Meaning, Node};
+use std::fmt;
+
+/// Something that is wrong with a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flaw {
+    /// The field's path, `spec.containers[0].command[1]`.
+    pub(super) path: String,
+    /// What is wrong, and what to do about it.
+    pub(super) text: String,
+}
+
+impl Flaw {
+    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into() }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            write!(f, "{}", self.text)
+        } else {
+            write!(f, "{}: {}", self.path, self.text)
+        }
+    }
+}
+
+/// A place in a document, which may be empty.
+#[derive(Clone, Debug)]
+pub(super) struct At<'a> {
+    node: Option<&'a Node>,
+    path: String,
+}
+
+impl<'a> At<'a> {
+    /// The root of a document, or of a part of one with this path.
+    pub(super) fn root(node: &'a Node, path: &str) -> Self {
+        Self { node: Some(node), path: path.to_owned() }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// The member of a mapping.
+    pub(super) fn key(&self, key: &str) -> Self {
+        Self { node: self.node.and_then(|node| node.get(key)), path: join(&self.path, key) }
+    }
+
+    /// The member behind several keys.
+    pub(super) fn keys(&self, keys: &[&str]) -> Self {
+        keys.iter().fold(self.clone(), |at, key| at.key(key))
+    }
+
+    /// The element of a list.
+    pub(super) fn item(&self, index: usize) -> Self {
+        let node = match self.node {
+            Some(Node::List(list)) => list.get(index),
+            Some(Node::Scalar(_) | Node::Map(_)) | None => None,
+        };
+        Self { node, path: format!("{}[{index}]", self.path) }
+    }
+
+    /// A key of the mapping that is not this one.
+    pub(super) fn other_key(&self, key: &str) -> Option<String> {
+        let Some(Node::Map(map)) = self.node else { return None };
+        map.entries().iter().map(|(name, _)| name.key()).find(|name| *name != key).map(str::to_owned)
+    }
+
+    /// A complaint about this field.
+    pub(super) fn flaw(&self, text: impl Into<String>) -> Flaw {
+        Flaw::new(&self.path, text)
+    }
+
+    fn refuse<T>(&self, found: &Node, wanted: &str) -> Result<T, Flaw> {
+        let shown = match found {
+            Node::Scalar(scalar) => format!("{} ({})", found.describe(), scalar.shown()),
+            Node::List(_) | Node::Map(_) => found.describe().to_owned(),
+        };
+        let hint = if wanted == "a text" && found.meaning().is_some() { "; put it in quotes" } else { "" };
+        Err(self.flaw(format!("{shown} where {wanted} belongs{hint}")))
+    }
+
+    /// The elements of a list; none when there is nothing.
+    pub(super) fn items(&self) -> Result<Vec<Self>, Flaw> {
+        match self.node {
+            None => Ok(Vec::new()),
+            Some(Node::List(list)) => {
+                Ok(list.iter().enumerate().map(|(index, _)| self.item(index)).collect())
+            }
+            Some(other) => self.refuse(other, "a list"),
+        }
+    }
+
+    /// Whether a mapping is here, or nothing.
+    pub(super) fn mapping(&self) -> Result<(), Flaw> {
+        match self.node {
+            None | Some(Node::Map(_)) => Ok(()),
+            Some(other) => self.refuse(other, "a mapping"),
+        }
+    }
+
+    pub(super) fn text(&self) -> Result<Option<String>, Flaw> {
+        match self.node.map(|node| (node, node.meaning())) {
+            None => Ok(None),
+            Some((_, Some(Meaning::Text(text)))) => Ok(Some(text.to_owned())),
+            Some((node, _)) => self.refuse(node, "a text"),
+        }
+    }
+
+    /// A list of texts; `None` when there is no list.
+    pub(super) fn texts(&self) -> Result<Option<Vec<String>>, Flaw> {
+        if !self.exists() {
+            return Ok(None);
+        }
+        let one = |item: Self| match item.text() {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => Err(item.flaw("null where a text belongs")),
+            Err(flaw) => Err(flaw),
+        };
+        self.items()?.into_iter().map(one).collect::<Result<_, _>>().map(Some)
+    }
+
+    pub(super) fn number(&self) -> Result<Option<i64>, Flaw> {
+        match self.node.map(|node| (node, node.meaning())) {
+            None => Ok(None),
+            Some((_, Some(Meaning::Int(number)))) => Ok(Some(number)),
+            Some((node, _)) => self.refuse(node, "a whole number"),
+        }
+    }
+
+    /// A bool; false when there is nothing.
+    pub(super) fn is_true(&self) -> Result<bool, Flaw> {
+        match self.node.map(|node| (node, node.meaning())) {
+            None => Ok(false),
+            Some((_, Some(Meaning::Bool(value)))) => Ok(value),
+            Some((node, _)) => self.refuse(node, "true or false"),
+        }
+    }
+}
+
+/// The path of a key below another path.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}

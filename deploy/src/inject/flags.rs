@@ -1,0 +1,168 @@
+//! The definition of the verb `inject`.
+
+use super::options::RunAs;
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::path::PathBuf;
+
+/// The verb's name.
+pub(crate) const VERB: &str = "inject";
+
+/// The file argument.
+pub(super) const FILE: &str = "FILE";
+
+/// The programs that have images.
+pub(super) const PROGRAMS: [&str; 4] = ["entrypoint", "sidecar", "initupload", "pod-utils"];
+
+/// Each pod has an id of its own, whatever made it.
+pub(super) const DEFAULT_BUILD_FIELD: &str = "metadata.uid";
+
+/// An ordinary user.
+pub(super) const DEFAULT_RUN_AS: RunAs = RunAs::User(1000);
+
+fn option(id: &'static str, value: &'static str, help: &str) -> Arg {
+    Arg::new(id).long(id).value_name(value).help(help.to_owned())
+}
+
+fn many(id: &'static str, value: &'static str, help: &str) -> Arg {
+    option(id, value, help).action(ArgAction::Append)
+}
+
+fn switch(id: &'static str, help: &str) -> Arg {
+    Arg::new(id).long(id).action(ArgAction::SetTrue).help(help.to_owned())
+}
+
+fn time(id: &'static str, help: &str) -> Arg {
+    option(id, "TIME", help).value_parser(crate::run::duration)
+}
+
+fn run_as(text: &str) -> Result<RunAs, String> {
+    if text == "image" {
+        return Ok(RunAs::Image);
+    }
+    match text.parse() {
+        Ok(user @ 0..=4_294_967_294) => Ok(RunAs::User(user)),
+        Ok(_) | Err(_) => Err("allowed is a user id such as 1000, or image".to_owned()),
+    }
+}
+
+/// The verb's definition.
+pub(crate) fn command() -> Command {
+    let command = Command::new(VERB)
+        .about("Puts supervision and delivery into pods: reads YAML or JSON, writes it decorated")
+        .override_usage(
+            "podutils inject [options] --out DESTINATION --image-prefix PREFIX [FILE]\n       podutils inject --check [FILE]",
+        )
+        .arg(
+            Arg::new(FILE)
+                .value_parser(value_parser!(PathBuf))
+                .help("What to read: Pods, Jobs, CronJobs, anything with a pod template [default: standard input]"),
+        )
+        .arg(switch("check", "Say what cannot work in decorated pods, one line each; change nothing"))
+        .arg(switch("explain", "Say on stderr what was changed and why").conflicts_with("check"));
+    let command = destination(job(command));
+    images(containers(times(secrets(command)))).after_help(AFTER)
+}
+
+fn job(command: Command) -> Command {
+    command
+        .next_help_heading("Job")
+        .arg(option("job", "NAME", "The job's name [default: metadata.name]"))
+        .arg(option("job-type", "TYPE", "periodic, presubmit, postsubmit or batch [default: periodic]"))
+        .arg(option("build-id", "ID", "The id of this run, for pods that are made once"))
+        .arg(
+            option(
+                "build-id-from",
+                "FIELD",
+                "The pod's field that is the id, by the downward API [default: metadata.uid]",
+            )
+            .conflicts_with("build-id"),
+        )
+        .arg(option(
+            "job-spec",
+            "JSON",
+            "The whole job as JOB_SPEC has it; the flags above change parts of it",
+        ))
+}
+
+fn destination(command: Command) -> Command {
+    command
+        .next_help_heading("Destination")
+        .arg(option(
+            "out",
+            "DESTINATION",
+            "Where results go: s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], or a directory of the node (/DIRECTORY for \
+             one run, file:///DIRECTORY with a folder for each run); required",
+        ))
+        .arg(option("gcs-credentials-secret", "NAME", "Secret with service-account.json for gs://"))
+        .arg(option("s3-credentials-secret", "NAME", "Secret with service-account.json for s3://"))
+        .arg(option("path-strategy", "NAME", "explicit, legacy or single [default: explicit]"))
+        .arg(option("default-org", "NAME", "For legacy and single"))
+        .arg(option("default-repo", "NAME", "For legacy and single"))
+        .arg(many("media-type", "EXT:TYPE", "Content type of files with this extension (repeatable)"))
+        .arg(many("compress-file-type", "EXT", "Compress files with this extension, * for all (repeatable)"))
+        .arg(switch("initupload", "Say at the destination that the job has started (started.json)"))
+}
+
+fn secrets(command: Command) -> Command {
+    command
+        .next_help_heading("Secrets and users")
+        .arg(switch("no-censor", "Do not mask the Secrets that containers mount or have in variables"))
+        .arg(many("secrets", "PATH", "Mask the content of the files at this mounted path, too (repeatable)"))
+        .arg(option(
+            "run-as",
+            "USER",
+            "Who runs where the pod does not say: a user id, or image for the images' own users [default: 1000]",
+        ).value_parser(run_as))
+}
+
+fn times(command: Command) -> Command {
+    command
+        .next_help_heading("Times")
+        .arg(time("timeout", "How long a command may run [default: 2h0m0s]"))
+        .arg(time(
+            "grace-period",
+            "How long it may take to end when told to: SIGINT, SIGTERM after half of it, SIGKILL at its end [default: 15s]",
+        ))
+        .arg(time(
+            "upload-budget",
+            "How long delivery may take after that [default: 1m0s, or what terminationGracePeriodSeconds leaves]",
+        ))
+        .arg(switch("ignore-interrupts", "Upload once, when the commands have ended, not at once when told to stop"))
+        .arg(switch("propagate-error-code", "After a timeout or an interrupt the command's own code counts"))
+}
+
+fn containers(command: Command) -> Command {
+    command
+        .next_help_heading("Containers")
+        .arg(many("container", "NAME", "Wrap this container (repeatable) [default: all]"))
+        .arg(switch("in-order", "Run them one after the other, in the order of --container or of the pod"))
+        .arg(switch("native-sidecar", "Make sidecar an init container with restartPolicy: Always"))
+}
+
+fn images(command: Command) -> Command {
+    command
+        .next_help_heading("Images")
+        .arg(option("image-prefix", "PREFIX", "Images are PREFIX/entrypoint:TAG and so on"))
+        .arg(option("image-tag", "TAG", "Their tag [default: latest]"))
+        .arg(many(
+            "image",
+            "PROGRAM=IMAGE",
+            "One program's image: entrypoint, sidecar, initupload or pod-utils",
+        ))
+        .arg(switch(
+            "image-volume",
+            "Mount the image pod-utils instead of copying entrypoint (Kubernetes 1.33 or newer)",
+        ))
+}
+
+const AFTER: &str = "\
+Exit status: 0; 1 when a document cannot be decorated, or --check found something; 2 for a wrong
+command line. Nothing is written unless all documents can be decorated.
+
+Examples:
+  podutils inject --out s3://ci --s3-credentials-secret ci-s3 --image-prefix registry.example/pod-utils \\
+    < pod.yaml | kubectl create -f -
+  podutils inject --out gs://ci/nightly --job nightly --timeout 4h --grace-period 1m --container test \\
+    --native-sidecar --image-prefix registry.example/pod-utils --image-tag 1.4 --explain cronjob.yaml
+  podutils inject --check decorated.yaml
+  kubectl get pod a -o yaml | podutils inject --check";

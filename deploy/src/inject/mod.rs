@@ -1,0 +1,199 @@
+//! `podutils inject`: pods, decorated for supervision and delivery.
+//!
+//! ```text
+//! text ──yaml──▶ documents ──kinds──▶ templates ──model──▶ Pod
+//!                                        │   refuse: what stands in the way
+//!                                        ▼
+//!                         pod: wrap, add parts, settle times and users ──yaml──▶ text
+//!                                        │
+//!                                        └──check: what cannot work in the result
+//! ```
+//!
+//! Names, paths, order and option JSON are those of Prow's decoration (contract
+//! 9.1), so that people and tools find what they know. Nothing is written unless
+//! every document of the stream can be decorated.
+
+mod at;
+mod budget;
+mod check;
+mod expand;
+mod flags;
+mod kinds;
+mod model;
+mod options;
+mod parts;
+mod pod;
+mod refuse;
+mod secrets;
+mod user;
+
+pub(crate) use flags::{VERB, command};
+pub(crate) use options::Options;
+
+use crate::say::{self, Problem};
+use crate::yaml::{self, Chunk, Format, Node};
+use at::Flaw;
+use kinds::Content;
+use options::{Decoration, Mode};
+use std::io::{Read, Write};
+
+/// Decorates or checks, and returns the exit status.
+pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
+    let text = input(options)?;
+    let (format, chunks) = yaml::documents(&text)
+        .map_err(|syntax| Problem::new(format!("document {}, {}", syntax.document, syntax.text)))?;
+    if chunks.is_empty() {
+        return Err(Problem::new(
+            "there is no document in the input; allowed is YAML or JSON with pods in it",
+        ));
+    }
+    match &options.mode {
+        Mode::Check => check_all(&chunks),
+        Mode::Inject { decoration, explain } => inject_all(format, chunks, decoration, *explain),
+    }
+}
+
+/// The whole input, unless it is too long.
+fn input(options: &Options) -> Result<String, Problem> {
+    let (reader, name): (Box<dyn Read>, String) = match &options.file {
+        None => (Box::new(std::io::stdin()), "standard input".to_owned()),
+        Some(path) => {
+            let name = path.display().to_string();
+            let file = std::fs::File::open(path).map_err(|error| {
+                Problem::new(format!("{name}: {error}; allowed is a readable file, or -"))
+            })?;
+            (Box::new(file), name)
+        }
+    };
+    let mut bytes = Vec::new();
+    let most = u64::try_from(yaml::MAX_STREAM_BYTES).unwrap_or(u64::MAX);
+    reader
+        .take(most + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Problem::new(format!("{name}: {error}")))?;
+    if bytes.len() > yaml::MAX_STREAM_BYTES {
+        return Err(Problem::new(format!("{name}: longer than {}", say::size(most))));
+    }
+    String::from_utf8(bytes).map_err(|_| Problem::new(format!("{name}: not UTF-8, so not YAML")))
+}
+
+/// A line about a field of a document.
+fn about(document: usize, flaw: &Flaw) -> String {
+    say::harmless(&format!("document {document}, {flaw}"))
+}
+
+fn check_all(chunks: &[Chunk]) -> Result<u8, Problem> {
+    let mut lines = Vec::new();
+    let mut pods = 0;
+    for (index, chunk) in chunks.iter().enumerate() {
+        let findings = match kinds::content(&chunk.node) {
+            Ok(Content::NoPods) => Vec::new(),
+            Ok(Content::Templates(templates)) => {
+                pods += templates.len();
+                templates.iter().flat_map(|template| check::findings(&chunk.node, template)).collect()
+            }
+            Err(flaw) => vec![flaw],
+        };
+        lines.extend(findings.iter().map(|flaw| about(index + 1, flaw)));
+    }
+    if pods == 0 && lines.is_empty() {
+        return Err(Problem::new("there is no pod in any document"));
+    }
+    let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+    print(&text)?;
+    Ok(u8::from(!lines.is_empty()))
+}
+
+fn inject_all(
+    format: Format,
+    chunks: Vec<Chunk>,
+    decoration: &Decoration,
+    explain: bool,
+) -> Result<u8, Problem> {
+    let several = chunks.len() > 1;
+    let mut written = String::new();
+    let (mut errors, mut notes) = (Vec::new(), Vec::new());
+    let mut pods = 0;
+    for (index, mut chunk) in chunks.into_iter().enumerate() {
+        let outcome = inject(&mut chunk.node, decoration);
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(done)) => {
+                pods += 1;
+                // The document is what its nodes say now.
+                chunk.text.clear();
+                let changes = done.changes.iter().filter(|_| explain);
+                notes.extend(changes.map(|change| about(index + 1, change)));
+                let warnings = done.warnings.iter();
+                notes.extend(warnings.map(|warning| format!("warning: {}", about(index + 1, warning))));
+            }
+            Err(flaws) => errors.extend(flaws.iter().map(|flaw| about(index + 1, flaw))),
+        }
+        write(&mut written, format, &chunk, several);
+    }
+    if pods == 0 && errors.is_empty() {
+        return Err(Problem::new("there is no pod in any document"));
+    }
+    if !errors.is_empty() {
+        for error in errors {
+            say::raw(&format!("error: {error}"));
+        }
+        return Ok(common::codes::EXIT_FAILURE);
+    }
+    for note in notes {
+        say::line(&note);
+    }
+    print(&written)?;
+    Ok(0)
+}
+
+/// Decorates every pod of a document; `None` when there is none in it.
+fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Done>, Vec<Flaw>> {
+    let templates = match kinds::content(document).map_err(|flaw| vec![flaw])? {
+        Content::NoPods => return Ok(None),
+        Content::Templates(templates) => templates,
+    };
+    let mut all = pod::Done::default();
+    let mut flaws = Vec::new();
+    for template in &templates {
+        match pod::decorate(document, template, decoration) {
+            Ok(done) => {
+                all.changes.extend(done.changes);
+                all.warnings.extend(done.warnings);
+                all.warnings.extend(check::findings(document, template));
+            }
+            Err(found) => flaws.extend(found),
+        }
+    }
+    if flaws.is_empty() { Ok(Some(all)) } else { Err(flaws) }
+}
+
+/// Appends a document: as it was, unless its text was taken away.
+fn write(out: &mut String, format: Format, chunk: &Chunk, several: bool) {
+    match format {
+        Format::Json => out.push_str(&yaml::to_json(&chunk.node)),
+        Format::Yaml => {
+            if several {
+                out.push_str("---\n");
+            }
+            out.push_str(&chunk.heading);
+            if chunk.text.is_empty() {
+                out.push_str(&yaml::to_yaml(&chunk.node));
+            } else {
+                out.push_str(&chunk.text);
+                if !chunk.text.ends_with('\n') {
+                    out.push('\n');
+                }
+            }
+        }
+    }
+}
+
+fn print(text: &str) -> Result<(), Problem> {
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Problem::new(format!("standard output: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! A pod as far as decoration and its check have to know it.
+
+use super::at::{At, Flaw};
+
+/// A pod, or the template of one.
+#[derive(Clone, Debug)]
+pub(super) struct Pod {
+    /// The path of its `spec`.
+    pub(super) path: String,
+    pub(super) containers: Vec<Container>,
+    pub(super) inits: Vec<Container>,
+    pub(super) volumes: Vec<Volume>,
+    pub(super) restart_policy: Option<String>,
+    /// `terminationGracePeriodSeconds`.
+    pub(super) grace: Option<i64>,
+    /// `activeDeadlineSeconds`.
+    pub(super) deadline: Option<i64>,
+    pub(super) user: User,
+    pub(super) host_pid: bool,
+    /// The path of what says that it is a Windows pod.
+    pub(super) windows: Option<String>,
+}
+
+/// One container, ordinary or init.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) image: Option<String>,
+    pub(super) command: Option<Vec<String>>,
+    pub(super) args: Option<Vec<String>>,
+    pub(super) env: Vec<Variable>,
+    /// The Secrets that `envFrom` names.
+    pub(super) env_from_secrets: Vec<SecretRef>,
+    /// Whether there is any `envFrom`.
+    pub(super) env_from: bool,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) user: User,
+    pub(super) restart_policy: Option<String>,
+    pub(super) pre_stop: bool,
+    pub(super) message_path: Option<String>,
+    pub(super) message_policy: bool,
+}
+
+/// A variable of a container.
+#[derive(Clone, Debug)]
+pub(super) struct Variable {
+    pub(super) path: String,
+    pub(super) name: String,
+    /// The value; `None` when it comes from elsewhere.
+    pub(super) value: Option<String>,
+    /// The Secret that it comes from.
+    pub(super) secret: Option<SecretRef>,
+}
+
+/// A Secret, or one key of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SecretRef {
+    pub(super) name: String,
+    pub(super) optional: bool,
+}
+
+/// A volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) path: String,
+    pub(super) volume: String,
+    pub(super) at: String,
+    pub(super) read_only: bool,
+    /// `subPath` or `subPathExpr`.
+    pub(super) sub_path: Option<String>,
+}
+
+/// A volume of the pod.
+#[derive(Clone, Debug)]
+pub(super) struct Volume {
+    pub(super) path: String,
+    pub(super) name: String,
+    /// The key beside the name: `emptyDir`, `secret`.
+    pub(super) kind: String,
+    /// The Secret that it shows whole.
+    pub(super) secret: Option<String>,
+}
+
+/// Who runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct User {
+    /// `runAsUser`.
+    pub(super) id: Option<i64>,
+    /// `runAsGroup`.
+    pub(super) group: Option<i64>,
+    pub(super) fs_group: Option<i64>,
+    pub(super) non_root: bool,
+}
+
+/// Volumes that nobody can write.
+const READ_ONLY_KINDS: [&str; 5] = ["secret", "configMap", "projected", "downwardAPI", "image"];
+
+impl Pod {
+    /// Reads a pod from the mapping with `metadata` and `spec`.
+    pub(super) fn read(template: &At<'_>) -> Result<Self, Flaw> {
+        let spec = template.key("spec");
+        spec.mapping()?;
+        let list = |key| spec.key(key).items()?.iter().map(Container::read).collect::<Result<Vec<_>, _>>();
+        let pod = Self {
+            path: spec.path().to_owned(),
+            containers: list("containers")?,
+            inits: list("initContainers")?,
+            volumes: spec.key("volumes").items()?.iter().map(Volume::read).collect::<Result<_, _>>()?,
+            restart_policy: spec.key("restartPolicy").text()?,
+            grace: spec.key("terminationGracePeriodSeconds").number()?,
+            deadline: spec.key("activeDeadlineSeconds").number()?,
+            user: User::read(&spec)?,
+            host_pid: spec.key("hostPID").is_true()?,
+            windows: windows(&spec)?,
+        };
+        if pod.containers.is_empty() {
+            return Err(spec.key("containers").flaw("there is no container"));
+        }
+        unique(pod.all().map(|container| (&container.path, container.name.as_str())), "name", "containers")?;
+        unique(pod.volumes.iter().map(|volume| (&volume.path, volume.name.as_str())), "name", "volumes")?;
+        Ok(pod)
+    }
+
+    /// All containers, init containers first.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Container> {
+        self.inits.iter().chain(&self.containers)
+    }
+
+    pub(super) fn volume(&self, name: &str) -> Option<&Volume> {
+        self.volumes.iter().find(|volume| volume.name == name)
+    }
+
+    /// The user of a container, as far as the document says.
+    pub(super) fn user_of(&self, container: &Container) -> Option<i64> {
+        container.user.id.or(self.user.id)
+    }
+
+    /// The path of a field of the pod's `spec`.
+    pub(super) fn field(&self, key: &str) -> String {
+        super::at::join(&self.path, key)
+    }
+}
+
+fn unique<'a>(names: impl Iterator<Item = (&'a String, &'a str)>, key: &str, what: &str) -> Result<(), Flaw> {
+    let mut seen = std::collections::HashSet::new();
+    for (path, name) in names {
+        if !seen.insert(name) {
+            return Err(Flaw::new(format!("{path}.{key}"), format!("there are two {what} named {name:?}")));
+        }
+    }
+    Ok(())
+}
+
+/// Windows runs none of our programs.
+fn windows(spec: &At<'_>) -> Result<Option<String>, Flaw> {
+    const SELECTORS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
+    let os = spec.keys(&["os", "name"]);
+    if os.text()?.as_deref() == Some("windows") {
+        return Ok(Some(os.path().to_owned()));
+    }
+    for label in SELECTORS {
+        let selector = spec.keys(&["nodeSelector", label]);
+        if selector.text()?.as_deref() == Some("windows") {
+            return Ok(Some(format!("{}.nodeSelector[{label}]", spec.path())));
+        }
+    }
+    let options = spec.keys(&["securityContext", "windowsOptions"]);
+    Ok(options.exists().then(|| options.path().to_owned()))
+}
+
+impl Container {
+    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+        at.mapping()?;
+        let name = at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?;
+        let image = at.key("image").text()?;
+        for (key, value) in [("name", Some(&name)), ("image", image.as_ref())] {
+            if value.is_some_and(|value| value.contains("{{")) {
+                return Err(at.key(key).flaw("this is a template ({{ }}): render it first"));
+            }
+        }
+        let env_from = at.key("envFrom").items()?;
+        let secrets = env_from.iter().map(|from| SecretRef::read(&from.key("secretRef")));
+        Ok(Self {
+            path: at.path().to_owned(),
+            name,
+            image,
+            command: at.key("command").texts()?,
+            args: at.key("args").texts()?,
+            env: at.key("env").items()?.iter().map(Variable::read).collect::<Result<_, _>>()?,
+            env_from_secrets: secrets.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
+            env_from: !env_from.is_empty(),
+            mounts: at.key("volumeMounts").items()?.iter().map(Mount::read).collect::<Result<_, _>>()?,
+            user: User::read(at)?,
+            restart_policy: at.key("restartPolicy").text()?,
+            pre_stop: at.keys(&["lifecycle", "preStop"]).exists(),
+            message_path: at.key("terminationMessagePath").text()?,
+            message_policy: at.key("terminationMessagePolicy").exists(),
+        })
+    }
+
+    /// The variable with this name; the last one counts.
+    pub(super) fn variable(&self, name: &str) -> Option<&Variable> {
+        self.env.iter().rev().find(|variable| variable.name == name)
+    }
+
+    /// The mount that holds a path: the one with the longest path.
+    pub(super) fn mount_of(&self, path: &str) -> Option<&Mount> {
+        self.mounts.iter().filter(|mount| mount.holds(path)).max_by_key(|mount| mount.at.len())
+    }
+
+    /// The path of a field.
+    pub(super) fn field(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+}
+
+impl Variable {
+    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+        at.mapping()?;
+        let from = at.key("valueFrom");
+        let value = at.key("value").text()?;
+        Ok(Self {
+            path: at.path().to_owned(),
+            name: at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?,
+            value: if from.exists() { None } else { Some(value.unwrap_or_default()) },
+            secret: SecretRef::read(&from.key("secretKeyRef"))?,
+        })
+    }
+}
+
+impl SecretRef {
+    fn read(at: &At<'_>) -> Result<Option<Self>, Flaw> {
+        let Some(name) = at.key("name").text()? else { return Ok(None) };
+        Ok(Some(Self { name, optional: at.key("optional").is_true()? }))
+    }
+}
+
+impl Mount {
+    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+        at.mapping()?;
+        let text = |key: &str| at.key(key).text();
+        Ok(Self {
+            path: at.path().to_owned(),
+            volume: text("name")?.ok_or_else(|| at.key("name").flaw("missing"))?,
+            at: text("mountPath")?.ok_or_else(|| at.key("mountPath").flaw("missing"))?,
+            read_only: at.key("readOnly").is_true()?,
+            sub_path: text("subPath")?.or(text("subPathExpr")?),
+        })
+    }
+
+    /// The mount point without a slash at its end.
+    pub(super) fn point(&self) -> &str {
+        self.at.trim_end_matches('/')
+    }
+
+    /// Whether a path is at the mount point or below it.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        is_below(path, self.point())
+    }
+
+    /// What a path in it is, for whoever mounts the volume elsewhere.
+    pub(super) fn place(&self, path: &str) -> Place {
+        let inside = path.strip_prefix(self.point()).unwrap_or_default().trim_start_matches('/');
+        let sub = self.sub_path.as_deref().unwrap_or_default().trim_matches('/');
+        let whole = if sub.is_empty() { inside.to_owned() } else { format!("{sub}/{inside}") };
+        Place { volume: self.volume.clone(), path: whole }
+    }
+}
+
+/// A file or directory of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) volume: String,
+    pub(super) path: String,
+}
+
+/// Whether `path` is `dir` or something below it.
+pub(super) fn is_below(path: &str, dir: &str) -> bool {
+    path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Volume {
+    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+        at.mapping()?;
+        Ok(Self {
+            path: at.path().to_owned(),
+            name: at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?,
+            kind: at.other_key("name").unwrap_or_else(|| "emptyDir".to_owned()),
+            secret: if at.keys(&["secret", "items"]).exists() {
+                None
+            } else {
+                at.keys(&["secret", "secretName"]).text()?
+            },
+        })
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        !READ_ONLY_KINDS.contains(&self.kind.as_str())
+    }
+}
+
+impl User {
+    fn read(holder: &At<'_>) -> Result<Self, Flaw> {
+        let at = holder.key("securityContext");
+        at.mapping()?;
+        Ok(Self {
+            id: at.key("runAsUser").number()?,
+            group: at.key("runAsGroup").number()?,
+            fs_group: at.key("fsGroup").number()?,
+            non_root: at.key("runAsNonRoot").is_true()?,
+        })
+    }
+}

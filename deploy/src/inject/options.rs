@@ -1,0 +1,279 @@
+//! The flags of `podutils inject`, and what they mean.
+
+use super::flags;
+use crate::say::Problem;
+use clap::ArgMatches;
+use common::duration::GoDuration;
+use common::job_spec::{DecorationConfig, JobSpec, JobType};
+use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
+use sidecar::options::UploadOptions;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What the tool was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The file to read; standard input when there is none.
+    pub(super) file: Option<PathBuf>,
+    pub(super) mode: Mode,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Mode {
+    /// Say what cannot work in pods that are decorated.
+    Check,
+    Inject {
+        decoration: Box<Decoration>,
+        explain: bool,
+    },
+}
+
+/// How pods are decorated.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that stands alone")]
+pub(super) struct Decoration {
+    /// The job; its name is empty when each object's own name is meant.
+    pub(super) job: JobSpec,
+    pub(super) build: Build,
+    pub(super) out: Out,
+    /// What both uploading programs are told, without credentials and destination.
+    pub(super) upload: UploadOptions,
+    pub(super) gcs_secret: Option<String>,
+    pub(super) s3_secret: Option<String>,
+    pub(super) images: Images,
+    /// Use an image volume for the tools.
+    pub(super) image_volume: bool,
+    /// The containers to wrap; all when there is none.
+    pub(super) containers: Vec<String>,
+    /// Each container waits for the one before it.
+    pub(super) in_order: bool,
+    pub(super) native: bool,
+    pub(super) initupload: bool,
+    pub(super) timeout: GoDuration,
+    pub(super) grace_period: GoDuration,
+    pub(super) upload_budget: Option<GoDuration>,
+    pub(super) ignore_interrupts: bool,
+    pub(super) propagate_error_code: bool,
+    pub(super) censor: bool,
+    /// More paths in containers whose files are secrets.
+    pub(super) secrets: Vec<String>,
+    pub(super) run_as: RunAs,
+}
+
+/// Where the build id comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Build {
+    /// It is in the job.
+    Fixed,
+    /// A field of the pod, by the downward API.
+    Field(String),
+}
+
+/// Where results go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Out {
+    /// A bucket with its scheme.
+    Bucket(String),
+    /// A directory of the node, for one run.
+    Directory(String),
+    /// A directory of the node, with a folder for each job and build id below it.
+    Folders(String),
+}
+
+/// Who the test and our programs run as where the pod does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RunAs {
+    User(i64),
+    /// Whoever the image says; our programs run as root.
+    Image,
+}
+
+/// The images of our programs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Images {
+    prefix: Option<String>,
+    tag: String,
+    each: BTreeMap<String, String>,
+}
+
+impl Images {
+    /// The image of a program.
+    pub(super) fn of(&self, program: &str) -> Result<String, Problem> {
+        if let Some(image) = self.each.get(program) {
+            return Ok(image.clone());
+        }
+        let prefix = self.prefix.as_ref().ok_or_else(|| {
+            Problem::new(format!(
+                "no image for {program}; allowed is --image-prefix PREFIX or --image {program}=IMAGE"
+            ))
+        })?;
+        Ok(format!("{}/{program}:{}", prefix.trim_end_matches('/'), self.tag))
+    }
+}
+
+impl Options {
+    /// Gives the flags their meaning.
+    pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, Problem> {
+        let file = matches.get_one::<PathBuf>(flags::FILE).cloned();
+        let mode = if matches.get_flag("check") {
+            Mode::Check
+        } else {
+            let decoration = Box::new(Decoration::from_matches(matches)?);
+            Mode::Inject { decoration, explain: matches.get_flag("explain") }
+        };
+        Ok(Self { file: file.filter(|file| file.as_os_str() != "-"), mode })
+    }
+}
+
+fn text(matches: &ArgMatches, id: &str) -> Option<String> {
+    matches.get_one::<String>(id).filter(|text| !text.is_empty()).cloned()
+}
+
+fn list(matches: &ArgMatches, id: &str) -> Vec<String> {
+    matches.get_many::<String>(id).unwrap_or_default().cloned().collect()
+}
+
+impl Decoration {
+    fn from_matches(matches: &ArgMatches) -> Result<Self, Problem> {
+        let time = |id: &str, default| matches.get_one(id).copied().unwrap_or(default);
+        let timeout = time("timeout", DEFAULT_TIMEOUT);
+        let grace_period = time("grace-period", DEFAULT_GRACE_PERIOD);
+        let (job, build) = job(matches, timeout, grace_period)?;
+        let decoration = Self {
+            job,
+            build,
+            out: out(matches)?,
+            upload: upload(matches)?,
+            gcs_secret: text(matches, "gcs-credentials-secret"),
+            s3_secret: text(matches, "s3-credentials-secret"),
+            images: images(matches)?,
+            image_volume: matches.get_flag("image-volume"),
+            containers: list(matches, "container"),
+            in_order: matches.get_flag("in-order"),
+            native: matches.get_flag("native-sidecar"),
+            initupload: matches.get_flag("initupload"),
+            timeout,
+            grace_period,
+            upload_budget: matches.get_one("upload-budget").copied(),
+            ignore_interrupts: matches.get_flag("ignore-interrupts"),
+            propagate_error_code: matches.get_flag("propagate-error-code"),
+            censor: !matches.get_flag("no-censor"),
+            secrets: list(matches, "secrets"),
+            run_as: matches.get_one("run-as").copied().unwrap_or(flags::DEFAULT_RUN_AS),
+        };
+        for path in &decoration.secrets {
+            if !path.starts_with('/') {
+                return Err(Problem::new(format!(
+                    "--secrets {path}: allowed is an absolute path in a container"
+                )));
+            }
+        }
+        let bucket = match &decoration.out {
+            Out::Bucket(bucket) => bucket.clone(),
+            Out::Directory(_) | Out::Folders(_) => "file:///output".to_owned(),
+        };
+        UploadOptions { bucket, ..decoration.upload.clone() }
+            .validate()
+            .map_err(|error| Problem::new(error.to_string().replacen("bucket", "--out", 1)))?;
+        Ok(decoration)
+    }
+}
+
+/// The job as far as flags tell it, and where its build id comes from.
+fn job(
+    matches: &ArgMatches,
+    timeout: GoDuration,
+    grace_period: GoDuration,
+) -> Result<(JobSpec, Build), Problem> {
+    let mut job = match text(matches, "job-spec") {
+        None => JobSpec { job_type: JobType::Periodic, ..JobSpec::default() },
+        Some(json) => JobSpec::parse(&json).map_err(|error| Problem::new(format!("--job-spec: {error}")))?.0,
+    };
+    if let Some(name) = text(matches, "job") {
+        crate::run::job_name(&name)?;
+        job.job = name;
+    }
+    if let Some(kind) = text(matches, "job-type") {
+        job.job_type = JobType::from(kind.as_str());
+    }
+    if let JobType::Other(kind) = &job.job_type {
+        let allowed = "allowed is periodic, presubmit, postsubmit or batch";
+        return Err(Problem::new(format!("--job-type {kind:?}: {allowed}")));
+    }
+    if job.refs.is_none() && job.job_type != JobType::Periodic {
+        return Err(Problem::new(format!(
+            "--job-type {}: such a job needs refs; give the whole job with --job-spec",
+            job.job_type
+        )));
+    }
+    if let Some(id) = text(matches, "build-id") {
+        if id.contains('/') || id.contains('$') || id.chars().any(char::is_control) {
+            return Err(Problem::new(format!(
+                "--build-id {id:?}: allowed is a text without slashes, dollar signs and control characters"
+            )));
+        }
+        job.build_id = id;
+    }
+    let build = match text(matches, "build-id-from") {
+        Some(field) => Build::Field(field),
+        None if job.build_id.is_empty() => Build::Field(flags::DEFAULT_BUILD_FIELD.to_owned()),
+        None => Build::Fixed,
+    };
+    let times = DecorationConfig { timeout: Some(timeout), grace_period: Some(grace_period) };
+    job.decoration_config = Some(times);
+    Ok((job, build))
+}
+
+fn out(matches: &ArgMatches) -> Result<Out, Problem> {
+    let Some(out) = text(matches, "out") else {
+        return Err(Problem::syntax(
+            "--out is missing: where do results go? s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or a directory of the node",
+        ));
+    };
+    if let Some(path) = out.strip_prefix("file://").filter(|path| path.starts_with('/')) {
+        return Ok(Out::Folders(path.to_owned()));
+    }
+    if out.starts_with('/') {
+        return Ok(Out::Directory(out));
+    }
+    if out.contains("://") {
+        return Ok(Out::Bucket(out));
+    }
+    Err(Problem::new(format!(
+        "--out {out}: allowed is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], or an absolute path of a directory of the \
+         node, also as file:///DIRECTORY"
+    )))
+}
+
+fn upload(matches: &ArgMatches) -> Result<UploadOptions, Problem> {
+    let media_type = |pair: String| match pair.split_once(':') {
+        Some((extension, kind)) => Ok((extension.to_owned(), kind.to_owned())),
+        None => Err(Problem::new(format!("--media-type {pair}: allowed is EXTENSION:TYPE"))),
+    };
+    Ok(UploadOptions {
+        path_strategy: text(matches, "path-strategy").unwrap_or_else(|| "explicit".to_owned()),
+        default_org: text(matches, "default-org").unwrap_or_default(),
+        default_repo: text(matches, "default-repo").unwrap_or_default(),
+        media_types: list(matches, "media-type").into_iter().map(media_type).collect::<Result<_, _>>()?,
+        compress_file_types: list(matches, "compress-file-type"),
+        ..UploadOptions::default()
+    })
+}
+
+fn images(matches: &ArgMatches) -> Result<Images, Problem> {
+    let mut each = BTreeMap::new();
+    for pair in list(matches, "image") {
+        let known = pair
+            .split_once('=')
+            .filter(|(program, image)| flags::PROGRAMS.contains(program) && !image.is_empty());
+        let Some((program, image)) = known else {
+            let programs = flags::PROGRAMS.join(", ");
+            return Err(Problem::new(format!(
+                "--image {pair}: allowed is PROGRAM=IMAGE, and the programs are {programs}"
+            )));
+        };
+        each.insert(program.to_owned(), image.to_owned());
+    }
+    let tag = text(matches, "image-tag").unwrap_or_else(|| "latest".to_owned());
+    Ok(Images { prefix: text(matches, "image-prefix"), tag, each })
+}

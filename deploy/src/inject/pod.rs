@@ -1,0 +1,277 @@
+//! One pod, decorated.
+
+use super::at::{At, Flaw};
+use super::expand;
+use super::kinds::{self, Lives, Template};
+use super::model::{Container, Pod};
+use super::options::{Build, Decoration};
+use super::parts::{self, ENTRYPOINT, LOGS, Parts, TOOLS, mount};
+use super::{budget, refuse, secrets, user};
+use crate::yaml::{Map, Node};
+use common::duration::GoDuration;
+
+/// What became of a pod.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    /// What was changed and why, with the path of each.
+    pub(super) changes: Vec<Flaw>,
+    /// What may be a mistake.
+    pub(super) warnings: Vec<Flaw>,
+}
+
+impl Done {
+    fn change(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.changes.push(Flaw::new(path, text));
+    }
+}
+
+/// Decorates the pod of a template in its document.
+pub(super) fn decorate(
+    document: &mut Node,
+    template: &Template,
+    decoration: &Decoration,
+) -> Result<Done, Vec<Flaw>> {
+    let one = |flaw| vec![flaw];
+    let object = kinds::path(&template.object, "");
+    let at = kinds::down(kinds::down(At::root(document, ""), &template.object), &template.pod);
+    let pod = Pod::read(&at).map_err(one)?;
+    if let Some(flaw) = refuse::decorated(&pod) {
+        return Err(one(flaw));
+    }
+    let wrapped = refuse::chosen(&pod, decoration).map_err(one)?;
+    let mut flaws = refuse::flaws(&pod, &wrapped, template.lives, decoration);
+    let mut job = decoration.job.clone();
+    if job.job.is_empty() {
+        job.job.clone_from(&template.name);
+    }
+    if job.job.is_empty() {
+        let path = super::at::join(&object, "metadata.name");
+        flaws.push(Flaw::new(path, "missing, so the job has no name; add it, or use --job"));
+    }
+    let grace = budget::settle(&pod, decoration).unwrap_or_else(|flaw| {
+        flaws.push(flaw);
+        0
+    });
+    let taken = refuse::taken(decoration);
+    let censored = if decoration.censor {
+        secrets::find(&pod, &decoration.secrets, &taken).unwrap_or_else(|flaw| {
+            flaws.push(flaw);
+            secrets::Censored::default()
+        })
+    } else {
+        secrets::Censored::default()
+    };
+    if !flaws.is_empty() {
+        return Err(flaws);
+    }
+    let parts = Parts {
+        decoration,
+        job,
+        entries: parts::entries(&wrapped),
+        censored,
+        users: user::settle(&pod, &wrapped, decoration.run_as),
+        grace,
+    };
+    parts.validate(&pod).map_err(one)?;
+    let mut done = Done::default();
+    for container in &wrapped {
+        done.warnings.extend(expand::lost(container, &[]).perhaps);
+    }
+    let problem = |problem: crate::say::Problem| vec![Flaw::new("", problem.text)];
+    let work = Work { pod: &pod, wrapped: &wrapped, parts: &parts };
+    work.apply(document, template, &mut done).map_err(problem)?;
+    Ok(done)
+}
+
+/// Changes to one pod.
+struct Work<'a> {
+    pod: &'a Pod,
+    wrapped: &'a [&'a Container],
+    parts: &'a Parts<'a>,
+}
+
+/// The containers of the list `key`, each as a mapping.
+fn members<'a>(spec: &'a mut Map, key: &str) -> impl Iterator<Item = &'a mut Map> {
+    let list = spec.slot(key).as_list_mut();
+    list.into_iter().flatten().filter_map(Node::as_map_mut)
+}
+
+fn push(map: &mut Map, key: &str, nodes: impl IntoIterator<Item = Node>) {
+    let mut nodes = nodes.into_iter().peekable();
+    if nodes.peek().is_some()
+        && let Some(list) = map.slot(key).as_list_mut()
+    {
+        list.extend(nodes);
+    }
+}
+
+/// Sets a member unless it is there.
+fn fill(map: &mut Map, key: &str, node: Node) -> bool {
+    let is_free = map.get(key).is_none_or(Node::is_null);
+    if is_free {
+        map.set(key, node);
+    }
+    is_free
+}
+
+/// A Job makes no second pod for a test that failed.
+fn controller(object: &mut Node, template: &Template, done: &mut Done) {
+    if template.lives != Lives::Job {
+        return;
+    }
+    let steps = template.pod.split_last().map(|(_, steps)| steps).unwrap_or_default();
+    let Some(spec) = kinds::down_mut(object, steps).and_then(Node::as_map_mut) else { return };
+    if fill(spec, "backoffLimit", Node::number(0)) {
+        let path = super::at::join(&kinds::path(&template.object, ""), &kinds::path(steps, "backoffLimit"));
+        done.change(path, "0: a test that failed has failed, and is not run again");
+    }
+}
+
+impl Work<'_> {
+    fn apply(
+        &self,
+        document: &mut Node,
+        template: &Template,
+        done: &mut Done,
+    ) -> Result<(), crate::say::Problem> {
+        let Some(object) = kinds::down_mut(document, &template.object) else { return Ok(()) };
+        controller(object, template, done);
+        let pod = kinds::down_mut(object, &template.pod).and_then(Node::as_map_mut);
+        let Some(spec) = pod.and_then(|pod| pod.slot("spec").as_map_mut()) else { return Ok(()) };
+        self.wrap(spec, done);
+        self.add(spec, done)?;
+        self.settle_times(spec, template.lives, done);
+        self.settle_users(spec, done);
+        for key in ["initContainers", "containers"] {
+            if spec.get(key).is_some() {
+                for container in members(spec, key) {
+                    fill(container, "terminationMessagePolicy", Node::text("FallbackToLogsOnError"));
+                }
+            }
+        }
+        let without = self.pod.all().filter(|container| !container.message_policy).count();
+        if without > 0 {
+            let text = "FallbackToLogsOnError where it was not set: a failed container shows its last lines";
+            done.change(self.pod.field("containers[*].terminationMessagePolicy"), text);
+        }
+        Ok(())
+    }
+
+    fn wrap(&self, spec: &mut Map, done: &mut Done) {
+        let image_volume = self.parts.decoration.image_volume;
+        let names: Vec<_> = self.wrapped.iter().map(|container| container.name.as_str()).collect();
+        for (node, container) in members(spec, "containers").zip(&self.pod.containers) {
+            let Some(entry) = names.iter().position(|name| *name == container.name) else {
+                let text = "left alone: nothing waits for it, and the pod ends only when it ends";
+                done.change(&container.path, text);
+                continue;
+            };
+            node.set("command", Node::texts([ENTRYPOINT]));
+            node.remove("args");
+            push(node, "env", self.parts.test_variables(container, entry));
+            let mut tools = mount("tools", TOOLS);
+            if let (true, Some(map)) = (image_volume, tools.as_map_mut()) {
+                map.set("readOnly", Node::bool(true));
+            }
+            push(node, "volumeMounts", [mount("logs", LOGS), tools]);
+            let own: Vec<_> = container.env.iter().map(|variable| variable.name.as_str()).collect();
+            let marker = &self.parts.entries[entry].marker_file;
+            let mut text = format!("wrapped: {ENTRYPOINT} runs its command and leaves {marker}");
+            if entry > 0 && self.parts.decoration.in_order {
+                text.extend([", after ", names[entry - 1]]);
+            }
+            done.change(&container.path, text);
+            let kept = ["ARTIFACTS", "BUILD_ID", "CI", "JOB_NAME", "JOB_TYPE"]
+                .into_iter()
+                .filter(|name| own.contains(name));
+            for name in kept {
+                done.change(container.field("env"), format!("its own {name} stays"));
+            }
+        }
+    }
+
+    fn add(&self, spec: &mut Map, done: &mut Done) -> Result<(), crate::say::Problem> {
+        let decoration = self.parts.decoration;
+        let mut inits = Vec::new();
+        let inits_path = self.pod.field("initContainers");
+        if decoration.initupload {
+            inits.push(self.parts.initupload()?);
+            done.change(&inits_path, "initupload: says at the destination that the job has started");
+        }
+        if decoration.image_volume {
+            done.change(self.pod.field("volumes"), "tools: the image pod-utils, which holds entrypoint");
+        } else {
+            inits.push(self.parts.place_entrypoint()?);
+            done.change(&inits_path, "place-entrypoint: copies entrypoint into the volume tools");
+        }
+        let sidecar = self.parts.sidecar()?;
+        if decoration.native {
+            inits.push(sidecar);
+        } else {
+            push(spec, "containers", [sidecar]);
+        }
+        let place = if decoration.native { "initContainers" } else { "containers" };
+        let text = "sidecar: waits for the marker of each wrapped container, then delivers logs, artifacts and the result";
+        done.change(self.pod.field(place), text);
+        for directory in &self.parts.censored.directories {
+            done.change(self.pod.field(place), format!("sidecar: masks the Secrets in {directory}"));
+        }
+        push(spec, "initContainers", inits);
+        push(spec, "volumes", self.parts.volumes()?);
+        done.change(self.pod.field("volumes"), "logs: what entrypoint and sidecar share");
+        if let Build::Field(field) = &decoration.build {
+            let text = format!("BUILD_ID is the pod's {field}, so that each pod has results of its own");
+            done.change(self.pod.field("containers[*].env"), text);
+        }
+        Ok(())
+    }
+
+    fn settle_times(&self, spec: &mut Map, lives: Lives, done: &mut Done) {
+        let decoration = self.parts.decoration;
+        let grace = GoDuration::from_secs(self.parts.grace);
+        if fill(spec, "terminationGracePeriodSeconds", Node::number(self.parts.grace)) {
+            let text = format!(
+                "{}: {} for the test to end, 10s for its processes and output, the rest of {grace} for uploads",
+                self.parts.grace, decoration.grace_period
+            );
+            done.change(self.pod.field("terminationGracePeriodSeconds"), text);
+        }
+        let once = matches!(lives, Lives::Once | Lives::Job);
+        if once && fill(spec, "restartPolicy", Node::text("Never")) {
+            done.change(self.pod.field("restartPolicy"), "Never: a test runs once");
+        }
+    }
+
+    fn settle_users(&self, spec: &mut Map, done: &mut Done) {
+        let users = &self.parts.users;
+        let path = self.pod.field("securityContext");
+        if let Some(context) = spec.slot("securityContext").as_map_mut() {
+            let mut set = Vec::new();
+            if users.non_root && fill(context, "runAsNonRoot", Node::bool(true)) {
+                set.push("runAsNonRoot true".to_owned());
+            }
+            for (key, value) in &users.pod {
+                if fill(context, key, Node::number(*value)) {
+                    set.push(format!("{key} {value}"));
+                }
+            }
+            if !set.is_empty() {
+                let text = format!("{}: sidecar can read what the test writes", set.join(", "));
+                done.change(&path, text);
+            }
+        }
+        if users.wrapped.is_empty() {
+            return;
+        }
+        for (node, container) in members(spec, "containers").zip(&self.pod.containers) {
+            if self.wrapped.iter().any(|wrapped| wrapped.name == container.name)
+                && let Some(context) = node.slot("securityContext").as_map_mut()
+            {
+                for (key, value) in &users.wrapped {
+                    fill(context, key, Node::number(*value));
+                }
+                done.change(container.field("securityContext"), "the user that sidecar runs as");
+            }
+        }
+    }
+}

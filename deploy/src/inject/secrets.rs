@@ -1,0 +1,113 @@
+//! Which Secrets of a pod sidecar must know to mask them (P-15).
+
+use super::at::Flaw;
+use super::model::{Mount, Pod, SecretRef};
+
+/// Where Secrets are mounted for sidecar alone.
+const OWN_PLACE: &str = "/secrets/censor";
+
+/// What sidecar mounts and reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Censored {
+    /// In the order of the containers; no path occurs twice.
+    pub(super) mounts: Vec<OwnMount>,
+    /// The paths that hold secrets.
+    pub(super) directories: Vec<String>,
+    /// Volumes for Secrets that containers know by variables only.
+    pub(super) volumes: Vec<(String, SecretRef)>,
+}
+
+/// A mount of sidecar's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OwnMount {
+    pub(super) volume: String,
+    pub(super) at: String,
+    pub(super) sub_path: Option<String>,
+}
+
+/// Finds the Secrets; `taken` are paths at which sidecar mounts other things.
+pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censored, Flaw> {
+    let mut found = Censored::default();
+    let mounts = || pod.containers.iter().flat_map(|container| &container.mounts);
+    for mount in mounts() {
+        if pod.volume(&mount.volume).is_some_and(|volume| volume.kind == "secret") {
+            found.mirror(mount, taken);
+        }
+    }
+    for path in more {
+        let holders = mounts().filter(|mount| mount.holds(path));
+        let Some(mount) = holders.max_by_key(|mount| mount.at.len()) else {
+            let text = format!("--secrets {path}: no container has a volume there");
+            return Err(Flaw::new(pod.field("containers"), text));
+        };
+        found.share(mount, path, taken)?;
+    }
+    found.variables(pod);
+    Ok(found)
+}
+
+impl Censored {
+    fn has_path(&self, at: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.at == at)
+    }
+
+    fn list(&mut self, path: &str) {
+        if !self.directories.iter().any(|listed| listed == path) {
+            self.directories.push(path.to_owned());
+        }
+    }
+
+    /// A Secret at the path that it has in a container. One of which only a
+    /// part is mounted there, and one whose path is taken, get a place of their
+    /// own with all they have.
+    fn mirror(&mut self, mount: &Mount, taken: &[&str]) {
+        let own = format!("{OWN_PLACE}/{}", mount.volume);
+        let known = |at: &str| self.mounts.iter().any(|own| own.volume == mount.volume && own.at == at);
+        if known(mount.point()) || known(&own) {
+            return;
+        }
+        let free =
+            mount.sub_path.is_none() && !self.has_path(mount.point()) && !taken.contains(&mount.point());
+        let at = if free { mount.point().to_owned() } else { own };
+        self.list(&at);
+        self.mounts.push(OwnMount { volume: mount.volume.clone(), at, sub_path: None });
+    }
+
+    /// A path of any volume, where the container has it.
+    fn share(&mut self, mount: &Mount, path: &str, taken: &[&str]) -> Result<(), Flaw> {
+        let sub_path = mount.sub_path.clone();
+        let own = OwnMount { volume: mount.volume.clone(), at: mount.point().to_owned(), sub_path };
+        if !self.mounts.contains(&own) {
+            if self.has_path(&own.at) || taken.contains(&own.at.as_str()) {
+                let text = format!("--secrets {path}: sidecar has another volume at {}", own.at);
+                return Err(Flaw::new(&mount.path, text));
+            }
+            self.mounts.push(own);
+        }
+        self.list(path);
+        Ok(())
+    }
+
+    /// Secrets that containers know by variables.
+    fn variables(&mut self, pod: &Pod) {
+        let of_container = |container: &super::model::Container| {
+            let single = container.env.iter().filter_map(|variable| variable.secret.clone());
+            container.env_from_secrets.iter().cloned().chain(single).collect::<Vec<_>>()
+        };
+        for secret in pod.containers.iter().flat_map(of_container) {
+            let mounted = |volume: &str| {
+                pod.volume(volume).is_some_and(|volume| volume.secret.as_deref() == Some(&secret.name))
+            };
+            let known = self.mounts.iter().any(|mount| mounted(&mount.volume))
+                || self.volumes.iter().any(|(_, own)| own.name == secret.name);
+            if known {
+                continue;
+            }
+            let volume = format!("censor-{}", self.volumes.len());
+            let at = format!("{OWN_PLACE}/{}", secret.name);
+            self.list(&at);
+            self.mounts.push(OwnMount { volume: volume.clone(), at, sub_path: None });
+            self.volumes.push((volume, secret));
+        }
+    }
+}

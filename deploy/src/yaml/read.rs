@@ -1,0 +1,220 @@
+//! The text of one YAML document becomes nodes.
+//!
+//! Everything is bounded: how deep it is nested, and how much aliases may make
+//! of it.
+
+use super::scalar::{Meaning, Scalar, Style};
+use super::{Map, Node};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// Deeper than anything that Kubernetes defines.
+pub(super) const MAX_DEPTH: usize = 100;
+
+/// Nodes and bytes that aliases may add to one document.
+const MAX_ALIAS_NODES: usize = 100_000;
+const MAX_ALIAS_BYTES: usize = 16 << 20;
+
+/// Reads one document; the error says the line, counted on from `line`, and what
+/// is wrong.
+pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
+    let mut reader = Reader { line, ..Reader::default() };
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| {
+            let at = error.marker();
+            let hint = if text.contains("{{") { "; {{ }} is a template: render it first" } else { "" };
+            format!("line {}, column {}: not YAML: {}{hint}", at.line() + line, at.col() + 1, error.info())
+        })?;
+        reader.take(event, span)?;
+    }
+    reader.root.ok_or_else(|| "there is nothing in it".to_owned())
+}
+
+/// A list or mapping that is not complete yet.
+struct Open {
+    anchor: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    List(Vec<Node>),
+    Map { map: Map, key: Option<Scalar>, merged: Vec<(usize, Vec<Map>)> },
+}
+
+#[derive(Default)]
+struct Reader {
+    line: usize,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Node, Size)>,
+    alias_size: Size,
+    root: Option<Node>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Reader {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
+        let at = span.start.line() + self.line;
+        match event {
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
+            Event::Alias(anchor) => {
+                let node = self.alias(anchor).map_err(|why| format!("line {at}: {why}"))?;
+                self.put(node, 0, at)
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.put(Node::Scalar(scalar(text, style, tag)), anchor, at)
+            }
+            Event::SequenceStart(anchor, _) => self.start(Open { anchor, kind: Kind::List(Vec::new()) }, at),
+            Event::MappingStart(anchor, _) => {
+                let kind = Kind::Map { map: Map::default(), key: None, merged: Vec::new() };
+                self.start(Open { anchor, kind }, at)
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(Open { anchor, kind }) = self.open.pop() else { return Ok(()) };
+                let node = match kind {
+                    Kind::List(list) => Node::List(list),
+                    Kind::Map { map, merged, .. } => Node::Map(merge(map, merged)),
+                };
+                self.put(node, anchor, at)
+            }
+        }
+    }
+
+    fn start(&mut self, open: Open, at: usize) -> Result<(), String> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(format!("line {at}: nested more than {MAX_DEPTH} levels deep"));
+        }
+        if let Some(Open { kind: Kind::Map { key: None, .. }, .. }) = self.open.last() {
+            return Err(format!(
+                "line {at}: a list or mapping as a key; if {{{{ }}}} is a template, render it first"
+            ));
+        }
+        self.open.push(open);
+        Ok(())
+    }
+
+    /// A copy of what an anchor names.
+    fn alias(&mut self, anchor: usize) -> Result<Node, &'static str> {
+        let (node, size) = self.anchors.get(&anchor).ok_or("an alias of something that contains it")?;
+        self.alias_size.nodes += size.nodes;
+        self.alias_size.bytes += size.bytes;
+        if self.alias_size.nodes > MAX_ALIAS_NODES || self.alias_size.bytes > MAX_ALIAS_BYTES {
+            return Err("aliases make too much of this document");
+        }
+        Ok(node.clone())
+    }
+
+    /// Puts a complete node where it belongs.
+    fn put(&mut self, node: Node, anchor: usize, at: usize) -> Result<(), String> {
+        if anchor > 0 {
+            let mut size = Size::default();
+            measure(&node, &mut size);
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        match self.open.last_mut().map(|open| &mut open.kind) {
+            None => self.root = Some(node),
+            Some(Kind::List(list)) => list.push(node),
+            Some(Kind::Map { map, key, merged }) => match key.take() {
+                None => *key = Some(as_key(node, at)?),
+                Some(key) if key.is_merge() => merged.push((map.entries.len(), sources(node, at)?)),
+                Some(key) => {
+                    let name = key.key().to_owned();
+                    if !map.insert_new(key, node) {
+                        return Err(format!("line {at}: the key {name:?} is there twice"));
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+}
+
+fn as_key(node: Node, at: usize) -> Result<Scalar, String> {
+    match node {
+        Node::Scalar(scalar) => Ok(scalar),
+        Node::List(_) | Node::Map(_) => Err(format!("line {at}: a list or mapping as a key")),
+    }
+}
+
+/// What a merge key takes its members from.
+fn sources(node: Node, at: usize) -> Result<Vec<Map>, String> {
+    let nodes = match node {
+        Node::List(list) => list,
+        one @ (Node::Map(_) | Node::Scalar(_)) => vec![one],
+    };
+    let as_map = |node| match node {
+        Node::Map(map) => Ok(map),
+        Node::Scalar(_) | Node::List(_) => {
+            Err(format!("line {at}: << takes a mapping or a list of mappings"))
+        }
+    };
+    nodes.into_iter().map(as_map).collect()
+}
+
+/// Members of a merge key come in its place; those that the mapping has itself
+/// win, then those of an earlier source.
+fn merge(own: Map, merged: Vec<(usize, Vec<Map>)>) -> Map {
+    if merged.is_empty() {
+        return own;
+    }
+    let mut result = Map::default();
+    let mut merged = merged.into_iter().peekable();
+    let has = |key: &Scalar| own.position(key.key()).is_some();
+    for at in 0..=own.entries.len() {
+        while let Some((_, maps)) = merged.next_if(|(place, _)| *place == at) {
+            for (key, value) in maps.into_iter().flat_map(|map| map.entries) {
+                if !has(&key) {
+                    result.insert_new(key, value);
+                }
+            }
+        }
+        if let Some((key, value)) = own.entries.get(at) {
+            result.insert_new(key.clone(), value.clone());
+        }
+    }
+    result
+}
+
+fn measure(node: &Node, size: &mut Size) {
+    size.nodes += 1;
+    match node {
+        Node::Scalar(scalar) => size.bytes += scalar.key().len(),
+        Node::List(list) => list.iter().for_each(|node| measure(node, size)),
+        Node::Map(map) => map.entries.iter().for_each(|(key, node)| {
+            size.bytes += key.key().len();
+            measure(node, size);
+        }),
+    }
+}
+
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> Scalar {
+    let text = text.into_owned();
+    let style = match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    };
+    let Some(tag) = tag else { return Scalar::new(text, style, None) };
+    if !tag.is_yaml_core_schema() {
+        // `!` alone makes a text of anything; other tags mean nothing to Kubernetes.
+        return Scalar::new(text, if style == Style::Plain { Style::Quoted } else { style }, None);
+    }
+    let plain = super::scalar::meaning_of(&text);
+    match (tag.suffix.as_str(), plain) {
+        ("str", _) => Scalar::new(text, if style == Style::Plain { Style::Quoted } else { style }, None),
+        ("int", Meaning::Int(_)) | ("float", Meaning::Int(_) | Meaning::Number) => {
+            Scalar::new(text, Style::Plain, None)
+        }
+        ("bool", Meaning::Bool(_)) | ("null", Meaning::Null) => Scalar::new(text, Style::Plain, None),
+        (other, _) => Scalar::new(text, style, Some(format!("!!{other}"))),
+    }
+}
