@@ -110,41 +110,61 @@ fn inject_all(
     decoration: &Decoration,
     explain: bool,
 ) -> Result<u8, Problem> {
+    match decorated(format, chunks, decoration)? {
+        Ok(output) => {
+            for line in output.changes.iter().filter(|_| explain).chain(&output.warnings) {
+                say::line(line);
+            }
+            print(&output.text)?;
+            Ok(0)
+        }
+        Err(errors) => {
+            for error in errors {
+                say::raw(&format!("error: {error}"));
+            }
+            Ok(common::codes::EXIT_FAILURE)
+        }
+    }
+}
+
+/// What becomes of a stream: its text, and lines for people.
+#[derive(Debug, Default)]
+struct Output {
+    text: String,
+    changes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Decorates a stream; the inner error has one line for each thing that is in the
+/// way.
+fn decorated(
+    format: Format,
+    chunks: Vec<Chunk>,
+    decoration: &Decoration,
+) -> Result<Result<Output, Vec<String>>, Problem> {
     let several = chunks.len() > 1;
-    let mut written = String::new();
-    let (mut errors, mut notes) = (Vec::new(), Vec::new());
-    let mut pods = 0;
+    let mut output = Output::default();
+    let mut errors = Vec::new();
+    let mut has_pods = false;
     for (index, mut chunk) in chunks.into_iter().enumerate() {
-        let outcome = inject(&mut chunk.node, decoration);
-        match outcome {
+        match inject(&mut chunk.node, decoration) {
             Ok(None) => {}
             Ok(Some(done)) => {
-                pods += 1;
+                has_pods = true;
                 // The document is what its nodes say now.
                 chunk.text.clear();
-                let changes = done.changes.iter().filter(|_| explain);
-                notes.extend(changes.map(|change| about(index + 1, change)));
-                let warnings = done.warnings.iter();
-                notes.extend(warnings.map(|warning| format!("warning: {}", about(index + 1, warning))));
+                output.changes.extend(done.changes.iter().map(|change| about(index + 1, change)));
+                let warning = |warning| format!("warning: {}", about(index + 1, warning));
+                output.warnings.extend(done.warnings.iter().map(warning));
             }
             Err(flaws) => errors.extend(flaws.iter().map(|flaw| about(index + 1, flaw))),
         }
-        write(&mut written, format, &chunk, several);
-    }
-    if pods == 0 && errors.is_empty() {
-        return Err(Problem::new("there is no pod in any document"));
+        write(&mut output.text, format, &chunk, several);
     }
     if !errors.is_empty() {
-        for error in errors {
-            say::raw(&format!("error: {error}"));
-        }
-        return Ok(common::codes::EXIT_FAILURE);
+        return Ok(Err(errors));
     }
-    for note in notes {
-        say::line(&note);
-    }
-    print(&written)?;
-    Ok(0)
+    if has_pods { Ok(Ok(output)) } else { Err(Problem::new("there is no pod in any document")) }
 }
 
 /// Decorates every pod of a document; `None` when there is none in it.
