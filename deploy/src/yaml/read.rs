@@ -16,9 +16,19 @@ pub(super) const MAX_DEPTH: usize = 100;
 const MAX_ALIAS_NODES: usize = 100_000;
 const MAX_ALIAS_BYTES: usize = 16 << 20;
 
+/// What YAML 1.1, and so Kubernetes, takes for a line break, and YAML 1.2 does not.
+const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+
 /// Reads one document; the error says the line, counted on from `line`, and what
 /// is wrong.
 pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
+    if let Some(at) = text.find(BREAKS) {
+        let at = text[..at].matches('\n').count() + line + 1;
+        return Err(format!(
+            "line {at}: a character that is a line break to some parsers only (U+0085, U+2028, U+2029); write it with \\u in \
+             double quotes"
+        ));
+    }
     let mut reader = Reader { line, ..Reader::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {

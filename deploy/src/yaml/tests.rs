@@ -125,6 +125,7 @@ fn mistakes_are_named_with_document_and_line() {
     assert!(refused("? [a]\n: b\n").contains("as a key"));
     assert!(refused("%YAML 1.1\n---\na: 1\n").contains("directive"));
     assert!(refused("a: *b\n").contains("line 1"));
+    assert!(refused("x: 1\na: b\u{2028}c\n").contains("line 2: a character"));
     assert!(refused("a: &a [*a]\n").contains("line 1"));
     assert!(refused("{\"a\": 1, \"a\": 2}\n").contains("\"a\" is there twice"));
 }
@@ -137,7 +138,7 @@ fn depth_and_aliases_are_bounded() {
     let mut bomb = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
     for level in 1..9 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        bomb.extend([format!("a{level}: &a{level} [{aliases}]\n")]);
     }
     assert!(refused(&bomb).contains("aliases"), "{}", refused(&bomb));
     let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), vec!["*a"; 20].join(", "));
