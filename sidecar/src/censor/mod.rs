@@ -4,7 +4,7 @@
 //! secret files ─▶ secrets ─▶ encodings ─▶ patterns ─▶ engine
 //!                 (ini, docker)                          │
 //! bytes of a file ─────────▶ stream ◀────────────────────┘
-//! compressed files ────────▶ container
+//! containers ──────────────▶ archive
 //! ```
 //!
 //! | module | what it is |
@@ -14,12 +14,10 @@
 //! | `encodings` | the forms of a value |
 //! | `engine` | finding the places of all patterns |
 //! | `stream` | the interface of a transfer: a window that slides over a stream |
-//! | `container` | looking into gzip and zip |
+//! | `archive` | looking into containers, and packing them anew |
 //! | `globs` | which files of an item are censored |
-//!
-//! Known limit: compressed files with a secret are withheld, not packed anew.
 
-mod container;
+pub mod archive;
 mod docker;
 mod encodings;
 pub mod engine;
@@ -31,15 +29,15 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use container::{Container, Verdict};
-pub use options::CensoringOptions;
+pub use options::{ArchiveOptions, CensoringOptions};
 pub use stream::Mask;
 
+use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, With};
 use engine::Matcher;
 use globs::Globs;
 use secrets::Loaded;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::Write;
 use std::sync::Arc;
 use stream::WindowMask;
 
@@ -47,6 +45,7 @@ use stream::WindowMask;
 pub struct Censor {
     matcher: Option<Arc<Matcher>>,
     globs: Globs,
+    archives: Archives,
     secrets: usize,
     withheld: Option<String>,
 }
@@ -93,7 +92,8 @@ impl Censor {
             }
         };
         let globs = Globs::new(&options.include_directories, &options.exclude_directories);
-        (Self { matcher, globs, secrets: loaded.count(), withheld }, loaded.problems)
+        let archives = Archives::new(options.archives.limits());
+        (Self { matcher, globs, archives, secrets: loaded.count(), withheld }, loaded.problems)
     }
 
     /// How many values were loaded (the `secrets` of C-71).
@@ -128,12 +128,29 @@ impl Censor {
         self.matcher.as_ref().map(|matcher| fresh(matcher))
     }
 
-    /// Looks into a container. Fails only when `source` cannot be read.
-    pub fn inspect(&self, container: Container, source: impl Read) -> io::Result<Verdict> {
+    /// Looks into a file that may be a container, until nobody waits for that.
+    pub fn look_into(
+        &self,
+        source: &dyn ReadAt,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Verdict, ArchiveError> {
         match &self.matcher {
-            Some(matcher) => container.inspect(source, || fresh(matcher)),
-            None => Ok(Verdict::Faulty),
+            Some(matcher) => self.archives.look(source, With { fresh: &|| fresh(matcher), is_stopped }),
+            None => Ok(Verdict::Plain { note: None }),
         }
+    }
+
+    /// Writes a container anew, without the secrets in it.
+    pub fn rewrite(
+        &self,
+        source: &dyn ReadAt,
+        output: &mut dyn Write,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Rewritten, ArchiveError> {
+        let Some(matcher) = &self.matcher else {
+            return Err(ArchiveError::Withheld("no secret is in force".to_owned()));
+        };
+        self.archives.rewrite(source, output, With { fresh: &|| fresh(matcher), is_stopped })
     }
 }
 

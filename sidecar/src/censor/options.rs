@@ -1,5 +1,7 @@
 //! The object `censoring_options` (contract 1.7).
 
+use super::archive::Limits;
+use common::duration::GoDuration;
 use serde::Serialize;
 
 /// What is censored, and what with.
@@ -29,6 +31,53 @@ pub struct CensoringOptions {
     /// Withhold everything but the result when a secret cannot be loaded.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,
+    /// How containers are looked into.
+    #[serde(flatten)]
+    pub archives: ArchiveOptions,
+}
+
+/// What one container may cost; absent means the default of [`Limits`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ArchiveOptions {
+    /// How many containers may lie in each other.
+    #[serde(rename = "archive_depth", skip_serializing_if = "Option::is_none")]
+    pub depth: Option<i64>,
+    /// How many bytes one packed byte may stand for.
+    #[serde(rename = "archive_ratio", skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<i64>,
+    /// Bytes to unpack of one file.
+    #[serde(rename = "archive_unpacked_bytes", skip_serializing_if = "Option::is_none")]
+    pub unpacked_bytes: Option<i64>,
+    /// Members in one file.
+    #[serde(rename = "archive_members", skip_serializing_if = "Option::is_none")]
+    pub members: Option<i64>,
+    /// Processor time for one file.
+    #[serde(rename = "archive_cpu_time", skip_serializing_if = "Option::is_none")]
+    pub cpu_time: Option<GoDuration>,
+    /// Bytes of memory for what is kept aside.
+    #[serde(rename = "archive_memory", skip_serializing_if = "Option::is_none")]
+    pub memory: Option<i64>,
+    /// Bytes on disk for what is kept aside.
+    #[serde(rename = "archive_spool_bytes", skip_serializing_if = "Option::is_none")]
+    pub spool_bytes: Option<i64>,
+}
+
+impl ArchiveOptions {
+    /// The limits; what is negative is as good as 0.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let number = |option: Option<i64>, default| option.map_or(default, |n| u64::try_from(n).unwrap_or(0));
+        let depth = number(self.depth, default.depth.into());
+        Limits {
+            depth: u32::try_from(depth).unwrap_or(u32::MAX),
+            ratio: number(self.ratio, default.ratio),
+            unpacked_bytes: number(self.unpacked_bytes, default.unpacked_bytes),
+            members: number(self.members, default.members),
+            cpu_time: self.cpu_time.map_or(default.cpu_time, GoDuration::as_std),
+            memory: number(self.memory, default.memory),
+            spool_bytes: number(self.spool_bytes, default.spool_bytes),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

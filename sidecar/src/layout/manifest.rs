@@ -85,6 +85,9 @@ pub struct Proof {
     pub content_encoding: Option<String>,
     /// Bytes that were overwritten because they belonged to secrets.
     pub censored: u64,
+    /// What of a container was left out, or could not be looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// One object.

@@ -15,6 +15,13 @@ impl Document for CensoringOptions {
         "ini_filenames",
         "minimum_secret_length",
         "strict",
+        "archive_depth",
+        "archive_ratio",
+        "archive_unpacked_bytes",
+        "archive_members",
+        "archive_cpu_time",
+        "archive_memory",
+        "archive_spool_bytes",
     ];
 
     fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
@@ -27,6 +34,13 @@ impl Document for CensoringOptions {
             "ini_filenames" => value.set_strings(&mut self.ini_filenames),
             "minimum_secret_length" => value.set_option(&mut self.minimum_secret_length, Raw::set_i64),
             "strict" => value.set_bool(&mut self.strict),
+            "archive_depth" => value.set_option(&mut self.archives.depth, Raw::set_i64),
+            "archive_ratio" => value.set_option(&mut self.archives.ratio, Raw::set_i64),
+            "archive_unpacked_bytes" => value.set_option(&mut self.archives.unpacked_bytes, Raw::set_i64),
+            "archive_members" => value.set_option(&mut self.archives.members, Raw::set_i64),
+            "archive_cpu_time" => value.set_option(&mut self.archives.cpu_time, Raw::set_duration),
+            "archive_memory" => value.set_option(&mut self.archives.memory, Raw::set_i64),
+            "archive_spool_bytes" => value.set_option(&mut self.archives.spool_bytes, Raw::set_i64),
             _ => unreachable!("only the keys above are passed"),
         }
     }

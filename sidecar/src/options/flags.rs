@@ -1,7 +1,7 @@
 //! The command line: upstream's flags, and one for every option they lack.
 
 use super::{DeliveryOptions, Loaded, OptionError, SidecarOptions};
-use crate::censor::CensoringOptions;
+use crate::censor::{ArchiveOptions, CensoringOptions};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
 use common::entry::Entry;
@@ -105,7 +105,8 @@ pub(crate) fn upload_flags() -> [Arg; 15] {
     ]
 }
 
-pub(crate) fn censoring_flags() -> [Arg; 9] {
+pub(crate) fn censoring_flags() -> [Arg; 16] {
+    let number = |name, value, help| text(name, value, help).value_parser(value_parser!(i64));
     [
         switch("censor", "false", "censor even without any of the flags below"),
         list("secret-directory", "DIRECTORY", "directory whose files are secrets, repeatable"),
@@ -117,6 +118,14 @@ pub(crate) fn censoring_flags() -> [Arg; 9] {
         text("censoring-concurrency", "N", "accepted for compatibility").value_parser(value_parser!(i64)),
         text("censoring-buffer-size", "BYTES", "accepted for compatibility").value_parser(value_parser!(i64)),
         switch("censoring-strict", "false", "withhold all but the result when a secret cannot be loaded"),
+        number("archive-depth", "N", "containers in each other to look into (default 4)"),
+        number("archive-ratio", "N", "bytes that one packed byte may stand for (default 250)"),
+        number("archive-unpacked-bytes", "BYTES", "bytes to unpack of one file (default 68719476736)"),
+        number("archive-members", "N", "members in one file (default 500000)"),
+        text("archive-cpu-time", "DURATION", "processor time for one file (default 10m)")
+            .value_parser(duration),
+        number("archive-memory", "BYTES", "memory for what is kept aside (default 67108864)"),
+        number("archive-spool-bytes", "BYTES", "temporary files for what is kept aside (default 1073741824)"),
     ]
 }
 
@@ -212,6 +221,15 @@ pub(crate) fn censoring(matches: &ArgMatches) -> Option<CensoringOptions> {
         ini_filenames: strings(matches, "ini-filename"),
         minimum_secret_length: number("minimum-secret-length"),
         strict: matches.get_flag("censoring-strict"),
+        archives: ArchiveOptions {
+            depth: number("archive-depth"),
+            ratio: number("archive-ratio"),
+            unpacked_bytes: number("archive-unpacked-bytes"),
+            members: number("archive-members"),
+            cpu_time: matches.get_one("archive-cpu-time").copied(),
+            memory: number("archive-memory"),
+            spool_bytes: number("archive-spool-bytes"),
+        },
     };
     let wanted = matches.get_flag("censor") || options != CensoringOptions::default();
     wanted.then_some(options)

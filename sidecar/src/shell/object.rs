@@ -62,6 +62,7 @@ pub struct Record {
     censored: u64,
     content_type: Option<Box<str>>,
     gzip: bool,
+    note: Option<Box<str>>,
     version: Option<Box<Version>>,
 }
 
@@ -76,6 +77,7 @@ impl Record {
             censored: stored.censored,
             content_type: stored.content_type.map(String::into_boxed_str),
             gzip: stored.content_encoding.is_some(),
+            note: stored.note.map(String::into_boxed_str),
             version: stored.version.filter(|_| keep_version).map(Box::new),
         }
     }
@@ -100,6 +102,7 @@ impl Record {
             content_type: self.content_type.as_deref().map(str::to_owned),
             content_encoding: self.gzip.then(|| "gzip".to_owned()),
             censored: self.censored,
+            note: self.note.as_deref().map(str::to_owned),
         }
     }
 }

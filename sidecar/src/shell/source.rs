@@ -145,21 +145,18 @@ impl OpenFile {
         Ok(kept)
     }
 
+    /// Reads what lies at an offset, as far as the file reached when it was opened.
+    pub fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.stamp.size.saturating_sub(at)).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        Ok(rustix::io::retry_on_intr(|| rustix::io::pread(&self.fd, &mut into[..most], at))?)
+    }
+
     /// Whether the file is another one than when it was opened: grown, cut,
     /// written, renamed or deleted.
     pub fn changed(&self) -> bool {
         // A file that cannot be asked any more is taken for a changed one.
         rustix::fs::fstat(&self.fd).map_or(true, |stat| Stamp::of(&stat) != self.stamp)
-    }
-}
-
-/// For readers that do not care about speed.
-impl io::Read for OpenFile {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(into.len());
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(&self.fd, &mut into[..most]))?;
-        self.left -= read as u64;
-        Ok(read)
     }
 }
 

@@ -1,24 +1,20 @@
 //! How one source is censored: masked, or looked into when it is a container.
 
 use super::Upload;
-use super::pump::PumpError;
-use crate::censor::{Censor, Container, Mask, Verdict};
+use super::pump::{Output, PumpError, Sink, Sums};
+use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
+use crate::censor::{Censor, Mask};
 use crate::shell::source::{OpenFile, Source};
-use std::io::{self, Read};
+use std::cell::RefCell;
+use std::io::{self, Write};
 
-/// A file that cannot be read on when it is not wanted any more. What little
-/// is packed in one read can be unpacked in a moment.
-struct Stoppable<F> {
-    file: OpenFile,
-    stopped: F,
-}
+impl ReadAt for OpenFile {
+    fn len(&self) -> u64 {
+        self.stamp().size
+    }
 
-impl<F: Fn() -> bool> Read for Stoppable<F> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if (self.stopped)() {
-            return Err(io::Error::other("it is not wanted any more"));
-        }
-        self.file.read(into)
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        Self::read_at(self, at, into)
     }
 }
 
@@ -27,9 +23,9 @@ pub(super) enum Censoring<'a> {
     /// No secret is in force here.
     Off,
     /// The content is masked as it passes.
-    Masking { censor: &'a Censor, mask: Box<dyn Mask>, containers: bool },
+    Masking { censor: &'a Censor, mask: Box<dyn Mask>, containers: bool, note: Option<String> },
     /// A container without a secret passes as it is, provided that these are its sums.
-    Checked { bytes: u64, crc32c: u32 },
+    Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
 
 impl<'a> Censoring<'a> {
@@ -41,38 +37,30 @@ impl<'a> Censoring<'a> {
             Source::Bytes(_) => false,
             Source::File(file) => !file.is_plain(),
         };
-        censor.stream().map_or(Self::Off, |mask| Self::Masking { censor, mask, containers })
+        let masking = |mask| Self::Masking { censor, mask, containers, note: None };
+        censor.stream().map_or(Self::Off, masking)
     }
 
-    /// Looks into the source when it begins like a container. `wanted` fails
-    /// once nobody waits for that any more.
+    /// Looks into the file; the answer is how to go on with one that holds a
+    /// secret. `wanted` fails once nobody waits for that any more.
     pub(super) fn look_into<E>(
         &mut self,
-        source: &Source,
-        beginning: &[u8],
+        file: &OpenFile,
         wanted: impl Fn() -> Result<(), E>,
-    ) -> Result<(), PumpError<E>> {
-        let (Self::Masking { censor, containers: true, .. }, Source::File(file)) = (&*self, source) else {
-            return Ok(());
+    ) -> Result<Option<Dirty<'a>>, PumpError<E>> {
+        let Self::Masking { censor, containers: true, note, .. } = self else {
+            return Ok(None);
         };
-        let Some(container) = Container::of(beginning) else {
-            return Ok(());
-        };
-        let stoppable = |file| Stoppable { file, stopped: || wanted().is_err() };
-        let verdict = file.open().and_then(|file| censor.inspect(container, stoppable(file)));
+        let verdict = censor.look_into(file, &|| wanted().is_err());
         wanted().map_err(PumpError::Sink)?;
-        match verdict.map_err(|error: io::Error| PumpError::Source(format!("it cannot be read: {error}")))? {
-            Verdict::Clean { bytes, crc32c } => *self = Self::Checked { bytes, crc32c },
-            Verdict::Secret => {
-                let name = container.name();
-                return Err(PumpError::Withheld(format!(
-                    "it is a {name} that holds a secret, which cannot be masked inside"
-                )));
-            }
+        match verdict.map_err(failed)? {
             // Its bytes are masked like those of any other file.
-            Verdict::Faulty => {}
+            Verdict::Plain { note: found } => *note = found,
+            Verdict::Clean { bytes, crc32c, note } => *self = Self::Checked { bytes, crc32c, note },
+            Verdict::Withheld(reason) => return Err(PumpError::Withheld(reason)),
+            Verdict::Dirty => return Ok(Some(Dirty { censor })),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// As [`Mask::mask`].
@@ -87,7 +75,7 @@ impl<'a> Censoring<'a> {
     pub(super) fn holds_for(&self, bytes: u64, crc32c: u32) -> bool {
         match self {
             Self::Off | Self::Masking { .. } => true,
-            Self::Checked { bytes: checked_bytes, crc32c: checked } => {
+            Self::Checked { bytes: checked_bytes, crc32c: checked, .. } => {
                 (*checked_bytes, *checked) == (bytes, crc32c)
             }
         }
@@ -99,5 +87,76 @@ impl<'a> Censoring<'a> {
             Self::Off | Self::Checked { .. } => 0,
             Self::Masking { mask, .. } => mask.masked(),
         }
+    }
+
+    /// What was not looked into.
+    pub(super) fn note(&self) -> Option<String> {
+        match self {
+            Self::Off => None,
+            Self::Masking { note, .. } | Self::Checked { note, .. } => note.clone(),
+        }
+    }
+}
+
+/// A container that holds a secret.
+pub(super) struct Dirty<'a> {
+    censor: &'a Censor,
+}
+
+impl Dirty<'_> {
+    /// Packs it anew, as the object.
+    pub(super) fn rewrite<S: Sink>(
+        &self,
+        file: &OpenFile,
+        mut output: Output<'_, S>,
+    ) -> Result<Sums, PumpError<S::Error>> {
+        let stamp = file.stamp();
+        // It was perhaps packed better than we do; a guess, and a generous one.
+        output.expect(stamp.size.saturating_mul(2));
+        let output = RefCell::new(output);
+        let wanted = || output.borrow().sink.wanted();
+        let mut writer = Writer { output: &output, failure: None };
+        let rewritten = self.censor.rewrite(file, &mut writer, &|| wanted().is_err());
+        writer.failure.map_or_else(wanted, Err).map_err(PumpError::Sink)?;
+        let rewritten = rewritten.map_err(failed)?;
+        let (stored_bytes, stored_crc32c) = output.into_inner().finish().map_err(PumpError::Sink)?;
+        Ok(Sums {
+            source_bytes: rewritten.source_bytes,
+            source_crc32c: rewritten.source_crc32c,
+            stored_bytes,
+            stored_crc32c,
+            censored: rewritten.masked,
+            note: rewritten.note,
+            changed: file.changed(),
+            stamp: Some(stamp),
+        })
+    }
+}
+
+fn failed<E>(error: ArchiveError) -> PumpError<E> {
+    match error {
+        ArchiveError::Source(_) | ArchiveError::Output(_) => PumpError::Source(error.to_string()),
+        ArchiveError::Moved => PumpError::Moved,
+        ArchiveError::Withheld(reason) => PumpError::Withheld(reason),
+    }
+}
+
+/// Keeps the sink's own error.
+struct Writer<'a, 'b, S: Sink> {
+    output: &'a RefCell<Output<'b, S>>,
+    failure: Option<S::Error>,
+}
+
+impl<S: Sink> Write for Writer<'_, '_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.borrow_mut().write(bytes).map_err(|error| {
+            self.failure = Some(error);
+            io::Error::other("the output failed")
+        })?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -75,6 +75,8 @@ pub struct Stored {
     pub stored_crc32c: u32,
     /// Bytes that were overwritten because they belonged to secrets.
     pub censored: u64,
+    /// What was left out or not looked into.
+    pub note: Option<String>,
     /// The source changed while it was read.
     pub changed: bool,
     /// The object's content type.
@@ -134,6 +136,7 @@ impl Stored {
             stored_bytes: sums.stored_bytes,
             stored_crc32c: sums.stored_crc32c,
             censored: sums.censored,
+            note: sums.note.clone(),
             changed: sums.changed,
             content_type: Some(head.content_type.clone()),
             content_encoding: head.content_encoding.map(str::to_owned),

@@ -1,8 +1,10 @@
 //! The blocking half of a transfer: read, censor, compress, sum up.
 //!
 //! ```text
-//! file ── window ── censor ── [gzip] ── sink (parts, or a file)
-//!            └ CRC32C of what was read    └ CRC32C of what is stored
+//! file ─┬─ window ── censor ─┬─ [gzip] ── sink (parts, or a file)
+//!       │     └ CRC32C of    │               └ CRC32C of what is stored
+//!       │       what was read│
+//!       └─ container, packed anew
 //! ```
 //!
 //! The window is as large as one read and what the censor holds back. It runs
@@ -41,6 +43,7 @@ pub(super) struct Sums {
     pub(super) stored_bytes: u64,
     pub(super) stored_crc32c: u32,
     pub(super) censored: u64,
+    pub(super) note: Option<String>,
     pub(super) changed: bool,
     pub(super) stamp: Option<Stamp>,
 }
@@ -83,12 +86,14 @@ pub(super) fn pump<S: Sink>(
     let mut output = Output::new(upload, compress, input.size(), sink);
     let mut window = Vec::with_capacity(READ_BYTES.min(input.size_hint()));
     let (mut source_bytes, mut source_crc32c) = (0, 0);
+    if let Input::File(file) = &input
+        && let Some(dirty) = censoring.look_into(file, || output.sink.wanted())?
+    {
+        return dirty.rewrite(file, output);
+    }
     loop {
         let before = window.len();
         let end = !input.read(&mut window).map_err(PumpError::Source)?;
-        if source_bytes == 0 {
-            censoring.look_into(&upload.source, &window, || output.sink.wanted())?;
-        }
         source_bytes += (window.len() - before) as u64;
         source_crc32c = crc32c::crc32c_append(source_crc32c, &window[before..]);
         let released = censoring.mask(&mut window, end);
@@ -108,6 +113,7 @@ pub(super) fn pump<S: Sink>(
         stored_bytes,
         stored_crc32c,
         censored: censoring.masked(),
+        note: censoring.note(),
         changed: input.changed(source_bytes),
         stamp: input.stamp(),
     })
@@ -174,11 +180,11 @@ impl<'a> Input<'a> {
 }
 
 /// Decides on type and compression by the first bytes, then passes on.
-struct Output<'a, S> {
+pub(super) struct Output<'a, S> {
     upload: &'a Upload,
     compress: bool,
     at_most: u64,
-    sink: &'a mut S,
+    pub(super) sink: &'a mut S,
     mode: Mode,
     bytes: u64,
     crc32c: u32,
@@ -197,7 +203,12 @@ impl<'a, S: Sink> Output<'a, S> {
         Self { upload, compress, at_most: size, sink, mode, bytes: 0, crc32c: 0 }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
+    /// The object can get larger than its source.
+    pub(super) fn expect(&mut self, at_most: u64) {
+        self.at_most = at_most;
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
         match &mut self.mode {
             Mode::Undecided(beginning) if beginning.len() + bytes.len() <= COMPRESS_ABOVE => {
                 beginning.extend_from_slice(bytes);
@@ -217,7 +228,7 @@ impl<'a, S: Sink> Output<'a, S> {
     }
 
     /// The bytes of the object and their CRC32C.
-    fn finish(mut self) -> Result<(u64, u32), S::Error> {
+    pub(super) fn finish(mut self) -> Result<(u64, u32), S::Error> {
         match std::mem::replace(&mut self.mode, Mode::Plain) {
             Mode::Undecided(beginning) => self.decide(&beginning)?,
             Mode::Plain => {}

@@ -1,0 +1,264 @@
+//! gzip streams (RFC 1952): unpacked as one text, packed anew member by member.
+//!
+//! A secret can lie across members, so their contents are one text. When that
+//! is packed anew, each member gets the same span of it again, with the name,
+//! comment and time it had. An extra field is left out: the formats that use one
+//! (BGZF, dictzip) keep sizes of the packed data in it.
+
+use super::bytes::{Cursor, ReadAt};
+use super::inflate::Inflate;
+use super::pass::Pass;
+use super::{CHUNK_BYTES, Stop};
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+
+pub(super) const MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
+
+const FIXED_BYTES: usize = 10;
+const TRAILER_BYTES: usize = 8;
+
+const HAS_CRC: u8 = 2;
+const HAS_EXTRA: u8 = 4;
+const HAS_NAME: u8 = 8;
+const HAS_COMMENT: u8 = 16;
+const RESERVED: u8 = 0xe0;
+
+/// What `XFL` says of a member that was packed in a hurry.
+const FASTEST: u8 = 4;
+
+/// Longer names, comments and extra fields are not those of a sane writer.
+const MOST_TEXT_BYTES: usize = 64 * 1024;
+
+/// Walks through a stream.
+pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
+    let members = Members::default();
+    let mut input = Unpacked::new(pass, Cursor::new(source), &members);
+    input.begin()?;
+    if pass.is_looking() {
+        pass.content(&mut input, &mut io::sink())?;
+    } else {
+        let mut packer = Packer { members: &members, output, open: None, written: 0 };
+        pass.content(&mut input, &mut packer)?;
+        packer.finish()?;
+    }
+    // Tools leave out what follows the last member; padding of zeros is usual.
+    pass.mask(&mut input.rest(), output)
+}
+
+/// The header of a member, as it is written anew.
+struct Header {
+    /// Flags, time, `XFL` and the operating system.
+    fixed: [u8; FIXED_BYTES],
+    name: Option<Vec<u8>>,
+    comment: Option<Vec<u8>>,
+}
+
+impl Header {
+    fn read(pass: Pass<'_>, source: &mut Cursor<'_>) -> Result<Self, Stop> {
+        let mut fixed = [0; FIXED_BYTES];
+        if super::bytes::read_full(source, &mut fixed)? < FIXED_BYTES {
+            return Err(Stop::Truncated);
+        }
+        let flags = fixed[3];
+        if !fixed.starts_with(MAGIC) || flags & RESERVED != 0 {
+            return Err(Stop::Damaged("a header is invalid"));
+        }
+        if flags & HAS_EXTRA != 0 {
+            let mut extra = take(source, 2)?;
+            let length = usize::from(u16::from_le_bytes([extra[0], extra[1]]));
+            extra = take(source, length)?;
+            pass.mask_text(&mut extra)?;
+        }
+        let mut text = |flag| if flags & flag == 0 { Ok(None) } else { text(pass, source).map(Some) };
+        let (name, comment) = (text(HAS_NAME)?, text(HAS_COMMENT)?);
+        if flags & HAS_CRC != 0 {
+            take(source, 2)?;
+        }
+        fixed[3] = flags & (HAS_NAME | HAS_COMMENT | 1);
+        Ok(Self { fixed, name, comment })
+    }
+
+    fn write(&self, output: &mut dyn Write) -> io::Result<()> {
+        output.write_all(&self.fixed)?;
+        for text in [&self.name, &self.comment].into_iter().flatten() {
+            output.write_all(text)?;
+            output.write_all(&[0])?;
+        }
+        Ok(())
+    }
+
+    fn level(&self) -> Compression {
+        if self.fixed[8] == FASTEST { Compression::fast() } else { Compression::default() }
+    }
+}
+
+fn take(source: &mut Cursor<'_>, length: usize) -> Result<Vec<u8>, Stop> {
+    let mut bytes = vec![0; length];
+    match super::bytes::read_full(source, &mut bytes)? {
+        read if read == length => Ok(bytes),
+        _ => Err(Stop::Truncated),
+    }
+}
+
+/// A text that ends with a zero, masked.
+fn text(pass: Pass<'_>, source: &mut Cursor<'_>) -> Result<Vec<u8>, Stop> {
+    let mut text = Vec::new();
+    loop {
+        match take(source, 1)?[0] {
+            0 => break,
+            byte => text.push(byte),
+        }
+        if text.len() > MOST_TEXT_BYTES {
+            return Err(Stop::Damaged("a name in it has no end"));
+        }
+    }
+    pass.mask_text(&mut text)?;
+    Ok(text)
+}
+
+/// Members that were met and not written yet, by where their content begins.
+type Members = RefCell<VecDeque<(u64, Header)>>;
+
+/// The content of all members.
+struct Unpacked<'a> {
+    pass: Pass<'a>,
+    inflate: Inflate<'a, Cursor<'a>>,
+    members: &'a Members,
+    crc: Crc,
+    size: u64,
+    member_size: u64,
+    is_done: bool,
+}
+
+impl<'a> Unpacked<'a> {
+    fn new(pass: Pass<'a>, source: Cursor<'a>, members: &'a Members) -> Self {
+        let inflate = Inflate::new(source, pass.meter());
+        Self { pass, inflate, members, crc: Crc::new(), size: 0, member_size: 0, is_done: false }
+    }
+
+    /// Reads the header of a member.
+    fn begin(&mut self) -> Result<(), Stop> {
+        self.pass.meter().member()?;
+        let header = Header::read(self.pass, self.inflate.source())?;
+        if !self.pass.is_looking() {
+            self.members.borrow_mut().push_back((self.size, header));
+        }
+        self.inflate.restart();
+        self.crc.reset();
+        self.member_size = 0;
+        Ok(())
+    }
+
+    fn unpack(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
+        while !self.is_done && !into.is_empty() {
+            let read = self.inflate.read(into)?;
+            self.crc.update(&into[..read]);
+            self.size += read as u64;
+            self.member_size += read as u64;
+            if read > 0 {
+                return Ok(read);
+            }
+            self.end()?;
+        }
+        Ok(0)
+    }
+
+    /// Checks the trailer, and goes on to the next member.
+    fn end(&mut self) -> Result<(), Stop> {
+        let trailer = take(self.inflate.source(), TRAILER_BYTES)?;
+        let size = u32::try_from(self.member_size % (1 << 32)).unwrap_or(0);
+        let expected = [self.crc.sum().to_le_bytes(), size.to_le_bytes()].concat();
+        if trailer != expected {
+            return Err(Stop::Damaged("its content does not match its checksum"));
+        }
+        if self.inflate.source().at_least(MAGIC.len())?.starts_with(MAGIC) {
+            self.begin()
+        } else {
+            self.is_done = true;
+            Ok(())
+        }
+    }
+
+    /// What lies behind the last member.
+    fn rest(self) -> impl Read {
+        self.inflate.into_source()
+    }
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(self.unpack(into)?)
+    }
+}
+
+/// Packs a text into members that begin where they began.
+struct Packer<'a> {
+    members: &'a Members,
+    output: &'a mut dyn Write,
+    open: Option<Member>,
+    written: u64,
+}
+
+struct Member {
+    encoder: DeflateEncoder<Vec<u8>>,
+    crc: Crc,
+    size: u64,
+}
+
+impl Packer<'_> {
+    /// Begins the members that begin here; how far the last of them goes.
+    fn turn_over(&mut self, is_end: bool) -> io::Result<u64> {
+        loop {
+            let mut members = self.members.borrow_mut();
+            match members.front() {
+                Some((at, _)) if *at > self.written && !is_end => return Ok(*at),
+                Some(_) | None => {}
+            }
+            let next = members.pop_front();
+            drop(members);
+            let Some((_, next)) = next else { return Ok(u64::MAX) };
+            self.close()?;
+            next.write(self.output)?;
+            let encoder = DeflateEncoder::new(Vec::new(), next.level());
+            self.open = Some(Member { encoder, crc: Crc::new(), size: 0 });
+        }
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        let Some(member) = self.open.take() else { return Ok(()) };
+        self.output.write_all(&member.encoder.finish()?)?;
+        self.output.write_all(&member.crc.sum().to_le_bytes())?;
+        let size = u32::try_from(member.size % (1 << 32)).unwrap_or(0);
+        self.output.write_all(&size.to_le_bytes())
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.turn_over(true)?;
+        self.close()
+    }
+}
+
+impl Write for Packer<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let until = self.turn_over(false)?;
+        let room = usize::try_from(until.saturating_sub(self.written)).unwrap_or(usize::MAX);
+        let now = &bytes[..bytes.len().min(room).min(CHUNK_BYTES)];
+        if let Some(member) = &mut self.open {
+            member.encoder.write_all(now)?;
+            member.crc.update(now);
+            member.size += now.len() as u64;
+            let packed = member.encoder.get_mut();
+            self.output.write_all(packed)?;
+            packed.clear();
+        }
+        self.written += now.len() as u64;
+        Ok(now.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

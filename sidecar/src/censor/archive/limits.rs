@@ -1,0 +1,130 @@
+//! How much one file may cost, and what it has cost so far.
+
+use super::Stop;
+use rustix::time::{ClockId, clock_gettime};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// Until so many bytes were unpacked, no ratio is too large: a few kilobytes
+/// of zeros are nothing to worry about.
+const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
+
+/// What one file may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many containers may lie in each other.
+    pub depth: u32,
+    /// How many bytes one packed byte may stand for, from 64 MiB on.
+    pub ratio: u64,
+    /// Bytes to unpack, all containers in it together.
+    pub unpacked_bytes: u64,
+    /// Members of all containers in it together.
+    pub members: u64,
+    /// Processor time.
+    pub cpu_time: Duration,
+    /// Bytes of memory for what must be kept aside, and for a decoder's window.
+    pub memory: u64,
+    /// Bytes on disk for what must be kept aside.
+    pub spool_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            depth: 4,
+            ratio: 250,
+            unpacked_bytes: 64 << 30,
+            members: 500_000,
+            cpu_time: Duration::from_mins(10),
+            memory: 64 << 20,
+            spool_bytes: 1 << 30,
+        }
+    }
+}
+
+/// What the work on one file has cost.
+#[derive(Clone)]
+pub(super) struct Meter<'a> {
+    limits: Limits,
+    is_stopped: &'a dyn Fn() -> bool,
+    unpacked: Cell<u64>,
+    members: Cell<u64>,
+    spooled: Cell<u64>,
+    started: Duration,
+}
+
+impl<'a> Meter<'a> {
+    /// To be used on the thread that made it. `is_stopped` says when nobody
+    /// waits for the work any more.
+    pub(super) fn new(limits: Limits, is_stopped: &'a dyn Fn() -> bool) -> Self {
+        Self {
+            limits,
+            is_stopped,
+            unpacked: Cell::new(0),
+            members: Cell::new(0),
+            spooled: Cell::new(0),
+            started: thread_time(),
+        }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// So many bytes of a stream came out now; in all, `written` came of `read`.
+    pub(super) fn unpack(&self, now: usize, read: u64, written: u64) -> Result<(), Stop> {
+        let ratio = self.limits.ratio;
+        if written > RATIO_FLOOR && written > read.saturating_mul(ratio) {
+            return Err(Stop::Member(format!("each of its bytes stands for more than {ratio} bytes")));
+        }
+        self.unpacked.set(self.unpacked.get() + now as u64);
+        let most = self.limits.unpacked_bytes;
+        if self.unpacked.get() > most {
+            return Err(Stop::File(format!("it unpacks to more than {most} bytes")));
+        }
+        self.time()
+    }
+
+    /// A member was met.
+    pub(super) fn member(&self) -> Result<(), Stop> {
+        self.members.set(self.members.get() + 1);
+        let most = self.limits.members;
+        if self.members.get() > most {
+            return Err(Stop::File(format!("it has more than {most} members")));
+        }
+        self.time()
+    }
+
+    /// A chunk was looked at.
+    pub(super) fn time(&self) -> Result<(), Stop> {
+        if (self.is_stopped)() {
+            return Err(Stop::File("it is not wanted any more".to_owned()));
+        }
+        let most = self.limits.cpu_time;
+        if thread_time().saturating_sub(self.started) > most {
+            return Err(Stop::File(format!("looking into it takes more than {most:?} of processor time")));
+        }
+        Ok(())
+    }
+
+    /// So many bytes more are kept on disk.
+    pub(super) fn spool(&self, bytes: usize) -> Result<(), Stop> {
+        self.spooled.set(self.spooled.get() + bytes as u64);
+        let most = self.limits.spool_bytes;
+        if self.spooled.get() > most {
+            return Err(Stop::Member(format!("more than {most} bytes would have to be kept aside")));
+        }
+        Ok(())
+    }
+
+    /// So many bytes are not kept any more.
+    pub(super) fn release(&self, bytes: u64) {
+        self.spooled.set(self.spooled.get().saturating_sub(bytes));
+    }
+}
+
+fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,208 @@
+//! zstd, bzip2 and xz: unpacked and looked at, never packed anew.
+//!
+//! Good packing for them is large and slow. What holds a secret is withheld.
+
+use super::bytes::{Cursor, ReadAt};
+use super::format::Format;
+use super::limits::Meter;
+use super::pass::Pass;
+use super::{CHUNK_BYTES, Stop};
+use bzip2::bufread::MultiBzDecoder;
+use lzma_rust2::XzReader;
+use ruzstd::decoding::errors::FrameDecoderError;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use std::cell::Cell;
+use std::io::{self, BufRead, Read, Write};
+use std::rc::Rc;
+
+/// `BZh`, a block size, and the beginning of a block or of the end.
+const BZIP2: &[u8] = b"BZh";
+const BZIP2_BLOCK: &[u8] = b"1AY&SY";
+const BZIP2_END: &[u8] = b"\x17\x72\x45\x38\x50\x90";
+const XZ: &[u8] = b"\xfd7zXZ\0";
+const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// The last three bytes of the magic number of a frame to be skipped.
+const SKIPPED: &[u8] = b"\x2a\x4d\x18";
+const SKIPPED_HEADER_BYTES: usize = 8;
+
+/// The format of content that begins so.
+pub(super) fn format(beginning: &[u8]) -> Option<Format> {
+    let block = beginning.get(4..10).unwrap_or_default();
+    if beginning.starts_with(BZIP2) && [BZIP2_BLOCK, BZIP2_END].contains(&block) {
+        Some(Format::Bzip2)
+    } else if beginning.starts_with(XZ) {
+        Some(Format::Xz)
+    } else if beginning.starts_with(ZSTD) || is_skipped(beginning) {
+        Some(Format::Zstd)
+    } else {
+        None
+    }
+}
+
+fn is_skipped(beginning: &[u8]) -> bool {
+    beginning.first().is_some_and(|first| first & 0xf0 == 0x50) && beginning[1..].starts_with(SKIPPED)
+}
+
+/// Walks through a stream, which cannot be written anew.
+pub(super) fn walk(
+    pass: Pass<'_>,
+    format: Format,
+    source: &dyn ReadAt,
+    _output: &mut dyn Write,
+) -> Result<(), Stop> {
+    if !pass.is_looking() {
+        return Err(Stop::Dirty);
+    }
+    let room = pass.memory_left();
+    let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
+    let state = Rc::clone(&packed.state);
+    let decoder: Box<dyn Read + '_> = match format {
+        Format::Bzip2 => Box::new(MultiBzDecoder::new(packed)),
+        Format::Xz => {
+            let kibibytes = u32::try_from(room / 1024).unwrap_or(u32::MAX);
+            Box::new(XzReader::new_mem_limit(packed, true, kibibytes))
+        }
+        Format::Zstd => Box::new(Frames { pass, room, state: Frame::Between(packed, FrameDecoder::new()) }),
+        Format::Gzip | Format::Tar | Format::Zip => {
+            return Err(Stop::Damaged("it is of another format"));
+        }
+    };
+    let mut unpacked = Unpacked { decoder, packed: state, meter: pass.meter(), written: 0, room };
+    pass.content(&mut unpacked, &mut io::sink())
+}
+
+/// How far a decoder has read.
+#[derive(Default)]
+struct Progress {
+    read: Cell<u64>,
+    /// It asked for more than there is.
+    is_starved: Cell<bool>,
+}
+
+struct Packed<'a> {
+    cursor: Cursor<'a>,
+    state: Rc<Progress>,
+}
+
+impl BufRead for Packed<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let buffer = self.cursor.fill_buf()?;
+        self.state.is_starved.set(buffer.is_empty());
+        Ok(buffer)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.state.read.set(self.state.read.get() + bytes as u64);
+        self.cursor.consume(bytes);
+    }
+}
+
+impl Read for Packed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        let buffer = self.fill_buf()?;
+        let read = buffer.len().min(into.len());
+        into[..read].copy_from_slice(&buffer[..read]);
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+/// What a decoder gives, within the limits.
+struct Unpacked<'a> {
+    decoder: Box<dyn Read + 'a>,
+    packed: Rc<Progress>,
+    meter: &'a Meter<'a>,
+    written: u64,
+    room: u64,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = into.len().min(CHUNK_BYTES);
+        let read = self.decoder.read(&mut into[..most]).map_err(|error| self.stop(error))?;
+        self.written += read as u64;
+        self.meter.unpack(read, self.packed.read.get(), self.written)?;
+        Ok(read)
+    }
+}
+
+impl Unpacked<'_> {
+    fn stop(&self, error: io::Error) -> io::Error {
+        let stop = match error.downcast::<Stop>() {
+            Ok(stop) => stop,
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => too_large(self.room),
+            Err(_) if self.packed.is_starved.get() => Stop::Truncated,
+            Err(_) => Stop::Damaged("its data cannot be unpacked"),
+        };
+        stop.into()
+    }
+}
+
+fn too_large(room: u64) -> Stop {
+    Stop::Member(format!("unpacking it takes more than {room} bytes of memory"))
+}
+
+/// The frames of a zstd stream, as one text.
+struct Frames<'a> {
+    pass: Pass<'a>,
+    room: u64,
+    state: Frame<'a>,
+}
+
+enum Frame<'a> {
+    Between(Packed<'a>, FrameDecoder),
+    Open(StreamingDecoder<Packed<'a>, FrameDecoder>),
+    /// The end, or the place of a fault.
+    Done,
+}
+
+impl Frames<'_> {
+    fn unpack(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
+        loop {
+            match std::mem::replace(&mut self.state, Frame::Done) {
+                Frame::Done => return Ok(0),
+                Frame::Open(mut decoder) => {
+                    let read = decoder.read(into)?;
+                    if read > 0 {
+                        self.state = Frame::Open(decoder);
+                        return Ok(read);
+                    }
+                    let (packed, decoder) = decoder.into_parts();
+                    self.state = Frame::Between(packed, decoder);
+                }
+                Frame::Between(packed, decoder) => self.state = self.next(packed, decoder)?,
+            }
+        }
+    }
+
+    /// Goes on to the next frame.
+    fn next<'a>(&self, mut packed: Packed<'a>, mut decoder: FrameDecoder) -> Result<Frame<'a>, Stop> {
+        let beginning = packed.cursor.at_least(SKIPPED_HEADER_BYTES)?;
+        if is_skipped(beginning) && beginning.len() >= SKIPPED_HEADER_BYTES {
+            let length = u32::from_le_bytes([beginning[4], beginning[5], beginning[6], beginning[7]]);
+            packed.consume(SKIPPED_HEADER_BYTES);
+            self.pass.mask(&mut (&mut packed).take(length.into()), &mut io::sink())?;
+            return Ok(Frame::Between(packed, decoder));
+        }
+        if !beginning.starts_with(ZSTD) {
+            // Tools leave out what follows the last frame, or complain about it.
+            self.pass.mask(&mut packed, &mut io::sink())?;
+            return Ok(Frame::Done);
+        }
+        decoder.set_max_window_size(self.room);
+        match StreamingDecoder::new_with_decoder(packed, decoder) {
+            Ok(decoder) => Ok(Frame::Open(decoder)),
+            Err(FrameDecoderError::WindowSizeTooBig { .. }) => Err(too_large(self.room)),
+            Err(error) => Err(Stop::Io(io::Error::other(error))),
+        }
+    }
+}
+
+impl Read for Frames<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        Ok(self.unpack(into)?)
+    }
+}

@@ -1,0 +1,127 @@
+//! A source that must not change while it is looked into.
+//!
+//! Containers are read at any place, some more than once, and what is delivered
+//! is read anew. The sum of each block is kept from the first time it was read:
+//! other bytes at a later time are an error, and all sums together are the sum
+//! of the whole.
+
+use super::CHUNK_BYTES;
+use super::bytes::ReadAt;
+use std::cell::{Cell, RefCell};
+use std::io;
+
+/// Blocks grow with the source, so that there are not more than about this many.
+const MOST_BLOCKS: u64 = 256 * 1024;
+
+/// What is wrong with a source.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It cannot be read.
+    Unreadable(io::Error),
+    /// It is not what it was.
+    Moved,
+}
+
+pub(super) struct Steady<'a> {
+    source: &'a dyn ReadAt,
+    block_bytes: u64,
+    sums: RefCell<Vec<Option<u32>>>,
+    block: RefCell<Block>,
+    fault: Cell<Option<Fault>>,
+}
+
+/// The block that was read last.
+#[derive(Default)]
+struct Block {
+    number: Option<u64>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Steady<'a> {
+    pub(super) fn new(source: &'a dyn ReadAt) -> Self {
+        let least = CHUNK_BYTES as u64;
+        let block_bytes = source.len().div_ceil(MOST_BLOCKS).next_power_of_two().max(least);
+        let blocks = usize::try_from(source.len().div_ceil(block_bytes)).unwrap_or(0);
+        Self {
+            source,
+            block_bytes,
+            sums: RefCell::new(vec![None; blocks]),
+            block: RefCell::default(),
+            fault: Cell::new(None),
+        }
+    }
+
+    /// What was wrong, if anything.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.take()
+    }
+
+    /// The CRC32C of the whole, of which the rest is read now.
+    pub(super) fn crc32c(&self) -> io::Result<u32> {
+        let mut whole = 0;
+        let blocks = self.sums.borrow().len() as u64;
+        for number in 0..blocks {
+            let known =
+                self.sums.borrow().get(usize::try_from(number).unwrap_or(usize::MAX)).copied().flatten();
+            let sum = match known {
+                Some(sum) => sum,
+                None => self.load(number)?,
+            };
+            let length = self.block_bytes.min(self.source.len() - number * self.block_bytes);
+            whole = crc32c::crc32c_combine(whole, sum, usize::try_from(length).unwrap_or(usize::MAX));
+        }
+        Ok(whole)
+    }
+
+    /// Reads a block, checks it, and gives its sum.
+    fn load(&self, number: u64) -> io::Result<u32> {
+        let mut block = self.block.borrow_mut();
+        block.number = None;
+        let at = number * self.block_bytes;
+        let length = usize::try_from(self.block_bytes.min(self.source.len() - at)).unwrap_or(0);
+        block.bytes.resize(length, 0);
+        let mut filled = 0;
+        while filled < length {
+            match self.source.read_at(at + filled as u64, &mut block.bytes[filled..]) {
+                Ok(0) => return Err(self.fail(Fault::Moved)),
+                Ok(read) => filled += read,
+                Err(error) => return Err(self.fail(Fault::Unreadable(error))),
+            }
+        }
+        let sum = crc32c::crc32c(&block.bytes);
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        match self.sums.borrow_mut().get_mut(index) {
+            Some(Some(known)) if *known != sum => return Err(self.fail(Fault::Moved)),
+            Some(known) => *known = Some(sum),
+            None => {}
+        }
+        block.number = Some(number);
+        Ok(sum)
+    }
+
+    fn fail(&self, fault: Fault) -> io::Error {
+        self.fault.set(Some(fault));
+        io::Error::other("the source failed")
+    }
+}
+
+impl ReadAt for Steady<'_> {
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        if at >= self.len() {
+            return Ok(0);
+        }
+        let number = at / self.block_bytes;
+        if self.block.borrow().number != Some(number) {
+            self.load(number)?;
+        }
+        let block = self.block.borrow();
+        let from = usize::try_from(at % self.block_bytes).unwrap_or(0);
+        let read = into.len().min(block.bytes.len() - from);
+        into[..read].copy_from_slice(&block.bytes[from..from + read]);
+        Ok(read)
+    }
+}

@@ -1,0 +1,107 @@
+//! Containers that are looked into and rewritten.
+
+mod gzip;
+mod tar;
+mod zip;
+
+use super::{ArchiveError, Archives, Limits, Rewritten, Verdict, With};
+use crate::censor::engine::Matcher;
+use crate::censor::stream::{Mask, WindowMask};
+use std::io::Read;
+use std::sync::Arc;
+
+const SECRET: &[u8] = b"the-secret-value";
+const MASKED: &[u8] = b"XXXXXXXXXXXXXXXX";
+
+/// A secret and limits, on which a test can look and rewrite.
+struct Bench {
+    archives: Archives,
+    matcher: Arc<Matcher>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let matcher = Arc::new(Matcher::new([SECRET.to_vec()]).expect("small"));
+        Self { archives: Archives::new(limits), matcher }
+    }
+
+    fn fresh(&self) -> Box<dyn Mask> {
+        Box::new(WindowMask::new(Arc::clone(&self.matcher)))
+    }
+
+    fn look(&self, file: &[u8]) -> Verdict {
+        let with = With { fresh: &|| self.fresh(), is_stopped: &|| false };
+        self.archives.look(&file, with).expect("readable")
+    }
+
+    fn rewrite(&self, file: &[u8]) -> Result<(Vec<u8>, Rewritten), ArchiveError> {
+        let with = With { fresh: &|| self.fresh(), is_stopped: &|| false };
+        let mut output = Vec::new();
+        self.archives.rewrite(&file, &mut output, with).map(|rewritten| (output, rewritten))
+    }
+
+    /// What would be delivered; `None` when that is nothing.
+    fn delivered(&self, file: &[u8]) -> Option<Vec<u8>> {
+        match self.look(file) {
+            Verdict::Clean { bytes, crc32c, .. } => {
+                assert_eq!((bytes, crc32c), (file.len() as u64, crc32c::crc32c(file)));
+                Some(file.to_vec())
+            }
+            Verdict::Plain { .. } => {
+                let mut masked = file.to_vec();
+                self.fresh().mask(&mut masked, true);
+                Some(masked)
+            }
+            Verdict::Dirty => match self.rewrite(file) {
+                Ok((output, rewritten)) => {
+                    let source = (rewritten.source_bytes, rewritten.source_crc32c);
+                    assert_eq!(source, (file.len() as u64, crc32c::crc32c(file)));
+                    Some(output)
+                }
+                Err(ArchiveError::Withheld(_)) => None,
+                Err(error) => panic!("{error}"),
+            },
+            Verdict::Withheld(_) => None,
+        }
+    }
+}
+
+#[track_caller]
+fn assert_clean(file: &[u8]) {
+    assert!(
+        matches!(Bench::new().look(file), Verdict::Clean { note: None, .. }),
+        "{:?}",
+        Bench::new().look(file)
+    );
+}
+
+/// Packed anew, without the secret.
+#[track_caller]
+fn rewritten(file: &[u8]) -> (Vec<u8>, Rewritten) {
+    let bench = Bench::new();
+    assert_eq!(bench.look(file), Verdict::Dirty);
+    let (output, rewritten) = bench.rewrite(file).expect("rewritten");
+    assert!(matches!(bench.look(&output), Verdict::Clean { .. }), "{:?}", bench.look(&output));
+    (output, rewritten)
+}
+
+fn holds(text: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || text.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// Bytes that do not pack well.
+fn noise(size: usize, seed: u32) -> Vec<u8> {
+    let size = u32::try_from(size).expect("small");
+    (seed..seed + size).map(|at| (at.wrapping_mul(2_654_435_761) >> 25).to_le_bytes()[0] | 0x80).collect()
+}
+
+/// What a tool gets out of a gzip stream before it fails.
+fn gunzip(stream: &[u8]) -> (Vec<u8>, bool) {
+    let mut content = Vec::new();
+    let is_whole = flate2::read::MultiGzDecoder::new(stream).read_to_end(&mut content).is_ok();
+    (content, is_whole)
+}

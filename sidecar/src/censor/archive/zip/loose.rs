@@ -1,0 +1,72 @@
+//! Members without a directory, and bytes that belong to none.
+
+use super::super::bytes::{Cursor, ReadAt};
+use super::super::inflate::Inflate;
+use super::super::pass::{Pass, Run};
+use super::super::{CHUNK_BYTES, Stop};
+use super::entry::number16;
+use super::{DEFLATED, LOCAL_BYTES, LOCAL_MAGIC};
+use std::io::{self, BufRead};
+
+/// Looks at everything: at packed members unpacked, at the rest as it is. What
+/// is damaged is passed over.
+pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
+    let mut cursor = Cursor::new(source);
+    let mut between = Run::new(pass);
+    let mut is_whole = true;
+    while let Some(length) = next(&mut cursor, |bytes| between.push(bytes, pass, &mut io::sink()))? {
+        let header = cursor.at_least(length)?;
+        let is_packed = number16(header, 8) == DEFLATED && number16(header, 6) & 1 == 0;
+        let length = if is_packed { length } else { LOCAL_MAGIC.len() }.min(header.len());
+        between.push(&header[..length], pass, &mut io::sink())?;
+        cursor.consume(length);
+        if !is_packed {
+            continue;
+        }
+        between.finish(pass, &mut io::sink())?;
+        between = Run::new(pass);
+        let mut inflate = Inflate::new(&mut cursor, pass.meter());
+        match pass.look_again(|pass| pass.content(&mut inflate, &mut io::sink())) {
+            Ok(()) | Err(Stop::Damaged(_)) => {}
+            Err(Stop::Truncated) => is_whole = false,
+            Err(stop) => return Err(stop),
+        }
+    }
+    between.finish(pass, &mut io::sink())?;
+    if is_whole { Ok(()) } else { Err(Stop::Truncated) }
+}
+
+/// Whether something like a member is in there.
+pub(super) fn has_members(source: &dyn ReadAt) -> Result<bool, Stop> {
+    Ok(next(&mut Cursor::new(source), |_| Ok(()))?.is_some())
+}
+
+/// Goes on to the next header, and gives its length; `skipped` gets what lies
+/// before it.
+fn next(
+    cursor: &mut Cursor<'_>,
+    mut skipped: impl FnMut(&[u8]) -> Result<(), Stop>,
+) -> Result<Option<usize>, Stop> {
+    loop {
+        let buffer = cursor.at_least(LOCAL_BYTES)?;
+        let is_end = buffer.len() < LOCAL_BYTES;
+        let buffer = &buffer[..buffer.len().min(2 * CHUNK_BYTES)];
+        let found = buffer.windows(LOCAL_MAGIC.len()).position(|window| window == LOCAL_MAGIC);
+        match found.filter(|_| !is_end) {
+            Some(0) => {
+                let texts = usize::from(number16(buffer, 26)) + usize::from(number16(buffer, 28));
+                return Ok(Some(LOCAL_BYTES + texts));
+            }
+            found => {
+                // A header may begin in the last bytes of the buffer.
+                let without = if is_end { buffer.len() } else { buffer.len() - (LOCAL_MAGIC.len() - 1) };
+                let length = found.unwrap_or(without);
+                skipped(&buffer[..length])?;
+                cursor.consume(length);
+            }
+        }
+        if is_end {
+            return Ok(None);
+        }
+    }
+}
