@@ -273,8 +273,13 @@ impl Parts<'_> {
         mounts.extend(credentials.iter().map(|shared| mount(shared.name, shared.at)));
         mounts.extend(self.censored.mounts.iter().map(|own| {
             let mut node = mount(&own.volume, &own.at);
-            if let (Some(sub_path), Some(map)) = (&own.sub_path, node.as_map_mut()) {
-                map.set("subPath", Node::text(sub_path));
+            if let Some(map) = node.as_map_mut() {
+                if let Some(sub_path) = &own.sub_path {
+                    map.set("subPath", Node::text(sub_path));
+                }
+                if own.read_only {
+                    map.set("readOnly", Node::bool(true));
+                }
             }
             node
         }));

@@ -23,6 +23,8 @@ pub(super) struct OwnMount {
     pub(super) volume: String,
     pub(super) at: String,
     pub(super) sub_path: Option<String>,
+    /// Some drivers refuse everything else.
+    pub(super) read_only: bool,
 }
 
 /// Finds the Secrets; `taken` are paths at which sidecar mounts other things.
@@ -70,14 +72,18 @@ impl Censored {
             mount.sub_path.is_none() && !self.has_path(mount.point()) && !taken.contains(&mount.point());
         let at = if free { mount.point().to_owned() } else { own };
         self.list(&at);
-        self.mounts.push(OwnMount { volume: mount.volume.clone(), at, sub_path: None });
+        self.mounts.push(OwnMount { volume: mount.volume.clone(), at, sub_path: None, read_only: false });
     }
 
     /// A path of any volume, where the container has it.
     fn share(&mut self, mount: &Mount, path: &str, taken: &[&str]) -> Result<(), Flaw> {
         let sub_path = mount.sub_path.clone();
-        let own = OwnMount { volume: mount.volume.clone(), at: mount.point().to_owned(), sub_path };
-        if !self.mounts.contains(&own) {
+        let at = mount.point().to_owned();
+        let own = OwnMount { volume: mount.volume.clone(), at, sub_path, read_only: true };
+        let is_there = |other: &OwnMount| {
+            (&other.volume, &other.at, &other.sub_path) == (&own.volume, &own.at, &own.sub_path)
+        };
+        if !self.mounts.iter().any(is_there) {
             if self.has_path(&own.at) || taken.contains(&own.at.as_str()) {
                 let text = format!("--secrets {path}: sidecar has another volume at {}", own.at);
                 return Err(Flaw::new(&mount.path, text));
@@ -106,7 +112,7 @@ impl Censored {
             let volume = format!("censor-{}", self.volumes.len());
             let at = format!("{OWN_PLACE}/{}", secret.name);
             self.list(&at);
-            self.mounts.push(OwnMount { volume: volume.clone(), at, sub_path: None });
+            self.mounts.push(OwnMount { volume: volume.clone(), at, sub_path: None, read_only: false });
             self.volumes.push((volume, secret));
         }
     }
