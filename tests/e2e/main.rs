@@ -11,6 +11,7 @@ mod entrypoint_options;
 mod entrypoint_tree;
 mod gcsupload;
 mod initupload;
+mod inject;
 mod job;
 mod mistakes;
 mod podutils;
