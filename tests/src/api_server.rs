@@ -195,7 +195,7 @@ async fn serve(listener: std::net::TcpListener, tls: ServerConfig, state: Arc<St
 }
 
 /// The CA's certificate as PEM, and the server's side.
-fn certificates(ip: IpAddr) -> (String, ServerConfig) {
+pub(crate) fn certificates(ip: IpAddr) -> (String, ServerConfig) {
     let ca_key = KeyPair::generate().expect("a key");
     let mut ca_params = CertificateParams::new(Vec::new()).expect("no names");
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -11,6 +11,7 @@
 //! | [`process`] | a running program: its output, signals to it, its end |
 //! | [`tree`] | every process of one test, so that none outlives it |
 //! | [`wait`] | waiting for something with a deadline |
+//! | [`web`] | a small HTTP server that a test plays |
 //! | [`s3`] | an S3 server in this process, with faults on request |
 //!
 //! Tests never sleep to let something happen: they wait for it, with a deadline
@@ -27,6 +28,7 @@ pub mod process;
 pub mod s3;
 pub mod tree;
 pub mod wait;
+pub mod web;
 
 /// Ends the running test early, with a line that is seen without `--nocapture`.
 ///

@@ -2,7 +2,8 @@
 //! signed by `SigV4` or refused, faults on request.
 
 use crate::pod::{files_below, json_of};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,8 +20,12 @@ use tokio::sync::oneshot;
 
 /// The one bucket.
 pub const BUCKET: &str = "bucket";
-const ACCESS_KEY: &str = "AKIAPODUTILSTEST";
-const SECRET_KEY: &str = "the-secret-key-of-the-test-server";
+/// The access key.
+pub const ACCESS_KEY: &str = "AKIAPODUTILSTEST";
+/// Another access key that the server knows, with the same secret key.
+pub const RENEWED_KEY: &str = "AKIAPODUTILSRENEWED";
+/// The secret key of both.
+pub const SECRET_KEY: &str = "the-secret-key-of-the-test-server";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Script = Box<dyn Fn(&Seen) -> Fault + Send + Sync>;
@@ -34,6 +39,8 @@ pub struct Seen {
     pub key: String,
     /// The query, without the question mark.
     pub query: String,
+    /// The access key it was signed with.
+    pub access_key: String,
     /// How many requests with this method, key and query came before.
     pub earlier: usize,
 }
@@ -54,6 +61,16 @@ pub enum Fault {
     None,
     /// It is answered with this status and not served.
     Status(u16),
+    /// It is answered with this status and code of S3, and not served.
+    Refuse(u16, &'static str),
+    /// It is answered with 503 and these seconds in `Retry-After`.
+    Busy(u32),
+    /// Its body is read at this many bytes a second, then it is served.
+    Slow(u64),
+    /// A byte of its body is another one when it arrives.
+    Corrupt,
+    /// The connection is closed in the middle of its body.
+    ResetInBody,
     /// It is served this much later.
     Delay(Duration),
     /// It is accepted and never answered.
@@ -95,11 +112,18 @@ impl Default for S3 {
 impl S3 {
     /// Starts a server with one empty bucket, [`BUCKET`].
     pub fn start() -> Self {
-        let root = tempfile::Builder::new().prefix("pod-utils-s3-").tempdir().expect("a directory");
+        Self::start_in(&std::env::temp_dir())
+    }
+
+    /// The same, with its objects in a directory that is made in `parent`.
+    pub fn start_in(parent: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("pod-utils-s3-").tempdir_in(parent).expect("a directory");
         fs::create_dir(root.path().join(BUCKET)).expect("the bucket");
         let store = s3s_fs::FileSystem::new(root.path()).expect("the store");
         let mut builder = S3ServiceBuilder::new(store);
-        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let mut auth = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+        auth.register(RENEWED_KEY.to_owned(), SECRET_KEY.into());
+        builder.set_auth(auth);
         let shared = Arc::new(Shared {
             service: builder.build(),
             seen: Mutex::default(),
@@ -253,6 +277,29 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     match shared.note(&request) {
         Fault::None => shared.serve(request).await,
         Fault::Status(status) => refusal(StatusCode::from_u16(status)?, "Scripted"),
+        Fault::Refuse(status, code) => refusal(StatusCode::from_u16(status)?, code),
+        Fault::Busy(seconds) => {
+            let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown")?;
+            response.headers_mut().insert("retry-after", seconds.into());
+            Ok(response)
+        }
+        Fault::Slow(rate) => {
+            let (head, body) = collected(request, Some(rate)).await?;
+            shared.serve_bytes(head, body).await
+        }
+        Fault::Corrupt => {
+            let (head, mut body) = collected(request, None).await?;
+            if let Some(byte) = body.first_mut() {
+                *byte ^= 1;
+            }
+            shared.serve_bytes(head, body).await
+        }
+        Fault::ResetInBody => {
+            let mut body = request.into_body();
+            // A first piece is taken, the rest is never read.
+            let _ = body.frame().await;
+            Err("reset in the middle by the script".into())
+        }
         Fault::Delay(delay) => {
             tokio::time::sleep(delay).await;
             shared.serve(request).await
@@ -266,6 +313,30 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     }
 }
 
+/// A whole request; its body is read at `rate` bytes a second.
+async fn collected(
+    request: Request<Incoming>,
+    rate: Option<u64>,
+) -> Result<(hyper::http::request::Parts, Vec<u8>), Failure> {
+    let (head, mut body) = request.into_parts();
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame?.into_data().unwrap_or_default();
+        if let Some(rate) = rate {
+            tokio::time::sleep(Duration::from_millis(data.len() as u64 * 1000 / rate)).await;
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok((head, bytes))
+}
+
+/// The access key of a signed request.
+fn access_key(request: &Request<Incoming>) -> String {
+    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let credential = header.and_then(|text| text.split("Credential=").nth(1));
+    credential.and_then(|text| text.split('/').next()).unwrap_or_default().to_owned()
+}
+
 fn refusal(status: StatusCode, code: &str) -> Result<Response<s3s::Body>, Failure> {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>refused</Message></Error>");
     Ok(Response::builder().status(status).header("content-type", "application/xml").body(text.into())?)
@@ -277,6 +348,15 @@ impl Shared {
         hyper::service::Service::call(&service, request).await.map_err(|error| format!("{error:?}").into())
     }
 
+    async fn serve_bytes(
+        &self,
+        head: hyper::http::request::Parts,
+        body: Vec<u8>,
+    ) -> Result<Response<s3s::Body>, Failure> {
+        let request = Request::from_parts(head, s3s::Body::from(Bytes::from(body)));
+        self.service.call(request).await.map_err(|error| format!("{error:?}").into())
+    }
+
     fn note(&self, request: &Request<Incoming>) -> Fault {
         let path = request.uri().path().trim_start_matches('/');
         let key = path.strip_prefix(BUCKET).unwrap_or(path).trim_start_matches('/');
@@ -284,6 +364,7 @@ impl Shared {
             method: request.method().clone(),
             key: key.to_owned(),
             query: request.uri().query().unwrap_or_default().to_owned(),
+            access_key: access_key(request),
             earlier: 0,
         };
         let mut seen = self.seen.lock().unwrap();

@@ -7,11 +7,15 @@ use std::io;
 /// the type, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
 pub fn to_go_string<T: Serialize + ?Sized>(value: &T) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, GoFormatter);
-    value
-        .serialize(&mut serializer)
+    to_go_writer(&mut bytes, value)
         .expect("writing into memory does not fail, and options have text keys only");
     String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+/// As [`to_go_string`], for documents that are too large for one piece of memory.
+pub fn to_go_writer<T: Serialize + ?Sized>(writer: impl io::Write, value: &T) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(writer, GoFormatter);
+    value.serialize(&mut serializer).map_err(io::Error::from)
 }
 
 /// Writes the pieces of a string that need no JSON escape, with Go's escapes

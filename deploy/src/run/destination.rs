@@ -65,7 +65,8 @@ impl Destination {
             store::Destination::LocalDir { .. } => String::new(),
             store::Destination::File { .. }
             | store::Destination::S3 { .. }
-            | store::Destination::Gs { .. } => {
+            | store::Destination::Gs { .. }
+            | store::Destination::Az { .. } => {
                 paths::job_path(&spec, &PathStrategy::Explicit).map_err(|error| refuse(&error.to_string()))?
             }
         };

@@ -24,6 +24,8 @@ pub struct Plan<S, F, T> {
     queue: Queue,
     open: [usize; 3],
     used_up_in_a_row: u32,
+    /// Whether anything was stored since the last listing.
+    answers: bool,
 }
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
@@ -35,6 +37,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             queue: Queue::new(weights),
             open: [0; 3],
             used_up_in_a_row: 0,
+            answers: false,
         }
     }
 
@@ -123,6 +126,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.by_key
             .sort_unstable_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
         self.used_up_in_a_row = 0;
+        self.answers = false;
         actions
     }
 

@@ -150,7 +150,7 @@ fn mask_texts(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
         Value::Object(members) => {
             Value::Object(members.into_iter().map(|(key, value)| (key, mask_texts(value, mask))).collect())
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Written(_) => value,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What entries say about themselves, merged for `finished.json` (contract 3.7).
 
-use super::value::{Value, masked_members};
+use super::value::Value;
+use super::written;
 use common::entry::Entry;
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ pub fn merge<'a>(
     let mut merged = BTreeMap::new();
     let mut errors = BTreeMap::new();
     for (index, (entry, read)) in files.into_iter().enumerate() {
-        match read.and_then(parse) {
-            Ok(members) => merged.extend(masked_members(members, mask)),
+        match read.and_then(|bytes| parse(bytes, mask)) {
+            Ok(members) => merged.extend(members),
             Err(error) => {
                 let name = format!("entry {index}: {}", entry.args.join(" "));
                 errors.insert(mask(&name), Value::Text(mask(&error)));
@@ -37,15 +38,11 @@ pub fn merge<'a>(
     merged
 }
 
-/// The members of a metadata file; none when there is no file, or only `null`.
-fn parse(bytes: Option<Vec<u8>>) -> Result<BTreeMap<String, Value>, String> {
-    let Some(bytes) = bytes else { return Ok(BTreeMap::new()) };
-    match Value::parse(&String::from_utf8_lossy(&bytes))? {
-        Value::Object(members) => Ok(members),
-        Value::Null => Ok(BTreeMap::new()),
-        Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) => {
-            Err("it holds no JSON object".to_owned())
-        }
+/// The masked members of a metadata file; none when there is no file, or only `null`.
+fn parse(bytes: Option<Vec<u8>>, mask: &dyn Fn(&str) -> String) -> Result<BTreeMap<String, Value>, String> {
+    match bytes {
+        None => Ok(BTreeMap::new()),
+        Some(bytes) => written::members(&String::from_utf8_lossy(&bytes), mask),
     }
 }
 

@@ -12,3 +12,4 @@ pub mod paths;
 pub mod sniff;
 pub mod started;
 pub mod value;
+pub mod written;

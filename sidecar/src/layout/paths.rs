@@ -98,7 +98,7 @@ pub fn build_log_names(entries: &[Entry]) -> Vec<String> {
 pub fn keeps_names(destination: &Destination) -> bool {
     match destination {
         Destination::File { .. } | Destination::LocalDir { .. } => true,
-        Destination::Gs { .. } | Destination::S3 { .. } => false,
+        Destination::Gs { .. } | Destination::S3 { .. } | Destination::Az { .. } => false,
     }
 }
 

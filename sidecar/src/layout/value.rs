@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Values nested deeper than this are refused; nobody writes them by accident.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 
 /// A value whose objects are in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Value {
     List(Vec<Value>),
     /// An object.
     Object(BTreeMap<String, Value>),
+    /// A value that is masked and written already, as JSON.
+    Written(Box<str>),
 }
 
 impl Value {
@@ -46,7 +48,7 @@ impl Value {
     #[must_use]
     pub fn masked(self, mask: &dyn Fn(&str) -> String) -> Self {
         match self {
-            Self::Null | Self::Bool(_) => self,
+            Self::Null | Self::Bool(_) | Self::Written(_) => self,
             Self::Number(digits) => {
                 let masked = mask(&digits);
                 if masked == digits { Self::Number(digits) } else { Self::Text(masked) }
@@ -75,7 +77,7 @@ pub fn masked_members(
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err by name")]
-fn not_json(error: serde_json::Error) -> String {
+pub(super) fn not_json(error: serde_json::Error) -> String {
     format!("not valid JSON: {error}")
 }
 
@@ -103,7 +105,7 @@ fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, String> {
 }
 
 /// Integers as they are; everything else as Go writes a 64-bit float.
-fn number(text: &str) -> Result<String, String> {
+pub(super) fn number(text: &str) -> Result<String, String> {
     if !text.contains(['.', 'e', 'E']) {
         return Ok(text.to_owned());
     }
@@ -128,6 +130,10 @@ impl Serialize for Value {
                 .map_err(serde::ser::Error::custom)?
                 .serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
+            Self::Written(json) => {
+                let raw: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
+                raw.serialize(serializer)
+            }
             Self::List(list) => {
                 let mut sequence = serializer.serialize_seq(Some(list.len()))?;
                 list.iter().try_for_each(|value| sequence.serialize_element(value))?;

@@ -92,7 +92,7 @@ pub(crate) fn upload_flags() -> [Arg; 15] {
         text("default-org", "NAME", "organisation left out of paths"),
         text("default-repo", "NAME", "repository left out of paths"),
         text("gcs-path", "URL", "gs://bucket/prefix").value_parser(gcs_path),
-        text("bucket", "BUCKET", "gs://, s3:// or file:// destination"),
+        text("bucket", "BUCKET", "gs://, s3://, az:// or file:// destination"),
         text("path-prefix", "PATH", "put in front of the job path"),
         switch("dry-run", "true", "say what would be uploaded, and upload nothing"),
         list("media-type", "EXT:TYPE", "media type of an extension, repeatable").value_parser(media_type),

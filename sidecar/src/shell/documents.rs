@@ -2,6 +2,7 @@
 
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin};
+use super::packed::Packed;
 use crate::deliver::{Class, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
 use crate::layout::manifest::{self, Manifest, ManifestObject, PassTimes};
@@ -58,14 +59,14 @@ pub fn finished(
     common::json::to_go_string(&document).into()
 }
 
-/// `manifest.json`.
+/// `manifest.json`, packed: it grows with the number of files.
 pub fn manifest(
     settings: &Settings,
     plan: &ObjectPlan,
     entries: &[&WatchedEntry],
     passes: &[PassTimes],
     mask: Mask<'_>,
-) -> Bytes {
+) -> Packed {
     let objects = || {
         let listed =
             plan.objects().filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result));
@@ -78,7 +79,8 @@ pub fn manifest(
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
         passes: passes.to_vec(),
     };
-    common::json::to_go_string(&document).into()
+    Packed::new(|writer| common::json::to_go_writer(writer, &document))
+        .expect("packing into memory does not fail, and keys are texts")
 }
 
 fn manifest_object(
@@ -108,7 +110,7 @@ fn manifest_object(
     };
     let log = match object.desired.source {
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
-        Origin::Document(_) | Origin::Item(..) => None,
+        Origin::Document(_) | Origin::Packed(_) | Origin::Item(..) => None,
     };
     ManifestObject {
         key: full_key(settings, &object.desired.key),
@@ -135,7 +137,7 @@ pub fn full_key(settings: &Settings, key: &str) -> String {
 /// The file that an object comes from, as people would write it.
 fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String> {
     match origin {
-        Origin::Document(_) => None,
+        Origin::Document(_) | Origin::Packed(_) => None,
         Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
         Origin::Item(number, path) => {
             let item = settings.upload.items.get(*number as usize)?.trim_end_matches('/');

@@ -14,6 +14,7 @@ use super::markers::{Hints, WatchedEntry};
 use super::object::ObjectPlan;
 use super::own_log::OwnLog;
 use super::progress::Progress;
+use super::store::Store;
 use crate::censor::Censor;
 use crate::deliver::{
     Action, Budget, Completeness, Config, Effect, Event, Machine, Part, Plan, Policy, Record, State, Timer,
@@ -85,6 +86,7 @@ impl Driver {
             types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
             context: Rc::new(Context { place: Place::of(&settings), censor, limits }),
             plan: Plan::new(weights),
+            progress: Progress::new(&own_log),
             settings,
             own_log,
             watched,
@@ -102,7 +104,6 @@ impl Driver {
             results: 0,
             passes: Vec::new(),
             began: Instant::now(),
-            progress: Progress::default(),
         }
     }
 
@@ -122,7 +123,7 @@ impl Driver {
                 (number, landed) = self.flights.land() => self.landed(number, landed),
                 listed = pass::listed(&mut self.listing) => self.listed(listed),
                 content = pass::composed(&mut self.composing) => self.composed(content),
-                () = self.progress.tick(), if !self.flights.is_empty() => self.progress.record(&self.plan),
+                () = self.progress.tick(), if !self.flights.is_empty() => self.show_progress(),
             }
         }
         self.end().await
@@ -233,6 +234,11 @@ impl Driver {
             Action::Start(number) => self.start(number),
             Action::GiveUp(number) => self.flights.give_up(number, &self.context),
         }
+    }
+
+    fn show_progress(&mut self) {
+        let under_way = self.context.store().map_or(0, Store::bytes_under_way);
+        self.progress.show(&self.plan, under_way);
     }
 
     fn due(&mut self, due: Due) {

@@ -266,7 +266,7 @@ fn failure(error: UploadError, upload: &Upload) -> Failure {
 
 fn is_gone(source: &Source) -> bool {
     match source {
-        Source::Bytes(_) => false,
+        Source::Bytes(_) | Source::Packed(_) => false,
         Source::File(file) => file.open().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound),
     }
 }

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use walk::Found;
 
-/// Keys longer than this are refused by Google Cloud Storage and S3, in bytes.
+/// Keys longer than this are refused by all of the stores, in bytes.
 const LONGEST_KEY: usize = 1024;
 
 /// An item as it was found.
@@ -231,9 +231,9 @@ fn open_item(path: &Path) -> std::io::Result<Option<Item>> {
 /// What a destination's own prefix adds to a key.
 fn prefix_bytes(destination: Option<&Destination>) -> usize {
     match destination {
-        Some(Destination::Gs { prefix, .. } | Destination::S3 { prefix, .. }) if !prefix.is_empty() => {
-            prefix.len() + 1
-        }
+        Some(
+            Destination::Gs { prefix, .. } | Destination::S3 { prefix, .. } | Destination::Az { prefix, .. },
+        ) if !prefix.is_empty() => prefix.len() + 1,
         Some(_) | None => 0,
     }
 }

@@ -8,6 +8,7 @@ pub mod listing;
 pub mod markers;
 pub mod object;
 pub mod own_log;
+pub mod packed;
 pub mod progress;
 pub mod source;
 pub mod store;

@@ -1,6 +1,7 @@
 //! What the plan holds of an object on this side: what to read, what tells two
 //! contents apart, what was stored.
 
+use super::packed::Packed;
 use super::source::Stamp;
 use super::store::Version;
 use super::transfer;
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use common::report::crc32c_text;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The plan as the driver has it. Keys are relative to the upload path; those
 /// relative to the bucket begin with a slash.
@@ -22,6 +24,8 @@ pub type Wanted = Desired<Origin, Fingerprint>;
 pub enum Origin {
     /// A document that sidecar makes.
     Document(Bytes),
+    /// A document that grows with the number of files.
+    Packed(Arc<Packed>),
     /// The process log of an entry.
     Log(usize),
     /// A file of an item: the item's number, and the file's path in it where the
@@ -43,6 +47,11 @@ impl Fingerprint {
     /// Of a document.
     pub fn of_document(bytes: &[u8]) -> Self {
         Self::of(bytes)
+    }
+
+    /// Of a packed document.
+    pub fn of_packed(packed: &Packed) -> Self {
+        Self::of((packed.bytes(), packed.crc32c()))
     }
 
     fn of(value: impl Hash) -> Self {

@@ -5,6 +5,7 @@ use crate::censor::Censor;
 use crate::layout::value::Value;
 use bytes::Bytes;
 use common::records::Sink;
+use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,6 +23,7 @@ pub struct OwnLog(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     censor: OnceLock<Arc<Censor>>,
+    bar: OnceLock<ProgressBar>,
     kept: Mutex<Kept>,
 }
 
@@ -39,6 +41,12 @@ impl OwnLog {
     pub fn censor_with(&self, censor: &Arc<Censor>) {
         // A second call would be for the same secrets.
         let _ = self.0.censor.set(Arc::clone(censor));
+    }
+
+    /// From now on records are written above this bar.
+    pub fn write_above(&self, bar: &ProgressBar) {
+        // There is one bar in a program.
+        let _ = self.0.bar.set(bar.clone());
     }
 
     /// The first upload begins: what comes later goes to stderr only.
@@ -70,7 +78,11 @@ impl Sink for OwnLog {
         let masked = self.0.censor.get().map(|censor| masked(line, censor));
         let line = masked.as_deref().unwrap_or(line);
         // Nobody is left to tell when stderr is gone.
-        let _ = std::io::stderr().write_all(line);
+        let write = || drop(std::io::stderr().write_all(line));
+        match self.0.bar.get() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
         self.kept().add(line);
     }
 }

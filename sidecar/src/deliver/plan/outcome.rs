@@ -1,18 +1,20 @@
 //! How attempts end.
 
-use super::{Failure, Plan, State};
-use crate::deliver::machine::Part;
+use super::{Class, Failure, Plan, State};
 use crate::deliver::retry::{MAX_ATTEMPTS, backoff};
 use std::time::Duration;
 
 /// After this many objects in a row that used up their attempts, the store
-/// counts as out of order, and every other object of the bulk gets one attempt.
+/// counts as out of order, and every other object gets one attempt, but the
+/// result: it is what people wait for, and the last chance of a store that comes
+/// back. One such object is enough where nothing at all was stored before it.
 const OUT_OF_ORDER: u32 = 3;
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An attempt succeeded. `fingerprint` is of the content that was read.
     pub fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
         self.used_up_in_a_row = 0;
+        self.answers = true;
         self.queue.leave(number);
         let object = &mut self.objects[number as usize];
         object.stored = Some(Box::new(record));
@@ -83,8 +85,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let object = &mut self.objects[number as usize];
         object.attempts = object.attempts.saturating_add(1);
         let attempts = object.attempts;
-        let bulk = object.desired.class.part() == Some(Part::Bulk);
-        let out_of_order = bulk && self.used_up_in_a_row >= OUT_OF_ORDER;
+        let enough = if self.answers { OUT_OF_ORDER } else { 1 };
+        let out_of_order = object.desired.class != Class::Result && self.used_up_in_a_row >= enough;
         if attempts >= MAX_ATTEMPTS || out_of_order {
             self.used_up_in_a_row += 1;
             let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };

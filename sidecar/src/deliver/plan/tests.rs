@@ -182,10 +182,29 @@ fn permanent_failures_stop_nothing_else() {
 
 #[test]
 fn a_store_out_of_order_does_not_hold_everything_up() {
-    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-    let _ = plan.reconcile((0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+    for (answers, with_all_attempts) in [(false, 1), (true, 3)] {
+        let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
+        let _ = plan.reconcile((0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+        if answers {
+            let _ = plan.submit(file("e", 0, 1));
+            assert_eq!(started(&mut plan), ["e"]);
+            store(&mut plan, "e", 1);
+        }
+        let tries = fail_all(&mut plan, Part::Bulk);
+        assert_eq!(tries, with_all_attempts * u32::from(MAX_ATTEMPTS) + 5 - with_all_attempts);
+        let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
+        assert_eq!(fail_all(&mut plan, Part::OwnLog), 1, "the verdict is shared");
+        let _ = plan.submit(document("finished.json", Class::Result));
+        let result = number(&plan, "finished.json");
+        let _ = plan.start_more();
+        assert!(plan.failed(result, transient(), 0).is_some(), "the result keeps its attempts");
+    }
+}
+
+/// Lets every attempt of a part fail; says how many there were.
+fn fail_all(plan: &mut TestPlan, part: Part) -> u32 {
     let mut tries = 0;
-    while !plan.is_settled(Part::Bulk) {
+    while !plan.is_settled(part) {
         for action in plan.start_more() {
             let Action::Start(number) = action else { panic!("{action:?}") };
             tries += 1;
@@ -194,10 +213,27 @@ fn a_store_out_of_order_does_not_hold_everything_up() {
             }
         }
     }
-    assert_eq!(tries, 3 * u32::from(MAX_ATTEMPTS) + 2);
+    tries
+}
+
+#[test]
+fn a_store_that_answers_again_gets_all_attempts_again() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
+    let _ = plan.reconcile(vec![file("f", 1, 1)]);
+    let _ = fail_all(&mut plan, Part::Bulk);
+    let _ = plan.submit(file("e", 0, 1));
+    assert_eq!(started(&mut plan), ["e"]);
+    store(&mut plan, "e", 1);
+    let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
+    assert_eq!(fail_all(&mut plan, Part::OwnLog), u32::from(MAX_ATTEMPTS));
+}
+
+#[test]
+fn the_result_of_an_unreachable_store() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
     let _ = plan.submit(document("finished.json", Class::Result));
     let _ = plan.start_more();
-    assert!(plan.failed(5, transient(), 0).is_some(), "the result keeps its attempts");
+    assert!(plan.failed(0, transient(), 0).is_some(), "it keeps its attempts");
 }
 
 #[test]

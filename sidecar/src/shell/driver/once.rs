@@ -99,7 +99,7 @@ impl Driver {
                 signal = interrupts.next() => return Err(signal),
                 due = self.timers.due() => self.due(due),
                 (number, landed) = self.flights.land() => self.landed(number, landed),
-                () = self.progress.tick(), if !self.flights.is_empty() => self.progress.record(&self.plan),
+                () = self.progress.tick(), if !self.flights.is_empty() => self.show_progress(),
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! The steps of a pass: list, send part by part, write the result.
 
 use super::{Driver, records};
-use crate::deliver::{Class, Event, Part, Policy, State, Verdict};
+use crate::deliver::{Class, Desired, Event, Part, Policy, State, Verdict};
 use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG};
 use crate::shell::documents;
 use crate::shell::flight::{Context, Place};
 use crate::shell::listing::{self, Listing, document};
-use crate::shell::object::Fingerprint;
+use crate::shell::object::{Fingerprint, Origin};
 use bytes::Bytes;
 use common::timestamp::Timestamp;
 use std::rc::Rc;
@@ -47,7 +47,13 @@ impl Driver {
                 let entries: Vec<_> = self.entries().collect();
                 let mask = |text: &str| self.masked(text);
                 let content = documents::manifest(&self.settings, &self.plan, &entries, &self.passes, &mask);
-                document(MANIFEST, Class::Manifest, content)
+                Desired {
+                    key: MANIFEST.into(),
+                    class: Class::Manifest,
+                    bytes: content.bytes(),
+                    fingerprint: Fingerprint::of_packed(&content),
+                    source: Origin::Packed(Arc::new(content)),
+                }
             }
         };
         if let Some(action) = self.plan.submit(submitted) {

@@ -14,6 +14,7 @@ use crate::shell::transfer::{Condition, Limits, Upload};
 use bytes::Bytes;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Small transfers wait for the store most of the time.
 const MOST_IN_FLIGHT: usize = 32;
@@ -80,7 +81,7 @@ impl Driver {
     fn build_id(&self, number: u32) -> String {
         match &self.plan.object(number).desired.source {
             Origin::Document(content) => String::from_utf8_lossy(content).into_owned(),
-            Origin::Log(_) | Origin::Item(..) => String::new(),
+            Origin::Packed(_) | Origin::Log(_) | Origin::Item(..) => String::new(),
         }
     }
 
@@ -89,6 +90,7 @@ impl Driver {
         let key = full_key(&self.settings, &desired.key);
         let (source, censor, named) = match &desired.source {
             Origin::Document(content) => self.document(&desired.key, desired.class, content),
+            Origin::Packed(packed) => (Source::Packed(Arc::clone(packed)), false, None),
             Origin::Log(index) => {
                 let path = self.settings.entries.get(*index).map(|entry| entry.process_log.clone());
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)

@@ -21,6 +21,13 @@ pub enum Destination {
         /// Put in front of every key; empty, or without a slash at either end.
         prefix: String,
     },
+    /// Azure Blob Storage.
+    Az {
+        /// The container's name.
+        container: String,
+        /// Put in front of every key; empty, or without a slash at either end.
+        prefix: String,
+    },
     /// A directory with the layout of a bucket (`file://`).
     File {
         /// The absolute directory.
@@ -44,13 +51,15 @@ pub struct DestinationError {
 
 impl Destination {
     /// Reads a `bucket` option (U-90): `name`, `gs://name`, `name/prefix`,
-    /// `s3://name/prefix` or `file:///absolute/directory`.
+    /// `s3://name/prefix`, `az://container/prefix` or `file:///absolute/directory`.
     pub fn parse(bucket: &str) -> Result<Self, DestinationError> {
         let fail = |reason: &str| {
             Err(DestinationError {
                 option: "bucket",
                 value: bucket.to_owned(),
-                reason: format!("{reason}; allowed are gs://NAME, s3://NAME and file:///DIRECTORY"),
+                reason: format!(
+                    "{reason}; allowed are gs://NAME, s3://NAME, az://CONTAINER and file:///DIRECTORY"
+                ),
             })
         };
         if bucket.is_empty() {
@@ -66,12 +75,13 @@ impl Destination {
         match scheme {
             "file" if rest.starts_with('/') => Ok(Self::File { root: PathBuf::from(rest) }),
             "file" => fail("the directory must be absolute"),
-            "gs" | "s3" if name.is_empty() => fail("the bucket's name is missing"),
-            "gs" | "s3" if !name.chars().all(allowed) => {
+            "gs" | "s3" | "az" if name.is_empty() => fail("the bucket's name is missing"),
+            "gs" | "s3" | "az" if !name.chars().all(allowed) => {
                 fail("a bucket's name consists of letters, digits, dots, hyphens and underscores")
             }
             "gs" => Ok(Self::Gs { bucket: name.to_owned(), prefix }),
             "s3" => Ok(Self::S3 { bucket: name.to_owned(), prefix }),
+            "az" => Ok(Self::Az { container: name.to_owned(), prefix }),
             "" => fail("the scheme is missing"),
             _ => fail("unknown scheme"),
         }
@@ -98,6 +108,7 @@ impl fmt::Display for Destination {
         let (scheme, bucket, prefix) = match self {
             Self::Gs { bucket, prefix } => ("gs", bucket, prefix),
             Self::S3 { bucket, prefix } => ("s3", bucket, prefix),
+            Self::Az { container, prefix } => ("az", container, prefix),
             Self::File { root } => return write!(f, "file://{}", root.display()),
             Self::LocalDir { root } => return write!(f, "{}", root.display()),
         };
@@ -127,6 +138,10 @@ mod tests {
             ("prow-artifacts", gs("prow-artifacts", "")),
             ("gs://my-floppy-backup/a://doom2.wad.006", gs("my-floppy-backup", "a://doom2.wad.006")),
             ("name/prefix/", gs("name", "prefix")),
+            (
+                "az://artifacts/ci",
+                Destination::Az { container: "artifacts".to_owned(), prefix: "ci".to_owned() },
+            ),
             ("file:///abs/dir", Destination::File { root: PathBuf::from("/abs/dir") }),
         ];
         for (text, expected) in vectors {
@@ -136,7 +151,9 @@ mod tests {
 
     #[test]
     fn errors_are_one_line_with_option_value_and_what_is_allowed() {
-        for text in ["", "gs://", "s3:///x", "://bucket", "/abs/dir", "file://rel", "az://x", "gs://a b"] {
+        for text in
+            ["", "gs://", "s3:///x", "://bucket", "/abs/dir", "file://rel", "az://", "ftp://x", "gs://a b"]
+        {
             let error = Destination::parse(text).expect_err(text).to_string();
             assert!(error.starts_with(&format!("bucket {text:?}: ")), "{error}");
             assert!(error.contains("allowed are gs://NAME") && !error.contains('\n'), "{error}");

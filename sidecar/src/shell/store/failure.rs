@@ -55,11 +55,18 @@ pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failu
             404 => Failure::NotFound(message),
             501 => Failure::NotImplemented(message),
             400 if message.contains("NotImplemented") => Failure::NotImplemented(message),
-            408 | 409 | 425 | 429 | 500..=599 => transient(message, retry_after),
+            // Azure's answer to a condition that the object be absent.
+            409 if message.contains("BlobAlreadyExists") => Failure::Upload(UploadError::ConditionFailed),
+            status if passes(status) => transient(message, retry_after),
             _ if PASSING_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
             _ => permanent(message),
         },
     }
+}
+
+/// Whether a refusal with this status is one for the moment.
+pub(super) fn passes(status: u16) -> bool {
+    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
 }
 
 fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failure {

@@ -1,6 +1,7 @@
 //! Opening Google Cloud Storage (U-91).
 
 use super::failure::one_line;
+use super::federation::{ExternalAccount, Federation};
 use super::http::{Connector, Outcome, client_options, note, observed};
 use super::s3::no_retries;
 use super::{StoreError, setup};
@@ -45,13 +46,22 @@ fn open_with(
         let text = path.display().to_string();
         let (kind, base_url) = examine(option, &path)?;
         let builder = builder.with_client_options(options(&base_url));
+        let builder = if base_url.is_empty() { builder } else { builder.with_base_url(&base_url) };
         let built = match kind {
+            Kind::ExternalAccount(account) => {
+                builder.with_credentials(Arc::new(Federation::new(*account)?)).build()
+            }
             Kind::ServiceAccount => builder.with_service_account_path(&text).build(),
             Kind::AuthorizedUser => builder.with_application_credentials(&text).build(),
         };
         return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
     }
-    let builder = builder.with_client_options(client_options());
+    // By this name gcloud knows private endpoints.
+    let endpoint = set("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE");
+    let builder = match endpoint.as_deref().map(|url| url.trim_end_matches('/')) {
+        Some(url) => builder.with_base_url(url).with_client_options(options(url)),
+        None => builder.with_client_options(client_options()),
+    };
     // Built once to get the chain of well-known file and metadata server,
     // and once more with that chain able to end without credentials.
     let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
@@ -64,10 +74,11 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
 }
 
 /// The kinds of credentials files that can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Kind {
     ServiceAccount,
     AuthorizedUser,
+    ExternalAccount(Box<ExternalAccount>),
 }
 
 /// The kind of a credentials file, and the store's address where it names one.
@@ -80,12 +91,16 @@ fn examine(option: &str, path: &Path) -> Result<(Kind, String), StoreError> {
     }
     let fail = |reason: String| setup(format!("{option} {:?}: {reason}", path.display().to_string()));
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    let allowed = "allowed are files of the types service_account and authorized_user";
+    let allowed = "allowed are files of the types service_account, authorized_user and external_account";
     let Tagged { r#type, gcs_base_url } = serde_json::from_str(&text)
         .map_err(|_| fail(format!("it is not a JSON object with a `type`; {allowed}")))?;
     match r#type.as_str() {
         "service_account" => Ok((Kind::ServiceAccount, gcs_base_url)),
         "authorized_user" => Ok((Kind::AuthorizedUser, gcs_base_url)),
+        "external_account" => match ExternalAccount::parse(&text) {
+            Ok(account) => Ok((Kind::ExternalAccount(Box::new(account)), gcs_base_url)),
+            Err(reason) => Err(fail(reason)),
+        },
         other => Err(fail(format!("credentials of type {other:?} are not supported; {allowed}"))),
     }
 }
@@ -220,14 +235,16 @@ mod tests {
     fn a_credentials_file_that_cannot_be_used_is_named() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("key.json");
-        std::fs::write(&path, r#"{"type":"external_account"}"#).expect("written");
+        std::fs::write(&path, r#"{"type":"impersonated_service_account"}"#).expect("written");
         let error = check(&path).expect_err("refused").to_string();
-        assert!(error.contains("gcs_credentials_file") && error.contains("external_account"), "{error}");
+        assert!(error.contains("gcs_credentials_file") && error.contains("impersonated"), "{error}");
+        std::fs::write(&path, r#"{"type":"external_account"}"#).expect("written");
+        assert!(check(&path).expect_err("refused").to_string().contains("audience"));
         std::fs::write(&path, "private").expect("written");
         let error = check(&path).expect_err("refused").to_string();
         assert!(!error.contains("private"), "{error}");
         std::fs::write(&path, r#"{"type":"service_account"}"#).expect("written");
-        assert_eq!(examine("x", &path), Ok((Kind::ServiceAccount, String::new())));
+        assert!(matches!(examine("x", &path), Ok((Kind::ServiceAccount, _))));
         assert!(check(&dir.path().join("none")).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! The HTTP client below the object stores: trust roots, and what a call met.
 //!
 //! The object store library hides statuses and `Retry-After` in its errors and
-//! has no conditional completion of multipart uploads. So each call runs in a
-//! task-local scope: the client adds a header to its completing request and
-//! notes how the last request ended.
+//! has no conditional completion of multipart uploads, and sends Google no checksum.
+//! So each call runs in a task-local scope: the client adds a header to the
+//! request it belongs to and notes how the last request ended.
 
 use async_trait::async_trait;
 use object_store::client::{
@@ -15,8 +15,16 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
-/// One part has to be through in this time; then the attempt counts as failed.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
+/// A request has to be through in this time and that of its content; then the
+/// attempt counts as failed.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// A store that takes less than this many bytes a second is as good as none.
+const LEAST_RATE: u64 = 32 * 1024;
+
+/// Putting the parts of a large object together can take minutes
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
+const LONGEST_REQUEST: Duration = Duration::from_mins(5);
 
 /// A store that does not answer the handshake for so long is taken as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,9 +39,29 @@ tokio::task_local! {
 /// What a call adds to its requests, and what it met.
 #[derive(Debug, Default)]
 pub(super) struct Call {
-    completion_header: Option<(&'static str, HeaderValue)>,
+    extra: Option<Extra>,
     /// How the last request ended; `None` when none was sent.
     pub(super) last: Option<Outcome>,
+}
+
+/// A header that the library does not send.
+#[derive(Clone, Debug)]
+pub(super) struct Extra {
+    /// The request it belongs to.
+    pub(super) on: On,
+    /// The header's name, in lower case.
+    pub(super) name: &'static str,
+    /// What it says.
+    pub(super) value: HeaderValue,
+}
+
+/// A request of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    /// The one that carries content.
+    Content,
+    /// The one that completes a multipart upload.
+    Completion,
 }
 
 /// How a request ended.
@@ -52,10 +80,10 @@ pub(super) enum Outcome {
 
 /// Runs a store operation and tells what it met.
 pub(super) async fn observed<T>(
-    completion_header: Option<(&'static str, HeaderValue)>,
+    extra: Option<Extra>,
     operation: impl Future<Output = T>,
 ) -> (T, Option<Outcome>) {
-    let call = RefCell::new(Call { completion_header, last: None });
+    let call = RefCell::new(Call { extra, last: None });
     CALL.scope(call, async {
         let result = operation.await;
         (result, CALL.with(|call| call.borrow().last))
@@ -68,9 +96,14 @@ pub(super) fn note(outcome: Outcome) {
     let _ = CALL.try_with(|call| call.borrow_mut().last = Some(outcome));
 }
 
+/// How the call's last request ended.
+pub(super) fn last_outcome() -> Option<Outcome> {
+    CALL.try_with(|call| call.borrow().last).ok().flatten()
+}
+
 /// The settings every client starts from.
 pub(super) fn client_options() -> ClientOptions {
-    ClientOptions::new().with_timeout(REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
+    ClientOptions::new().with_timeout(LONGEST_REQUEST).with_connect_timeout(CONNECT_TIMEOUT)
 }
 
 /// Makes clients that observe their calls.
@@ -105,8 +138,20 @@ struct Observer(HttpClient);
 impl HttpService for Observer {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         anonymous(&mut request);
-        add_completion_header(&mut request);
-        let result = self.0.execute(request).await;
+        add_extra(&mut request);
+        let limit = limit(&request);
+        let whole = request.method().as_str() == "PUT" && request.uri().query().is_none();
+        let mut result = match tokio::time::timeout(limit, self.0.execute(request)).await {
+            Ok(result) => result,
+            Err(_) => Err(HttpError::new(HttpErrorKind::Timeout, Silent(limit))),
+        };
+        if let Ok(response) = result.as_mut().map(HttpResponse::headers_mut)
+            && whole
+        {
+            // Some stores name no version of what they took. The library insists
+            // on one; this one never matches a condition.
+            response.entry("etag").or_insert(HeaderValue::from_static(UNKNOWN_VERSION));
+        }
         let outcome = match &result {
             Ok(response) => Outcome::Answered {
                 status: response.status().as_u16(),
@@ -119,6 +164,30 @@ impl HttpService for Observer {
     }
 }
 
+/// Stands for the version of an object whose store gave none.
+const UNKNOWN_VERSION: &str = "\"unknown\"";
+
+/// The store did not answer in time.
+#[derive(Debug)]
+struct Silent(Duration);
+
+impl std::fmt::Display for Silent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the store did not answer within {} s", self.0.as_secs())
+    }
+}
+
+impl std::error::Error for Silent {}
+
+/// How long a request may take.
+fn limit(request: &HttpRequest) -> Duration {
+    if request.method().as_str() == "POST" {
+        return LONGEST_REQUEST;
+    }
+    let content = request.body().content_length() as u64;
+    (ANSWER_WITHIN + Duration::from_secs(content / LEAST_RATE)).min(LONGEST_REQUEST)
+}
+
 /// An empty token means access without credentials, which is said by silence.
 fn anonymous(request: &mut HttpRequest) {
     let empty = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"Bearer";
@@ -127,13 +196,17 @@ fn anonymous(request: &mut HttpRequest) {
     }
 }
 
-fn add_completion_header(request: &mut HttpRequest) {
-    let completes = request.method().as_str() == "POST"
-        && request.uri().query().is_some_and(|query| query.contains("uploadId="));
-    if completes
-        && let Ok(Some((name, value))) = CALL.try_with(|call| call.borrow().completion_header.clone())
-    {
-        request.headers_mut().insert(name, value);
+fn add_extra(request: &mut HttpRequest) {
+    let Ok(Some(extra)) = CALL.try_with(|call| call.borrow().extra.clone()) else { return };
+    let method = request.method().as_str();
+    let belongs = match extra.on {
+        On::Content => method == "PUT",
+        On::Completion => {
+            method == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId="))
+        }
+    };
+    if belongs {
+        request.headers_mut().insert(extra.name, extra.value);
     }
 }
 

@@ -4,6 +4,7 @@
 //! temporary name in the same directory and renamed. No symlink that lies in
 //! the output tree is followed; the way to the tree itself is the operator's.
 
+use super::under_way::{Taken, UnderWay};
 use super::{StoreError, Version};
 use crate::shell::source::Stamp;
 use crate::shell::transfer::{Condition, UploadError};
@@ -26,6 +27,7 @@ const FILE_MODE: u32 = 0o666;
 #[derive(Clone, Debug)]
 pub(in crate::shell) struct Local {
     root: PathBuf,
+    under_way: UnderWay,
 }
 
 /// An object that is being written, not yet visible under its name.
@@ -35,11 +37,17 @@ pub(in crate::shell) struct Draft {
     temporary: Option<String>,
     name: String,
     file: File,
+    taken: Taken,
 }
 
 impl Local {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, under_way: UnderWay::default() }
+    }
+
+    /// Counts what is written of objects that are not complete yet.
+    pub(super) fn under_way(&self) -> &UnderWay {
+        &self.under_way
     }
 
     /// Creates the directories of a key and a temporary file there.
@@ -55,7 +63,8 @@ impl Local {
             .map_err(|error| failed("the directory cannot be opened", error))?;
         let (temporary, file) = create_temporary(&directory)
             .map_err(|error| failed("a file cannot be created there", error.into()))?;
-        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file })
+        let taken = self.under_way.begin();
+        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file, taken })
     }
 
     /// Reads a whole small object.
@@ -135,7 +144,9 @@ fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
 impl Draft {
     /// Appends to the object.
     pub(in crate::shell) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
-        self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))
+        self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
+        self.taken.add(bytes.len());
+        Ok(())
     }
 
     /// Makes the object visible.

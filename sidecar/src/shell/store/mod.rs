@@ -1,15 +1,19 @@
 //! The one module that knows how objects are stored.
 
+mod azure;
 mod destination;
 mod failure;
+mod federation;
 mod gcs;
 mod http;
 mod local;
 mod multipart;
+mod parts_again;
 mod pending;
 mod profile;
 mod remote;
 mod s3;
+mod under_way;
 
 pub use destination::{Destination, DestinationError};
 pub(in crate::shell) use local::{Draft, Local};
@@ -110,6 +114,12 @@ impl Store {
                 let store = Arc::new(s3::open(bucket, s3)?);
                 Backend::Remote(Remote::new(store, Dialect::S3, prefix, pending.clone()))
             }
+            Destination::Az { container, prefix } => {
+                gcs.map_or(Ok(()), gcs::check)?;
+                s3.map_or(Ok(()), s3::check)?;
+                let store = Arc::new(azure::open(container)?);
+                Backend::Remote(Remote::new(store, Dialect::Azure, prefix, pending.clone()))
+            }
             Destination::File { root } | Destination::LocalDir { root } => {
                 Backend::Local(Local::new(root.clone()))
             }
@@ -125,7 +135,7 @@ impl Store {
     ///
     /// Becomes false when a store refuses its first conditional write; from
     /// then on conditions are ignored. For objects that are sent in parts GCS
-    /// knows none: there the condition is looked at just before the completion.
+    /// and Azure get none: there the condition is looked at just before the completion.
     pub fn conditional_writes(&self) -> bool {
         match &self.backend {
             Backend::Remote(remote) => remote.conditional_writes(),
@@ -164,6 +174,14 @@ impl Store {
     /// The full destination of a key, as log records name it (U-62).
     pub fn describe(&self, key: &str) -> String {
         format!("{}/{key}", self.destination)
+    }
+
+    /// Bytes at the destination of objects that are not complete yet.
+    pub fn bytes_under_way(&self) -> u64 {
+        match &self.backend {
+            Backend::Remote(remote) => remote.under_way().bytes(),
+            Backend::Local(local) => local.under_way().bytes(),
+        }
     }
 
     /// Waits until the clean-up of dropped uploads has been done.

@@ -3,6 +3,7 @@
 use super::failure::{Failure, judge, one_line};
 use super::http::observed;
 use super::remote::{Remote, version};
+use super::under_way::Taken;
 use super::{Pending, Version};
 use crate::shell::transfer::{Condition, UploadError};
 use bytes::Bytes;
@@ -25,6 +26,7 @@ pub(in crate::shell) struct Multipart {
     path: Path,
     condition: Condition,
     pending: Pending,
+    taken: Taken,
 }
 
 type Parts = FuturesUnordered<BoxFuture<'static, Result<(), UploadError>>>;
@@ -35,17 +37,21 @@ impl Multipart {
         path: Path,
         condition: Condition,
         pending: Pending,
+        taken: Taken,
     ) -> Self {
-        Self { upload: Some(upload), parts: Parts::new(), path, condition, pending }
+        Self { upload: Some(upload), parts: Parts::new(), path, condition, pending, taken }
     }
 
     /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
-    pub(in crate::shell) fn send_part(&mut self, content: Bytes) -> Result<(), UploadError> {
+    pub(in crate::shell) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), UploadError> {
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
+        let (checksum, taken, bytes) = (remote.checksum(&content), self.taken.clone(), content.len());
         let part = upload.put_part(PutPayload::from_bytes(content));
         let judged = async move {
-            let (result, last) = observed(None, part).await;
-            result.map_err(|error| judge(&error, last).into_upload_error())
+            let (result, last) = observed(checksum, part).await;
+            result.map_err(|error| judge(&error, last).into_upload_error())?;
+            taken.add(bytes);
+            Ok(())
         };
         self.parts.push(judged.boxed());
         Ok(())

@@ -1,10 +1,14 @@
 //! Objects in a bucket.
 
 use super::failure::{Failure, judge};
-use super::http::observed;
+use super::http::{Extra, On, observed};
 use super::multipart::Multipart;
+use super::parts_again::PartsAgain;
+use super::under_way::UnderWay;
 use super::{Pending, StoreError, Version};
 use crate::shell::transfer::{Buffers, Condition, UploadError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
@@ -15,7 +19,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Both S3 and GCS refuse longer keys
+/// S3, GCS and Azure refuse longer keys
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>,
 /// <https://cloud.google.com/storage/docs/objects#naming>).
 const MOST_KEY_BYTES: usize = 1024;
@@ -25,6 +29,7 @@ const MOST_KEY_BYTES: usize = 1024;
 pub(super) enum Dialect {
     S3,
     Gcs,
+    Azure,
 }
 
 /// What is stored with an object beside its bytes.
@@ -44,6 +49,7 @@ pub(in crate::shell) struct Remote {
     conditional: AtomicBool,
     pending: Pending,
     buffers: Mutex<Weak<Buffers>>,
+    under_way: UnderWay,
 }
 
 impl Remote {
@@ -55,6 +61,7 @@ impl Remote {
             conditional: AtomicBool::new(true),
             pending,
             buffers: Mutex::default(),
+            under_way: UnderWay::default(),
         }
     }
 
@@ -65,6 +72,11 @@ impl Remote {
 
     pub(super) fn conditional_writes(&self) -> bool {
         self.conditional.load(Ordering::Relaxed)
+    }
+
+    /// Counts what the store took of objects that are not complete yet.
+    pub(super) fn under_way(&self) -> &UnderWay {
+        &self.under_way
     }
 
     /// Memory for parts, shared by all attempts under way.
@@ -110,8 +122,11 @@ impl Remote {
     ) -> Result<Option<Version>, Failure> {
         let replaces = matches!(mode, PutMode::Update(_));
         let options = PutOptions { mode, attributes: self.attributes(properties), ..PutOptions::default() };
-        let (result, last) =
-            observed(None, self.store.put_opts(path, PutPayload::from_bytes(content), options)).await;
+        let (result, last) = observed(
+            self.checksum(&content),
+            self.store.put_opts(path, PutPayload::from_bytes(content), options),
+        )
+        .await;
         match result {
             Ok(result) => Ok(version(result)),
             Err(error) => match judge(&error, last) {
@@ -134,10 +149,11 @@ impl Remote {
         condition: &Condition,
     ) -> Result<Multipart, UploadError> {
         let path = self.path(key)?;
-        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() };
+        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() }
+            .with_retry_policy(Arc::new(PartsAgain));
         let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
         let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
-        Ok(Multipart::new(upload, path, condition.clone(), self.pending.clone()))
+        Ok(Multipart::new(upload, path, condition.clone(), self.pending.clone(), self.under_way.begin()))
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {
@@ -152,23 +168,38 @@ impl Remote {
             let (name, value) = match self.dialect {
                 Dialect::Gcs => (name.clone(), value.clone()),
                 Dialect::S3 => (path_escaped(&name.to_lowercase()), path_escaped(value)),
+                Dialect::Azure => (identifier(name), path_escaped(value)),
             };
             attributes.insert(Attribute::Metadata(name.into()), value.into());
         }
         attributes
     }
 
+    /// A checksum that the store verifies. S3 gets one with the signature. To
+    /// Azure it would have to be signed, which the library does not do.
+    pub(super) fn checksum(&self, content: &[u8]) -> Option<Extra> {
+        match self.dialect {
+            Dialect::S3 | Dialect::Azure => None,
+            Dialect::Gcs => {
+                let sum = STANDARD.encode(crc32c::crc32c(content).to_be_bytes());
+                let value = HeaderValue::from_str(&format!("crc32c={sum}")).ok()?;
+                Some(Extra { on: On::Content, name: "x-goog-hash", value })
+            }
+        }
+    }
+
     /// How a condition on a completion is said, where the store knows any.
-    pub(super) fn completion_header(&self, condition: &Condition) -> Option<(&'static str, HeaderValue)> {
+    pub(super) fn completion_header(&self, condition: &Condition) -> Option<Extra> {
         let (name, value) = match (self.dialect, condition) {
             // GCS has no conditions for uploads in parts
             // (<https://docs.cloud.google.com/storage/docs/request-preconditions>).
-            (Dialect::Gcs, _) | (Dialect::S3, Condition::Overwrite) => return None,
+            // Azure signs conditions, and the library does so only for objects in one piece.
+            (Dialect::Gcs | Dialect::Azure, _) | (Dialect::S3, Condition::Overwrite) => return None,
             (Dialect::S3, Condition::IfAbsent) => ("if-none-match", "*"),
             (Dialect::S3, Condition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
         };
         let value = HeaderValue::from_str(value).ok().filter(|_| self.conditional_writes());
-        value.map(|value| (name, value))
+        value.map(|value| Extra { on: On::Completion, name, value })
     }
 
     /// Looks whether a condition holds now: the best that can be done where it
@@ -190,7 +221,10 @@ impl Remote {
         let holds = match condition {
             Condition::Overwrite => true,
             Condition::IfAbsent => found.is_none(),
-            Condition::IfVersion(seen) => found.is_some_and(|found| found.generation == seen.generation),
+            Condition::IfVersion(seen) => found.is_some_and(|found| match self.dialect {
+                Dialect::Gcs => found.generation == seen.generation,
+                Dialect::S3 | Dialect::Azure => found.e_tag == seen.e_tag,
+            }),
         };
         if holds { Ok(()) } else { Err(UploadError::ConditionFailed) }
     }
@@ -257,6 +291,11 @@ fn path_escaped(text: &str) -> String {
     })
 }
 
+/// Azure's names of metadata are identifiers of C#.
+fn identifier(name: &str) -> String {
+    name.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_lowercase()
+}
+
 /// A put that meets no bucket says "not found" like a get that meets no object.
 fn bucket_missing(failure: Failure) -> Failure {
     match failure {
@@ -289,5 +328,6 @@ mod tests {
     fn metadata_is_escaped_as_upstream_does_on_s3() {
         assert_eq!(path_escaped("gs://bucket/a b"), "gs:%2F%2Fbucket%2Fa%20b");
         assert_eq!(path_escaped("x-goog-meta-link"), "x-goog-meta-link");
+        assert_eq!(identifier("X-Goog-Meta-Link"), "x_goog_meta_link");
     }
 }

@@ -34,7 +34,7 @@ impl<'a> Censoring<'a> {
             return Self::Off;
         };
         let containers = match &upload.source {
-            Source::Bytes(_) => false,
+            Source::Bytes(_) | Source::Packed(_) => false,
             Source::File(file) => !file.is_plain(),
         };
         let masking = |mask| Self::Masking { censor, mask, containers, note: None };

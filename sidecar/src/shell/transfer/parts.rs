@@ -59,7 +59,7 @@ pub(super) async fn store(
         (sums, put.await?)
     } else {
         let mut multipart = remote.begin(&upload.key, &properties, &upload.condition).await?;
-        send(&mut multipart, first, &mut parts, limits).await?;
+        send(remote, &mut multipart, first, &mut parts, limits).await?;
         // Only a source that was read to its end makes an object.
         let sums = finished(thread).await?;
         (sums, multipart.complete(remote).await?)
@@ -69,17 +69,18 @@ pub(super) async fn store(
 
 /// Sends all parts, several at a time.
 async fn send(
+    remote: &Remote,
     multipart: &mut Multipart,
     first: Part,
     parts: &mut mpsc::Receiver<Part>,
     limits: &Limits,
 ) -> Result<(), UploadError> {
-    multipart.send_part(first.bytes)?;
+    multipart.send_part(remote, first.bytes)?;
     loop {
         let room = multipart.parts_on_their_way() < limits.parts_in_memory;
         tokio::select! {
             part = parts.recv(), if room => match part {
-                Some(part) => multipart.send_part(part.bytes)?,
+                Some(part) => multipart.send_part(remote, part.bytes)?,
                 None => break,
             },
             Some(result) = multipart.part_sent() => result?,

@@ -17,7 +17,7 @@ use crate::layout::sniff;
 use crate::shell::source::{OpenFile, Source, Stamp};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// Bytes asked of the file at a time. The page cache gives more per second up
 /// to about this size, and it fits the processor's cache beside the output.
@@ -122,6 +122,7 @@ pub(super) fn pump<S: Sink>(
 /// An open source.
 enum Input<'a> {
     Bytes(&'a [u8]),
+    Packed(Box<dyn Read>, u64),
     File(OpenFile),
 }
 
@@ -129,6 +130,7 @@ impl<'a> Input<'a> {
     fn open(source: &'a Source) -> Result<Self, String> {
         match source {
             Source::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            Source::Packed(packed) => Ok(Self::Packed(Box::new(packed.open()), packed.bytes())),
             Source::File(file) => match file.open() {
                 Ok(file) => Ok(Self::File(file)),
                 Err(error) => Err(format!("it cannot be opened: {error}")),
@@ -139,6 +141,7 @@ impl<'a> Input<'a> {
     fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Packed(_, bytes) => *bytes,
             Self::File(file) => file.stamp().size,
         }
     }
@@ -155,6 +158,12 @@ impl<'a> Input<'a> {
                 *bytes = &[];
                 Ok(false)
             }
+            Self::Packed(packed, _) => {
+                let limit = READ_BYTES as u64;
+                let read = packed.as_mut().take(limit).read_to_end(window);
+                // What was packed in memory a moment ago can be unpacked.
+                Ok(read.map_err(|error| format!("it cannot be unpacked: {error}"))? as u64 == limit)
+            }
             Self::File(file) => {
                 let most = READ_BYTES.min(usize::try_from(file.left()).unwrap_or(usize::MAX));
                 window.reserve(most);
@@ -166,14 +175,14 @@ impl<'a> Input<'a> {
 
     fn changed(&self, read: u64) -> bool {
         match self {
-            Self::Bytes(_) => false,
+            Self::Bytes(_) | Self::Packed(..) => false,
             Self::File(file) => file.changed() || read != file.stamp().size,
         }
     }
 
     fn stamp(&self) -> Option<Stamp> {
         match self {
-            Self::Bytes(_) => None,
+            Self::Bytes(_) | Self::Packed(..) => None,
             Self::File(file) => Some(file.stamp()),
         }
     }
