@@ -13,8 +13,12 @@ use std::path::Path;
 /// The schema's version. Readers ignore keys that they do not know.
 pub const VERSION: u32 = 1;
 
-/// Readers take no report larger than this; writers reserve as much.
+/// Readers take no report larger than this.
 pub const MAX_BYTES: usize = 64 * 1024;
+
+/// Writers write no report larger than this, and reserve as much: taking the
+/// space costs every start, and giving it back every end.
+pub const RESERVED_BYTES: usize = 16 * 1024;
 
 /// Reports are readable for all, whatever the umask.
 pub const MODE: u32 = 0o644;
@@ -24,13 +28,13 @@ pub const MAX_LEFTOVER_NAMES: usize = 20;
 
 /// At most this many signals are listed when a report would otherwise become
 /// too large: the first ones, which decided.
-pub const MAX_INTERRUPTS: usize = 100;
+pub const MAX_INTERRUPTS: usize = 40;
 
 /// Characters of a cause and of a leftover's name in a report that would
 /// otherwise become too large. Escaped as JSON a character is at most six
-/// bytes, so that the whole stays below [`MAX_BYTES`].
-const MAX_CAUSE: usize = 1024;
-const MAX_NAME: usize = 256;
+/// bytes, so that the whole stays below [`RESERVED_BYTES`].
+const MAX_CAUSE: usize = 512;
+const MAX_NAME: usize = 64;
 
 /// Why an entry ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -214,12 +218,11 @@ impl Report {
             .min()
     }
 
-    /// The report as JSON, never larger than [`MAX_BYTES`]: a job can make a
-    /// storm of signals and name its processes as it likes, and a report that
-    /// is too large is read by nobody.
+    /// The report as JSON, never larger than [`RESERVED_BYTES`]: a job can make
+    /// a storm of signals and name its processes as it likes.
     pub fn encode(&self) -> Vec<u8> {
         let whole = to_bytes(self);
-        if whole.len() <= MAX_BYTES {
+        if whole.len() <= RESERVED_BYTES {
             return whole;
         }
         let mut short = self.clone();
@@ -245,7 +248,7 @@ fn cut(text: &mut String, limit: usize) {
 
 /// Takes the space that the report beside `marker` will need.
 pub fn reserve(marker: &Path) -> io::Result<Reserved> {
-    Reserved::create(&marker::report_path(marker), MAX_BYTES, MODE)
+    Reserved::create(&marker::report_path(marker), RESERVED_BYTES, MODE)
 }
 
 /// Reads the report beside `marker`; `None` when there is none (an upstream
@@ -321,14 +324,14 @@ mod tests {
     }
 
     #[test]
-    fn a_report_never_outgrows_its_readers() {
+    fn a_report_never_outgrows_its_space() {
         let mut report = sample();
         assert_eq!(serde_json::from_slice::<Report>(&report.encode()).expect("parses"), report);
-        report.cause = "\u{1}".repeat(MAX_BYTES);
+        report.cause = "\u{1}".repeat(RESERVED_BYTES);
         report.leftovers.names = vec!["\u{1}".repeat(10_000); 30];
         report.interrupts = vec![report.interrupts[0].clone(); 10_000];
         let bytes = report.encode();
-        assert!(bytes.len() <= MAX_BYTES, "{}", bytes.len());
+        assert!(bytes.len() <= RESERVED_BYTES, "{}", bytes.len());
         let read = serde_json::from_slice::<Report>(&bytes).expect("parses");
         assert_eq!(read.interrupts, report.interrupts[..MAX_INTERRUPTS]);
         assert_eq!(read.leftovers.names.len(), MAX_LEFTOVER_NAMES);

@@ -16,18 +16,21 @@ pub mod supervise;
 use common::codes;
 use common::fatal;
 use options::{EntrypointOptions, LoadError, OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
+use shell::CommandLine;
 use shell::records::Queue;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
-/// The whole program, with its command line less the program's name. All
-/// signals must be blocked already ([`shell::block_signals`]).
-pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// The whole program; answers its exit status. To be called first thing in main.
+pub fn run(words: CommandLine) -> u8 {
+    if let Err(error) = shell::begin() {
+        eprintln!("entrypoint: could not block signals, or open /dev/null for a closed stream: {error}");
+        return codes::EXIT_FAILURE;
+    }
     let queue = Queue::default();
     queue.install();
-    let options = match options::load(args) {
+    let options = match options::load(words.args) {
         Ok((options, notes)) => {
             for key in notes.unknown_keys() {
                 tracing::info!("Unknown key {key} in {} is ignored", options::VARIABLE);
@@ -37,26 +40,25 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(LoadError::Flags(error)) => return usage(&error),
         Err(error) => {
             fatal!("{error}");
-            return ExitCode::from(codes::EXIT_FAILURE);
+            return codes::EXIT_FAILURE;
         }
     };
-    let status = if options.copy_mode_only { copy(&options) } else { supervise(&options, &queue) };
-    ExitCode::from(status)
+    if options.copy_mode_only { copy(&words.program, &options) } else { supervise(&options, &queue) }
 }
 
-fn usage(error: &common::flags::FlagError) -> ExitCode {
+fn usage(error: &common::flags::FlagError) -> u8 {
     // Nobody is left to tell when the output is gone.
     let _ = if error.exit_status() == 0 {
-        std::io::stdout().write_all(error.text().as_bytes())
+        let mut stdout = std::io::stdout();
+        stdout.write_all(error.text().as_bytes()).and_then(|()| stdout.flush())
     } else {
         std::io::stderr().write_all(error.text().as_bytes())
     };
-    ExitCode::from(error.exit_status())
+    error.exit_status()
 }
 
-fn copy(options: &EntrypointOptions) -> u8 {
-    let source = std::env::args_os().next().unwrap_or_default();
-    tracing::info!("src is {}", source.to_string_lossy());
+fn copy(program: &OsStr, options: &EntrypointOptions) -> u8 {
+    tracing::info!("src is {}", program.to_string_lossy());
     match copy::copy_self(Path::new(&options.copy_dst)) {
         Ok(()) => 0,
         Err(error) => {

@@ -3,7 +3,9 @@
 //! `cargo bench -p pod-utils-tests --bench figures` builds the static `dist`
 //! programs and prints one Markdown table per question. Everything that is
 //! compared runs in turns in one run; ratios are what counts, because machines
-//! are noisy. Peers that are not installed are left out with a line that says so.
+//! are noisy. Peers that are not installed are left out with a line that says so;
+//! upstream's entrypoint is one of them, and counts as installed where `go install
+//! sigs.k8s.io/prow/cmd/entrypoint@latest` has put it.
 //!
 //! `POD_UTILS_BIN_DIR` names a directory of ready-made programs instead.
 
@@ -28,12 +30,14 @@ fn main() {
 /// The programs under measurement.
 struct Bins {
     dir: PathBuf,
+    upstream: Option<PathBuf>,
 }
 
 impl Bins {
     fn find() -> Self {
+        let upstream = upstream();
         if let Some(dir) = std::env::var_os("POD_UTILS_BIN_DIR") {
-            return Self { dir: dir.into() };
+            return Self { dir: dir.into(), upstream };
         }
         let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
@@ -44,7 +48,7 @@ impl Bins {
             .expect("cargo runs");
         assert!(status.success(), "the dist build failed (is the target {triple} installed, and musl-gcc?)");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Self { dir: target.join(triple).join("dist") }
+        Self { dir: target.join(triple).join("dist"), upstream }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -52,11 +56,28 @@ impl Bins {
     }
 }
 
+/// Where Go has installed upstream's entrypoint.
+fn upstream() -> Option<PathBuf> {
+    let answer = Command::new("go").args(["env", "GOBIN", "GOPATH"]).output();
+    let text = answer.map(|answer| String::from_utf8_lossy(&answer.stdout).into_owned()).unwrap_or_default();
+    let mut dirs = text.lines().map(PathBuf::from);
+    let (bin, path) = (dirs.next().unwrap_or_default(), dirs.next().unwrap_or_default());
+    let bin = if bin.as_os_str().is_empty() { path.join("bin") } else { bin };
+    let found = Some(bin.join("entrypoint")).filter(|program| program.is_file());
+    if found.is_none() {
+        println!("(upstream's entrypoint is not installed: left out)\n");
+    }
+    found
+}
+
 /// Environment JSON for an entrypoint around `args` in `dir`.
 fn entrypoint_options(dir: &Path, args: &[&str]) -> String {
     serde_json::json!({
         "args": args,
         "container_name": "test",
+        // Upstream knows no defaults for JSON.
+        "timeout": 3_600_000_000_000_u64,
+        "grace_period": 15_000_000_000_u64,
         "process_log": dir.join("process-log.txt"),
         "marker_file": dir.join("marker-file.txt"),
     })
@@ -87,6 +108,11 @@ fn sizes_and_memory(bins: &Bins, scratch: &Path) {
         Some(&entrypoint),
         Command::new(&entrypoint).env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sleep", "60"])),
     );
+    if let Some(upstream) = &bins.upstream {
+        let mut command = Command::new(upstream);
+        command.env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sleep", "60"]));
+        row("upstream's entrypoint", Some(upstream), &mut command);
+    }
     let sidecar = bins.path("sidecar");
     let options = serde_json::json!({
         "gcs_options": {"items": [], "local_output_dir": scratch.join("out"), "dry_run": false},
@@ -140,6 +166,11 @@ fn start_up(bins: &Bins, scratch: &Path) {
     let mut with_options = Command::new(&entrypoint);
     with_options.env("ENTRYPOINT_OPTIONS", options);
     candidates.push(("entrypoint", with_options));
+    if let Some(upstream) = &bins.upstream {
+        let mut command = Command::new(upstream);
+        command.env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["/bin/true"]));
+        candidates.push(("upstream's entrypoint", command));
+    }
     let mut forwarding = Command::new(&wrapper);
     forwarding.arg("/bin/true");
     candidates.push(("entrypoint-wrapper", forwarding));
@@ -157,6 +188,8 @@ fn start_up(bins: &Bins, scratch: &Path) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); candidates.len()];
     for _ in 0..400 {
         for (index, (name, command)) in candidates.iter_mut().enumerate() {
+            // Each run finds an empty log volume, as in a pod.
+            empty(scratch);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             let start = Instant::now();
             let status = command.status().expect("starts");
@@ -173,6 +206,13 @@ fn start_up(bins: &Bins, scratch: &Path) {
         println!("| {name} | {} | {} |", millis(whole), millis(whole.saturating_sub(bare)));
     }
     println!();
+}
+
+fn empty(dir: &Path) {
+    let paths = std::fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry").path());
+    for file in paths.filter(|path| path.is_file()) {
+        std::fs::remove_file(file).expect("removed");
+    }
 }
 
 fn median(times: &mut [Duration]) -> Duration {
@@ -196,6 +236,11 @@ fn pump(bins: &Bins, scratch: &Path) {
     let mut command = Command::new(&entrypoint);
     command.env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sh", "-c", &produce]));
     candidates.push(("entrypoint", command));
+    if let Some(upstream) = &bins.upstream {
+        let mut command = Command::new(upstream);
+        command.env("ENTRYPOINT_OPTIONS", entrypoint_options(scratch, &["sh", "-c", &produce]));
+        candidates.push(("upstream's entrypoint", command));
+    }
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{produce} | tee {}", log.display())]);
     candidates.push(("tee", command));

@@ -160,6 +160,13 @@ fn v_cp_1_copy_mode_copies_the_running_program_twice() {
         assert_eq!(copy.metadata().expect("there").permissions().mode() & 0o111, 0o111);
     }
     assert_eq!(harness::pod::files_below(&pod.path("tools")), ["not/yet/there"]);
+    // The mode goes along, whatever the umask.
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o757)).expect("set");
+    let mut command = Command::new(&copy);
+    let again = pod.path("tools/again");
+    let options = json!({"copy_mode_only": true, "copy_dst": again}).to_string();
+    process::run(pod.tree(), command.env("ENTRYPOINT_OPTIONS", options)).expect_code(0);
+    assert_eq!(again.metadata().expect("there").permissions().mode() & 0o777, 0o757);
     process::run(pod.tree(), Command::new(&copy).arg("--help")).expect_code(0);
 }
 

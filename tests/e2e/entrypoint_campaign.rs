@@ -1,14 +1,15 @@
-//! Random children, random signals at random times, the invariants every time.
+//! Random children, random signals at random times, the invariants every time: as
+//! a plain process and as PID 1.
 //!
 //! The seed is printed; `POD_UTILS_CAMPAIGN_SEED` repeats a campaign,
 //! `POD_UTILS_CAMPAIGN_RUNS` makes it longer or shorter.
 
+use crate::entrypoint_tree::{Case, Place, namespaces};
 use common::lock::{EntryWatch, Sighting};
 use common::marker::Content;
 use common::signal::Signal;
-use harness::pod::Pod;
-use harness::process::Exit;
-use harness::wait;
+use harness::process::{Exit, catches};
+use harness::{skip, wait};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -63,26 +64,22 @@ const CHILDREN: &[(&str, bool)] = &[
 ];
 
 /// One run. The invariants are checked by panicking.
-fn run(seed: u64) {
+fn run(seed: u64, place: Place) {
     let mut random = Random(seed);
     let (script, cleans_up) = random.one_of(CHILDREN);
     let script = script.replace("$H", HOSTILE);
-    let pod = Pod::new();
-    let entry = pod.entry("test");
     let grace = if cleans_up { "20s" } else { "400ms" };
     let options = json!({"artifact_dir": "", "timeout": "1500ms", "grace_period": grace});
-    let mut command = pod.entrypoint_command(&entry, &["sh", "-c", &script], options);
-    command.current_dir(pod.path(""));
-    let mut running = harness::process::start(pod.tree(), &mut command);
-    let mut watch = EntryWatch::new(&entry.marker);
+    let mut case = Case::start(place, &["sh", "-c", &script], options);
+    let mut watch = EntryWatch::new(&case.entry.marker);
     if cleans_up {
-        entry.until_log("ready");
+        case.entry.until_log("ready");
     }
     let mut killed = false;
     for _ in 0..random.below(4) {
         let pause = Duration::from_millis(random.below(300));
-        wait::within(pause, || running.has_ended().then_some(()));
-        if running.has_ended() {
+        wait::within(pause, || case.running.has_ended().then_some(()));
+        if case.running.has_ended() {
             break;
         }
         let signal = if cleans_up {
@@ -91,17 +88,22 @@ fn run(seed: u64) {
             random.one_of(&[Signal::TERM, Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1, Signal::KILL])
         };
         // In the first moments signals are not blocked yet.
-        if harness::process::catches(running.pid(), Signal::TERM) {
-            killed |= signal == Signal::KILL;
-            running.signal(signal);
+        if case.pid().is_some_and(|pid| catches(pid, Signal::TERM)) {
+            killed |= case.try_signal(signal) && signal == Signal::KILL;
         }
     }
-    if cleans_up && !running.has_ended() {
-        running.signal(Signal::TERM);
+    if cleans_up && !case.running.has_ended() {
+        case.try_signal(Signal::TERM);
     }
-    let ended = running.wait();
+    let ended = case.running.wait();
+    let (pod, entry) = (case.pod, case.entry);
     let what = format!("seed {seed}: {script:?}: {ended:#?}");
     match ended.exit {
+        // What `unshare` says of a PID 1 that was killed differs from version to version.
+        Exit::Code(_) | Exit::Signal(_) if killed && place == Place::Pid1 => {
+            assert!(!matches!(watch.look(), Sighting::Marker(Content::Unreadable(_))), "I1: {what}");
+            assert_eq!(pod.tree().members(), [], "I3: {what}");
+        }
         Exit::Code(code) => {
             let marker = entry.code().and_then(|code| code.parse::<i32>().ok());
             assert_eq!(marker, Some(code), "I1: {what}");
@@ -127,6 +129,18 @@ fn run(seed: u64) {
 
 #[test]
 fn a_campaign_of_random_children_and_signals() {
+    campaign(Place::Plain);
+}
+
+#[test]
+fn a_campaign_of_random_children_and_signals_as_pid_1() {
+    if !namespaces() {
+        skip!("a pid namespace is not permitted here");
+    }
+    campaign(Place::Pid1);
+}
+
+fn campaign(place: Place) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
     let seed = number("POD_UTILS_CAMPAIGN_SEED").unwrap_or(clock);
@@ -143,7 +157,7 @@ fn a_campaign_of_random_children_and_signals() {
                         return;
                     }
                     // Spread, so that neighbouring seeds differ in every bit.
-                    run((seed + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+                    run((seed + index).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, place);
                 }
             });
         }

@@ -7,6 +7,7 @@ use harness::{skip, wait};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
@@ -96,16 +97,19 @@ fn i_1_a_volume_that_is_full_at_the_very_end_gets_marker_and_report() {
 
 /// A control group of the first version's freezer: not even SIGKILL ends what is
 /// frozen in it. Thawed and removed with the value.
-struct Freezer(PathBuf);
+pub(crate) struct Freezer(PathBuf);
 
 impl Freezer {
-    fn new() -> Option<Self> {
-        let group = Path::new("/sys/fs/cgroup/freezer").join(format!("pod-utils-{}", std::process::id()));
+    pub(crate) fn new() -> Option<Self> {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pod-utils-{}-{number}", std::process::id());
+        let group = Path::new("/sys/fs/cgroup/freezer").join(name);
         fs::create_dir(&group).ok()?;
         Some(Self(group))
     }
 
-    fn freeze(&self, pid: &str) {
+    pub(crate) fn freeze(&self, pid: &str) {
         fs::write(self.0.join("cgroup.procs"), pid).expect("moved");
         fs::write(self.0.join("freezer.state"), "FROZEN").expect("frozen");
         wait::until("the process is frozen", || {

@@ -6,6 +6,7 @@ use harness::bins;
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Ended, Running};
 use harness::wait;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +15,7 @@ const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 /// How entrypoint is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     /// Among the processes of the machine, as under `shareProcessNamespace`.
     Plain,
     /// As PID 1 of a pid namespace of its own.
@@ -22,24 +23,34 @@ enum Place {
 }
 
 /// Whether this machine lets us make a pid namespace.
-fn namespaces() -> bool {
+pub(crate) fn namespaces() -> bool {
     let mut unshare = Command::new("unshare");
     unshare.args(["--pid", "--fork", "--mount-proc", "true"]);
     unshare.output().is_ok_and(|output| output.status.success())
 }
 
 /// One entry with its entrypoint, in one of the places.
-struct Case {
-    pod: Pod,
-    entry: Entry,
-    running: Running,
+pub(crate) struct Case {
+    pub(crate) pod: Pod,
+    pub(crate) entry: Entry,
+    pub(crate) running: Running,
     place: Place,
 }
 
 impl Case {
-    fn start(place: Place, args: &[&str], options: Value) -> Self {
-        let pod = Pod::new();
+    pub(crate) fn start(place: Place, args: &[&str], options: Value) -> Self {
+        Self::start_in(Pod::new(), place, args, |_| options)
+    }
+
+    /// In a pod that needs to be prepared.
+    pub(crate) fn start_in(
+        pod: Pod,
+        place: Place,
+        args: &[&str],
+        prepare: impl FnOnce(&Pod) -> Value,
+    ) -> Self {
         let entry = pod.entry("test");
+        let options = prepare(&pod);
         let options = pod.entrypoint_options(&entry, args, options).to_string();
         let entrypoint = bins::program("entrypoint");
         let mut command = match place {
@@ -56,21 +67,29 @@ impl Case {
     }
 
     /// Sends entrypoint itself a signal.
-    fn signal(&self, signal: Signal) {
+    #[track_caller]
+    pub(crate) fn signal(&self, signal: Signal) {
+        assert!(self.try_signal(signal), "entrypoint runs");
+    }
+
+    /// Sends entrypoint itself a signal; `false` when it has ended.
+    pub(crate) fn try_signal(&self, signal: Signal) -> bool {
+        let number = rustix::process::Signal::from_named_raw(signal.as_raw()).expect("a named signal");
+        self.pid().is_some_and(|pid| rustix::process::kill_process(pid, number).is_ok())
+    }
+
+    /// The process id of entrypoint itself, while it runs.
+    pub(crate) fn pid(&self) -> Option<Pid> {
         if self.place == Place::Plain {
-            self.running.signal(signal);
-            return;
+            return Some(self.running.pid());
         }
         let own = bins::program("entrypoint").display().to_string();
         let members = self.pod.tree().members();
-        let member = members.iter().find(|member| member.command == own).expect("entrypoint runs");
-        let pid = rustix::process::Pid::from_raw(member.pid).expect("a pid");
-        let signal = rustix::process::Signal::from_named_raw(signal.as_raw()).expect("a named signal");
-        rustix::process::kill_process(pid, signal).expect("sent");
+        members.iter().find(|member| member.command == own).and_then(|member| Pid::from_raw(member.pid))
     }
 
     #[track_caller]
-    fn end(self, code: i32) -> (Pod, Entry, Ended) {
+    pub(crate) fn end(self, code: i32) -> (Pod, Entry, Ended) {
         let ended = self.running.wait();
         ended.expect_code(code);
         assert_eq!(self.entry.code(), Some(code.to_string()), "{ended:#?}");
@@ -100,7 +119,7 @@ macro_rules! in_each_place {
 }
 
 /// A script that leaves two processes behind that ignore INT and TERM.
-fn two_deaf_ones() -> String {
+pub(crate) fn two_deaf_ones() -> String {
     let until = "until grep -q ready a && grep -q ready b; do sleep 0.02; done";
     format!("{HOSTILE} ignore > a & {HOSTILE} ignore > b & {until}")
 }
@@ -204,8 +223,9 @@ fn a_child_that_stopped_itself_is_ended(place) {
 fn a_storm_of_signals_changes_nothing(place) {
     let case = Case::start(place, &[HOSTILE, "signals"], json!({"grace_period": "60s"}));
     case.entry.until_log("ready");
+    let pid = case.pid().expect("entrypoint runs");
     for _ in 0..1000 {
-        case.signal(Signal::TERM);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
     }
     case.entry.until_log("got 15");
     case.signal(Signal::USR1);
@@ -259,7 +279,7 @@ fn the_whole_group_hears_where_that_is_asked_for() {
     case.entry.until_log("got 15");
     let members = case.pod.tree().members();
     let member = members.iter().find(|member| member.command.ends_with("hostile signals")).expect("there");
-    let pid = rustix::process::Pid::from_raw(member.pid).expect("a pid");
+    let pid = Pid::from_raw(member.pid).expect("a pid");
     rustix::process::kill_process(pid, rustix::process::Signal::USR1).expect("sent");
     case.end(130);
 }

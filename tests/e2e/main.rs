@@ -8,6 +8,8 @@ mod entrypoint_campaign;
 mod entrypoint_faults;
 mod entrypoint_odd;
 mod entrypoint_options;
+mod entrypoint_states;
+mod entrypoint_surroundings;
 mod entrypoint_tree;
 mod gcsupload;
 mod identities;

@@ -14,6 +14,11 @@ use std::ffi::OsString;
 const COPY_DESTINATION: &str = "/tools/entrypoint";
 
 /// Parses the command line, without the program's name.
+///
+/// Never part of its caller: the tables of flags take 32 KiB of stack, and pods
+/// give JSON.
+#[cold]
+#[inline(never)]
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<EntrypointOptions, FlagError> {
     let matches = flags::parse(command(), args)?;
     let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();

@@ -12,11 +12,20 @@ mod previous;
 pub(crate) mod records;
 mod signals;
 mod story;
+mod streams;
 mod sys;
 mod timers;
 mod timestamps;
 mod tree;
 
 pub(crate) use driver::run;
-pub use signals::block as block_signals;
-pub use sys::Arena;
+pub use sys::{Arena, CommandLine};
+
+use std::io;
+
+/// The first thing in main: blocks every signal, because one that comes earlier
+/// has its default effect, and makes sure of the three standard streams.
+pub(crate) fn begin() -> io::Result<()> {
+    sys::block_signals()?;
+    streams::open_missing()
+}

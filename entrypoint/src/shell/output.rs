@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-/// The pipe's capacity and the size of one read. Measured: 64 to 256 KiB are
+/// The capacity and the size of one read of a pipe that is busy. Measured: 64 to 256 KiB are
 /// equally fast, larger ones slower, the default of 64 KiB with many short reads slowest.
 const CAPACITY: usize = 256 * 1024;
 
@@ -57,8 +57,6 @@ impl Output {
     pub(super) fn open_pipe(&mut self) -> io::Result<OwnedFd> {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&reader, true)?;
-        // Refused when the user's pipes have reached their limit: then it is slower.
-        let _ = rustix::pipe::fcntl_setpipe_size(&reader, CAPACITY);
         self.pipe = Some(reader);
         Ok(writer)
     }
@@ -94,8 +92,11 @@ impl Output {
                 Pumped::Closed
             }
             Ok((bytes, _)) => {
-                if bytes.len() == self.appetite {
+                if bytes.len() == self.appetite && self.appetite < CAPACITY {
                     self.appetite = CAPACITY;
+                    // Refused when the user's pipes have reached their limit:
+                    // then it is slower.
+                    let _ = rustix::pipe::fcntl_setpipe_size(pipe, CAPACITY);
                 }
                 self.child_bytes += bytes.len() as u64;
                 self.live.write(bytes);

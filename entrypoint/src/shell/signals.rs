@@ -5,12 +5,6 @@ use common::signal::Signal;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Blocks every signal. The first thing in main: a signal that comes earlier
-/// has its default effect.
-pub fn block() -> io::Result<()> {
-    sys::block_signals()
-}
-
 /// The blocked signals, one after the other.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -37,6 +31,9 @@ impl Signals {
                 let number: [u8; 4] = record.first_chunk().copied()?;
                 Signal::from_raw(i32::from_ne_bytes(number))
             }));
+            if length < buffer.len() {
+                break;
+            }
         }
         signals
     }

@@ -92,11 +92,12 @@ fn usage() -> Usage {
 /// the root of a cgroup v2 mount; the root group of a host has no such files.
 fn cgroup() -> Option<Cgroup> {
     let read = |path: &str| std::fs::read_to_string(path).ok();
+    // Every group of version 2 but the root's has it; the peak came later.
+    let events = read("/sys/fs/cgroup/memory.events")?;
     let peak = read("/sys/fs/cgroup/memory.peak");
-    let events = read("/sys/fs/cgroup/memory.events");
     let found = Cgroup {
         memory_peak_bytes: peak.and_then(|text| text.trim().parse().ok()),
-        oom_kills: events.as_deref().and_then(oom_kills),
+        oom_kills: oom_kills(&events),
     };
     (found != Cgroup::default()).then_some(found)
 }

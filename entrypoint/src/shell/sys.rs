@@ -1,22 +1,47 @@
-//! What no safe wrapper offers: starting the child, the signal mask with its
+//! What no safe wrapper offers: the command line as C has it, starting the child, the signal mask with its
 //! descriptor, signals by number, and an allocator for a quick start.
 
 #![expect(
     unsafe_code,
-    reason = "signalfd, clone, kill and allocators have no safe form that does what is needed here"
+    reason = "argv, signalfd, clone, kill and allocators have no safe form that does what is needed here"
 )]
 
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// The words that the program was started with.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLine {
+    /// The name it was started by; may be missing.
+    pub program: OsString,
+    /// The words behind it.
+    pub args: Vec<OsString>,
+}
+
+impl CommandLine {
+    /// Takes what the C runtime gives to `main`.
+    ///
+    /// # Safety
+    /// `words` must hold `count` C strings.
+    pub unsafe fn of(count: c_int, words: *const *const c_char) -> Self {
+        let mut all = (0..usize::try_from(count).unwrap_or(0)).map(|index| {
+            // SAFETY: as the caller promises.
+            let word = unsafe { CStr::from_ptr(*words.add(index)) };
+            OsStr::from_bytes(word.to_bytes()).to_owned()
+        });
+        Self { program: all.next().unwrap_or_default(), args: all.collect() }
+    }
+}
 
 /// Blocks every signal of this process, and wants to hear of its children even
 /// when whoever started it did not: the kernel itself reaps the children of a
@@ -84,7 +109,7 @@ pub(super) fn usage_of_children() -> (u64, Duration, Duration) {
 /// a fraction of a calendar crate's.
 pub(super) fn local_zone(at: Timestamp) -> i32 {
     let mut broken_down = MaybeUninit::<libc::tm>::zeroed();
-    let seconds = libc::time_t::from(at.as_secs());
+    let seconds = at.as_secs();
     // SAFETY: localtime_r fills the structure it is given; all zeroes is a valid
     // one should it fail. There are no other threads that could change TZ.
     let broken_down = unsafe {
