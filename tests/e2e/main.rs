@@ -1,5 +1,7 @@
 //! The programs as they are, end to end.
 
+mod buildkite;
+mod compose;
 mod containers;
 mod crash_campaign;
 mod endings;
@@ -13,9 +15,12 @@ mod entrypoint_surroundings;
 mod entrypoint_tree;
 mod gcsupload;
 mod identities;
+mod images;
 mod initupload;
 mod inject;
 mod job;
+mod kube_play;
+mod manifests;
 mod mistakes;
 mod podutils;
 mod progress;

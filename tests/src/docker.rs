@@ -16,6 +16,9 @@ use std::sync::OnceLock;
 const BUSYBOX: &str = "/bin/busybox";
 const BASH: &str = "/bin/bash-static";
 
+/// The image: a shell, a few programs of busybox, and ours in `/tools`.
+pub const IMAGE: &str = "pod-utils-e2e:test";
+
 /// An engine with an image of ours in it.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -56,7 +59,7 @@ impl Engine {
         if !info.is_ok_and(|status| status.success()) {
             return Err("no docker engine answers `docker info`".to_owned());
         }
-        let image = "pod-utils-e2e:test".to_owned();
+        let image = IMAGE.to_owned();
         build(&image, programs).map_err(|error| format!("the image cannot be built: {error}"))?;
         Ok(Self { image })
     }

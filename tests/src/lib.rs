@@ -6,6 +6,8 @@
 //! | [`api_server`] | an API server of Kubernetes, with faults on request |
 //! | [`bins`] | where the programs under test are |
 //! | [`docker`] | real containers, where an engine is there |
+//! | [`images`] | the images of `deploy/images`, built by its script |
+//! | [`kube`] | the manifests of `deploy/kubernetes`, played by podman |
 //! | [`pod`] | a pod: its directories, its entries, the options of its containers |
 //! | [`job`] | a pod with its destination |
 //! | [`process`] | a running program: its output, signals to it, its end |
@@ -22,7 +24,9 @@
 pub mod api_server;
 pub mod bins;
 pub mod docker;
+pub mod images;
 pub mod job;
+pub mod kube;
 pub mod pod;
 pub mod process;
 pub mod s3;

@@ -1,0 +1,210 @@
+//! The images of `deploy/images`: what is in them, that they are what Prow and
+//! ci-operator expect, and that they come out the same again.
+
+use harness::images::{self, NAMES, name, succeed};
+use harness::skip;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Docker with our images, or the end of the test.
+macro_rules! docker_or_skip {
+    () => {
+        if let Err(reason) = images::in_docker() {
+            skip!("{reason}");
+        }
+    };
+}
+
+fn docker(words: &[&str]) -> String {
+    succeed(Command::new("docker").args(words))
+}
+
+fn inspect(image: &str) -> Value {
+    let text = docker(&["image", "inspect", &name(image)]);
+    serde_json::from_str::<Value>(&text).expect("JSON")[0].take()
+}
+
+/// The files of an image as `tar` lists them: mode, owner, size, time, name.
+fn listing(image: &str) -> String {
+    let container = docker(&["create", "--network=none", &name(image)]);
+    let container = container.trim();
+    let list = format!("docker export {container} | TZ=UTC tar --list --verbose --full-time --numeric-owner");
+    let text = succeed(Command::new("bash").args(["-o", "pipefail", "-c", &list]));
+    docker(&["rm", container]);
+    text
+}
+
+#[test]
+fn they_run_as_root_unless_the_pod_says_otherwise_and_say_what_they_are() {
+    docker_or_skip!();
+    for image in NAMES {
+        let config = inspect(image)["Config"].take();
+        assert!(config["User"].as_str().unwrap_or_default().is_empty(), "{image}: {config}");
+        let label = |key: &str| config["Labels"][format!("org.opencontainers.image.{key}")].clone();
+        assert_eq!(label("title"), image);
+        assert_eq!(label("version"), env!("CARGO_PKG_VERSION"));
+        for key in ["description", "revision", "created", "licenses"] {
+            assert!(label(key).as_str().is_some_and(|text| !text.is_empty()), "{image}: {key}");
+        }
+    }
+}
+
+#[test]
+fn p_13_their_entry_points_are_the_programs() {
+    docker_or_skip!();
+    for (image, path) in [
+        ("entrypoint", "/entrypoint"),
+        ("sidecar", "/sidecar"),
+        ("initupload", "/initupload"),
+        ("gcsupload", "/gcsupload"),
+        ("entrypoint-wrapper", "/bin/entrypoint-wrapper"),
+    ] {
+        assert_eq!(inspect(image)["Config"]["Entrypoint"], serde_json::json!([path]), "{image}");
+        // Whichever name a program has, it knows which one it is; as any user.
+        let help = docker(&[
+            "run",
+            "--rm",
+            "--network=none",
+            "--read-only",
+            "--user=1000:1000",
+            &name(image),
+            "--help",
+        ]);
+        let used = help.lines().find(|line| line.starts_with("Usage:")).unwrap_or_default().to_owned();
+        assert!(used.starts_with(&format!("Usage: {image}")), "{image}: {help}");
+    }
+}
+
+#[test]
+fn w_115_the_wrappers_image_copies_it_by_cp() {
+    docker_or_skip!();
+    let dir = tempfile::tempdir().expect("a directory");
+    let volume = format!("{}:/tmp/entrypoint-wrapper", dir.path().display());
+    let copy = ["/bin/entrypoint-wrapper", "/tmp/entrypoint-wrapper/entrypoint-wrapper"];
+    let mut run = vec!["run", "--rm", "--network=none", "--volume", &volume, "--entrypoint=cp"];
+    let image = name("entrypoint-wrapper");
+    run.push(&image);
+    docker(&[&run[..], &copy[..]].concat());
+    let copied = std::fs::read(dir.path().join("entrypoint-wrapper")).expect("copied");
+    assert!(copied == std::fs::read(images::programs().join("entrypoint-wrapper")).expect("a program"));
+}
+
+#[test]
+fn they_hold_a_tmp_for_everyone_and_nothing_of_the_build() {
+    docker_or_skip!();
+    let listing = listing("pod-utils");
+    let line = |name: &str| {
+        listing
+            .lines()
+            .find(|line| line.ends_with(&format!(" {name}")) || line.contains(&format!(" {name} -> ")))
+            .unwrap_or_else(|| panic!("no {name} in {listing}"))
+            .to_owned()
+    };
+    assert!(line("tmp/").starts_with("drwxrwxrwt 0/0"), "{listing}");
+    for program in ["entrypoint", "sidecar", "entrypoint-wrapper", "podutils"] {
+        assert!(line(program).starts_with("-rwxr-xr-x 0/0"), "{listing}");
+    }
+    for link in ["initupload", "gcsupload"] {
+        assert!(line(link).ends_with(&format!("{link} -> sidecar")), "{listing}");
+    }
+    let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let checkout = std::fs::canonicalize(checkout).expect("the checkout").display().to_string();
+    for program in ["entrypoint", "sidecar", "entrypoint-wrapper", "podutils"] {
+        let bytes = std::fs::read(images::programs().join(program)).expect("a program");
+        let found = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(!found(&checkout), "{program} names the place of its checkout");
+        assert!(!found("/.cargo/registry/"), "{program} names the place of cargo's sources");
+    }
+}
+
+#[test]
+fn the_same_programs_give_the_same_layers() {
+    docker_or_skip!();
+    let layers = |engine: &str| images::build(engine, &["entrypoint", "entrypoint-wrapper"]);
+    let first = layers("docker");
+    // Times of files do not enter, nor does the builder's memory of the first time.
+    docker(&["image", "rm", "--force", &name("entrypoint"), &name("entrypoint-wrapper")]);
+    assert_eq!(layers("docker"), first);
+    assert_eq!(first.matches("sha256:").count(), 2, "{first}");
+    if images::in_podman().is_ok() {
+        let id = || {
+            succeed(Command::new("podman").args([
+                "image",
+                "inspect",
+                "--format",
+                "{{.Id}}",
+                &name("entrypoint"),
+            ]))
+        };
+        let (first, id_of_first) = (layers("podman"), id());
+        assert_eq!((layers("podman"), id()), (first, id_of_first), "with podman even the image");
+    }
+}
+
+/// The server's certificate is of an authority that only `SSL_CERT_FILE` names, in
+/// an image without any.
+#[test]
+fn a_private_certificate_authority_is_trusted_by_ssl_cert_file() {
+    docker_or_skip!();
+    let dir = tempfile::tempdir().expect("a directory");
+    let network = format!("pod-utils-{}", std::process::id());
+    docker(&["network", "create", "--internal", &network]);
+    let _network = Removed(["network", "rm"], network.clone());
+    let volume = format!("{}:/data", dir.path().display());
+    let keys = [
+        "--env=AWS_ACCESS_KEY_ID=key",
+        "--env=AWS_SECRET_ACCESS_KEY=secret-key",
+        "--env=AWS_REGION=us-east-1",
+    ];
+    let server = docker(
+        &[
+            &["run", "--detach", "--network", &network, "--network-alias=s3.test", "--volume", &volume][..],
+            &keys[..],
+            &["--env=S3_TLS_NAME=s3.test", "--env=S3_BUCKETS=bucket", &name("s3-server"), "/data"],
+        ]
+        .concat(),
+    );
+    let server = Removed(["rm", "--force"], server.trim().to_owned());
+    harness::wait::until("the server", || docker(&["logs", &server.1]).contains("listening").then_some(()));
+    std::fs::write(dir.path().join("item.txt"), "delivered").expect("written");
+    let upload = |more: &[&str]| {
+        let image = name("gcsupload");
+        let options = ["--env=AWS_ENDPOINT_URL=https://s3.test:9000"];
+        let flags = [
+            "--dry-run=false",
+            "--bucket=s3://bucket",
+            "--job=job",
+            "--job-type=periodic",
+            "--build-id=1",
+            "/data/item.txt",
+        ];
+        let run = ["run", "--rm", "--network", &network, "--volume", &volume];
+        let output = Command::new("docker")
+            .args(run)
+            .args(keys)
+            .args(options)
+            .args(more)
+            .arg(image)
+            .args(flags)
+            .output();
+        output.expect("docker starts")
+    };
+    let refused = upload(&[]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let stored = dir.path().join("bucket/logs/job/1/item.txt");
+    assert!(!stored.exists());
+    let trusted = upload(&["--env=SSL_CERT_FILE=/data/ca.pem"]);
+    assert_eq!(trusted.status.code(), Some(0), "{}", String::from_utf8_lossy(&trusted.stderr));
+    assert_eq!(harness::pod::read(Path::new(&stored)), "delivered");
+}
+
+/// What is removed at the end of a test.
+struct Removed([&'static str; 2], String);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // Without a check: a test that fails says why by itself.
+        let _ = Command::new("docker").args(self.0).arg(&self.1).output();
+    }
+}
