@@ -61,7 +61,7 @@ is_there() { object "$1"; }
 # pod's name as its build id, and changes as a jq program.
 run_example() { # example, name, script of the test, jq program
   local all
-  all=$("${kubectl[@]}" kustomize "$manifests/$1" | "${kubectl[@]}" create --dry-run=client -o json -f - | jq -c 'if .kind == "List" then .items[] else . end')
+  all=$("${kubectl[@]}" kustomize "$manifests/$1" | "${kubectl[@]}" create --dry-run=client -o json -f - | jq -c '(if .kind == "List" then .items[] else . end) | del(.metadata.namespace)')
   # Everything but the pod itself, once per namespace.
   jq -c 'select(.kind != "Pod" and .kind != "Job" and .kind != "ConfigMap")' <<<"$all" | k apply -f - >/dev/null
   jq -c --arg name "$2" --arg script "$3" --arg prefix "$prefix" --arg image "$test_image" \

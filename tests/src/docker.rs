@@ -8,6 +8,7 @@
 
 use crate::tree::Tree;
 use crate::{process, wait};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -78,7 +79,7 @@ impl Engine {
 
 fn build(image: &str, programs: &Path) -> Result<(), String> {
     let context = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let root = context.path();
+    let root = context.path().join("root");
     let copy = |from: &Path, to: &str| {
         let to = root.join(to);
         std::fs::create_dir_all(to.parent().expect("a file name")).map_err(|error| error.to_string())?;
@@ -92,10 +93,13 @@ fn build(image: &str, programs: &Path) -> Result<(), String> {
     for applet in ["sh", "sleep", "true", "cat", "tee", "ps", "setsid", "kill", "head", "tail", "dd", "id"] {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).map_err(|e| e.to_string())?;
     }
-    let recipe = "FROM scratch\nCOPY bin /bin\nCOPY tools /tools\nENV PATH=/bin\n";
-    std::fs::write(root.join("Dockerfile"), recipe).map_err(|error| error.to_string())?;
+    let tmp = root.join("tmp");
+    std::fs::create_dir(&tmp).map_err(|error| error.to_string())?;
+    std::fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).map_err(|error| error.to_string())?;
+    let recipe = "FROM scratch\nCOPY root /\nENV PATH=/bin\n";
+    std::fs::write(context.path().join("Dockerfile"), recipe).map_err(|error| error.to_string())?;
     let mut docker = Command::new("docker");
-    docker.env("DOCKER_BUILDKIT", "0").args(["build", "--quiet", "--tag", image]).arg(root);
+    docker.env("DOCKER_BUILDKIT", "0").args(["build", "--quiet", "--tag", image]).arg(context.path());
     let output = docker.output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
