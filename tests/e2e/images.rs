@@ -3,7 +3,7 @@
 
 use harness::images::{self, NAMES, name, succeed};
 use harness::skip;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 
@@ -60,7 +60,7 @@ fn p_13_their_entry_points_are_the_programs() {
         ("gcsupload", "/gcsupload"),
         ("entrypoint-wrapper", "/bin/entrypoint-wrapper"),
     ] {
-        assert_eq!(inspect(image)["Config"]["Entrypoint"], serde_json::json!([path]), "{image}");
+        assert_eq!(inspect(image)["Config"]["Entrypoint"], json!([path]), "{image}");
         // Whichever name a program has, it knows which one it is; as any user.
         let help = docker(&[
             "run",
@@ -121,24 +121,17 @@ fn they_hold_a_tmp_for_everyone_and_nothing_of_the_build() {
 #[test]
 fn the_same_programs_give_the_same_layers() {
     docker_or_skip!();
-    let layers = |engine: &str| images::build(engine, &["entrypoint", "entrypoint-wrapper"]);
+    // Beside the images that other tests use at the same time.
+    let layers =
+        |engine| images::build(engine, &["--no-cache", "--tag", "again", "entrypoint", "entrypoint-wrapper"]);
     let first = layers("docker");
-    // Times of files do not enter, nor does the builder's memory of the first time.
-    docker(&["image", "rm", "--force", &name("entrypoint"), &name("entrypoint-wrapper")]);
     assert_eq!(layers("docker"), first);
     assert_eq!(first.matches("sha256:").count(), 2, "{first}");
     if images::in_podman().is_ok() {
-        let id = || {
-            succeed(Command::new("podman").args([
-                "image",
-                "inspect",
-                "--format",
-                "{{.Id}}",
-                &name("entrypoint"),
-            ]))
-        };
-        let (first, id_of_first) = (layers("podman"), id());
-        assert_eq!((layers("podman"), id()), (first, id_of_first), "with podman even the image");
+        let again = format!("{}/entrypoint:again", images::PREFIX);
+        let id = || succeed(Command::new("podman").args(["image", "inspect", "--format", "{{.Id}}", &again]));
+        let first = (layers("podman"), id());
+        assert_eq!((layers("podman"), id()), first, "with podman even the image");
     }
 }
 
@@ -168,27 +161,22 @@ fn a_private_certificate_authority_is_trusted_by_ssl_cert_file() {
     let server = Removed(["rm", "--force"], server.trim().to_owned());
     harness::wait::until("the server", || docker(&["logs", &server.1]).contains("listening").then_some(()));
     std::fs::write(dir.path().join("item.txt"), "delivered").expect("written");
+    let credentials = json!({
+        "region": "us-east-1", "endpoint": "https://s3.test:9000", "s3_force_path_style": true,
+        "access_key": "key", "secret_key": "secret-key",
+    });
+    std::fs::write(dir.path().join("credentials.json"), credentials.to_string()).expect("written");
     let upload = |more: &[&str]| {
-        let image = name("gcsupload");
-        let options = ["--env=AWS_ENDPOINT_URL=https://s3.test:9000"];
-        let flags = [
+        let mut run = Command::new("docker");
+        run.args(["run", "--rm", "--network", &network, "--volume", &volume]).args(more);
+        run.arg(name("gcsupload")).args([
             "--dry-run=false",
             "--bucket=s3://bucket",
             "--job=job",
             "--job-type=periodic",
-            "--build-id=1",
-            "/data/item.txt",
-        ];
-        let run = ["run", "--rm", "--network", &network, "--volume", &volume];
-        let output = Command::new("docker")
-            .args(run)
-            .args(keys)
-            .args(options)
-            .args(more)
-            .arg(image)
-            .args(flags)
-            .output();
-        output.expect("docker starts")
+        ]);
+        run.args(["--build-id=1", "--s3-credentials-file=/data/credentials.json", "/data/item.txt"]);
+        run.output().expect("docker starts")
     };
     let refused = upload(&[]);
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");

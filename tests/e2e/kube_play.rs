@@ -139,12 +139,13 @@ fn the_step_shares_its_files_by_the_chain_of_wrapper_and_entrypoint() {
     let pod = manifest.start();
     assert_eq!(pod.wait("test"), 0, "{}", pod.logs("test"));
     assert_eq!(pod.wait("sidecar"), 0, "{}", pod.logs("sidecar"));
-    assert_eq!(result(&s3, &run)["result"], "SUCCESS");
+    let key = |name: &str| key(&run, &format!("artifacts/e2e/example/{name}"));
+    assert_eq!(s3.json(&key("finished.json"))["result"], "SUCCESS");
     let stored = api.stored();
     let last: Value = serde_json::from_str(stored.last().expect("an update")).expect("JSON");
     assert_eq!(last["data"]["made"], "bWFkZQo=", "{last}");
     // What steps share is secret: its text is masked in the log.
-    let log = s3.text(&key(&run, "artifacts/e2e/example/build-log.txt"));
+    let log = s3.text(&key("build-log.txt"));
     assert!(log.starts_with("testing with XXXX"), "{log}");
 }
 

@@ -51,12 +51,12 @@ pub fn in_podman() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the script for these images and returns what it prints: a line for each,
-/// with its layers.
+/// Runs the script with these options and images, and returns what it prints: a
+/// line for each image, with its layers.
 #[track_caller]
-pub fn build(engine: &str, images: &[&str]) -> String {
+pub fn build(engine: &str, words: &[&str]) -> String {
     let mut script = Command::new(deploy().join("images/build.sh"));
-    script.args(["--engine", engine, "--programs"]).arg(programs()).args(images);
+    script.args(["--engine", engine, "--programs"]).arg(programs()).args(words);
     succeed(&mut script)
 }
 
