@@ -19,8 +19,8 @@ const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 /// Somebody who owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// A libc in front of libc: the wall clock jumps by a year, to and fro, each time
-/// it is read.
+/// A libc in front of libc: the wall clock jumps by years, to and fro and each
+/// time further, whenever it is read.
 const JUMPING_CLOCK: &str = "
 #define _GNU_SOURCE
 #include <sys/syscall.h>
@@ -29,7 +29,7 @@ const JUMPING_CLOCK: &str = "
 int clock_gettime(clockid_t clock, struct timespec *time) {
     static int reads;
     int result = syscall(SYS_clock_gettime, clock, time);
-    if (clock == CLOCK_REALTIME) time->tv_sec += (reads++ % 2 ? 1 : -1) * 31536000L;
+    if (clock == CLOCK_REALTIME) { reads++; time->tv_sec += (reads % 2 ? reads : -reads) * 31536000L; }
     return result;
 }
 ";
