@@ -3,10 +3,12 @@
 //! `cargo bench -p sidecar --bench censor_engine --profile dist` prints Markdown tables: the
 //! best and the median of several runs in turns, in GB of text per second of processor time, beside
 //! copying the same bytes and beside aho-corasick. `quick` as an argument takes
-//! smaller texts and fewer runs, `adversarial` prints only the last table.
+//! smaller texts and fewer runs, `adversarial` prints only the table of texts
+//! made against the engine, `containers` only that of a compressed archive.
 
 #![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
 
+mod containers;
 mod texts;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -27,11 +29,21 @@ fn main() {
     let (size, runs) = if quick { (32 << 20, 3) } else { (128 << 20, 9) };
     let mut random = Random(0x5eed);
     println!("# Matching engine: {} MiB of text, best (median) of {runs} runs in GB/s\n", size >> 20);
-    if !std::env::args().any(|arg| arg == "adversarial") {
+    let wants = |table: &str| {
+        let mut tables = ["adversarial", "containers"].into_iter();
+        let is_all = !tables.any(|table| std::env::args().any(|arg| arg == table));
+        is_all || std::env::args().any(|arg| arg == table)
+    };
+    if wants("engine") {
         secrets_of(16..=200, size, runs, &mut random);
         secrets_of(10..=64, size, runs, &mut random);
     }
-    adversarial(size / 4, runs, &mut random);
+    if wants("adversarial") {
+        adversarial(size / 4, runs, &mut random);
+    }
+    if wants("containers") {
+        containers::table(size / 2, runs.min(5), &mut random);
+    }
 }
 
 /// The common cases.

@@ -171,6 +171,10 @@ impl Frames<'_> {
                         return Ok(read);
                     }
                     let (packed, decoder) = decoder.into_parts();
+                    let stated = decoder.get_checksum_from_data();
+                    if stated.is_some() && stated != decoder.get_calculated_checksum() {
+                        return Err(Stop::Damaged("its content does not match its checksum"));
+                    }
                     self.state = Frame::Between(packed, decoder);
                 }
                 Frame::Between(packed, decoder) => self.state = self.next(packed, decoder)?,

@@ -109,14 +109,23 @@ impl Header {
     /// Its texts masked.
     pub(super) fn masked(mut self, pass: Pass<'_>) -> Result<Self, Stop> {
         let mut is_changed = self.mask_path(pass)?;
-        for field in [LINK, USER, GROUP] {
-            let length = text(&self.0[field.clone()]).len();
-            is_changed |= pass.mask_text(&mut self.0[field][..length])?;
+        // Whole fields: something can stand behind the zero that ends a text.
+        for field in [NAME, LINK, USER, GROUP, self.rest()] {
+            if self.0[field.clone()].iter().any(|byte| *byte != 0) {
+                is_changed |= pass.mask_text(&mut self.0[field])?;
+            }
         }
         if is_changed {
             self.seal();
         }
         Ok(self)
+    }
+
+    /// What follows the numbers of devices: in GNU's form times and maps, which
+    /// stay when they are numbers.
+    fn rest(&self) -> Range<usize> {
+        let is_number = |byte: &u8| byte.is_ascii_digit() || [0, b' '].contains(byte);
+        if self.0[PREFIX.start..].iter().all(is_number) { 0..0 } else { PREFIX.start..BLOCK_BYTES }
     }
 
     /// The two parts of a path are one text.

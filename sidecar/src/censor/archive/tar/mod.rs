@@ -183,18 +183,22 @@ impl Archive<'_, '_> {
         if spool.len() < size {
             return Err(Stop::Truncated);
         }
+        // What fills the last block could go on with what the container ends with.
         let padding = self.padding(size)?;
+        if self.pass.is_looking() && padding.iter().any(|byte| *byte != 0) {
+            return Err(Stop::Dirty);
+        }
         match settled {
             Settled::Unchanged => {
                 self.head(header, None)?;
                 copy(&spool, self.output)?;
-                self.pad(padding)
+                Ok(self.output.write_all(&vec![0; padding.len()])?)
             }
             Settled::Rewritten(spool) => {
                 let new_size = spool.len();
                 self.head(header, Some(new_size))?;
                 copy(&spool, self.output)?;
-                self.pad(vec![0; header::padding(new_size)])
+                Ok(self.output.write_all(&vec![0; header::padding(new_size)])?)
             }
             Settled::Withheld(reason) => self.withhold(header, &reason),
         }
@@ -209,11 +213,6 @@ impl Archive<'_, '_> {
         let mut content = beginning.chain(rest);
         self.pass.mask(&mut content, self.output)?;
         if content.into_inner().1.limit() > padding { Err(Stop::Truncated) } else { Ok(()) }
-    }
-
-    fn pad(&mut self, mut padding: Vec<u8>) -> Result<(), Stop> {
-        self.pass.mask_text(&mut padding)?;
-        Ok(self.output.write_all(&padding)?)
     }
 
     /// Skips the content of a member that cannot be censored.

@@ -23,9 +23,9 @@ pub(super) struct Directory {
     count: u64,
     /// What offsets are relative to: a prefix may have been put in front.
     base: u64,
-    pub(super) comment: Vec<u8>,
-    /// Where the comment ends.
-    comment_end: u64,
+    /// The length of the comment.
+    pub(super) comment: u16,
+    comment_at: u64,
 }
 
 impl Directory {
@@ -42,8 +42,8 @@ impl Directory {
             end: end_at,
             count: number16(end, 10).into(),
             base: number32(end, 16).into(),
-            comment: tail[at + END_BYTES..at + END_BYTES + comment].to_vec(),
-            comment_end: end_at + (END_BYTES + comment) as u64,
+            comment,
+            comment_at: end_at + END_BYTES as u64,
         };
         let mut size = u64::from(number32(end, 12));
         if let Some((record_at, record)) = end64(source, end_at)? {
@@ -83,22 +83,23 @@ impl Directory {
         Part::new(source, self.start, u64::MAX)
     }
 
-    /// What lies behind the end of the directory.
-    pub(super) fn behind<'a>(&self, source: &'a dyn ReadAt) -> Part<'a> {
-        Part::new(source, self.comment_end, u64::MAX)
+    /// The comment, and what lies behind it.
+    pub(super) fn comment<'a>(&self, source: &'a dyn ReadAt) -> Part<'a> {
+        Part::new(source, self.comment_at, u64::MAX)
     }
 }
 
 /// Where the end record is and how long its comment is: the last one whose
 /// comment ends with the file, else the last one whose comment fits.
-fn find_end(tail: &[u8]) -> Option<(usize, usize)> {
+fn find_end(tail: &[u8]) -> Option<(usize, u16)> {
     let ends = || {
         let last = tail.len().checked_sub(END_BYTES)?;
         let at = (0..=last).rev().filter(|at| tail[*at..].starts_with(END_MAGIC));
-        Some(at.map(|at| (at, usize::from(number16(&tail[at..], 20)))))
+        Some(at.map(|at| (at, number16(&tail[at..], 20))))
     };
-    let exact = ends()?.find(|(at, comment)| at + END_BYTES + comment == tail.len());
-    exact.or_else(|| ends()?.find(|(at, comment)| at + END_BYTES + comment <= tail.len()))
+    let end = |(at, comment): &(usize, u16)| at + END_BYTES + usize::from(*comment);
+    let exact = ends()?.find(|found| end(found) == tail.len());
+    exact.or_else(|| ends()?.find(|found| end(found) <= tail.len()))
 }
 
 /// The end record with 64-bit numbers, if there is one before the other.
@@ -119,8 +120,8 @@ fn end64(source: &dyn ReadAt, end_at: u64) -> Result<Option<(u64, Vec<u8>)>, Sto
     Err(Stop::Damaged("its directory cannot be found"))
 }
 
-/// The end of a directory that was written.
-pub(super) fn end(count: u64, start: u64, size: u64, comment: &[u8]) -> Vec<u8> {
+/// The end of a directory that was written, without the comment.
+pub(super) fn end(count: u64, start: u64, size: u64, comment: u16) -> Vec<u8> {
     let mut end = Vec::new();
     let is_large = count >= u64::from(u16::MAX) || start.max(size) >= u64::from(u32::MAX);
     if is_large {
@@ -140,7 +141,6 @@ pub(super) fn end(count: u64, start: u64, size: u64, comment: &[u8]) -> Vec<u8> 
     end.extend([0; 4]);
     end.extend([short(count), short(count)].concat());
     end.extend([long(size), long(start)].concat());
-    end.extend(short(comment.len() as u64));
-    end.extend(comment);
+    end.extend(comment.to_le_bytes());
     end
 }

@@ -210,11 +210,10 @@ impl Archive<'_, '_> {
     fn end(mut self, directory: &Directory) -> Result<(), Stop> {
         let start = self.output.written;
         copy(&self.directory, &mut self.output)?;
-        let mut comment = directory.comment.clone();
-        self.pass.mask_text(&mut comment)?;
-        let end = directory::end(self.entries, start, self.output.written - start, &comment);
-        self.output.write_all(&end)?;
-        self.pass.mask(&mut Cursor::new(&directory.behind(self.source)), &mut self.output)
+        let size = self.output.written - start;
+        self.output.write_all(&directory::end(self.entries, start, size, directory.comment))?;
+        // The comment and what lies behind it are one text.
+        self.pass.mask(&mut Cursor::new(&directory.comment(self.source)), &mut self.output)
     }
 }
 

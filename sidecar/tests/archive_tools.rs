@@ -1,0 +1,70 @@
+//! Archives that other tools made, and that other tools read afterwards.
+
+use harness::skip;
+use sidecar::censor::archive::{ArchiveError, Verdict};
+use sidecar::censor::{Censor, CensoringOptions};
+use std::path::Path;
+use std::process::Command;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/archive_tools.py");
+
+#[track_caller]
+fn python(arguments: &[&Path], what: &str) -> String {
+    let output = Command::new("python3").args([SCRIPT, what]).args(arguments).output().expect("started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Whether a tool accepts the file.
+fn accepts(tool: &[&str], file: &Path) -> bool {
+    let Ok(output) = Command::new(tool[0]).args(&tool[1..]).arg(file).output() else { return true };
+    output.status.success()
+}
+
+#[test]
+fn what_is_packed_anew_is_read_by_other_tools_with_its_metadata() {
+    if Command::new("python3").arg("-V").output().is_err() {
+        skip!("there is no python3");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let [secrets, before, after] = ["secrets", "before", "after"].map(|name| dir.path().join(name));
+    for made in [&secrets, &before, &after] {
+        std::fs::create_dir(made).expect("made");
+    }
+    std::fs::write(secrets.join("token"), "the-secret-value").expect("written");
+    let secret_directories = vec![secrets.display().to_string()];
+    let censor = Censor::load(&CensoringOptions { secret_directories, ..CensoringOptions::default() }).0;
+    python(&[&before], "make");
+    let mut withheld = Vec::new();
+    for entry in std::fs::read_dir(&before).expect("listed").flatten() {
+        let file = std::fs::read(entry.path()).expect("read");
+        let mut output = Vec::new();
+        match censor.look_into(&file.as_slice(), &|| false).expect("looked into") {
+            Verdict::Clean { .. } => output = file,
+            Verdict::Dirty => match censor.rewrite(&file.as_slice(), &mut output, &|| false) {
+                Ok(_) => {}
+                Err(ArchiveError::Withheld(_)) => {
+                    withheld.push(entry.file_name());
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            },
+            verdict @ (Verdict::Plain { .. } | Verdict::Withheld(_)) => panic!("{verdict:?}"),
+        }
+        std::fs::write(after.join(entry.file_name()), output).expect("written");
+    }
+    withheld.sort();
+    assert_eq!(withheld, ["w.tar.bz2", "w.tar.xz"]);
+    let compared = python(&[&before, &after], "compare");
+    assert_eq!(
+        compared.trim(),
+        "c.bz2 c.gz c.xz v.gnu.tar v.pax.tar v.stored.zip v.streamed.zip v.tar.gz v.ustar.tar v.zip"
+    );
+    for name in ["v.zip", "v.stored.zip", "v.streamed.zip"] {
+        assert!(accepts(&["unzip", "-tqq"], &after.join(name)), "unzip {name}");
+    }
+    for name in ["v.gnu.tar", "v.pax.tar", "v.ustar.tar", "v.tar.gz"] {
+        assert!(accepts(&["tar", "-tf"], &after.join(name)), "tar {name}");
+    }
+    assert!(accepts(&["gzip", "-t"], &after.join("v.tar.gz")));
+}

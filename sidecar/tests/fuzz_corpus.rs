@@ -1,0 +1,90 @@
+//! The fuzz targets' checks with stable Rust: over the committed corpora, and
+//! over changed forms of them that are the same in every run.
+
+#![expect(unreachable_pub, reason = "the fuzz targets use the checks from outside")]
+
+#[path = "../../tests/fuzz/src/checks.rs"]
+mod checks;
+
+use std::path::Path;
+
+/// Changed forms of each input.
+const CHANGED: u32 = 60;
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap_or(0) % end.max(1)
+    }
+
+    /// One to four changes: of a byte, of a length, of the order.
+    fn change(&mut self, input: &mut Vec<u8>) {
+        for _ in 0..=self.below(4) {
+            let (at, to) = (self.below(input.len()), self.below(input.len()));
+            match self.below(5) {
+                0 => input.truncate(at),
+                1 => input.insert(at, self.below(256).to_le_bytes()[0]),
+                2 => drop(input.drain(at.min(to)..at.max(to))),
+                3 => input.extend_from_within(at.min(to)..at.max(to)),
+                _ => {
+                    if let Some(byte) = input.get_mut(at) {
+                        *byte = [0, 1, 0x7f, 0xff, self.below(256).to_le_bytes()[0]][self.below(5)];
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn replay(target: &str, check: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
+    let mut inputs: Vec<_> =
+        std::fs::read_dir(&corpus).expect("a corpus").flatten().map(|entry| entry.path()).collect();
+    inputs.sort();
+    assert!(!inputs.is_empty(), "{} is empty", corpus.display());
+    let mut random = Random(0x5eed);
+    for path in inputs {
+        let input = std::fs::read(&path).expect("readable");
+        check(&input);
+        for _ in 0..CHANGED {
+            let mut changed = input.clone();
+            random.change(&mut changed);
+            check(&changed);
+        }
+    }
+}
+
+#[test]
+fn stream() {
+    replay("stream", checks::stream);
+}
+
+#[test]
+fn gzip() {
+    replay("gzip", checks::gzip);
+}
+
+#[test]
+fn tar() {
+    replay("tar", checks::tar);
+}
+
+#[test]
+fn zip() {
+    replay("zip", checks::zip);
+}
+
+#[test]
+fn scanned() {
+    replay("scanned", checks::scanned);
+}
+
+#[test]
+fn secrets() {
+    replay("secrets", checks::secrets);
+}

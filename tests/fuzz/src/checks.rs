@@ -1,0 +1,149 @@
+//! One function for each target: it panics when an input breaks a promise.
+
+use flate2::read::MultiGzDecoder;
+use sidecar::censor::archive::{ArchiveError, Verdict};
+use sidecar::censor::{ArchiveOptions, Censor, CensoringOptions, Mask};
+use std::io::Read;
+use std::path::Path;
+use std::sync::OnceLock;
+
+const SECRET: &[u8] = b"the-secret-value";
+
+/// A censor with one secret, and limits that an input cannot stretch.
+fn censor() -> &'static Censor {
+    static CENSOR: OnceLock<Censor> = OnceLock::new();
+    CENSOR.get_or_init(|| {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("token"), SECRET).expect("written");
+        load(dir.path())
+    })
+}
+
+fn load(dir: &Path) -> Censor {
+    let archives = ArchiveOptions {
+        unpacked_bytes: Some(8 << 20),
+        members: Some(2000),
+        spool_bytes: Some(8 << 20),
+        memory: Some(8 << 20),
+        ..ArchiveOptions::default()
+    };
+    let options = CensoringOptions {
+        secret_directories: vec![dir.display().to_string()],
+        ini_filenames: vec!["x.ini".to_owned()],
+        archives,
+        ..CensoringOptions::default()
+    };
+    Censor::load(&options).0
+}
+
+fn holds(text: &[u8], wanted: &[u8]) -> bool {
+    !wanted.is_empty() && text.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn whole(mut mask: Box<dyn Mask>, text: &[u8]) -> Vec<u8> {
+    let mut masked = text.to_vec();
+    assert_eq!(mask.mask(&mut masked, true), text.len());
+    masked
+}
+
+/// A stream is masked alike in whatever pieces it comes: the first byte tells
+/// their sizes.
+pub fn stream(data: &[u8]) {
+    let Some((size, text)) = data.split_first() else { return };
+    let fresh = || censor().stream().expect("a secret is in force");
+    let expected = whole(fresh(), text);
+    assert!(!holds(&expected, SECRET));
+    let (mut mask, mut window, mut output) = (fresh(), Vec::new(), Vec::new());
+    let mut pieces = text.chunks(usize::from(*size).max(1)).peekable();
+    while let Some(piece) = pieces.next() {
+        window.extend_from_slice(piece);
+        let released = mask.mask(&mut window, pieces.peek().is_none());
+        output.extend(window.drain(..released));
+    }
+    assert_eq!(output, expected);
+}
+
+/// What would be delivered, checked; `None` when that is nothing.
+fn delivered(file: &[u8]) -> Option<Vec<u8>> {
+    let source = &file;
+    let verdict = censor().look_into(source, &|| false).expect("memory can be read");
+    let output = match verdict {
+        Verdict::Clean { bytes, .. } => {
+            assert_eq!(bytes, file.len() as u64);
+            file.to_vec()
+        }
+        Verdict::Plain { .. } => whole(censor().stream().expect("a secret is in force"), file),
+        Verdict::Withheld(_) => return None,
+        Verdict::Dirty => {
+            let mut output = Vec::new();
+            match censor().rewrite(source, &mut output, &|| false) {
+                Ok(rewritten) => assert_eq!(rewritten.source_bytes, file.len() as u64),
+                Err(ArchiveError::Withheld(_)) => return None,
+                Err(error) => panic!("{error}"),
+            }
+            let again = censor().look_into(&output.as_slice(), &|| false).expect("memory can be read");
+            assert_ne!(again, Verdict::Dirty, "what was packed anew holds a secret");
+            output
+        }
+    };
+    Some(output)
+}
+
+/// No decoder finds a secret in a gzip stream that is delivered.
+pub fn gzip(data: &[u8]) {
+    let file = [b"\x1f\x8b\x08", data].concat();
+    let Some(output) = delivered(&file) else { return };
+    assert!(!holds(&output, SECRET));
+    let mut content = Vec::new();
+    // A stream that is cut off gives what there is.
+    let _is_whole = MultiGzDecoder::new(output.as_slice()).take(16 << 20).read_to_end(&mut content).is_ok();
+    assert!(!holds(&content, SECRET));
+}
+
+/// Blocks that look like headers get a valid checksum, which no fuzzer guesses.
+pub fn tar(data: &[u8]) {
+    let mut file = data.to_vec();
+    for block in file.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    // A secret across the end of a member and what follows is not looked for.
+    let output = delivered(&file).unwrap_or_default();
+    assert!(!output.chunks(512).any(|block| holds(block, SECRET)));
+}
+
+/// No raw secret is in a zip archive that is delivered.
+pub fn zip(data: &[u8]) {
+    let output = delivered(&[b"PK\x03\x04", data].concat()).unwrap_or_default();
+    assert!(!holds(&output, SECRET));
+}
+
+/// zstd, bzip2 and xz break nothing; the first byte tells which.
+pub fn scanned(data: &[u8]) {
+    let Some((first, rest)) = data.split_first() else { return };
+    let magic: &[u8] = match first % 3 {
+        0 => b"\x28\xb5\x2f\xfd",
+        1 => b"\xfd7zXZ\0",
+        _ => b"BZh91AY&SY",
+    };
+    delivered(&[magic, rest].concat());
+}
+
+/// A secret of any content and form is loaded, and masked as a whole.
+pub fn secrets(data: &[u8]) {
+    let Some((first, secret)) = data.split_first() else { return };
+    let names = ["token", ".dockercfg", ".dockerconfigjson", "x.ini", "kubeconfig", "x.yaml", "x.json"];
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join(names[usize::from(*first) % names.len()]), secret).expect("written");
+    let censor = load(dir.path());
+    let text = [b"before ", secret, b" after"].concat();
+    let masked = censor.stream().map_or_else(|| text.clone(), |mask| whole(mask, &text));
+    let trimmed = secret.trim_ascii();
+    let is_boolean = [b"true".as_slice(), b"false"].iter().any(|word| trimmed.eq_ignore_ascii_case(word));
+    // A text of nothing but the mask's own letter cannot be told from a mask.
+    let is_visible = !is_boolean && !trimmed.iter().all(|byte| *byte == b'X');
+    // White space of Unicode is cut as well, and may leave nothing.
+    let is_empty = std::str::from_utf8(trimmed).is_ok_and(|text| text.trim().is_empty());
+    assert!(!is_visible || is_empty || !holds(&masked, trimmed), "the secret is visible");
+}
