@@ -69,7 +69,7 @@ impl FlagError {
 /// of type `bool` (for defaults of `true`); it takes Go's spellings of a bool.
 /// A flag with [`ArgAction::Append`] collects, of every other the last one counts.
 pub fn parse(command: Command, args: impl IntoIterator<Item = OsString>) -> Result<ArgMatches, FlagError> {
-    let mut command = prepare(command);
+    let mut command = prepared(command);
     rewrite(&mut command, &mut args.into_iter())
         .and_then(|rewritten| command.try_get_matches_from_mut(rewritten))
         .map_err(|error| FlagError::new(&error, &mut command))
@@ -81,9 +81,9 @@ fn is_bool(arg: &Arg) -> bool {
     switch || arg.get_value_parser().type_id() == clap::value_parser!(bool).type_id()
 }
 
-/// Gives bool flags an optional value in Go's spellings, and the command its
-/// positional argument.
-fn prepare(command: Command) -> Command {
+/// The command as [`parse`] reads it: bool flags have an optional value in Go's
+/// spellings, and there is a positional argument.
+pub fn prepared(command: Command) -> Command {
     let has_positionals = command.get_arguments().any(|arg| arg.get_id() == POSITIONALS);
     let command = command.args_override_self(true).mut_args(|arg| {
         if !is_bool(&arg) {

@@ -16,6 +16,8 @@
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
+//! | [`termination`] | the last words of a container |
+//! | [`version`] | the version with its commit |
 
 pub mod codes;
 pub mod confined;
@@ -33,4 +35,6 @@ pub mod records;
 pub mod report;
 pub mod reserved;
 pub mod signal;
+pub mod termination;
 pub mod timestamp;
+pub mod version;

@@ -182,6 +182,10 @@ pub struct Report {
     /// How the direct child ended, when it was started and has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ChildEnd>,
+    /// When the direct child ended: what comes after it is the end of its tree
+    /// and of its output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_ended: Option<Timestamp>,
     /// When entrypoint started.
     pub started: Timestamp,
     /// When the report was written.
@@ -290,6 +294,7 @@ mod tests {
             cause: "timed out after 2h0m0s".to_owned(),
             code: 127,
             child: Some(ChildEnd::Signal(Signal::KILL)),
+            child_ended: Some(at),
             started: at,
             finished: at,
             timeout_ns: 1,

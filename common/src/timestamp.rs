@@ -9,7 +9,7 @@ use crate::excerpt::quoted;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: nanoseconds since 1970 in UTC, from the year 1678 to 2261.
 ///
@@ -44,6 +44,12 @@ impl Timestamp {
     /// How long after `earlier` this is; negative when it is before.
     pub const fn since(self, earlier: Self) -> GoDuration {
         GoDuration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time this much later.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(GoDuration::from_std(time).as_nanos()))
     }
 
     /// RFC 3339 in whole seconds, in a zone that is `offset` seconds east of

@@ -1,22 +1,40 @@
 //! The verbs of the command line.
 
 use crate::say::{self, Problem};
-use crate::{inject, run};
+use crate::{completions, explain, inject, run, show, verify};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// One verb: its definition, whose name is the verb, and what it does.
+struct Verb {
+    command: fn() -> Command,
+    run: fn(&ArgMatches) -> Result<u8, Problem>,
+}
+
+/// The verbs in the order of the help.
+const VERBS: [Verb; 7] = [
+    Verb {
+        command: run::command,
+        run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
+    },
+    Verb {
+        command: inject::command,
+        run: |matches| inject::Options::from_matches(matches).and_then(|options| inject::run(&options)),
+    },
+    Verb { command: show::command, run: show::run },
+    Verb { command: verify::command, run: verify::run },
+    Verb { command: explain::command, run: explain::run },
+    Verb { command: completions::completions_command, run: completions::run_completions },
+    Verb { command: completions::man_command, run: completions::run_man },
+];
+
 /// Runs the tool with its command line, program name first.
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let done = match parse(args) {
-        Ok(Request::Run(matches)) => {
-            run::Options::from_matches(&matches).and_then(|options| run::run(&options))
-        }
-        Ok(Request::Inject(matches)) => {
-            inject::Options::from_matches(&matches).and_then(|options| inject::run(&options))
-        }
+        Ok(Request::Verb(run, matches)) => run(&matches),
         Ok(Request::Exec(matches)) => run::session::exec(&matches).map(|never| match never {}),
         Ok(Request::Text(text)) => {
             // Nobody reads the help that was asked for.
@@ -34,8 +52,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 /// What the command line asks for.
 #[derive(Debug)]
 enum Request {
-    Run(ArgMatches),
-    Inject(ArgMatches),
+    Verb(fn(&ArgMatches) -> Result<u8, Problem>, ArgMatches),
     Exec(ArgMatches),
     /// Help or the version.
     Text(String),
@@ -44,9 +61,10 @@ enum Request {
 fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
     match command().try_get_matches_from(args) {
         Ok(mut matches) => match matches.remove_subcommand() {
-            Some((name, matches)) if name == run::VERB => Ok(Request::Run(matches)),
-            Some((name, matches)) if name == inject::VERB => Ok(Request::Inject(matches)),
-            Some((_, matches)) => Ok(Request::Exec(matches)),
+            Some((name, matches)) => match VERBS.iter().find(|verb| (verb.command)().get_name() == name) {
+                Some(verb) => Ok(Request::Verb(verb.run, matches)),
+                None => Ok(Request::Exec(matches)),
+            },
             None => Err(Problem::syntax("no verb given; see podutils --help")),
         },
         Err(error) => refusal(&error),
@@ -71,15 +89,16 @@ fn refusal(error: &clap::Error) -> Result<Request, Problem> {
     Err(Problem::syntax(format!("{first}{}; see podutils --help", tip.unwrap_or_default())))
 }
 
-fn command() -> Command {
+/// The whole tool.
+pub(crate) fn command() -> Command {
     Command::new("podutils")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(common::version::VERSION)
         .about(
-            "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods",
+            "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods,\
+             and tells what happened to jobs",
         )
         .disable_help_subcommand(true)
-        .subcommand(run::command())
-        .subcommand(inject::command())
+        .subcommands(VERBS.iter().map(|verb| (verb.command)()))
         .subcommand(
             Command::new(run::session::VERB).hide(true).arg(
                 Arg::new(run::session::WORDS)
@@ -89,6 +108,7 @@ fn command() -> Command {
                     .value_parser(clap::value_parser!(OsString)),
             ),
         )
+        .after_help("podutils VERB --help says more about one of them, with examples.")
 }
 
 #[cfg(test)]

@@ -5,13 +5,23 @@
 //! | [`cli`] | the verbs |
 //! | [`inject`] | pods, decorated for supervision and delivery |
 //! | [`run`] | a job on this machine, the way a pod would run it |
-//! | [`say`] | what people read |
+//! | [`show`], [`verify`] | what happened to a job, and whether its results are what was delivered |
+//! | [`explain`] | what options mean |
+//! | [`completions`] | for shells and for man |
+//! | [`place`] | reading results, wherever they are |
+//! | [`say`], [`inert`] | what people read, and hostile text in it |
 //! | [`yaml`] | YAML as Kubernetes reads it |
 
 mod cli;
+mod completions;
+mod explain;
+mod inert;
 mod inject;
+mod place;
 mod run;
 mod say;
+mod show;
+mod verify;
 mod yaml;
 
 fn main() -> std::process::ExitCode {

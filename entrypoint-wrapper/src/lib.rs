@@ -30,6 +30,7 @@ mod wait;
 use common::codes;
 use exec::Ended;
 use kubeconfig::PrivateCopy;
+pub use options::command;
 use options::{Step, Task};
 use plan::Given;
 use secret::{Cluster, EarlyUpload, Secret};

@@ -32,8 +32,8 @@ pub fn run(words: CommandLine) -> u8 {
     queue.install();
     let options = match options::load(words.args) {
         Ok((options, notes)) => {
-            for key in notes.unknown_keys() {
-                tracing::info!("Unknown key {key} in {} is ignored", options::VARIABLE);
+            for key in notes.unknown() {
+                tracing::info!("Ignoring the unknown option {key}");
             }
             options
         }

@@ -1,6 +1,6 @@
 //! `gcsupload`: uploads files and directories of a job (contract 7.4).
 
-use crate::options::flags::{self, job_flags, upload_flags};
+use crate::options::flags::{self, job_flags, under, upload_flags};
 use crate::options::{LoadError, Loaded, UploadOptions};
 use crate::shell::driver::Driver;
 use crate::shell::interrupts::Interrupts;
@@ -25,10 +25,11 @@ Example: gcsupload --dry-run=false --gcs-path=gs://bucket /logs/artifacts";
 /// The flags of gcsupload.
 pub fn command() -> Command {
     Command::new("gcsupload")
+        .version(common::version::VERSION)
         .about("Uploads files and directories to where the results of a job belong.")
         .after_help(AFTER_HELP)
-        .args(upload_flags())
-        .args(job_flags())
+        .args(under("Upload", upload_flags()))
+        .args(under("Job", job_flags()))
 }
 
 /// Runs gcsupload; gives its exit status.

@@ -129,7 +129,7 @@ fn refuse(error: LoadError) -> u8 {
 
 /// Names the keys that nobody knows, once.
 fn say_unknown(notes: &Notes) {
-    for key in notes.unknown_keys() {
+    for key in notes.unknown() {
         tracing::warn!("Ignoring the unknown option {key}");
     }
 }

@@ -25,6 +25,34 @@ fn main() {
     start_up(&bins, scratch.path());
     pump(&bins, scratch.path());
     marker_latency(&bins, scratch.path());
+    page(&bins, scratch.path());
+}
+
+/// The page of a job with many artifacts.
+fn page(bins: &Bins, scratch: &Path) {
+    println!("| page of a job | time | size |\n|---|---|---|");
+    for (artifacts, log) in [(10_000, 1 << 20), (100_000, 1 << 30)] {
+        let dir = scratch.join(format!("page-{artifacts}"));
+        std::fs::create_dir(&dir).expect("made");
+        harness::job::large_results(&dir, artifacts, log);
+        let mut times = Vec::new();
+        let mut size = 0;
+        for _ in 0..21 {
+            let mut command = Command::new(bins.path("podutils"));
+            let began = Instant::now();
+            let output = command.args(["show", "--html"]).arg(&dir).output().expect("runs");
+            times.push(began.elapsed());
+            size = output.stdout.len();
+        }
+        times.sort();
+        println!(
+            "| {artifacts} artifacts, log of {} MiB | {:.1} ms | {} KiB |",
+            log >> 20,
+            times[10].as_secs_f64() * 1e3,
+            size >> 10
+        );
+    }
+    println!();
 }
 
 /// The programs under measurement.

@@ -83,6 +83,37 @@ fn unknown_keys_are_ignored_and_said_once() {
         let said = ended.stderr.lines().chain(ended.stdout.lines()).filter(|line| line.contains(key)).count();
         assert_eq!(said, 1, "{key}: {ended:#?}");
     }
+    for meant in [r#"did you mean \"process_log\"?"#, r#"did you mean \"leftovers\"?"#] {
+        assert!(ended.stderr.contains(meant), "{meant}: {ended:#?}");
+    }
+}
+
+#[test]
+fn mistyped_flags_have_a_suggestion() {
+    let tree = Tree::new();
+    for (program, flag, meant) in [
+        ("entrypoint", "--grace-priod=1s", "'--grace-period'"),
+        ("sidecar", "-local-output-dirs=/x", "'--local-output-dir'"),
+        ("entrypoint-wrapper", "--wait-for-fil=x", "'--wait-for-file'"),
+    ] {
+        let mut command = Command::new(bins::program(program));
+        command.env_remove("ENTRYPOINT_OPTIONS").env_remove("SIDECAR_OPTIONS");
+        let ended = process::run(&tree, command.arg(flag));
+        ended.expect_code(2);
+        assert!(ended.stderr.contains(meant), "{ended:#?}");
+    }
+}
+
+#[test]
+fn versions_name_package_and_commit() {
+    let tree = Tree::new();
+    for program in ["entrypoint", "sidecar", "entrypoint-wrapper", "podutils"] {
+        let mut command = Command::new(bins::program(program));
+        command.env_remove("ENTRYPOINT_OPTIONS").env_remove("SIDECAR_OPTIONS");
+        let ended = process::run(&tree, command.arg("--version"));
+        ended.expect_code(0);
+        assert_eq!(ended.stdout, format!("{program} {}\n", common::version::VERSION));
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use crate::pod::{Entry, Pod, files_below, json_of, overlay, read};
 use crate::process::{self, Running};
 use crate::s3::S3;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the job's objects are in a bucket: a periodic job `job`, build `1`.
@@ -90,4 +91,32 @@ impl Job {
             assert_eq!(s3.open_uploads(), Vec::<String>::new());
         }
     }
+}
+
+/// A directory as sidecar leaves it, for a job with many artifacts and a long log.
+pub fn large_results(dir: &Path, artifacts: usize, log_bytes: u64) {
+    let mut objects =
+        String::from(r#"{"key":"sidecar-logs.json","state":"stored","stored_bytes":1,"censored":0}"#);
+    for number in 0..artifacts {
+        let state = if number % 1000 == 0 { "failed" } else { "stored" };
+        objects += &[
+            r#",{"key":"artifacts/some/deep/directory/file-"#,
+            &number.to_string(),
+            r#".xml","source":"/logs/artifacts/x","state":""#,
+            state,
+            r#"","stored_bytes":"#,
+            &(number * 7919 % 1_000_003).to_string(),
+            r#","stored_crc32c":"00000000","content_type":"application/xml","censored":0}"#,
+        ]
+        .concat();
+    }
+    let manifest = format!(
+        r#"{{"version":1,"objects":[{objects}],"containers":[{{"name":"test","command":["make"],"log":"build-log.txt","state":"ended","code":2}}],"reports":{{}},"passes":[]}}"#
+    );
+    fs::write(dir.join("manifest.json"), manifest).expect("written");
+    fs::write(dir.join("finished.json"), r#"{"timestamp":1767225600,"passed":false,"result":"FAILURE"}"#)
+        .expect("written");
+    let log = fs::File::create(dir.join("build-log.txt")).expect("made");
+    log.set_len(log_bytes).expect("a sparse file");
+    std::os::unix::fs::FileExt::write_all_at(&log, b"\nerror: the end\n", log_bytes).expect("written");
 }

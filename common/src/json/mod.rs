@@ -16,6 +16,7 @@ pub use encode::{to_go_string, to_go_writer};
 pub use raw::Raw;
 
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// An object with known keys, into which JSON can be decoded.
 pub trait Document {
@@ -31,6 +32,28 @@ pub trait Document {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     unknown: Vec<String>,
+    /// For each of them the known key that may have been meant.
+    meant: Vec<Option<&'static str>>,
+}
+
+/// A key that no field has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownKey<'a> {
+    /// Its dotted path.
+    pub path: &'a str,
+    /// The key of the same object that may have been meant.
+    pub meant: Option<&'static str>,
+}
+
+/// The path, and what may have been meant: `proces_log; did you mean "process_log"?`
+impl fmt::Display for UnknownKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.path)?;
+        match self.meant {
+            Some(meant) => write!(f, "; did you mean \"{meant}\"?"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Notes {
@@ -38,6 +61,11 @@ impl Notes {
     /// order met. They are ignored (O-11); the caller logs them once.
     pub fn unknown_keys(&self) -> &[String] {
         &self.unknown
+    }
+
+    /// The same with what may have been meant, as they are logged.
+    pub fn unknown(&self) -> impl Iterator<Item = UnknownKey<'_>> {
+        self.unknown.iter().zip(&self.meant).map(|(path, meant)| UnknownKey { path, meant: *meant })
     }
 
     /// Whether there is nothing to log.

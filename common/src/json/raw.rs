@@ -185,9 +185,11 @@ impl<'a> Raw<'a> {
         each: &mut dyn FnMut(&'static str, Raw<'_>, &mut Notes) -> Result<(), JsonError>,
     ) -> Result<(), JsonError> {
         for (key, text) in self.members("an object")? {
-            match find_key(keys, &key) {
-                Some(known) => each(known, Raw { text, path: &dotted(self.path, known) }, notes)?,
-                None => notes.unknown.push(dotted(self.path, &excerpt(&key))),
+            if let Some(known) = find_key(keys, &key) {
+                each(known, Raw { text, path: &dotted(self.path, known) }, notes)?;
+            } else {
+                notes.unknown.push(dotted(self.path, &excerpt(&key)));
+                notes.meant.push(similar_key(keys, &key));
             }
         }
         Ok(())
@@ -228,6 +230,19 @@ fn find_key(keys: &'static [&'static str], key: &str) -> Option<&'static str> {
     let exact = keys.iter().find(|known| **known == key);
     exact.or_else(|| keys.iter().find(|known| folded(known).eq(folded(key)))).copied()
 }
+
+/// The known key that is most like `key`, when one is like it at all.
+fn similar_key(keys: &'static [&'static str], key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase();
+    let scored = keys.iter().map(|known| (strsim::jaro(&known.to_lowercase(), &key), *known));
+    let likeness = |(score, _): &(f64, &str)| *score;
+    let best = scored.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
+    (best.0 >= LIKE).then_some(best.1)
+}
+
+/// Swapped, missing and doubled letters and the wrong kind of separator score
+/// more than this, other words of the same letters less.
+const LIKE: f64 = 0.82;
 
 /// The text under Unicode simple case folding, as far as it can equal a key
 /// made of ASCII: besides the ASCII letters only ſ (U+017F) folds to `s` and

@@ -89,6 +89,9 @@ fn o_11_unknown_keys_are_ignored_and_noted_with_their_path() {
     let text = r#"{"procesLog":1,"process_log":"x","delivery":{"memroy":[1]},"entries":[{},{"new":null}]}"#;
     let notes = decode(&mut options, text).expect("decoded");
     assert_eq!(notes.unknown_keys(), ["procesLog", "delivery.memroy", "entries[1].new"]);
+    let said: Vec<_> = notes.unknown().map(|key| key.to_string()).collect();
+    assert_eq!(said[1], "delivery.memroy; did you mean \"memory\"?");
+    assert_eq!(said[2], "entries[1].new", "nothing is like it");
     assert!(!notes.is_empty());
     assert_eq!(options.process_log, "x");
     assert!(decode(&mut options, "{}").expect("decoded").is_empty());

@@ -27,7 +27,7 @@ mod refuse;
 mod secrets;
 mod user;
 
-pub(crate) use flags::{VERB, command};
+pub(crate) use flags::command;
 pub(crate) use options::Options;
 
 use crate::say::{self, Problem};

@@ -1,5 +1,6 @@
 //! What decoration makes of pods, by golden files, vectors and properties.
 
+use super::flags::VERB;
 use super::*;
 use crate::yaml::Meaning;
 use proptest::prelude::*;

@@ -1,5 +1,6 @@
 //! What the manifest says was delivered, in a bounded number of lines.
 
+use crate::inert::visible;
 use crate::say;
 use serde_json::Value;
 
@@ -26,14 +27,14 @@ impl Delivered {
     pub(super) fn new<'a>(manifest: &'a Value, name: impl Fn(&'a str) -> &'a str) -> Self {
         let mut delivered = Self::default();
         for object in manifest["objects"].as_array().into_iter().flatten() {
-            let key = say::harmless(name(object["key"].as_str().unwrap_or("?")));
+            let key = visible(name(object["key"].as_str().unwrap_or("?"))).into_owned();
             let state = object["state"].as_str().unwrap_or("?");
             match state {
                 // What changed while it was read is there all the same.
                 "stored" | "changed" => delivered.stored.push((key, object["stored_bytes"].as_u64())),
                 _ => {
                     let why = ["reason", "error"].iter().find_map(|field| object[*field].as_str());
-                    let why = why.map(|why| format!(": {}", say::harmless(why))).unwrap_or_default();
+                    let why = why.map(|why| format!(": {}", visible(why))).unwrap_or_default();
                     delivered.missing.push((key, format!("{state}{why}")));
                 }
             }

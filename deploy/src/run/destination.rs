@@ -81,6 +81,18 @@ impl Destination {
         }
     }
 
+    /// The local directory that the job's objects are in, when there is one.
+    pub(crate) fn directory(&self) -> Option<PathBuf> {
+        match &self.store {
+            store::Destination::LocalDir { root } | store::Destination::File { root } => {
+                Some(if self.base.is_empty() { root.clone() } else { root.join(&self.base) })
+            }
+            store::Destination::S3 { .. } | store::Destination::Gs { .. } | store::Destination::Az { .. } => {
+                None
+            }
+        }
+    }
+
     /// Reads a document of ours back from where it was delivered.
     pub(crate) async fn read_back(&self, name: &str) -> Result<Value, String> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));

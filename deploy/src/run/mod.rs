@@ -20,9 +20,10 @@ pub(crate) mod session;
 mod summary;
 mod sweep;
 
-pub(crate) use options::{COMMAND, Options, VERB, command, duration, job_name};
+pub(crate) use options::{COMMAND, Options, command, duration, job_name};
 
 use crate::say::{self, Problem};
+use crate::show;
 use destination::Destination;
 pub(crate) use pod::DRAIN;
 use pod::Pod;
@@ -43,6 +44,13 @@ pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
         let ends = kubelet::run(&pod, &programs, options).await?;
         let summary = summary::Summary::gather(&pod, &destination, &ends, started.elapsed()).await;
         summary.lines().iter().for_each(|line| say::line(line));
+        if let Some(directory) = destination.directory().filter(|_| summary.is_delivered()) {
+            // A courtesy, which does not make a job fail.
+            match show::write_page(&directory).await {
+                Ok(page) => say::line(&format!("report page: {}", page.display())),
+                Err(problem) => say::line(&format!("no report page: {}", problem.text)),
+            }
+        }
         let status = summary.exit_status();
         pod.close(options.keep || !summary.is_delivered());
         Ok(status)

@@ -4,6 +4,7 @@ use super::delivered::Delivered;
 use super::destination::Destination;
 use super::kubelet::{End, Ends};
 use super::pod::Pod;
+use crate::inert::visible;
 use crate::say;
 use common::report::Reason;
 use serde_json::Value;
@@ -77,7 +78,7 @@ impl Summary {
         lines.extend(self.delivered.iter().flat_map(|delivered| delivered.lines(&self.place)));
         if !self.is_delivered() {
             lines.push(format!("delivery to {} is not complete:", self.place));
-            lines.extend(self.complaints.iter().map(|complaint| format!("  {}", say::harmless(complaint))));
+            lines.extend(self.complaints.iter().map(|complaint| format!("  {}", visible(complaint))));
         }
         lines
     }
@@ -107,7 +108,7 @@ fn result(pod: &Pod, end: End) -> &'static str {
 
 fn cause(pod: &Pod, end: End) -> String {
     match (pod.report(), end) {
-        (Some(report), _) => say::harmless(&report.cause),
+        (Some(report), _) => visible(&report.cause).into_owned(),
         (None, End::Signal(signal)) => {
             format!("entrypoint was killed by {signal} and left no result, most likely out of memory")
         }

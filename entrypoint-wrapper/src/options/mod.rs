@@ -126,11 +126,13 @@ fn mistake(text: &str) -> Stop {
     Stop { text: format!("error: {text}"), status: codes::EXIT_FAILURE }
 }
 
-fn command() -> Command {
+/// The flags of entrypoint-wrapper.
+pub fn command() -> Command {
     let step_flags = STEP_FLAGS.map(|(id, value, help)| {
         Arg::new(id).long(id).value_name(value).value_parser(value_parser!(OsString)).help(help)
     });
     Command::new("entrypoint-wrapper")
+        .version(common::version::VERSION)
         .about("Runs a command, forwards the signals it gets to it, and exits with its code")
         .override_usage("entrypoint-wrapper [flags] [--] command [arguments]")
         .arg(
@@ -166,7 +168,10 @@ fn command() -> Command {
              SHARED_DIR are copied for the command and written to the Secret JOB_NAME_SAFE of NAMESPACE after it.\n\
              Exit status: the command's, or 128 + n when signal n ended it; 1 when it could not be started, or \
              when it was 0 and the Secret could not be written; 2 for a mistake in the flags.\n\
-             Started under the name cp, the program copies its first operand to its second.",
+             Started under the name cp, the program copies its first operand to its second.\n\n\
+             Examples:\n  \
+             entrypoint-wrapper docker run --rm image make test\n  \
+             entrypoint-wrapper --dry-run sh -c 'echo hello > $SHARED_DIR/hello'",
         )
 }
 

@@ -61,43 +61,67 @@ fn supervision(matches: &ArgMatches) -> SupervisionOptions {
     }
 }
 
-fn command() -> Command {
+const AFTER_HELP: &str = "\
+Environment:
+  ENTRYPOINT_OPTIONS             all options as JSON; when it is set the command line is ignored
+  BUILDKITE_CANCEL_GRACE_PERIOD  seconds; the grace period follows from it when none is given
+The command finds ENTRYPOINT_TIMEOUT and ENTRYPOINT_GRACE_PERIOD, in seconds.
+
+Exit status: the command's; 128 + n when signal n ended it; 127 after the timeout, 130 after an
+interrupt; 1 for options that cannot work, 2 for a wrong flag.
+
+Example:
+  entrypoint --process-log=log --marker-file=marker --timeout=20m -- make test";
+
+/// The flags of entrypoint.
+pub fn command() -> Command {
     Command::new("entrypoint")
+        .version(common::version::VERSION)
         .about(
             "Runs a command, writes its output to a log and its exit code to a marker file.\n\
              The environment variable ENTRYPOINT_OPTIONS, when it is there, replaces the command line.",
         )
+        .after_help(AFTER_HELP)
         .override_usage("entrypoint --process-log=FILE --marker-file=FILE [FLAGS] -- COMMAND [ARGS]...")
+        .next_help_heading("Files")
         .args([
             text("process-log", "FILE", "The file that gets the command's output (required)"),
             text("marker-file", "FILE", "The file that gets the exit code (required)"),
             text("metadata-file", "FILE", "The metadata that the command may write, for sidecar"),
-            text("container-name", "NAME", "The container's name"),
             text("artifact-dir", "DIR", "A directory to make before the command starts"),
+            switch("timestamps", "Begin each line of the process log with its time"),
+            text("termination-message-path", "FILE", "The file that gets the cause, when it exists")
+                .default_value(TERMINATION_MESSAGE_PATH),
+        ])
+        .next_help_heading("Beginning and end")
+        .args([
+            text("container-name", "NAME", "The container's name"),
             text("previous-marker", "FILE", "The marker of an entry that has to succeed first"),
             time("timeout", "How long the command may run [default: 2h0m0s]"),
             time("grace-period", "Time between SIGINT and SIGKILL [default: 15s]"),
-            switch("propagate-error-code", "Use the command's own code after a timeout or an interrupt"),
-            switch("always-zero", "Exit with 0 once the marker is written"),
-            switch("copy-mode-only", "Copy this program to the copy destination and exit"),
-            text("copy-destination", "FILE", "Where to copy it").default_value(COPY_DESTINATION),
-            words("leftovers", &LEFTOVERS.map(|row| row.0), "Processes the command left behind"),
-            words("signal-scope", &SCOPES.map(|row| row.0), "Who gets the signals of a termination"),
             Arg::new("escalation")
                 .long("escalation")
                 .value_name("SIGNAL=TIME")
                 .help("Another signal this long after the first one; may be repeated")
                 .action(ArgAction::Append)
                 .value_parser(escalation),
-            switch("timestamps", "Begin each line of the process log with its time"),
-            text("termination-message-path", "FILE", "The file that gets the cause, when it exists")
-                .default_value(TERMINATION_MESSAGE_PATH),
+            words("leftovers", &LEFTOVERS.map(|row| row.0), "Processes the command left behind"),
+            words("signal-scope", &SCOPES.map(|row| row.0), "Who gets the signals of a termination"),
+            switch("propagate-error-code", "Use the command's own code after a timeout or an interrupt"),
+            switch("always-zero", "Exit with 0 once the marker is written"),
+        ])
+        .next_help_heading("Copy mode")
+        .args([
+            switch("copy-mode-only", "Copy this program to the copy destination and exit"),
+            text("copy-destination", "FILE", "Where to copy it").default_value(COPY_DESTINATION),
+        ])
+        .arg(
             Arg::new(flags::POSITIONALS)
                 .value_name("COMMAND")
                 .help("The command with its arguments")
                 .num_args(0..)
                 .value_parser(clap::value_parser!(String)),
-        ])
+        )
 }
 
 fn text(name: &'static str, value: &'static str, help: &'static str) -> Arg {

@@ -5,6 +5,7 @@ mod flags;
 mod supervision;
 
 pub use budget::{OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
+pub use flags::command;
 pub use supervision::{Escalation, SupervisionOptions, TERMINATION_MESSAGE_PATH};
 
 use crate::supervise::{Policy, Rung};

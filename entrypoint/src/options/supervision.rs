@@ -6,9 +6,7 @@ use common::json::{Document, JsonError, Notes, Raw};
 use common::signal::Signal;
 use serde::{Serialize, Serializer};
 
-/// Where Kubernetes looks for a container's last words
-/// (`terminationMessagePath`'s default).
-pub const TERMINATION_MESSAGE_PATH: &str = "/dev/termination-log";
+pub use common::termination::TERMINATION_MESSAGE_PATH;
 
 /// The object's keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@ use super::child;
 use super::driver::Driver;
 use super::previous::PreviousWatch;
 use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Tree as Happened, Verdict};
-use common::report::Reason;
+use common::report::{Reason, Report};
 use common::signal::Signal;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -116,7 +116,10 @@ impl Driver<'_> {
     }
 
     fn mark(&mut self, verdict: &Verdict, tally: Tally) {
-        let report = self.story.report(self.policy, verdict, tally, self.output.totals());
+        let report = Report {
+            child_ended: self.tree.child_ended(),
+            ..self.story.report(self.policy, verdict, tally, self.output.totals())
+        };
         let reported = self.files.publish_report(&report);
         let marked = self.files.publish_marker(verdict.code);
         // Tries that fail like the one before are not worth a record each.
@@ -150,9 +153,8 @@ impl Driver<'_> {
             // A plain failure is better explained by the log's tail.
             Reason::Exited | Reason::Signaled | Reason::PreviousFailed => false,
         };
-        if wanted && Path::new(path).is_file() {
-            // Only a courtesy: the report says the same.
-            let _ = std::fs::write(path, format!("{}\n", verdict.cause));
+        if wanted {
+            common::termination::write(Path::new(path), &verdict.cause);
         }
     }
 }

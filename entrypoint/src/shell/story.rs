@@ -63,6 +63,7 @@ impl Story {
             cause: verdict.cause.clone(),
             code: verdict.code,
             child: verdict.child,
+            child_ended: None,
             started: self.started,
             finished: Timestamp::now(),
             timeout_ns: policy.timeout.as_nanos(),

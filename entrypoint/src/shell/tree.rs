@@ -6,6 +6,7 @@ use super::sys;
 use crate::supervise::{Pid, Process, Target, Tree as Happened};
 use common::report::ChildEnd;
 use common::signal::Signal;
+use common::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 use std::io;
@@ -17,6 +18,7 @@ const NAME_LIMIT: usize = 200;
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     child: Option<Child>,
+    child_ended: Option<Timestamp>,
     proc: Proc,
 }
 
@@ -48,6 +50,11 @@ impl Tree {
         self.child = Some(Child { pid, life: Life::Running });
     }
 
+    /// When the child was reaped.
+    pub(super) fn child_ended(&self) -> Option<Timestamp> {
+        self.child_ended
+    }
+
     /// Reaps whoever has ended.
     pub(super) fn reap(&mut self) -> Vec<Happened> {
         let mut happened = Vec::new();
@@ -77,6 +84,7 @@ impl Tree {
         match &mut self.child {
             Some(child) if child.pid == pid && child.life == Life::Running => {
                 child.life = Life::Reaped;
+                self.child_ended = Some(Timestamp::now());
                 Some(Happened::ChildEnded(end))
             }
             Some(_) | None => Some(Happened::Reaped(Pid(pid))),

@@ -1,7 +1,7 @@
 //! `INITUPLOAD_OPTIONS`, or the command line (contract 1.6).
 
 use crate::censor::CensoringOptions;
-use crate::options::flags::{self, censoring_flags, job_flags, text, upload_flags};
+use crate::options::flags::{self, censoring_flags, job_flags, text, under, upload_flags};
 use crate::options::{LoadError, Loaded, OptionError, UploadOptions};
 use clap::Command;
 use common::json::{Document, JsonError, Notes, Raw};
@@ -72,12 +72,13 @@ Example: initupload --dry-run=false --gcs-path=gs://bucket --clone-log=/logs/clo
 /// The flags of initupload.
 pub fn command() -> Command {
     Command::new("initupload")
+        .version(common::version::VERSION)
         .about("Says at a destination that a job has started: uploads started.json and what was cloned.")
         .after_help(AFTER_HELP)
-        .args(upload_flags())
+        .args(under("Upload", upload_flags()))
         .arg(text("clone-log", "FILE", "clone records, as clonerefs writes them"))
-        .args(censoring_flags())
-        .args(job_flags())
+        .args(under("Censoring", censoring_flags()))
+        .args(under("Job", job_flags()))
 }
 
 /// Loads the options from the environment, else from `args` (without the

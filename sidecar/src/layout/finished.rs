@@ -138,6 +138,7 @@ mod tests {
             cause: cause.to_owned(),
             code: 127,
             child: None,
+            child_ended: None,
             started: Timestamp::from_nanos(0),
             finished: Timestamp::from_nanos(0),
             timeout_ns: 0,

@@ -6,6 +6,7 @@
 //!  "objects":[{"key":"logs/job/7/build-log.txt","source":"/logs/process-log.txt","state":"stored",
 //!              "source_bytes":12,"source_crc32c":"f1e2d3c4","stored_bytes":12,"stored_crc32c":"f1e2d3c4",
 //!              "content_type":"text/plain; charset=utf-8","censored":0,"matches_report":true}],
+//!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt","state":"ended","code":0}],
 //!  "reports":{"test":{…}},
 //!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
 //! ```
@@ -33,10 +34,14 @@ pub struct Manifest<O> {
     pub version: u32,
     /// Gives the objects.
     pub objects: O,
+    /// The entries, in the order of the options.
+    pub containers: Vec<ManifestContainer>,
     /// The entries' reports, by container name.
     pub reports: BTreeMap<String, Value>,
     /// Sidecar's own steps.
     pub passes: Vec<PassTimes>,
+    /// When sidecar has to end, once it was told to stop and has a grace period.
+    pub deadline: Option<Timestamp>,
 }
 
 impl<O, I> Serialize for Manifest<O>
@@ -45,11 +50,15 @@ where
     I: Iterator<Item = ManifestObject>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Manifest", 4)?;
+        let mut document = serializer.serialize_struct("Manifest", 6)?;
         document.serialize_field("version", &self.version)?;
         document.serialize_field("objects", &Sequence(&self.objects))?;
+        document.serialize_field("containers", &self.containers)?;
         document.serialize_field("reports", &self.reports)?;
         document.serialize_field("passes", &self.passes)?;
+        if let Some(deadline) = &self.deadline {
+            document.serialize_field("deadline", deadline)?;
+        }
         document.end()
     }
 }
@@ -112,6 +121,22 @@ pub struct ManifestObject {
     /// For a build log: whether what was read is what entrypoint says it wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches_report: Option<bool>,
+}
+
+/// One wrapped container; its texts are masked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ManifestContainer {
+    /// Its name; may be empty.
+    pub name: String,
+    /// What it ran.
+    pub command: Vec<String>,
+    /// The key of its build log.
+    pub log: String,
+    /// `ended`, `unreadable` (its marker), `lost` (its entrypoint was killed) or `running`.
+    pub state: &'static str,
+    /// The code in its marker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
 }
 
 /// When a pass began and ended.
@@ -197,6 +222,7 @@ mod tests {
             cause: "exited with hidden".to_owned(),
             code: 0,
             child: None,
+            child_ended: None,
             started: Timestamp::from_nanos(0),
             finished: Timestamp::from_nanos(0),
             timeout_ns: 0,
@@ -243,10 +269,17 @@ mod tests {
             matches_report: Some(true),
         };
         let objects = || std::iter::once(object.clone());
-        let manifest = Manifest { version: VERSION, objects, reports: BTreeMap::new(), passes: Vec::new() };
+        let manifest = Manifest {
+            version: VERSION,
+            objects,
+            containers: Vec::new(),
+            reports: BTreeMap::new(),
+            passes: Vec::new(),
+            deadline: None,
+        };
         assert_eq!(
             common::json::to_go_string(&manifest),
-            r#"{"version":1,"objects":[{"key":"k","source":"/logs/k","state":"stored","source_bytes":0,"source_crc32c":"000000ab","stored_bytes":0,"stored_crc32c":"","censored":0,"matches_report":true}],"reports":{},"passes":[]}"#
+            r#"{"version":1,"objects":[{"key":"k","source":"/logs/k","state":"stored","source_bytes":0,"source_crc32c":"000000ab","stored_bytes":0,"stored_crc32c":"","censored":0,"matches_report":true}],"containers":[],"reports":{},"passes":[]}"#
         );
     }
 }

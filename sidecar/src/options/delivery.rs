@@ -3,6 +3,7 @@
 use super::OptionError;
 use common::duration::GoDuration;
 use common::json::{Document, JsonError, Notes, Raw};
+use common::termination::TERMINATION_MESSAGE_PATH;
 use serde::Serialize;
 
 /// Memory for the whole program when nothing else is said: 64 MiB.
@@ -29,15 +30,23 @@ pub struct DeliveryOptions {
     /// Sidecar is an init container with `restartPolicy: Always`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub native_sidecar: bool,
+    /// The file that gets the result in one line, when it exists; absent means
+    /// Kubernetes' default, empty means none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub termination_message_path: Option<String>,
 }
 
 impl Document for DeliveryOptions {
-    const KEYS: &'static [&'static str] = &["fail_on_error", "memory", "grace_period", "native_sidecar"];
+    const KEYS: &'static [&'static str] =
+        &["fail_on_error", "memory", "grace_period", "native_sidecar", "termination_message_path"];
 
     fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
         match key {
             "fail_on_error" => value.set_bool(&mut self.fail_on_error),
             "memory" => value.set_option(&mut self.memory, Raw::set_i64),
+            "termination_message_path" => {
+                value.set_option(&mut self.termination_message_path, Raw::set_string)
+            }
             "native_sidecar" => value.set_bool(&mut self.native_sidecar),
             "grace_period" => value.set_option(&mut self.grace_period, Raw::set_duration),
             _ => unreachable!("only the keys above are passed"),
@@ -62,6 +71,11 @@ impl DeliveryOptions {
             }
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// The file that gets the last words.
+    pub fn termination_message_path(&self) -> &str {
+        self.termination_message_path.as_deref().unwrap_or(TERMINATION_MESSAGE_PATH)
     }
 
     /// Bytes that the program may take.

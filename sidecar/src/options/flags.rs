@@ -7,6 +7,7 @@ use common::duration::GoDuration;
 use common::entry::Entry;
 use common::flags::POSITIONALS;
 use common::json::{Document, Notes};
+use common::termination::TERMINATION_MESSAGE_PATH;
 use std::ffi::OsString;
 
 /// The job, as far as flags name it. `JOB_SPEC` gives the rest, or everything.
@@ -47,31 +48,61 @@ fn switch(name: &'static str, default: &'static str, help: &'static str) -> Arg 
 }
 
 const AFTER_HELP: &str = "\
-When SIDECAR_OPTIONS is set, it holds all options as JSON and the command line is ignored.
-Under the name initupload or gcsupload, or with one of them as first argument, this is that program.";
+Environment:
+  SIDECAR_OPTIONS  all options as JSON; when it is set the command line is ignored
+  JOB_SPEC         the job as JSON; --job, --job-type and --build-id stand in for it
+  AWS_…, GOOGLE_…  credentials and settings when no credentials file is given
+Under the name initupload or gcsupload, or with one of them as first argument, this is that program.
+
+Exit status: 0, also when a test or an upload failed; 1 with --entry-error or --fail-on-error when one
+did, and for options that cannot work; 2 for a wrong flag.
+
+Examples:
+  sidecar --local-output-dir=/out --dry-run=false \\
+    --entry='{\"process_log\":\"/logs/log\",\"marker_file\":\"/logs/marker\"}' /logs/artifacts
+  sidecar --bucket=s3://ci-results --dry-run=false --job=nightly --job-type=periodic --build-id=7 \\
+    --secret-directory=/secrets --entry='{…}' /logs/artifacts";
+
+/// Puts flags under a heading of the help.
+pub(crate) fn under<const N: usize>(heading: &'static str, flags: [Arg; N]) -> [Arg; N] {
+    flags.map(|flag| flag.help_heading(heading))
+}
 
 /// The flags of sidecar.
 pub fn command() -> Command {
     Command::new("sidecar")
+        .version(common::version::VERSION)
         .about("Waits for the marker files of a CI pod and delivers logs, artifacts and the result.")
         .after_help(AFTER_HELP)
-        .args(upload_flags())
-        .args([
-            list("entry", "JSON", "entry to wait for, repeatable: {\"process_log\":…,\"marker_file\":…}"),
-            text("wrapper-options", "JSON", "deprecated single entry"),
-            switch("entry-error", "false", "exit 1 when an entry failed"),
-            switch("ignore-interrupts", "false", "go on waiting for markers when told to stop"),
-            switch("write-memory-profile", "false", "accepted without effect"),
-        ])
-        .args(censoring_flags())
-        .args([
-            switch("fail-on-error", "false", "exit 1 when an object could not be delivered"),
-            text("memory", "BYTES", "memory to use (default 67108864)").value_parser(value_parser!(i64)),
-            text("delivery-grace-period", "DURATION", "time from the first interrupt to the end of the pod")
+        .args(under("Upload", upload_flags()))
+        .args(under(
+            "Entries",
+            [
+                list("entry", "JSON", "entry to wait for, repeatable: {\"process_log\":…,\"marker_file\":…}"),
+                text("wrapper-options", "JSON", "deprecated single entry"),
+                switch("entry-error", "false", "exit 1 when an entry failed"),
+                switch("ignore-interrupts", "false", "go on waiting for markers when told to stop"),
+                switch("write-memory-profile", "false", "accepted without effect"),
+            ],
+        ))
+        .args(under("Censoring", censoring_flags()))
+        .args(under(
+            "Delivery",
+            [
+                switch("fail-on-error", "false", "exit 1 when an object could not be delivered"),
+                text("memory", "BYTES", "memory to use (default 67108864)").value_parser(value_parser!(i64)),
+                text(
+                    "delivery-grace-period",
+                    "DURATION",
+                    "time from the first interrupt to the end of the pod",
+                )
                 .value_parser(duration),
-            switch("native-sidecar", "false", "run as an init container with restartPolicy: Always"),
-        ])
-        .args(job_flags())
+                switch("native-sidecar", "false", "run as an init container with restartPolicy: Always"),
+                text("termination-message-path", "FILE", "gets the result in one line, when it exists")
+                    .default_value(TERMINATION_MESSAGE_PATH),
+            ],
+        ))
+        .args(under("Job", job_flags()))
 }
 
 /// The job's flags, and the items as positional arguments.
@@ -241,6 +272,10 @@ fn delivery(matches: &ArgMatches) -> Option<DeliveryOptions> {
         memory: matches.get_one("memory").copied(),
         grace_period: matches.get_one("delivery-grace-period").copied(),
         native_sidecar: matches.get_flag("native-sidecar"),
+        termination_message_path: matches
+            .get_one::<String>("termination-message-path")
+            .filter(|path| path.as_str() != TERMINATION_MESSAGE_PATH)
+            .cloned(),
     };
     (options != DeliveryOptions::default()).then_some(options)
 }

@@ -3,9 +3,9 @@
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin};
 use super::packed::Packed;
-use crate::deliver::{Class, Machine, Object, State, Verdict};
+use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
-use crate::layout::manifest::{self, Manifest, ManifestObject, PassTimes};
+use crate::layout::manifest::{self, Manifest, ManifestContainer, ManifestObject, PassTimes};
 use crate::layout::metadata;
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -64,7 +64,8 @@ pub fn manifest(
     settings: &Settings,
     plan: &ObjectPlan,
     entries: &[&WatchedEntry],
-    passes: &[PassTimes],
+    machine: &Machine,
+    (passes, deadline): (&[PassTimes], Option<Timestamp>),
     mask: Mask<'_>,
 ) -> Packed {
     let objects = || {
@@ -76,11 +77,33 @@ pub fn manifest(
     let document = Manifest {
         version: manifest::VERSION,
         objects,
+        containers: containers(settings, machine, mask),
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
         passes: passes.to_vec(),
+        deadline,
     };
     Packed::new(|writer| common::json::to_go_writer(writer, &document))
         .expect("packing into memory does not fail, and keys are texts")
+}
+
+fn containers(settings: &Settings, machine: &Machine, mask: Mask<'_>) -> Vec<ManifestContainer> {
+    let entries = settings.entries.iter().zip(&settings.build_logs).enumerate();
+    let container = |(index, (entry, log)): (usize, (&Entry, &String))| {
+        let (state, code) = match machine.end(index) {
+            Some(End::Marker { code, .. }) => ("ended", Some(code)),
+            Some(End::Unreadable) => ("unreadable", None),
+            Some(End::Lost { .. }) => ("lost", None),
+            None => ("running", None),
+        };
+        ManifestContainer {
+            name: mask(&entry.container_name),
+            command: entry.args.iter().map(|word| mask(word)).collect(),
+            log: full_key(settings, log),
+            state,
+            code,
+        }
+    };
+    entries.map(container).collect()
 }
 
 fn manifest_object(

@@ -1,6 +1,7 @@
 //! The one loop: events from the system into the machine, its effects out.
 
 mod landing;
+mod last_words;
 mod once;
 mod pass;
 mod records;
@@ -66,6 +67,8 @@ pub struct Driver {
     /// How many results were written.
     results: u64,
     passes: Vec<PassTimes>,
+    /// When the given time is over.
+    deadline: Option<Timestamp>,
     began: Instant,
     progress: Progress,
 }
@@ -103,6 +106,7 @@ impl Driver {
             awaited_result: None,
             results: 0,
             passes: Vec::new(),
+            deadline: None,
             began: Instant::now(),
         }
     }
@@ -182,6 +186,10 @@ impl Driver {
                 if timer == Timer::Cutoff {
                     self.plan.hurry();
                 }
+                if timer == Timer::Deadline {
+                    let at = Timestamp::now().after(after);
+                    self.deadline = Some(self.deadline.map_or(at, |armed| armed.min(at)));
+                }
                 self.timers.arm_earliest(timer, after);
             }
             Effect::Look => self.look_again(),
@@ -253,6 +261,7 @@ impl Driver {
 
     /// Gives up what is left and says how it ended.
     async fn end(self) -> u8 {
+        self.last_words();
         close(self.flights, &self.context).await;
         let verdict = self.machine.ends().map(Verdict::of);
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);

@@ -46,7 +46,9 @@ impl Driver {
                 }
                 let entries: Vec<_> = self.entries().collect();
                 let mask = |text: &str| self.masked(text);
-                let content = documents::manifest(&self.settings, &self.plan, &entries, &self.passes, &mask);
+                let times = (self.passes.as_slice(), self.deadline);
+                let content =
+                    documents::manifest(&self.settings, &self.plan, &entries, &self.machine, times, &mask);
                 Desired {
                     key: MANIFEST.into(),
                     class: Class::Manifest,
@@ -142,7 +144,7 @@ impl Driver {
         }
     }
 
-    fn masked(&self, text: &str) -> String {
+    pub(super) fn masked(&self, text: &str) -> String {
         self.context.censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text))
     }
 }

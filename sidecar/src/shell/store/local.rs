@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Parents are created with this mode (U-25).
@@ -73,17 +73,8 @@ impl Local {
         key: &str,
         limit: usize,
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
-        let (parents, name) = split(key)?;
         let fail = |error: io::Error| StoreError::Permanent(format!("it cannot be read: {error}"));
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self
-            .open_parents(parents, false)
-            .and_then(|directory| rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(link));
-        let file = match opened {
-            Ok(fd) => File::from(fd),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(fail(error)),
-        };
+        let Some(file) = self.open(key)? else { return Ok(None) };
         let version = version(&file).map_err(fail)?;
         let mut content = Vec::new();
         (&file).take(limit as u64 + 1).read_to_end(&mut content).map_err(fail)?;
@@ -91,6 +82,25 @@ impl Local {
             return Err(StoreError::Permanent(format!("it has more than {limit} bytes")));
         }
         Ok(Some((content, version)))
+    }
+
+    /// Opens an object for reading; `None` when there is none.
+    pub(super) fn open(&self, key: &str) -> Result<Option<File>, StoreError> {
+        let (parents, name) = split(key)?;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let opened = self
+            .open_parents(parents, false)
+            .and_then(|directory| rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(link));
+        match opened {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::Permanent(format!("it cannot be read: {error}"))),
+        }
+    }
+
+    /// The directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     fn open_parents<'a>(&self, parents: impl Iterator<Item = &'a str>, create: bool) -> io::Result<OwnedFd> {

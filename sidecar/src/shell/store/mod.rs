@@ -11,6 +11,7 @@ mod multipart;
 mod parts_again;
 mod pending;
 mod profile;
+mod read;
 mod remote;
 mod s3;
 mod under_way;
@@ -18,6 +19,7 @@ mod under_way;
 pub use destination::{Destination, DestinationError};
 pub(in crate::shell) use local::{Draft, Local};
 pub(in crate::shell) use multipart::Multipart;
+pub use read::{Head, Listed};
 pub(in crate::shell) use remote::{Properties, Remote};
 
 use super::transfer::UploadError;

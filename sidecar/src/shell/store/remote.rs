@@ -260,8 +260,18 @@ impl Remote {
         }
     }
 
+    /// What the bucket is read with.
+    pub(super) fn reader(&self) -> &dyn ObjectStore {
+        &*self.store
+    }
+
+    /// What stands in front of every key.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// The path of a key, byte for byte.
-    fn path(&self, key: &str) -> Result<Path, UploadError> {
+    pub(super) fn path(&self, key: &str) -> Result<Path, UploadError> {
         let full = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
         let refuse =
             |reason: &str| Err(UploadError::Permanent(format!("the key cannot be stored: {reason}")));

@@ -1,0 +1,301 @@
+//! `podutils explain`: what option JSON means, with every default filled in.
+//!
+//! The programs' own decoders read it, so that what is said here is what they do.
+//! [`keys`] has the words; [`hidden`] keeps secrets in commands from being printed.
+
+mod hidden;
+mod keys;
+
+use crate::inert::visible;
+use crate::say::Problem;
+use clap::{Arg, ArgMatches, Command};
+use common::duration::GoDuration;
+use common::json::{Document, Notes, decode};
+use entrypoint::options::EntrypointOptions;
+use keys::{Key, Kind};
+use serde::Serialize;
+use serde_json::Value;
+use sidecar::initupload::InitUploadOptions;
+use sidecar::options::{SidecarOptions, UploadOptions};
+use std::io::Write;
+
+/// The id of the argument.
+const ASSIGNMENT: &str = "VARIABLE='JSON'";
+
+/// What explains each variable.
+type Explain = fn(&str) -> Result<Meaning, String>;
+const VARIABLES: [(&str, Explain); 4] = [
+    (entrypoint::options::VARIABLE, |text| {
+        let (options, notes) = decoded::<EntrypointOptions>(text)?;
+        options.validate().map_err(|error| error.to_string())?;
+        Ok(Meaning { notes, rows: rows(&options, keys::ENTRYPOINT), words: in_words(&options) })
+    }),
+    (sidecar::options::VARIABLE, |text| {
+        let (options, notes) = decoded::<SidecarOptions>(text)?;
+        options.validate().map_err(|error| error.to_string())?;
+        Ok(Meaning { notes, rows: rows(&options, keys::SIDECAR), words: Vec::new() })
+    }),
+    (sidecar::initupload::VARIABLE, |text| {
+        let (options, notes) = decoded::<InitUploadOptions>(text)?;
+        options.validate().map_err(|error| error.to_string())?;
+        Ok(Meaning { notes, rows: rows(&options, keys::INITUPLOAD), words: Vec::new() })
+    }),
+    (sidecar::gcsupload::VARIABLE, |text| {
+        let (options, notes) = decoded::<UploadOptions>(text)?;
+        options.validate().map_err(|error| error.to_string())?;
+        Ok(Meaning { notes, rows: rows(&options, keys::UPLOAD), words: Vec::new() })
+    }),
+];
+
+/// What a document means.
+struct Meaning {
+    notes: Notes,
+    rows: Vec<Row>,
+    words: Vec<String>,
+}
+
+/// One key with its value.
+struct Row {
+    key: String,
+    value: String,
+    is_default: bool,
+    meaning: &'static str,
+}
+
+/// The verb's definition.
+pub(crate) fn command() -> Command {
+    Command::new("explain")
+        .about("Prints what the option JSON of a pod means, with every default filled in")
+        .arg(Arg::new(ASSIGNMENT).required(true).help(
+            "ENTRYPOINT_OPTIONS, SIDECAR_OPTIONS, INITUPLOAD_OPTIONS or GCSUPLOAD_OPTIONS with its JSON; \
+             the name alone means the variable of the environment",
+        ))
+        .after_help(
+            "Words of a command that look like secrets are shown as ***; no credentials file is read.\n\n\
+             Exit status: 0; 1 with one line when the program would refuse the options; 2 for a wrong command line.\n\n\
+             Example:\n  \
+             podutils explain ENTRYPOINT_OPTIONS='{\"args\":[\"make\"],\"process_log\":\"/l\",\"marker_file\":\"/m\"}'",
+        )
+}
+
+/// Runs the verb.
+pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
+    let assignment = matches.get_one::<String>(ASSIGNMENT).map(String::as_str).unwrap_or_default();
+    let text = explained(assignment, &|name| std::env::var(name).ok())?;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // A pager that was closed has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(Problem::new(format!("cannot write to stdout: {error}"))),
+        Ok(()) => Ok(0),
+    }
+}
+
+fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {
+    let (name, json) = match assignment.split_once('=') {
+        Some((name, json)) => (name.trim(), Some(json.to_owned())),
+        None => (assignment.trim(), env(assignment.trim())),
+    };
+    let known = VARIABLES.map(|(name, _)| name);
+    let Some((name, explain)) = VARIABLES.iter().find(|(known, _)| *known == name) else {
+        return Err(Problem::new(format!("{:?}: allowed are {}", visible(name), known.join(", "))));
+    };
+    let json = json.ok_or_else(|| Problem::new(format!("{name} is not set; write {name}='…'")))?;
+    let meaning =
+        explain(&json).map_err(|why| Problem::new(format!("{name}: {}", visible(&hidden::text(&why)))))?;
+    let mut lines = vec![format!("{name}")];
+    let width = meaning.rows.iter().map(|row| row.key.len()).max().unwrap_or(0);
+    let values = meaning.rows.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(32);
+    for Row { key, value, is_default, meaning } in &meaning.rows {
+        let mark = if *is_default { "default" } else { "given" };
+        lines.push(format!("  {key:<width$}  {value:<values$}  {mark:<7}  {meaning}"));
+    }
+    lines.extend(
+        meaning
+            .notes
+            .unknown()
+            .map(|key| format!("ignored: the unknown option {}", visible(&key.to_string()))),
+    );
+    lines.extend(meaning.words);
+    Ok(lines.join("\n") + "\n")
+}
+
+fn decoded<T: Document + Default>(text: &str) -> Result<(T, Notes), String> {
+    let mut options = T::default();
+    let notes = decode(&mut options, text).map_err(|error| error.to_string())?;
+    Ok((options, notes))
+}
+
+/// A row for every key.
+fn rows<T: Serialize + Default>(options: &T, keys: &'static [Key]) -> Vec<Row> {
+    let value = |options: &T| serde_json::to_value(options).unwrap_or_default();
+    let mut rows = Vec::new();
+    add_rows("", &value(options), &value(&T::default()), keys, &mut rows);
+    rows
+}
+
+fn add_rows(prefix: &str, values: &Value, defaults: &Value, keys: &'static [Key], rows: &mut Vec<Row>) {
+    for key in keys {
+        let path = format!("{prefix}{}", key.name);
+        let value = values.get(key.name).unwrap_or(&Value::Null);
+        let default = defaults.get(key.name).unwrap_or(&Value::Null);
+        match key.kind {
+            Kind::Object(inner) if value.is_object() || !key.is_optional => {
+                add_rows(&format!("{path}."), value, default, inner, rows);
+            }
+            Kind::List(inner) if value.as_array().is_some_and(|list| !list.is_empty()) => {
+                for (index, element) in value.as_array().into_iter().flatten().enumerate() {
+                    add_rows(&format!("{path}[{index}]."), element, &Value::Null, inner, rows);
+                }
+            }
+            Kind::Object(_) | Kind::List(_) | Kind::Time | Kind::Command | Kind::Plain => {
+                let is_default = value == default || value.is_null();
+                let shown = if is_default && !key.default.is_empty() {
+                    key.default.to_owned()
+                } else {
+                    shown(value, key.kind)
+                };
+                rows.push(Row { key: path, value: shown, is_default, meaning: key.meaning });
+            }
+        }
+    }
+}
+
+/// A value on one line.
+fn shown(value: &Value, kind: Kind) -> String {
+    let text = match (value, kind) {
+        (Value::Number(number), Kind::Time) => number
+            .as_i64()
+            .map_or_else(|| number.to_string(), |nanos| GoDuration::from_nanos(nanos).to_string()),
+        (Value::Array(words), Kind::Command) => {
+            let words: Vec<_> = words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            serde_json::to_string(&hidden::words(&words)).unwrap_or_default()
+        }
+        (Value::Null, _) => "–".to_owned(),
+        (Value::String(text), _) if text.is_empty() => "–".to_owned(),
+        (Value::String(text), _) => hidden::text(text),
+        (other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)), _) => {
+            hidden::text(&other.to_string())
+        }
+    };
+    visible(&text).into_owned()
+}
+
+/// What entrypoint will do, in sentences.
+fn in_words(options: &EntrypointOptions) -> Vec<String> {
+    if options.copy_mode_only {
+        return vec!["It copies itself to copy_dst and ends.".to_owned()];
+    }
+    let policy = options.policy(None);
+    let command = hidden::words(&options.entry.args).join(" ");
+    let mut rungs: Vec<_> = policy.escalation.iter().map(|rung| (rung.after, rung.signal)).collect();
+    rungs.sort();
+    let rungs: Vec<_> = rungs.iter().map(|(after, signal)| format!(", {signal} {after} later")).collect();
+    let rungs = rungs.concat();
+    vec![format!(
+        "It runs {}. After {} the command gets SIGINT{rungs}; {} after the SIGINT what is left is killed.",
+        visible(&command),
+        policy.timeout,
+        policy.grace_period
+    )]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(assignment: &str) -> String {
+        explained(assignment, &|_| None).expect("explained")
+    }
+
+    fn refused(assignment: &str) -> String {
+        explained(assignment, &|_| None).expect_err("refused").text
+    }
+
+    const MINIMAL: &str = r#"{"args":["make","test"],"process_log":"/l","marker_file":"/m","timeout":"90m"}"#;
+
+    #[test]
+    fn every_key_has_a_row_and_defaults_are_filled_in() {
+        let text = text(&format!("ENTRYPOINT_OPTIONS={MINIMAL}"));
+        let line = |key: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{key} ")));
+            line.unwrap_or_else(|| panic!("no {key} in {text}"))
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert!(line("timeout").starts_with("timeout 1h30m0s given"), "{text}");
+        assert!(line("grace_period").starts_with("grace_period 15s default"), "{text}");
+        assert!(line("supervision.leftovers").starts_with("supervision.leftovers end default"), "{text}");
+        assert!(line("args").starts_with(r#"args ["make","test"] given"#), "{text}");
+        assert!(
+            text.contains("It runs make test. After 1h30m0s the command gets SIGINT; 15s after"),
+            "{text}"
+        );
+    }
+
+    /// Whether a table has exactly the keys of a document.
+    #[track_caller]
+    fn same(keys: &[Key], wanted: &[&str]) {
+        let mut names: Vec<_> = keys.iter().map(|key| key.name).collect();
+        let mut wanted = wanted.to_vec();
+        names.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(names, wanted, "the tables in explain/keys.rs explain the keys of the programs");
+    }
+
+    #[test]
+    fn the_tables_have_the_programs_keys() {
+        use common::entry::Entry;
+        use entrypoint::options::SupervisionOptions;
+        use sidecar::censor::CensoringOptions;
+        use sidecar::options::DeliveryOptions;
+        same(keys::ENTRYPOINT, EntrypointOptions::KEYS);
+        same(keys::SUPERVISION, SupervisionOptions::KEYS);
+        same(keys::ENTRY, Entry::KEYS);
+        same(keys::SIDECAR, SidecarOptions::KEYS);
+        same(keys::UPLOAD, UploadOptions::KEYS);
+        same(keys::INITUPLOAD, InitUploadOptions::KEYS);
+        same(keys::CENSORING, CensoringOptions::KEYS);
+        same(keys::DELIVERY, DeliveryOptions::KEYS);
+    }
+
+    #[test]
+    fn sidecars_objects_are_taken_apart() {
+        let text = text(
+            r#"SIDECAR_OPTIONS={"entries":[{"process_log":"/l","marker_file":"/m"}],"gcs_options":{"bucket":"b",
+               "path_strategy":"explicit"},"delivery":{"grace_period":"30s"},"entryError":true}"#,
+        );
+        for part in ["entries[0].process_log", "gcs_options.bucket", "delivery.grace_period", "64 MiB"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(text.contains(r#"the unknown option entryError; did you mean "entry_error"?"#), "{text}");
+        assert!(text.contains("nothing is censored"), "{text}");
+    }
+
+    #[test]
+    fn bad_values_are_one_line() {
+        for (assignment, part) in [
+            ("ENTRYPOINT_OPTIONS={", "not valid JSON"),
+            (r#"ENTRYPOINT_OPTIONS={"timeout":"soon"}"#, "timeout"),
+            (r#"ENTRYPOINT_OPTIONS={"args":["x"]}"#, "process_log"),
+            ("SIDECAR_OPTIONS={}", "entries"),
+            (r#"GCSUPLOAD_OPTIONS={"bucket":"b","path_strategy":"x"}"#, "explicit"),
+            ("INITUPLOAD_OPTIONS", "is not set"),
+            ("HOME=x", "allowed are ENTRYPOINT_OPTIONS"),
+        ] {
+            let line = refused(assignment);
+            assert!(line.contains(part) && line.lines().count() == 1, "{line}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_printed() {
+        let json = r#"{"args":["curl","--token=hunter2","--password","hunter2","https://u:hunter2@h/","A_KEY=hunter2"],
+            "process_log":"/l","marker_file":"/m","api_token":"hunter2"}"#;
+        let text = text(&format!("ENTRYPOINT_OPTIONS={json}"));
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("--token=***") && text.contains("https://***@h/"), "{text}");
+        let line = refused(r#"GCSUPLOAD_OPTIONS={"bucket":"s3://u:hunter2@b","path_strategy":"explicit"}"#);
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+}

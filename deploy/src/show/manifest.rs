@@ -1,0 +1,206 @@
+//! Reading `manifest.json`, object by object: it can be larger than what this
+//! program may hold.
+
+use common::report::Report;
+use common::timestamp::Timestamp;
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{BufReader, Read};
+
+/// The schema's version that is understood.
+const VERSION: u32 = sidecar::layout::manifest::VERSION;
+
+/// One object, as far as it is shown or checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Object {
+    pub(crate) key: String,
+    pub(crate) source: Option<String>,
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) stored_bytes: Option<u64>,
+    pub(crate) stored_crc32c: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content_encoding: Option<String>,
+    pub(crate) censored: u64,
+    pub(crate) matches_report: Option<bool>,
+}
+
+impl Object {
+    /// Whether something of it lies at the destination.
+    pub(crate) fn is_there(&self) -> bool {
+        self.stored_bytes.is_some()
+    }
+
+    /// Whether it is as it should be.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.state == "stored"
+    }
+
+    /// Why it is not.
+    pub(crate) fn why(&self) -> &str {
+        self.error.as_deref().or(self.reason.as_deref()).unwrap_or_default()
+    }
+}
+
+/// One container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) command: Vec<String>,
+    pub(crate) log: String,
+    pub(crate) state: String,
+    pub(crate) code: Option<i32>,
+}
+
+/// When a pass began and ended.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Pass {
+    pub(crate) policy: String,
+    pub(crate) started: Timestamp,
+    #[serde(default)]
+    pub(crate) finished: Option<Timestamp>,
+}
+
+/// Everything but the objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
+    pub(crate) containers: Vec<Container>,
+    pub(crate) reports: BTreeMap<String, Report>,
+    pub(crate) passes: Vec<Pass>,
+    pub(crate) deadline: Option<Timestamp>,
+}
+
+/// Reads a manifest; passes every object to `each`.
+pub(crate) fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
+    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, from));
+    let rest = deserializer.deserialize_map(Document { each }).and_then(|rest| {
+        deserializer.end()?;
+        Ok(rest)
+    });
+    rest.map_err(|error| format!("manifest.json: {error}"))
+}
+
+struct Document<'a> {
+    each: &'a mut dyn FnMut(Object),
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = Rest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a manifest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Rest, A::Error> {
+        let mut rest = Rest::default();
+        let mut version = None;
+        while let Some(key) = members.next_key::<String>()? {
+            match key.as_str() {
+                "version" => version = Some(members.next_value::<u32>()?),
+                "objects" => members.next_value_seed(Objects { each: self.each })?,
+                "containers" => rest.containers = members.next_value()?,
+                "reports" => rest.reports = members.next_value()?,
+                "passes" => rest.passes = members.next_value()?,
+                "deadline" => rest.deadline = members.next_value()?,
+                _ => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        match version {
+            Some(VERSION) => Ok(rest),
+            Some(other) => Err(A::Error::custom(format!("its version is {other}, understood is {VERSION}"))),
+            None => Err(A::Error::custom("it has no version")),
+        }
+    }
+}
+
+struct Objects<'a> {
+    each: &'a mut dyn FnMut(Object),
+}
+
+impl<'de> DeserializeSeed<'de> for Objects<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Objects<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(object) = list.next_element()? {
+            (self.each)(object);
+        }
+        Ok(())
+    }
+}
+
+/// The upload path of a job, by the one document that is always at it and that no
+/// job can name; `None` for any other object.
+pub(crate) fn base_of(object: &Object) -> Option<&str> {
+    if object.source.is_some() {
+        return None;
+    }
+    let base = object.key.strip_suffix(sidecar::layout::paths::OWN_LOG)?;
+    Some(base.trim_end_matches('/'))
+}
+
+/// The name of a key below the upload path; `None` for what lies elsewhere.
+pub(crate) fn name_below<'a>(key: &'a str, base: &str) -> Option<&'a str> {
+    match base {
+        "" => Some(key),
+        base => key.strip_prefix(base)?.strip_prefix('/'),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_pass_one_by_one_and_the_rest_is_kept() {
+        let text = r#"{"version":1,"objects":[{"key":"p/a","state":"stored","stored_bytes":3,"news":1},
+            {"key":"p/sidecar-logs.json","state":"failed","error":"403"}],
+            "containers":[{"name":"test","command":["make"],"log":"p/build-log.txt","state":"ended","code":3}],
+            "reports":{},"passes":[{"policy":"final","started":"2026-01-01T00:00:00Z"}],"future":{}}"#;
+        let mut objects = Vec::new();
+        let rest = read(text.as_bytes(), &mut |object| objects.push(object)).expect("read");
+        assert_eq!((objects.len(), objects[1].why()), (2, "403"));
+        assert_eq!(base_of(&objects[1]), Some("p"));
+        assert_eq!(name_below("p/a", "p"), Some("a"));
+        assert_eq!(name_below("pp/a", "p"), None);
+        assert_eq!((rest.containers[0].code, rest.passes.len(), rest.deadline), (Some(3), 1, None));
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_one_line() {
+        for text in
+            ["", "[]", "{}", r#"{"version":2}"#, r#"{"version":1,"objects":[1]}"#, r#"{"version":1} x"#]
+        {
+            let error = read(text.as_bytes(), &mut |_| {}).expect_err(text);
+            assert!(error.starts_with("manifest.json: ") && !error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_job_cannot_move_the_base() {
+        let forged = Object {
+            key: "artifacts/sidecar-logs.json".to_owned(),
+            source: Some("/logs/artifacts/sidecar-logs.json".to_owned()),
+            ..Object::default()
+        };
+        assert_eq!(base_of(&forged), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! `podutils show`: what happened to a job, read from where its results are.
+//!
+//! ```text
+//!  finished.json ─┐                        ┌─▶ terminal   lines for people
+//!  manifest.json ─┼─▶ Story (bounded) ─────┼─▶ json       a document for scripts
+//!  build logs ────┘   objects, log, timeline └─▶ page       one HTML page
+//! ```
+//!
+//! Everything was censored by sidecar before it was delivered. Names and lines
+//! are the job's, and hostile: [`crate::inert`] makes them harmless.
+
+mod json;
+mod log;
+pub(crate) mod manifest;
+mod objects;
+pub(crate) mod page;
+mod story;
+mod terminal;
+mod timeline;
+
+pub(crate) use page::Links;
+pub(crate) use story::Story;
+
+use crate::place::{Place, block_on};
+use crate::say::Problem;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use sidecar::shell::store::{Credentials, Destination};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The name of a page that lies beside the results.
+pub(crate) const PAGE: &str = "report.html";
+
+/// The verb's definition.
+pub(crate) fn command() -> Command {
+    Command::new("show")
+        .about("Tells what happened to a job, from where its results are")
+        .args(Place::args())
+        .next_help_heading("Form")
+        .arg(
+            Arg::new("html")
+                .long("html")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("json")
+                .help("One self-contained page for a browser instead of text"),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON document for scripts"))
+        .arg(
+            Arg::new("links")
+                .long("links")
+                .value_name("URL")
+                .requires("html")
+                .help("Where the page's links to logs and artifacts begin; . for a page that lies beside them"),
+        )
+        .after_help(
+            "Exit status: 0, whatever the job's result; 1 when there is nothing to tell; 2 for a wrong command line.\n\n\
+             Examples:\n  \
+             podutils show pod-utils-out/local/20260131120000000\n  \
+             podutils show --html s3://ci-results/logs/nightly/42 > report.html\n  \
+             podutils show --json gs://ci-results/logs/nightly/42 | jq -r .cause",
+        )
+}
+
+/// Writes the page of a job into the directory that its results are in.
+pub(crate) async fn write_page(directory: &Path) -> Result<PathBuf, Problem> {
+    let place = Place::open(Destination::LocalDir { root: directory.to_owned() }, Credentials::default())?;
+    let story = Story::read(&place).await?;
+    let path = directory.join(PAGE);
+    std::fs::write(&path, page::html(&story, &Links::beside()))
+        .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
+    Ok(path)
+}
+
+/// Runs the verb.
+pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
+    let place = Place::from_matches(matches)?;
+    let links = match matches.get_one::<String>("links") {
+        Some(base) => Links::given(base)?,
+        None => Links::of(place.destination()),
+    };
+    let story = block_on(Story::read(&place))?;
+    let text = if matches.get_flag("html") {
+        page::html(&story, &links)
+    } else if matches.get_flag("json") {
+        json::text(&story) + "\n"
+    } else {
+        terminal::lines(&story).join("\n") + "\n"
+    };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // A pager that was closed has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(Problem::new(format!("cannot write to stdout: {error}"))),
+        Ok(()) => Ok(0),
+    }
+}

@@ -1,0 +1,108 @@
+//! Where a page's links lead.
+
+use crate::say::Problem;
+use sidecar::shell::store::Destination;
+use std::fmt::Write;
+use std::path::Path;
+
+/// What stands in front of an object's name in a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// Ends with a slash; `None` where a browser cannot follow.
+    base: Option<String>,
+}
+
+impl Links {
+    /// For a page that lies beside the objects.
+    pub(crate) fn beside() -> Self {
+        Self { base: Some("./".to_owned()) }
+    }
+
+    /// What somebody typed: a URL of a web server, or a path relative to the page.
+    pub(crate) fn given(base: &str) -> Result<Self, Problem> {
+        let scheme = base.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains('/'));
+        if base.is_empty() || !matches!(scheme, None | Some("https" | "http" | "file")) {
+            return Err(Problem::new(format!(
+                "--links {base:?}: allowed is a URL with https, http or file, or a path relative to the page"
+            )));
+        }
+        let base = base.trim_end_matches('/');
+        Ok(Self { base: Some(format!("{base}/")) })
+    }
+
+    /// Where a browser finds a destination's objects by itself.
+    pub(crate) fn of(destination: &Destination) -> Self {
+        let base = match destination {
+            Destination::LocalDir { root } | Destination::File { root } => file_url(root),
+            // The console's address: it asks the reader to log in.
+            Destination::Gs { bucket, prefix } => {
+                let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", encoded(prefix)) };
+                Some(format!("https://storage.cloud.google.com/{}/{prefix}", encoded(bucket)))
+            }
+            // Their addresses depend on region, account and endpoint, and need a signature.
+            Destination::S3 { .. } | Destination::Az { .. } => None,
+        };
+        Self { base }
+    }
+
+    /// The link to an object.
+    pub(super) fn to(&self, name: &str) -> Option<String> {
+        self.base.as_ref().map(|base| format!("{base}{}", encoded(name)))
+    }
+
+    /// The link to a line of a text: browsers that know text fragments scroll to it.
+    pub(super) fn to_line(&self, name: &str, text: &str) -> Option<String> {
+        let plain: String = text.trim().chars().take(60).collect();
+        let link = self.to(name)?;
+        if plain.is_empty() || plain.contains(['\\', '…']) {
+            return Some(link);
+        }
+        // The dash is special in a text fragment.
+        Some(format!("{link}#:~:text={}", encoded(&plain).replace('/', "%2F").replace('-', "%2D")))
+    }
+}
+
+fn file_url(root: &Path) -> Option<String> {
+    let root = encoded(root.to_str()?);
+    Some(format!("file://{}/", root.trim_end_matches('/')))
+}
+
+/// Percent-encoded but for what is never special; slashes stay.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_names_stay_names() {
+        let links = Links::beside();
+        assert_eq!(links.to("javascript:alert(1)").as_deref(), Some("./javascript%3Aalert%281%29"));
+        assert_eq!(links.to("a b/\"'<?#%.txt").as_deref(), Some("./a%20b/%22%27%3C%3F%23%25.txt"));
+        let line = links.to_line("build-log.txt", " an error-<b> ");
+        assert_eq!(line.as_deref(), Some("./build-log.txt#:~:text=an%20error%2D%3Cb%3E"));
+    }
+
+    #[test]
+    fn bases_are_urls_of_files_or_web_servers() {
+        for bad in ["", "javascript:alert(1)", "data:text/html,x"] {
+            assert!(Links::given(bad).is_err(), "{bad}");
+        }
+        let links = Links::given("https://ci.example/x/").expect("a base");
+        assert_eq!(links.to("a").as_deref(), Some("https://ci.example/x/a"));
+        let of = |text: &str| Links::of(&Destination::parse(text).expect("a destination")).to("a");
+        assert_eq!(of("file:///a b").as_deref(), Some("file:///a%20b/a"));
+        assert_eq!(of("gs://b/p").as_deref(), Some("https://storage.cloud.google.com/b/p/a"));
+        assert_eq!(of("s3://b/p"), None);
+    }
+}

@@ -1,0 +1,44 @@
+'use strict';
+(() => {
+  const table = document.getElementById('objects-table');
+  if (!table) return;
+  const body = table.tBodies[0];
+  const rows = Array.from(body.rows);
+  const heads = Array.from(table.tHead.rows[0].cells);
+  const value = (row, column, numeric) => {
+    const cell = row.cells[column];
+    return numeric ? Number(cell.dataset.value) : cell.textContent;
+  };
+  heads.forEach((head, column) => {
+    const numeric = head.dataset.kind === 'number';
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = head.textContent;
+    head.replaceChildren(button);
+    button.addEventListener('click', () => {
+      const before = head.getAttribute('aria-sort');
+      const up = before ? before === 'descending' : !numeric;
+      heads.forEach((other) => other.removeAttribute('aria-sort'));
+      head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+      rows.sort((one, other) => {
+        const a = value(one, column, numeric);
+        const b = value(other, column, numeric);
+        const order = numeric ? a - b : a.localeCompare(b, 'en', { numeric: true });
+        return up ? order : -order;
+      });
+      body.append(...rows);
+    });
+  });
+  const filter = document.getElementById('filter');
+  const count = document.querySelector('output[for=filter]');
+  filter.parentElement.hidden = false;
+  filter.addEventListener('input', () => {
+    const wanted = filter.value.toLowerCase();
+    let shown = 0;
+    for (const row of rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+      if (!row.hidden) shown += 1;
+    }
+    count.textContent = wanted ? `${shown} of ${rows.length}` : '';
+  });
+})();

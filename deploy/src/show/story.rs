@@ -1,0 +1,233 @@
+//! What happened to a job, from what lies at its destination.
+
+use super::log::{self, Excerpt};
+use super::manifest::{self, Container, Pass};
+use super::objects::Objects;
+use crate::place::Place;
+use crate::say::Problem;
+use common::report::Report;
+use common::timestamp::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// `finished.json` holds what the job says about itself, a MiB for each entry.
+const MAX_FINISHED: u64 = 16 << 20;
+
+/// More containers are counted, but told nothing about.
+const MAX_CONTAINERS: usize = 50;
+
+/// `finished.json`, as far as it is shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Finished {
+    /// Unix seconds.
+    #[serde(default)]
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) result: String,
+    #[serde(default)]
+    pub(crate) revision: String,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct Metadata {
+    #[serde(rename = "pod-utils", default)]
+    ours: Option<Why>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+struct Why {
+    #[serde(default)]
+    cause: String,
+}
+
+/// One container with what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) container: Container,
+    pub(crate) report: Option<Report>,
+    /// Its log's name below the destination.
+    pub(crate) log_name: String,
+    /// What is shown of the log, or why nothing is.
+    pub(crate) log: Result<Excerpt, String>,
+}
+
+/// The whole story.
+#[derive(Debug)]
+pub(crate) struct Story {
+    /// The destination as people write it.
+    pub(crate) place: String,
+    /// `SUCCESS`, `FAILURE` or `ABORTED`; `UNKNOWN` without a result.
+    pub(crate) result: String,
+    /// Why, in one sentence.
+    pub(crate) cause: String,
+    pub(crate) finished: Option<Finished>,
+    pub(crate) containers: Vec<Told>,
+    pub(crate) containers_left_out: usize,
+    pub(crate) passes: Vec<Pass>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) objects: Objects,
+    /// What could not be read.
+    pub(crate) problems: Vec<String>,
+}
+
+impl Story {
+    /// Reads everything. An error means that there is nothing to tell.
+    pub(crate) async fn read(place: &Place) -> Result<Self, Problem> {
+        let mut problems = Vec::new();
+        let finished = match place.small("finished.json", MAX_FINISHED).await {
+            Ok(Some(bytes)) => parse_finished(&bytes).map_err(|problem| problems.push(problem)).ok(),
+            Ok(None) => {
+                problems.push(
+                    "there is no finished.json: the job may still run, or nothing was delivered".to_owned(),
+                );
+                None
+            }
+            Err(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
+        let mut objects = Objects::default();
+        let rest = match place.document("manifest.json").await {
+            Ok(Some(file)) => manifest::read(file, &mut |object| objects.add(object)),
+            Ok(None) => Err("there is no manifest.json: sidecar writes it after its final upload".to_owned()),
+            Err(problem) => Err(problem),
+        };
+        let rest = rest.unwrap_or_else(|problem| {
+            problems.push(problem);
+            manifest::Rest::default()
+        });
+        if finished.is_none() && objects.all.count == 0 {
+            return Err(Problem::new(format!("{}: {}", place.display(), problems.join("; "))));
+        }
+        let mut containers = rest.containers;
+        let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
+        containers.truncate(MAX_CONTAINERS);
+        let mut told = Vec::new();
+        for (index, container) in containers.into_iter().enumerate() {
+            let report = report_of(&rest.reports, &container.name, index).cloned();
+            let log_name = objects.name(&container.log).to_owned();
+            let log = read_log(place, &objects, &container.log, &log_name).await;
+            told.push(Told { container, report, log_name, log });
+        }
+        let result =
+            finished.as_ref().map(|finished| finished.result.clone()).filter(|text| !text.is_empty());
+        Ok(Self {
+            place: place.display(),
+            result: result.unwrap_or_else(|| "UNKNOWN".to_owned()),
+            cause: cause(finished.as_ref(), &told),
+            finished,
+            containers: told,
+            containers_left_out,
+            passes: rest.passes,
+            deadline: rest.deadline,
+            objects,
+            problems,
+        })
+    }
+
+    /// From the first start to the last thing that is known to have happened.
+    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let reports = || self.containers.iter().filter_map(|told| told.report.as_ref());
+        let begins =
+            reports().map(|report| report.started).chain(self.passes.iter().map(|pass| pass.started));
+        let ends = reports()
+            .map(|report| report.finished)
+            .chain(self.passes.iter().map(|pass| pass.finished.unwrap_or(pass.started)));
+        Some((begins.min()?, ends.max()?))
+    }
+}
+
+/// A name that several containers have is told apart by its index.
+fn report_of<'a>(
+    reports: &'a std::collections::BTreeMap<String, Report>,
+    name: &str,
+    index: usize,
+) -> Option<&'a Report> {
+    reports.get(&format!("{name}#{index}")).or_else(|| reports.get(name))
+}
+
+async fn read_log(place: &Place, objects: &Objects, key: &str, name: &str) -> Result<Excerpt, String> {
+    // Without its line in the manifest it is read as it is.
+    let all = objects.troubled.iter().chain(objects.largest());
+    let encoding =
+        all.into_iter().find(|object| object.key == key).and_then(|object| object.content_encoding.clone());
+    let read = log::read(place, name, encoding.as_deref()).await?;
+    read.ok_or_else(|| format!("{name} is not there"))
+}
+
+fn parse_finished(bytes: &[u8]) -> Result<Finished, String> {
+    let lenient = |error: serde_json::Error| -> Result<Finished, serde_json::Error> {
+        // Metadata is the job's: whatever it put under our name is not ours.
+        #[derive(Deserialize)]
+        struct WithoutMetadata {
+            #[serde(default)]
+            timestamp: Option<i64>,
+            result: String,
+            #[serde(default)]
+            revision: String,
+            #[expect(dead_code, reason = "it is stepped over")]
+            metadata: Option<Box<RawValue>>,
+        }
+        let read: WithoutMetadata = serde_json::from_slice(bytes).map_err(|_| error)?;
+        let WithoutMetadata { timestamp, result, revision, .. } = read;
+        Ok(Finished { timestamp, result, revision, metadata: Metadata::default() })
+    };
+    serde_json::from_slice(bytes).or_else(lenient).map_err(|error| format!("finished.json: {error}"))
+}
+
+/// What ended the job, in one sentence.
+fn cause(finished: Option<&Finished>, told: &[Told]) -> String {
+    if let Some(why) = finished.and_then(|finished| finished.metadata.ours.as_ref())
+        && !why.cause.is_empty()
+    {
+        return why.cause.clone();
+    }
+    let of = |told: &Told| {
+        let cause = match (&told.report, told.container.code) {
+            (Some(report), _) => report.cause.clone(),
+            (None, Some(code)) => format!("it ended with code {code}"),
+            (None, None) => format!("it is {}", told.container.state),
+        };
+        (told.container.code, told.container.name.clone(), cause)
+    };
+    let mut all: Vec<_> = told.iter().map(of).collect();
+    let failed = all.iter().position(|(code, ..)| *code != Some(0));
+    match (all.len(), failed) {
+        (0, _) => "nothing is known about its containers".to_owned(),
+        (1, _) => all.remove(0).2,
+        (count, None) => format!("all {count} containers exited with code 0"),
+        (_, Some(index)) => format!("{}: {}", all[index].1, all[index].2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_jobs_own_metadata_does_not_disturb() {
+        let read = |text: &str| parse_finished(text.as_bytes());
+        let ours = read(
+            r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":{"cause":"timed out"},"x":{}}}"#,
+        );
+        assert_eq!(cause(ours.as_ref().ok(), &[]), "timed out");
+        let forged =
+            read(r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":[1]}}"#).expect("read");
+        assert_eq!((forged.result.as_str(), forged.timestamp), ("FAILURE", Some(1)));
+        assert!(read("[]").expect_err("no object").starts_with("finished.json: "));
+    }
+
+    #[test]
+    fn the_first_container_that_failed_is_the_cause() {
+        let told = |name: &str, code| Told {
+            container: Container { name: name.to_owned(), code: Some(code), ..Container::default() },
+            report: None,
+            log_name: String::new(),
+            log: Err(String::new()),
+        };
+        assert_eq!(cause(None, &[told("a", 0), told("b", 3)]), "b: it ended with code 3");
+        assert_eq!(cause(None, &[told("a", 0), told("b", 0)]), "all 2 containers exited with code 0");
+    }
+}

@@ -1,0 +1,244 @@
+//! The story for a terminal.
+
+use super::log::At;
+use super::manifest::Object;
+use super::story::{Story, Told};
+use super::timeline::{self, moments};
+use crate::inert::visible;
+use crate::say::size;
+use common::duration::GoDuration;
+use common::timestamp::Timestamp;
+
+/// At most this many rows of each table.
+const MAX_MOMENTS: usize = 60;
+const MAX_LARGEST: usize = 10;
+const MAX_TROUBLED: usize = 20;
+const MAX_ERRORS: usize = 10;
+const MAX_TAIL: usize = 15;
+
+/// All lines; nothing in them acts on a terminal.
+pub(crate) fn lines(story: &Story) -> Vec<String> {
+    let mut lines = vec![format!("{}  {}", visible(&story.result), visible(&story.place))];
+    lines.push(format!("  {}", visible(&story.cause)));
+    lines.extend(facts(story).map(|facts| format!("  {facts}")));
+    lines.extend(story.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
+    section(&mut lines, "Timeline", timeline_lines(story));
+    for (index, told) in story.containers.iter().enumerate() {
+        let name = timeline::name(&told.container.name, index);
+        section(&mut lines, &format!("Container {}", visible(&name)), container(told));
+    }
+    if story.containers_left_out > 0 {
+        lines.push(format!("… and {} more containers", story.containers_left_out));
+    }
+    section(&mut lines, "Objects", objects(story));
+    lines
+}
+
+fn section(lines: &mut Vec<String>, title: &str, body: Vec<String>) {
+    if !body.is_empty() {
+        lines.push(String::new());
+        lines.push(title.to_owned());
+        lines.extend(body.into_iter().map(|line| format!("  {line}").trim_end().to_owned()));
+    }
+}
+
+/// When and how long.
+fn facts(story: &Story) -> Option<String> {
+    let (begin, end) = story.span()?;
+    let mut text = format!("{}, took {}", timeline::clock(begin), timeline::time(end.since(begin)));
+    if let Some(finished) = story.finished.as_ref().filter(|finished| !finished.revision.is_empty()) {
+        text = format!("{text}, revision {}", visible(&finished.revision));
+    }
+    Some(text)
+}
+
+fn timeline_lines(story: &Story) -> Vec<String> {
+    let moments = moments(story);
+    let Some(begin) = moments.first().map(|moment| moment.at) else { return Vec::new() };
+    let who = moments.iter().map(|moment| visible(&moment.who).chars().count()).max().unwrap_or(0).min(30);
+    let row = |moment: &timeline::Moment| {
+        let after = format!("+{}", timeline::time(moment.at.since(begin)));
+        format!("{after:>12}  {:<who$}  {}", visible(&moment.who), visible(&moment.what))
+    };
+    bounded(moments.iter().map(row), moments.len(), MAX_MOMENTS)
+}
+
+fn container(told: &Told) -> Vec<String> {
+    let mut rows = Vec::new();
+    if !told.container.command.is_empty() {
+        rows.push(format!("command  {}", visible(&command(&told.container.command))));
+    }
+    let code = told.container.code.map(|code| format!(" with code {code}")).unwrap_or_default();
+    rows.push(format!("state    {}{code}", visible(&told.container.state)));
+    if let Some(report) = &told.report {
+        rows.push(format!("cause    {}", visible(&report.cause)));
+        rows.push(format!("used     {}", usage(report)));
+        let output = &report.output;
+        let mut text = format!("output   {}", size(output.child_bytes));
+        if output.dropped_bytes > 0 {
+            text = format!("{text}, of which {} did not fit into the log", size(output.dropped_bytes));
+        }
+        rows.push(text);
+        if let Some(leftovers) = leftovers(report) {
+            rows.push(format!("left     {}", visible(&leftovers)));
+        }
+    }
+    match &told.log {
+        Err(problem) => rows.push(format!("log      {}", visible(problem))),
+        Ok(log) => {
+            rows.push(format!("log      {}, {}", visible(&told.log_name), size(log.bytes)));
+            if !log.errors.is_empty() {
+                rows.push("lines that look like errors:".to_owned());
+                let last = log.errors.iter().skip(log.errors.len().saturating_sub(MAX_ERRORS));
+                rows.extend(last.map(|error| format!("  {:>10}  {}", at(error.at), error.text)));
+            }
+            if !log.tail.is_empty() {
+                rows.push("the log's end:".to_owned());
+                let tail = log.tail.iter().skip(log.tail.len().saturating_sub(MAX_TAIL));
+                rows.extend(tail.map(|line| format!("  {line}")));
+            }
+        }
+    }
+    rows
+}
+
+/// Where a line is.
+pub(crate) fn at(at: At) -> String {
+    match at {
+        At::Line(line) => line.to_string(),
+        At::Byte(byte) => format!("@{byte}"),
+    }
+}
+
+/// A command as a shell would take it.
+pub(crate) fn command(words: &[String]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%^".contains(c);
+    let quoted = words.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// CPU time and memory.
+pub(crate) fn usage(report: &common::report::Report) -> String {
+    let cpu = |nanos: u64| timeline::time(GoDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)));
+    let mut text = format!(
+        "CPU {} user, {} system; largest process {}",
+        cpu(report.usage.user_ns),
+        cpu(report.usage.system_ns),
+        size(report.usage.max_rss_bytes)
+    );
+    if let Some(cgroup) = &report.cgroup {
+        text +=
+            &cgroup.memory_peak_bytes.map(|bytes| format!("; container {}", size(bytes))).unwrap_or_default();
+        if let Some(kills) = cgroup.oom_kills.filter(|kills| *kills > 0) {
+            text = format!("{text}; {kills} processes killed for lack of memory");
+        }
+    }
+    text
+}
+
+/// What the command left behind.
+pub(crate) fn leftovers(report: &common::report::Report) -> Option<String> {
+    let left = &report.leftovers;
+    let counts = [(left.ended, "ended"), (left.killed, "killed"), (left.unkillable, "could not be killed")];
+    let said: Vec<_> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if said.is_empty() && !left.unknown {
+        return None;
+    }
+    let mut text = format!("processes left behind: {}", said.join(", "));
+    if left.unknown {
+        text += " (/proc could not be read)";
+    }
+    if !left.names.is_empty() {
+        text = format!("{text}: {}", left.names.join("; "));
+    }
+    Some(text)
+}
+
+fn objects(story: &Story) -> Vec<String> {
+    let objects = &story.objects;
+    if objects.all.count == 0 {
+        return Vec::new();
+    }
+    let mut rows = vec![sums(story)];
+    if !objects.troubled.is_empty() {
+        rows.push("not as they should be:".to_owned());
+        let row = |object: &Object| {
+            let name = visible(objects.name(&object.key)).into_owned();
+            format!("  {name:<40} {} {}", visible(&object.state), visible(&trouble(object)))
+        };
+        let count = usize::try_from(objects.count_of_troubled()).unwrap_or(usize::MAX);
+        let count = count.max(objects.troubled.len());
+        rows.extend(bounded(objects.troubled.iter().map(row), count, MAX_TROUBLED));
+    }
+    rows.push("the largest:".to_owned());
+    rows.extend(objects.largest().into_iter().take(MAX_LARGEST).map(|object| {
+        let name = visible(objects.name(&object.key)).into_owned();
+        format!("  {name:<40} {:>12}", size(object.stored_bytes.unwrap_or(0)))
+    }));
+    rows
+}
+
+/// What is wrong with an object.
+pub(crate) fn trouble(object: &Object) -> String {
+    match (object.why(), object.matches_report) {
+        ("", Some(false)) => "what was read is not what entrypoint wrote".to_owned(),
+        (why, _) => why.to_owned(),
+    }
+}
+
+/// Numbers and sizes over all objects.
+pub(crate) fn sums(story: &Story) -> String {
+    let objects = &story.objects;
+    let states = objects.by_state.iter().map(|(state, sum)| format!("{} {state}", sum.count));
+    let mut text = format!(
+        "{} objects, {} ({})",
+        objects.all.count,
+        size(objects.all.bytes),
+        states.collect::<Vec<_>>().join(", ")
+    );
+    if objects.censored_bytes > 0 {
+        text = format!("{text}; {} bytes of secrets censored", objects.censored_bytes);
+    }
+    visible(&text).into_owned()
+}
+
+fn bounded(rows: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<String> {
+    let mut rows: Vec<_> = rows.take(most).collect();
+    if count > rows.len() {
+        rows.push(format!("… and {} more", count - rows.len()));
+    }
+    rows
+}
+
+/// The time of the result, where there is no other.
+pub(crate) fn finished_at(story: &Story) -> Option<Timestamp> {
+    let seconds = story.finished.as_ref()?.timestamp?;
+    Some(Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_copied_into_a_shell() {
+        let words = ["sh", "-c", "echo it's", ""].map(str::to_owned);
+        assert_eq!(command(&words), r"sh -c 'echo it'\''s' ''");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let rows = bounded((0..9).map(|n| n.to_string()), 9, 3);
+        assert_eq!(rows, ["0", "1", "2", "… and 6 more"]);
+    }
+}

@@ -1,0 +1,163 @@
+//! What happened when.
+
+use super::story::Story;
+use crate::say;
+use common::duration::GoDuration;
+use common::report::{Interrupt, Origin, Recipient, Report};
+use common::signal::Signal;
+use common::timestamp::Timestamp;
+use std::time::Duration;
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Start,
+    /// A signal came from outside.
+    Received,
+    /// A signal was sent.
+    Sent,
+    /// The command ended.
+    Exit,
+    /// Its tree and its output ended.
+    Drained,
+    /// A limit, reached or not.
+    Limit,
+    /// An upload pass began or ended.
+    Upload,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) at: Timestamp,
+    /// Who it happened to: a container, or sidecar.
+    pub(crate) who: String,
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+}
+
+/// How sidecar is called in a timeline.
+pub(crate) const SIDECAR: &str = "sidecar";
+
+/// All moments in order.
+pub(crate) fn moments(story: &Story) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    for (index, told) in story.containers.iter().enumerate() {
+        if let Some(report) = &told.report {
+            of_container(&name(&told.container.name, index), report, &mut moments);
+        }
+    }
+    let mut add = |at, what: String| {
+        let kind = Kind::Upload;
+        moments.push(Moment { at, who: SIDECAR.to_owned(), kind, what });
+    };
+    for pass in &story.passes {
+        let policy = pass.policy.replace('_', "-");
+        add(pass.started, format!("the {policy} upload began"));
+        match pass.finished {
+            Some(finished) => {
+                let took = time(finished.since(pass.started));
+                add(finished, format!("the {policy} upload was through, after {took}"));
+            }
+            None => add(pass.started, format!("the {policy} upload was taken over by the next one")),
+        }
+    }
+    if let Some(at) = story.deadline {
+        let what = "sidecar's deadline".to_owned();
+        moments.push(Moment { at, who: SIDECAR.to_owned(), kind: Kind::Limit, what });
+    }
+    moments.sort_by_key(|moment| moment.at);
+    moments
+}
+
+/// A container's name, or its number.
+pub(crate) fn name(name: &str, index: usize) -> String {
+    if name.is_empty() { format!("entry {index}") } else { name.to_owned() }
+}
+
+/// When the grace period of a container began and was to end, if it did begin.
+pub(crate) fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
+    let ends_it = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
+    let began = report
+        .interrupts
+        .iter()
+        .find(|interrupt| interrupt.from != Origin::Leftovers && ends_it(interrupt.signal))?
+        .at;
+    Some((began, began.after(GoDuration::from_nanos(report.grace_period_ns).as_std())))
+}
+
+/// When the timeout was to come.
+pub(crate) fn timeout(report: &Report) -> Timestamp {
+    report.started.after(GoDuration::from_nanos(report.timeout_ns).as_std())
+}
+
+fn of_container(who: &str, report: &Report, moments: &mut Vec<Moment>) {
+    let mut add = |at, kind, what: String| moments.push(Moment { at, who: who.to_owned(), kind, what });
+    let (limit, period) =
+        (GoDuration::from_nanos(report.timeout_ns), GoDuration::from_nanos(report.grace_period_ns));
+    add(report.started, Kind::Start, format!("entrypoint started; timeout {limit}, grace period {period}"));
+    if timeout(report) <= report.finished {
+        add(timeout(report), Kind::Limit, format!("the timeout of {limit} was reached"));
+    }
+    for interrupt in &report.interrupts {
+        let kind = if interrupt.sent_to.is_some() { Kind::Sent } else { Kind::Received };
+        add(interrupt.at, kind, signal(interrupt));
+    }
+    if let Some((_, end)) = grace(report).filter(|(_, end)| *end <= report.finished) {
+        add(end, Kind::Limit, format!("the grace period of {period} was over"));
+    }
+    match report.child_ended {
+        Some(at) => {
+            add(at, Kind::Exit, format!("the command ended ({})", child(report)));
+            let drain = time(report.finished.since(at));
+            add(report.finished, Kind::Drained, format!("its processes and its output ended, {drain} later"));
+        }
+        None => add(report.finished, Kind::Exit, format!("entrypoint ended: {}", report.cause)),
+    }
+}
+
+fn child(report: &Report) -> String {
+    match report.child {
+        Some(common::report::ChildEnd::ExitCode(code)) => format!("exit code {code}"),
+        Some(common::report::ChildEnd::Signal(signal)) => format!("killed by {signal}"),
+        None => "not started".to_owned(),
+    }
+}
+
+fn signal(interrupt: &Interrupt) -> String {
+    let why = match interrupt.from {
+        Origin::Outside => "from outside",
+        Origin::Timeout => "because of the timeout",
+        Origin::Leftovers => "because the command had ended",
+    };
+    match interrupt.sent_to {
+        None => format!("{} received from outside", interrupt.signal),
+        Some(Recipient::Child) => format!("{} sent to the command, {why}", interrupt.signal),
+        Some(Recipient::Leftovers) => format!("{} sent to processes it left behind, {why}", interrupt.signal),
+    }
+}
+
+/// A span as people read it.
+pub(crate) fn time(span: GoDuration) -> String {
+    say::time(span.as_std()).to_string()
+}
+
+/// A time of day as people read it, in UTC.
+pub(crate) fn clock(at: Timestamp) -> String {
+    at.in_seconds(0).replace('T', " ").replace('Z', " UTC")
+}
+
+/// The part of a span that is worth a drawing of its own: from the first signal
+/// or the last exit on, when it is too short to be seen in the whole.
+pub(crate) fn ending(story: &Story) -> Option<(Timestamp, Timestamp)> {
+    let (begin, end) = story.span()?;
+    let reports = || story.containers.iter().filter_map(|told| told.report.as_ref());
+    let signals =
+        reports().filter_map(|report| report.interrupts.iter().map(|interrupt| interrupt.at).min()).min();
+    let exits = reports().filter_map(|report| report.child_ended).min();
+    let from = signals.into_iter().chain(exits).min()?;
+    let (whole, part) = (end.since(begin).as_std(), end.since(from).as_std());
+    let margin = (part / 10).max(Duration::from_millis(1));
+    let from = Timestamp::from_nanos(from.as_nanos().saturating_sub(GoDuration::from_std(margin).as_nanos()));
+    (part > Duration::ZERO && part * 6 < whole).then_some((from.max(begin), end))
+}

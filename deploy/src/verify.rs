@@ -1,0 +1,297 @@
+//! `podutils verify`: whether what lies at a destination is what was delivered.
+//!
+//! Each object of `manifest.json` is read and compared: size, CRC32C, and content
+//! type and encoding where the store keeps them. Objects that are there and in no
+//! manifest are named too. `manifest.json` itself and `finished.json` come after it
+//! and are only looked for.
+
+use crate::inert::visible;
+use crate::place::{Place, block_on};
+use crate::say::{Problem, size};
+use crate::show::manifest::{self, Object, base_of, name_below};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use common::report::crc32c_text;
+use futures::StreamExt;
+use sidecar::shell::store::Head;
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{Seek, Write};
+
+/// Objects that are read at the same time.
+const AT_ONCE: usize = 8;
+
+/// Objects that are held while the manifest is read.
+const BATCH: usize = 1000;
+
+/// What lies at a job's path and is not sidecar's: initupload's objects, those of
+/// Prow's controllers, and the page of `podutils run`.
+const OF_OTHERS: [&str; 6] =
+    ["started.json", "clone-log.txt", "clone-records.json", "prowjob.json", "podinfo.json", "report.html"];
+
+/// The verb's definition.
+pub(crate) fn command() -> Command {
+    Command::new("verify")
+        .about("Checks that what lies at a destination is what sidecar delivered there")
+        .args(Place::args())
+        .next_help_heading("Extent")
+        .arg(
+            Arg::new("quick")
+                .long("quick")
+                .action(ArgAction::SetTrue)
+                .help("Do not read the objects: presence, size and type only, no checksums"),
+        )
+        .after_help(
+            "Compares every object with manifest.json: present, size, CRC32C, and content type and encoding where\n\
+             the store keeps them; names objects that are not in the manifest. latest-build.txt and the alias of a\n\
+             presubmit, which later runs replace, are only looked for.\n\n\
+             Exit status: 0 when everything is as delivered; 1 with a line for each difference; 2 for a wrong command line.\n\n\
+             Examples:\n  \
+             podutils verify pod-utils-out/local/20260131120000000\n  \
+             podutils verify --s3-credentials-file s3.json s3://ci-results/logs/nightly/42",
+        )
+}
+
+/// Runs the verb.
+pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
+    let place = Place::from_matches(matches)?;
+    let audit = block_on(audit(&place, matches.get_flag("quick")))?;
+    let seen = format!("{}: {} objects, {}", place.display(), audit.objects, size(audit.bytes));
+    let mut lines = audit.differences;
+    let status = if lines.is_empty() { 0 } else { common::codes::EXIT_FAILURE };
+    lines.push(match lines.len() {
+        0 => format!("{seen}, all as manifest.json says"),
+        count => format!("{seen}, {count} differences"),
+    });
+    if audit.missing > 0 {
+        lines.push(format!("{} objects had not been delivered; podutils show says why", audit.missing));
+    }
+    let text = lines.join("\n") + "\n";
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Problem::new(format!("cannot write to stdout: {error}")))?;
+    Ok(status)
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+struct Audit {
+    /// Objects that the manifest says are there.
+    objects: u64,
+    bytes: u64,
+    /// Objects that it says are not.
+    missing: u64,
+    differences: Vec<String>,
+}
+
+async fn audit(place: &Place, quick: bool) -> Result<Audit, Problem> {
+    let refuse = |why: String| Problem::new(format!("{}: {why}", place.display()));
+    let Some(file) = place.document("manifest.json").await.map_err(refuse)? else {
+        return Err(refuse("there is no manifest.json to compare with".to_owned()));
+    };
+    let base = base(&file).map_err(refuse)?;
+    let above = place.above(&base);
+    let mut audit = Audit::default();
+    if place.head("finished.json").await.map_err(|error| refuse(error.to_string()))?.is_none() {
+        audit.differences.push("finished.json: it is not there".to_owned());
+    }
+    let names = Names::default();
+    for batch in Batches::read(&file).map_err(refuse)? {
+        let checks = batch.iter().filter(|object| object.is_there()).map(async |object| {
+            match (name_below(&object.key, &base), &above) {
+                (Some(name), _) => check(place, name, object, quick).await,
+                (None, Some(above)) => check_pointer(above, &object.key).await,
+                (None, None) => None,
+            }
+        });
+        let found: Vec<_> = futures::stream::iter(checks).buffered(AT_ONCE).collect().await;
+        audit.differences.extend(found.into_iter().flatten());
+        for object in &batch {
+            match object.stored_bytes {
+                Some(bytes) => {
+                    audit.objects += 1;
+                    audit.bytes = audit.bytes.saturating_add(bytes);
+                }
+                None => audit.missing += 1,
+            }
+            if let Some(name) = name_below(&object.key, &base) {
+                names.add(name);
+            }
+        }
+    }
+    ["manifest.json", "finished.json"].into_iter().chain(OF_OTHERS).for_each(|name| names.add(name));
+    let strangers = RefCell::new(Vec::new());
+    place
+        .list(|listed| {
+            if names.add_is_new(&listed.key) {
+                let line =
+                    format!("{}: it is not in manifest.json ({})", visible(&listed.key), size(listed.bytes));
+                strangers.borrow_mut().push(line);
+            }
+        })
+        .await
+        .map_err(|error| refuse(format!("it cannot be listed: {error}")))?;
+    let mut strangers = strangers.into_inner();
+    strangers.sort();
+    audit.differences.append(&mut strangers);
+    Ok(audit)
+}
+
+/// The upload path.
+fn base(file: &File) -> Result<String, String> {
+    let mut base = String::new();
+    manifest::read(rewound(file)?, &mut |object| {
+        if let Some(found) = base_of(&object) {
+            found.clone_into(&mut base);
+        }
+    })?;
+    Ok(base)
+}
+
+fn rewound(mut file: &File) -> Result<&File, String> {
+    file.rewind().map_err(|error| format!("a temporary file: {error}"))?;
+    Ok(file)
+}
+
+/// The objects of a manifest, a thousand at a time.
+struct Batches {
+    receiver: std::sync::mpsc::Receiver<Vec<Object>>,
+}
+
+impl Batches {
+    /// Reads in a thread of its own, which waits while a batch is being checked.
+    /// The manifest has been read before, so that it is known to be one.
+    fn read(file: &File) -> Result<Self, String> {
+        let file = rewound(file)?.try_clone().map_err(|error| format!("a temporary file: {error}"))?;
+        let (sender, receiver) = std::sync::mpsc::sync_channel(0);
+        std::thread::spawn(move || {
+            let mut batch = Vec::new();
+            let read = manifest::read(file, &mut |object| {
+                batch.push(object);
+                if batch.len() == BATCH {
+                    // Nobody listens any more when the checks have failed.
+                    let _ = sender.send(std::mem::take(&mut batch));
+                }
+            });
+            debug_assert!(read.is_ok(), "it was read before");
+            let _ = sender.send(batch);
+        });
+        Ok(Self { receiver })
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Vec<Object>;
+
+    fn next(&mut self) -> Option<Vec<Object>> {
+        self.receiver.recv().ok()
+    }
+}
+
+/// Names that are known, as keyed hashes: a job with many files has long names.
+#[derive(Debug, Default)]
+struct Names {
+    hasher: RandomState,
+    known: RefCell<HashSet<u64>>,
+}
+
+impl Names {
+    fn add(&self, name: &str) {
+        self.add_is_new(name);
+    }
+
+    fn add_is_new(&self, name: &str) -> bool {
+        self.known.borrow_mut().insert(self.hasher.hash_one(name))
+    }
+}
+
+/// What is different about an object; `None` when nothing is.
+async fn check(place: &Place, name: &str, object: &Object, quick: bool) -> Option<String> {
+    let line = |what: String| Some(format!("{}: {what}", visible(name)));
+    let read = if quick {
+        place.head(name).await.map(|head| head.map(|head| (head.bytes, None, head)))
+    } else {
+        let read = place.through(
+            name,
+            || (0, 0),
+            |(bytes, sum), block| {
+                *bytes += block.len() as u64;
+                *sum = crc32c::crc32c_append(*sum, block);
+                true
+            },
+        );
+        read.await.map(|found| found.map(|(head, (bytes, sum))| (bytes, Some(crc32c_text(sum)), head)))
+    };
+    let (bytes, sum, head) = match read {
+        Ok(Some(found)) => found,
+        Ok(None) => return line("it is not there".to_owned()),
+        Err(error) => return line(error.to_string()),
+    };
+    let wanted = object.stored_bytes.unwrap_or(0);
+    if bytes != wanted {
+        return line(format!("it has {bytes} bytes, manifest.json says {wanted}"));
+    }
+    match (sum, &object.stored_crc32c) {
+        (Some(sum), Some(wanted)) if !wanted.is_empty() && sum != *wanted => {
+            return line(format!("its CRC32C is {sum}, manifest.json says {wanted}"));
+        }
+        _ => {}
+    }
+    if place.keeps_attributes() { attributes(&head, object).and_then(line) } else { None }
+}
+
+/// What is different about content type and encoding.
+fn attributes(head: &Head, object: &Object) -> Option<String> {
+    let pairs = [
+        ("content type", &head.content_type, &object.content_type),
+        ("content encoding", &head.content_encoding, &object.content_encoding),
+    ];
+    // A store has a type for everything; the manifest names those that were set.
+    let differs = |(what, is, wanted): &(&str, &Option<String>, &Option<String>)| match (is, wanted) {
+        (is, Some(wanted)) => is.as_ref() != Some(wanted),
+        (Some(_), None) => *what == "content encoding",
+        (None, None) => false,
+    };
+    let (what, is, wanted) = pairs.into_iter().find(differs)?;
+    let shown =
+        |value: &Option<String>| value.as_ref().map_or("none".to_owned(), |value| format!("{value:?}"));
+    Some(format!("its {what} is {}, manifest.json says {}", shown(is), shown(wanted)))
+}
+
+/// Later runs replace these.
+async fn check_pointer(above: &Place, key: &str) -> Option<String> {
+    match above.head(key).await {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(format!("{}: it is not there", visible(key))),
+        Err(error) => Some(format!("{}: {error}", visible(key))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_compared_where_they_are_known() {
+        let head = |kind: Option<&str>, encoding: Option<&str>| Head {
+            bytes: 0,
+            content_type: kind.map(str::to_owned),
+            content_encoding: encoding.map(str::to_owned),
+        };
+        let object = |kind: Option<&str>, encoding: Option<&str>| Object {
+            content_type: kind.map(str::to_owned),
+            content_encoding: encoding.map(str::to_owned),
+            ..Object::default()
+        };
+        let differs = |is: (Option<&str>, Option<&str>), wanted: (Option<&str>, Option<&str>)| {
+            attributes(&head(is.0, is.1), &object(wanted.0, wanted.1)).is_some()
+        };
+        assert!(!differs((Some("text/plain"), None), (Some("text/plain"), None)));
+        assert!(!differs((Some("binary/octet-stream"), None), (None, None)));
+        assert!(differs((Some("text/html"), None), (Some("text/plain"), None)));
+        assert!(differs((None, None), (Some("text/plain"), None)));
+        assert!(differs((None, Some("gzip")), (None, None)));
+        assert!(differs((None, None), (None, Some("gzip"))));
+    }
+}

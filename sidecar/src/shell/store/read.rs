@@ -1,0 +1,197 @@
+//! Reading a destination back: for people who look at results, not for sidecar
+//! itself.
+
+use super::failure::{Failure, judge};
+use super::http::observed;
+use super::local::Local;
+use super::remote::Remote;
+use super::{Backend, Store, StoreError};
+use futures::StreamExt;
+use object_store::path::Path;
+use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+
+/// What is read from a file at a time.
+const BLOCK: usize = 256 << 10;
+
+/// What a store says about an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its size.
+    pub bytes: u64,
+    /// Its content type; directories keep none.
+    pub content_type: Option<String>,
+    /// Its content encoding; directories keep none.
+    pub content_encoding: Option<String>,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key below the destination.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// What the store says about an object; `None` when there is none.
+    pub async fn head(&self, key: &str) -> Result<Option<Head>, StoreError> {
+        match self.backend() {
+            Backend::Remote(remote) => {
+                let options = GetOptions { head: true, ..GetOptions::default() };
+                Ok(get(remote, key, options).await?.map(|found| head_of(&found)))
+            }
+            Backend::Local(local) => local.open(key)?.as_ref().map(head_of_file).transpose(),
+        }
+    }
+
+    /// A part of an object; `None` when there is no object.
+    pub async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.backend() {
+            Backend::Remote(remote) => {
+                let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+                let Some(found) = get(remote, key, options).await? else { return Ok(None) };
+                let (bytes, last) = observed(None, found.bytes()).await;
+                match bytes {
+                    Ok(bytes) => Ok(Some(bytes.to_vec())),
+                    Err(error) => Err(judge(&error, last).into_upload_error().into()),
+                }
+            }
+            Backend::Local(local) => {
+                let Some(mut file) = local.open(key)? else { return Ok(None) };
+                let mut bytes = Vec::new();
+                file.seek(SeekFrom::Start(range.start)).map_err(|error| unreadable(&error))?;
+                file.take(range.end.saturating_sub(range.start))
+                    .read_to_end(&mut bytes)
+                    .map_err(|error| unreadable(&error))?;
+                Ok(Some(bytes))
+            }
+        }
+    }
+
+    /// Passes a whole object to `take`, block by block, as it is stored; `None`
+    /// when there is none. `take` answers whether it wants more.
+    pub async fn read_through(
+        &self,
+        key: &str,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Head>, StoreError> {
+        match self.backend() {
+            Backend::Remote(remote) => {
+                let Some(found) = get(remote, key, GetOptions::default()).await? else { return Ok(None) };
+                let head = head_of(&found);
+                let mut blocks = found.into_stream();
+                loop {
+                    let (block, last) = observed(None, blocks.next()).await;
+                    match block {
+                        Some(Ok(block)) if take(&block) => {}
+                        None | Some(Ok(_)) => return Ok(Some(head)),
+                        Some(Err(error)) => return Err(judge(&error, last).into_upload_error().into()),
+                    }
+                }
+            }
+            Backend::Local(local) => {
+                let Some(mut file) = local.open(key)? else { return Ok(None) };
+                let head = head_of_file(&file)?;
+                let mut block = vec![0; BLOCK];
+                loop {
+                    let length = file.read(&mut block).map_err(|error| unreadable(&error))?;
+                    if length == 0 || !take(&block[..length]) {
+                        return Ok(Some(head));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Passes every object below the destination to `take`, in no particular order.
+    pub async fn list(&self, take: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+        match self.backend() {
+            Backend::Remote(remote) => list_remote(remote, take).await,
+            Backend::Local(local) => list_local(local, take),
+        }
+    }
+}
+
+async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
+    let path = remote.path(key)?;
+    let (found, last) = observed(None, remote.reader().get_opts(&path, options)).await;
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match judge(&error, last) {
+            Failure::NotFound(_) => Ok(None),
+            failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                Err(failure.into_upload_error().into())
+            }
+        },
+    }
+}
+
+fn head_of(found: &GetResult) -> Head {
+    Head {
+        bytes: found.meta.size,
+        content_type: attribute(&found.attributes, &Attribute::ContentType),
+        content_encoding: attribute(&found.attributes, &Attribute::ContentEncoding),
+    }
+}
+
+fn attribute(attributes: &Attributes, name: &Attribute) -> Option<String> {
+    attributes.get(name).map(|value| value.as_ref().to_owned())
+}
+
+fn head_of_file(file: &File) -> Result<Head, StoreError> {
+    let meta = file.metadata().map_err(|error| unreadable(&error))?;
+    if !meta.is_file() {
+        return Err(StoreError::Permanent("it is no regular file".to_owned()));
+    }
+    Ok(Head { bytes: meta.len(), ..Head::default() })
+}
+
+fn unreadable(error: &std::io::Error) -> StoreError {
+    StoreError::Permanent(format!("it cannot be read: {error}"))
+}
+
+async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+    let prefix = match remote.prefix() {
+        "" => None,
+        prefix => Some(Path::parse(prefix).map_err(|error| StoreError::Permanent(error.to_string()))?),
+    };
+    let mut objects = remote.reader().list(prefix.as_ref());
+    loop {
+        let (object, last) = observed(None, objects.next()).await;
+        match object {
+            None => return Ok(()),
+            Some(Ok(object)) => {
+                let full: &str = object.location.as_ref();
+                let key = full.strip_prefix(remote.prefix()).unwrap_or(full).trim_start_matches('/');
+                take(Listed { key: key.to_owned(), bytes: object.size });
+            }
+            Some(Err(error)) => return Err(judge(&error, last).into_upload_error().into()),
+        }
+    }
+}
+
+/// Directories are entered, symbolic links are not: they are listed as they are.
+fn list_local(local: &Local, take: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
+    let mut open = vec![String::new()];
+    while let Some(directory) = open.pop() {
+        let entries = std::fs::read_dir(local.root().join(&directory)).map_err(|error| unreadable(&error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(&error))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let key = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+            let kind = entry.file_type().map_err(|error| unreadable(&error))?;
+            if kind.is_dir() {
+                open.push(key);
+            } else {
+                // A file that goes meanwhile has no size.
+                let bytes = entry.metadata().map_or(0, |meta| meta.len());
+                take(Listed { key, bytes });
+            }
+        }
+    }
+    Ok(())
+}
