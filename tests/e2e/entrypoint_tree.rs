@@ -256,7 +256,7 @@ fn a_child_that_closes_its_output_goes_on(place) {
 fn five_hundred_leftovers_that_keep_forking_end(place) {
     // Each starts its own successor and ends: a moving target.
     let script = r#"
-        walk() { trap "" TERM; while :; do sh -c "exec sleep 0.3"; done; }
+        walk() { trap "" TERM; while :; do sh -c "exec sleep 2"; done; }
         i=0; while [ $i -lt 500 ]; do walk & i=$((i+1)); done; exit 0"#;
     let case = Case::start(place, &["sh", "-c", script], json!({}));
     let (_pod, entry, _) = case.end(0);
