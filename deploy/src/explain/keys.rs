@@ -142,6 +142,13 @@ pub(super) const CENSORING: &[Key] = &[
     plain("include_directories", "all", "which files of items are censored"),
     plain("exclude_directories", "none", "which files of items are not censored"),
     plain("strict", "false", "withhold all but the result when a secret cannot be loaded"),
+    plain("archive_depth", "4", "containers in each other to look into"),
+    plain("archive_ratio", "250", "bytes that one packed byte may stand for, from 64 MiB on"),
+    plain("archive_unpacked_bytes", "64 GiB", "bytes to unpack of one file"),
+    plain("archive_members", "500000", "members in one file"),
+    time("archive_cpu_time", "10m", "processor time for one file"),
+    plain("archive_memory", "64 MiB", "memory for what is kept aside"),
+    plain("archive_spool_bytes", "1 GiB", "temporary files for what is kept aside"),
     plain("censoring_concurrency", "absent", "accepted without effect"),
     plain("censoring_buffer_size", "absent", "accepted without effect"),
 ];
