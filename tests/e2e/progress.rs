@@ -62,7 +62,7 @@ fn a_terminal_gets_a_bar() {
     seen_enough.store(true, Ordering::Relaxed);
     let ended = running.wait();
     ended.expect_code(0);
-    assert!(ended.stdout.contains("MiB/"), "{ended:#?}");
+    assert!(ended.stdout.contains(" of 12.0 MiB, "), "{ended:#?}");
     assert!(ended.stdout.contains(r#""msg":"Finished upload""#), "records are there as well: {ended:#?}");
     job.expect_result("SUCCESS");
 }

@@ -5,13 +5,16 @@ use crate::censor::Censor;
 use crate::layout::value::Value;
 use bytes::Bytes;
 use common::records::Sink;
-use indicatif::ProgressBar;
 use std::collections::VecDeque;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes kept of the beginning, and again as many of the end.
 const KEPT: usize = 512 << 10;
+
+/// Empties a terminal's line.
+const CLEAR: &str = "\r\x1b[K";
 
 /// Fields that are never masked: sidecar itself makes them.
 const OURS: &[&str] = &["component", "file", "func", "level", "severity", "time"];
@@ -23,7 +26,8 @@ pub struct OwnLog(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     censor: OnceLock<Arc<Censor>>,
-    bar: OnceLock<ProgressBar>,
+    /// Whether the terminal's last line is a bar.
+    bar: AtomicBool,
     kept: Mutex<Kept>,
 }
 
@@ -43,10 +47,11 @@ impl OwnLog {
         let _ = self.0.censor.set(Arc::clone(censor));
     }
 
-    /// From now on records are written above this bar.
-    pub fn write_above(&self, bar: &ProgressBar) {
-        // There is one bar in a program.
-        let _ = self.0.bar.set(bar.clone());
+    /// Draws a bar in the terminal's last line, which the next record replaces.
+    pub fn draw(&self, bar: &str) {
+        self.0.bar.store(!bar.is_empty(), Ordering::Relaxed);
+        // Nobody watches when stderr is gone.
+        let _ = write!(std::io::stderr(), "{CLEAR}{bar}");
     }
 
     /// The first upload begins: what comes later goes to stderr only.
@@ -78,11 +83,10 @@ impl Sink for OwnLog {
         let masked = self.0.censor.get().map(|censor| masked(line, censor));
         let line = masked.as_deref().unwrap_or(line);
         // Nobody is left to tell when stderr is gone.
-        let write = || drop(std::io::stderr().write_all(line));
-        match self.0.bar.get() {
-            Some(bar) => bar.suspend(write),
-            None => write(),
+        if self.0.bar.swap(false, Ordering::Relaxed) {
+            let _ = std::io::stderr().write_all(CLEAR.as_bytes());
         }
+        let _ = std::io::stderr().write_all(line);
         self.kept().add(line);
     }
 }

@@ -1,9 +1,9 @@
 //! How far an upload has come: a record every few seconds, and a live bar for
-//! people in front of a terminal.
+//! people in front of a terminal. A crate for that would make the program larger
+//! by more than this line is worth.
 
 use super::object::ObjectPlan;
 use super::own_log::OwnLog;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -14,27 +14,24 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Between two pictures of the bar.
 const REDRAW: Duration = Duration::from_millis(250);
 
-/// Redrawing happens no more often than that, whatever is asked for.
-const PICTURES_PER_SECOND: u8 = 5;
-
-const BAR: &str = "{bar:24} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left, {msg}";
+/// Characters of the bar itself.
+const WIDTH: u8 = 24;
 
 /// When the last record was written, and what it said.
 #[derive(Debug)]
 pub struct Progress {
     interval: Option<Interval>,
     last: Option<(Instant, u64)>,
-    bar: Option<ProgressBar>,
+    /// Where the bar is drawn, when stderr is a terminal.
+    bar: Option<OwnLog>,
+    began: Option<Instant>,
 }
 
 impl Progress {
     /// With a bar when stderr is a terminal; records then go above it.
     pub fn new(own_log: &OwnLog) -> Self {
-        let bar = std::io::stderr().is_terminal().then(bar);
-        if let Some(bar) = &bar {
-            own_log.write_above(bar);
-        }
-        Self { interval: None, last: None, bar }
+        let bar = std::io::stderr().is_terminal().then(|| own_log.clone());
+        Self { interval: None, last: None, bar, began: None }
     }
 
     /// Waits until it is time to [`show`](Self::show) something.
@@ -56,9 +53,9 @@ impl Progress {
         let done = summary.stored_bytes.saturating_add(under_way.min(summary.open_bytes));
         let all = summary.stored_bytes.saturating_add(summary.open_bytes);
         if let Some(bar) = &self.bar {
-            bar.set_length(all);
-            bar.set_position(done);
-            bar.set_message(format!("{} of {objects} objects", summary.stored));
+            let time = self.began.get_or_insert_with(Instant::now).elapsed();
+            let whole = picture(done, all, rate(done, time));
+            bar.draw(&format!("{whole}, {} of {objects} objects", summary.stored));
         }
         let now = Instant::now();
         let (then, before) = *self.last.get_or_insert((now - EVERY, 0));
@@ -81,18 +78,20 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+            bar.draw("");
         }
     }
 }
 
-fn bar() -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(PICTURES_PER_SECOND);
-    let bar = ProgressBar::with_draw_target(Some(0), target);
-    // A template that is wrong would be so in every test: then the usual one does.
-    let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style);
-    bar
+/// The bar as one line.
+fn picture(done: u64, all: u64, rate: u64) -> String {
+    let full = (u128::from(done) * u128::from(WIDTH)).checked_div(u128::from(all)).unwrap_or(0);
+    let full = usize::try_from(full).unwrap_or(0);
+    let bar: String = (0..usize::from(WIDTH)).map(|at| if at < full { '█' } else { '░' }).collect();
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes % (1 << 20)) * 10) >> 20);
+    let left =
+        (all - done).checked_div(rate).map_or(String::new(), |seconds| format!(", {} s left", seconds + 1));
+    format!("{bar} {} of {}, {}/s{left}", mib(done), mib(all), mib(rate))
 }
 
 fn rate(bytes: u64, time: Duration) -> u64 {
@@ -119,7 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn the_bars_template_is_one() {
-        assert!(ProgressStyle::with_template(BAR).is_ok());
+    fn a_picture() {
+        let half = picture(3 << 19, 3 << 20, 1 << 19);
+        assert_eq!(half, "████████████░░░░░░░░░░░░ 1.5 MiB of 3.0 MiB, 0.5 MiB/s, 4 s left");
+        assert!(picture(0, 0, 0).ends_with("0.0 MiB of 0.0 MiB, 0.0 MiB/s"));
     }
 }

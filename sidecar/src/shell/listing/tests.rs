@@ -193,7 +193,7 @@ fn odd_names_are_escaped_and_long_keys_skipped() {
 #[test]
 fn a_very_deep_tree_costs_no_descriptors() {
     let case = Case::new();
-    let deep = vec!["d"; 1500].join("/");
+    let deep = vec!["d"; 2000].join("/");
     case.write(&format!("a/{deep}/file"), "");
     assert_eq!(keys(&case.list(false, &["a"])), [format!("a/{deep}/file")]);
 }
