@@ -1,16 +1,21 @@
-//! SIGKILL to sidecar at each of its requests, before and after the store served
-//! it, and to entrypoint at random times; then the restart that Kubernetes would
-//! make. The bucket is judged after each.
+//! SIGKILL to sidecar and to entrypoint at any of their steps; then the restart
+//! that Kubernetes would make. The bucket is judged after each.
+//!
+//! A step is a system call, before or after it: nothing that others could see
+//! happens between two of them. The programs are the shipped ones, without points
+//! of failure in them: a `killer` follows the victim with ptrace(2). Sidecar also
+//! dies at each of its requests, before and after the store served it.
 //!
 //! The seed is printed; `POD_UTILS_CRASH_SEED` repeats a campaign,
 //! `POD_UTILS_CRASH_RUNS` makes it longer (2,000 for a whole one).
 
 use common::signal::Signal;
 use harness::job::Job;
-use harness::process::{Exit, Running, catches};
+use harness::process::{self, Exit, Running, catches};
 use harness::s3::Fault;
 use harness::wait;
 use serde_json::{Value, json};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +26,12 @@ const RUNS: u64 = 48;
 /// Sidecar has at most about this many requests in a job with one artifact.
 const REQUESTS: u64 = 14;
 
+/// Entrypoint enters and leaves about this many system calls in a short job.
+const ENTRYPOINT_STOPS: u64 = 360;
+
+/// Sidecar with all its threads.
+const SIDECAR_STOPS: u64 = 2_200;
+
 /// Who dies.
 #[derive(Clone, Copy, Debug)]
 enum Victim {
@@ -30,6 +41,16 @@ enum Victim {
     After(u64),
     /// Entrypoint, after so many milliseconds.
     Entrypoint(u64),
+    /// Sidecar, at this stop of a system call.
+    SidecarStep(u64),
+    /// Entrypoint, at this stop of a system call.
+    EntrypointStep(u64),
+}
+
+impl Victim {
+    fn is_entrypoint(self) -> bool {
+        matches!(self, Self::Entrypoint(_) | Self::EntrypointStep(_))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +78,13 @@ impl Case {
         };
         let (script, stopped) = SCRIPTS[usize::try_from(below(SCRIPTS.len() as u64)).expect("an index")];
         let mode = ["plain", "ignore_interrupts", "native"][usize::try_from(below(3)).expect("an index")];
-        let victim = match below(3) {
+        // Multiplied, so that neighbouring runs are far apart.
+        let victim = match below(8) {
             0 => Victim::Before(below(REQUESTS)),
             1 => Victim::After(below(REQUESTS)),
-            _ => Victim::Entrypoint(below(40)),
+            2 => Victim::Entrypoint(below(40)),
+            3 | 4 => Victim::EntrypointStep(below(1 << 20) * 7_919 % ENTRYPOINT_STOPS),
+            _ => Victim::SidecarStep(below(1 << 20) * 7_919 % SIDECAR_STOPS),
         };
         Self { victim, mode, script, stopped }
     }
@@ -82,7 +106,7 @@ fn arm(job: &Job, victim: Victim, pid: &Arc<AtomicI32>) {
         let (at, fault) = match victim {
             Victim::Before(at) => (at, Fault::Reset),
             Victim::After(at) => (at, Fault::LostAnswer),
-            Victim::Entrypoint(_) => return Fault::None,
+            Victim::Entrypoint(_) | Victim::SidecarStep(_) | Victim::EntrypointStep(_) => return Fault::None,
         };
         if this != at {
             return Fault::None;
@@ -106,9 +130,37 @@ fn expect_order(job: &Job, what: &str) {
     }
 }
 
-fn term(program: &Running) {
-    wait::until("the handler of TERM", || catches(program.pid(), Signal::TERM).then_some(()));
-    program.signal(Signal::TERM);
+/// Sends TERM, once the program can take it or is dead.
+fn term(program: &mut Running) {
+    wait::until("the handler of TERM", || {
+        (program.has_ended() || catches(program.pid(), Signal::TERM)).then_some(())
+    });
+    if !program.has_ended() {
+        program.signal(Signal::TERM);
+    }
+}
+
+/// Starts a program with a killer at its heels, when it is to die at a stop.
+fn start(job: &Job, command: &mut Command, stop: Option<u64>) -> (Running, Option<Running>) {
+    let Some(stop) = stop else { return (process::start(job.pod.tree(), command), None) };
+    let program = process::start(job.pod.tree(), &mut process::stopped(command));
+    let mut killer = Command::new(env!("CARGO_BIN_EXE_killer"));
+    killer.args([program.pid().as_raw_nonzero().to_string(), stop.to_string()]);
+    let killer = process::start(job.pod.tree(), &mut killer);
+    (program, Some(killer))
+}
+
+/// What is left of a pod whose entrypoint died before it had its lock: nobody can
+/// know that there will be no marker, so that only the end of the pod ends it.
+fn end_of_the_pod(job: &Job, case: Case, mut sidecar: Running) {
+    if case.mode == "plain" {
+        term(&mut sidecar);
+        wait::until("the provisional result", || {
+            job.finished_now().filter(|finished| finished["result"] == "ABORTED").map(|_| ())
+        });
+    }
+    sidecar.signal(Signal::KILL);
+    sidecar.wait();
 }
 
 fn run(number: u64) {
@@ -118,9 +170,16 @@ fn run(number: u64) {
     let pid = Arc::new(AtomicI32::new(0));
     arm(&job, case.victim, &pid);
     let entry = job.pod.entry("test");
-    let mut sidecar = job.sidecar(&[&entry], case.options());
+    let (sidecar_stop, entrypoint_stop) = match case.victim {
+        Victim::SidecarStep(stop) => (Some(stop), None),
+        Victim::EntrypointStep(stop) => (None, Some(stop)),
+        Victim::Before(_) | Victim::After(_) | Victim::Entrypoint(_) => (None, None),
+    };
+    let (mut sidecar, _killer) =
+        start(&job, &mut job.sidecar_command(&[&entry], case.options()), sidecar_stop);
     pid.store(sidecar.pid().as_raw_nonzero().get(), Ordering::SeqCst);
-    let mut test = job.pod.entrypoint(&entry, &["sh", "-c", case.script], json!({}));
+    let mut command = job.pod.entrypoint_command(&entry, &["sh", "-c", case.script], json!({}));
+    let (mut test, _other_killer) = start(&job, &mut command, entrypoint_stop);
     if let Victim::Entrypoint(after) = case.victim {
         wait::within(Duration::from_millis(after), || test.has_ended().then_some(()));
         // Before the lock nothing tells an entrypoint that was killed from one
@@ -134,25 +193,28 @@ fn run(number: u64) {
         wait::until("output, or the end", || {
             (test.has_ended() || entry.log_text().contains("out")).then_some(())
         });
-        if case.mode != "native" && !sidecar.has_ended() {
-            term(&sidecar);
+        if case.mode != "native" {
+            term(&mut sidecar);
         }
-        if !test.has_ended() {
-            term(&test);
-        }
+        term(&mut test);
     }
     let ended = test.wait();
-    if case.mode == "native" && !sidecar.has_ended() {
-        term(&sidecar);
+    let lock = common::marker::lock_path(&entry.marker);
+    if case.mode != "native" && entry.code().is_none() && !lock.exists() {
+        assert!(case.victim.is_entrypoint(), "I1: {what}: {ended:?}");
+        return end_of_the_pod(&job, case, sidecar);
+    }
+    if case.mode == "native" {
+        term(&mut sidecar);
     }
     let died = sidecar.wait();
     expect_order(&job, &what);
     // The restart: nothing strikes any more.
     job.s3.as_ref().expect("a bucket").script(|_| Fault::None);
     if died.exit == Exit::Signal(Signal::KILL) {
-        let restarted = job.sidecar(&[&entry], case.options());
+        let mut restarted = job.sidecar(&[&entry], case.options());
         if case.mode == "native" {
-            term(&restarted);
+            term(&mut restarted);
         }
         restarted.wait().expect_code(0);
     }
@@ -167,7 +229,7 @@ fn run(number: u64) {
     assert!(result.iter().any(|result| finished["result"] == *result), "{finished}: {what}: {ended:?}");
     if let Some(code) = entry.code() {
         // It can also be killed between its marker and its exit.
-        let killed = matches!(case.victim, Victim::Entrypoint(_)) && ended.exit == Exit::Signal(Signal::KILL);
+        let killed = case.victim.is_entrypoint() && ended.exit == Exit::Signal(Signal::KILL);
         let same = matches!(ended.exit, Exit::Code(exit) if exit.to_string() == code);
         assert!(same || killed, "I1: {what}: {ended:?}");
     }
@@ -180,7 +242,9 @@ fn run(number: u64) {
     }
     let last = job.s3.as_ref().expect("a bucket").last_written();
     assert!(last.is_some_and(|key| key.ends_with("/finished.json")), "I4: {what}");
-    assert_eq!(job.pod.tree().members(), [], "I3: {what}");
+    wait::until(&format!("I3: the end of every process: {what}"), || {
+        job.pod.tree().members().is_empty().then_some(())
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The programs as they are, end to end.
 
 mod buildkite;
+mod checkpoints;
 mod compose;
 mod containers;
 mod crash_campaign;

@@ -30,6 +30,7 @@ pub mod kube;
 pub mod pod;
 pub mod process;
 pub mod s3;
+pub mod slow_line;
 pub mod tree;
 pub mod wait;
 pub mod web;

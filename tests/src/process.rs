@@ -78,6 +78,22 @@ pub fn start_with(tree: &Tree, command: &mut Command, stdout: Stdio, stderr: Std
     Running { name, child, stdout, stderr, started: Instant::now() }
 }
 
+/// The same program behind a shell that stops itself before it becomes it.
+pub fn stopped(command: &Command) -> Command {
+    let mut behind = Command::new("sh");
+    behind
+        .args(["-c", r#"kill -STOP $$; exec "$0" "$@""#])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => behind.env(name, value),
+            None => behind.env_remove(name),
+        };
+    }
+    behind
+}
+
 /// Runs a program to its end.
 pub fn run(tree: &Tree, command: &mut Command) -> Ended {
     start(tree, command).wait()

@@ -16,6 +16,8 @@ pub enum Effect {
     Arm(Timer, Duration),
     /// Arm a timer, but keep it when it is armed for an earlier time.
     ArmEarliest(Timer, Duration),
+    /// Arm [`Timer::Checkpoint`] for the time that [`super::rest`] gives.
+    ArmCheckpoint,
     /// Look at every entry now.
     Look,
     /// Disarm a timer; it may not be armed.
@@ -67,6 +69,8 @@ pub enum Record {
     Upgraded,
     /// A pass begins (`Starting to upload`).
     Starting(Policy),
+    /// A checkpoint is through.
+    CheckpointDone,
     /// A best-effort pass delivered everything (S-23).
     BestEffortDelivered,
     /// A best-effort pass could not deliver everything (S-23).

@@ -64,6 +64,8 @@ pub enum Timer {
     /// Ten seconds after an entry's marker was unreadable, or its lock gone, for
     /// the first time in a row: then it counts as it looks.
     Doubt(usize),
+    /// While entries run: time to deliver what has changed since the last time.
+    Checkpoint,
     /// With a deadline and `ignore_interrupts`: the wait's share of the time is
     /// over, a best-effort pass begins.
     WaitShare,

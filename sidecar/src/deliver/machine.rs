@@ -21,6 +21,8 @@ pub struct Config {
     pub ignore_interrupts: bool,
     /// The given time, divided; `None` means that nothing is cut.
     pub budget: Option<Budget>,
+    /// Changed logs and artifacts are delivered while the entries run.
+    pub checkpoints: bool,
     /// Without a budget: when a result goes out although the pass is not
     /// through, counted from the first interrupt.
     pub interim: Option<Duration>,
@@ -32,6 +34,8 @@ pub struct Config {
 /// What a pass is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Policy {
+    /// Entries run: deliver what has changed, and no result.
+    Checkpoint,
     /// Told to stop while entries run: save what there is, result ABORTED.
     BestEffort,
     /// Every entry has ended.
@@ -93,6 +97,14 @@ impl Machine {
         }
     }
 
+    /// What is to be done before anything has happened.
+    #[must_use]
+    pub fn start(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.rest(&mut effects);
+        effects
+    }
+
     /// Takes one event. The effects are to be carried out in their order.
     #[must_use]
     pub fn handle(&mut self, event: Event) -> Vec<Effect> {
@@ -136,6 +148,11 @@ impl Machine {
         self.interrupted
     }
 
+    /// Whether everything is delivered, and a native sidecar waits for its TERM.
+    pub fn is_staying(&self) -> bool {
+        self.pass == Pass::Staying
+    }
+
     /// Whether there is nothing more to come.
     pub fn is_over(&self) -> bool {
         self.pass == Pass::Over
@@ -154,6 +171,9 @@ impl Machine {
                 out.push(Effect::Record(Record::Ended(index, end)));
                 if self.ends().is_some() {
                     out.push(Effect::Disarm(Timer::WaitShare));
+                    if self.config.checkpoints {
+                        out.push(Effect::Disarm(Timer::Checkpoint));
+                    }
                     self.begin(Policy::Final, out);
                 }
             }
@@ -232,11 +252,14 @@ impl Machine {
                 let change = self.entries.doubt_is_over(index, self.interrupted);
                 self.changed(index, change, out);
             }
-            Timer::WaitShare if self.ends().is_none() && self.pass == Pass::Idle => {
+            Timer::WaitShare if self.ends().is_none() && self.is_at_rest() => {
                 out.push(Effect::Record(Record::WaitOver));
                 self.begin(Policy::BestEffort, out);
             }
-            Timer::WaitShare => {}
+            Timer::Checkpoint if self.ends().is_none() && self.pass == Pass::Idle && !self.cut => {
+                self.begin(Policy::Checkpoint, out);
+            }
+            Timer::WaitShare | Timer::Checkpoint => {}
             Timer::Interim => self.interim(out),
             Timer::Cutoff => self.cut_off(out),
             Timer::Deadline => {
@@ -257,13 +280,36 @@ impl Machine {
                 if running >= policy {
                     return;
                 }
-                out.push(Effect::Record(Record::Upgraded));
+                if running == Policy::BestEffort {
+                    out.push(Effect::Record(Record::Upgraded));
+                }
             }
             Pass::Staying | Pass::Over => return,
         }
         self.pass = Pass::Preparing(policy);
         out.push(Effect::Record(Record::Starting(policy)));
         out.push(Effect::Prepare(policy));
+    }
+
+    /// Nothing is under way but perhaps a checkpoint, which gives way to anything.
+    fn is_at_rest(&self) -> bool {
+        match self.pass {
+            Pass::Idle | Pass::Preparing(Policy::Checkpoint) | Pass::Sending(Policy::Checkpoint, _) => true,
+            Pass::Preparing(_)
+            | Pass::Sending(..)
+            | Pass::Fencing(_)
+            | Pass::WritingResult(_)
+            | Pass::Staying
+            | Pass::Over => false,
+        }
+    }
+
+    /// Nothing is under way; the next checkpoint comes.
+    fn rest(&mut self, out: &mut Vec<Effect>) {
+        self.pass = Pass::Idle;
+        if self.config.checkpoints && !self.cut {
+            out.push(Effect::ArmCheckpoint);
+        }
     }
 
     fn send(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
@@ -276,6 +322,10 @@ impl Machine {
 
     fn sent(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
         match (policy, part) {
+            (Policy::Checkpoint, _) => {
+                out.push(Effect::Record(Record::CheckpointDone));
+                self.rest(out);
+            }
             (_, Part::Bulk) => self.send(policy, Part::OwnLog, out),
             (Policy::Final, Part::OwnLog) => self.send(policy, Part::Manifest, out),
             (Policy::BestEffort, Part::OwnLog) | (_, Part::Manifest) => self.write_result(policy, out),
@@ -289,26 +339,26 @@ impl Machine {
             return;
         }
         let verdict = match policy {
-            Policy::BestEffort => Verdict::PROVISIONAL,
+            Policy::Checkpoint | Policy::BestEffort => Verdict::PROVISIONAL,
             // A final pass begins only when every entry has ended.
             Policy::Final => self.ends().map_or(Verdict::PROVISIONAL, Verdict::of),
         };
-        self.provisional_in_flight = policy == Policy::BestEffort;
+        self.provisional_in_flight = policy != Policy::Final;
         self.pass = Pass::WritingResult(policy);
         out.push(Effect::WriteResult(policy, verdict));
     }
 
     fn result_settled(&mut self, policy: Policy, complete: Completeness, out: &mut Vec<Effect>) {
         match policy {
-            Policy::BestEffort => {
+            Policy::Checkpoint | Policy::BestEffort => {
                 self.provisional_in_flight = false;
                 match self.pass {
-                    Pass::WritingResult(Policy::BestEffort) => {
-                        self.pass = Pass::Idle;
+                    Pass::WritingResult(Policy::Checkpoint | Policy::BestEffort) => {
                         out.push(Effect::Record(match complete {
                             Completeness::Complete => Record::BestEffortDelivered,
                             Completeness::Incomplete => Record::BestEffortFailed,
                         }));
+                        self.rest(out);
                     }
                     Pass::Fencing(waiting) => self.write_result(waiting, out),
                     Pass::Idle

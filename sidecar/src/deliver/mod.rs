@@ -12,26 +12,31 @@
 //!                 └───── upgrade to final ───┴───────────────────────────────────────┘
 //! ```
 //!
-//! There is one pass at a time. Upgrading it never waits: transfers in flight go
+//! While entries run, checkpoints (opt-in) are passes of the bulk alone, with an
+//! interval of rest between them.
+//!
+//! There is one pass at a time. Upgrading it (checkpoint, best-effort, final) never waits: transfers in flight go
 //! on while the files are looked at again; those whose source is unchanged are
 //! adopted, the others are given up.
-//!
-//! Deliberately absent: checkpoints.
 
 mod budget;
+mod checkpoint;
 mod effect;
 mod entries;
 mod event;
 mod machine;
+mod pace;
 mod plan;
 mod retry;
 mod verdict;
 
 pub use budget::Budget;
+pub use checkpoint::rest;
 pub use effect::{Effect, Record};
 pub use entries::End;
 pub use event::{Completeness, Event, Look, Timer, Told};
 pub use machine::{Config, Machine, Part, Policy};
+pub use pace::Pace;
 pub use plan::{Action, Cause, Class, Desired, Failure, Object, Plan, State, Summary, Weights};
-pub use retry::{MAX_ATTEMPTS, backoff};
+pub use retry::{MAX_ATTEMPTS, backoff, patience};
 pub use verdict::{JobResult, Verdict, exit_status};

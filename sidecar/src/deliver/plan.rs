@@ -10,13 +10,14 @@ mod outcome;
 mod queue;
 
 use super::event::Completeness;
-use super::machine::Part;
+use super::machine::{Part, Policy};
 pub use object::{Action, Cause, Class, Desired, Failure, Object, State, Summary};
-use queue::Queue;
+pub(super) use queue::SMALL;
 pub use queue::Weights;
+use queue::{Queue, Turn};
 
 /// Wanted and stored objects. An object's number never changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan<S, F, T> {
     objects: Vec<Object<S, F, T>>,
     /// Numbers in the order of their keys.
@@ -94,8 +95,11 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Takes a new listing of the bulk. Transfers in flight are adopted when
     /// their content is unchanged, else restarted; what was stored unchanged is
     /// not sent again; what failed gets new attempts.
+    ///
+    /// The final pass adopts large transfers only. A small one may be a request
+    /// that the store accepted and never answers, and the result waits for it.
     #[must_use]
-    pub fn reconcile(&mut self, listing: Vec<Desired<S, F>>) -> Vec<Action> {
+    pub fn reconcile(&mut self, policy: Policy, listing: Vec<Desired<S, F>>) -> Vec<Action> {
         let known = self.objects.len();
         let mut listed = vec![false; known];
         let mut actions = Vec::new();
@@ -105,7 +109,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 Ok(at) => {
                     let number = self.by_key[at];
                     listed[number as usize] = true;
-                    actions.extend(self.update(number, desired));
+                    let adopt = policy != Policy::Final || desired.bytes > SMALL;
+                    actions.extend(self.update(number, desired, adopt));
                 }
                 Err(_) => new.push(desired),
             }
@@ -134,7 +139,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     #[must_use]
     pub fn submit(&mut self, desired: Desired<S, F>) -> Option<Action> {
         match self.position(&desired.key) {
-            Ok(at) => self.update(self.by_key[at], desired),
+            Ok(at) => self.update(self.by_key[at], desired, true),
             Err(at) => {
                 let number = self.push(desired);
                 // `push` appended it; its place is where the search ended.
@@ -175,13 +180,20 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.queue.hurry();
     }
 
-    /// What may start now, in the order of a pass and as memory allows.
+    /// What may start now, in the order of a pass and as memory allows. In a
+    /// hurry, large artifacts that do not fit into `room`, the bytes for which
+    /// there is still time, are cut when it is their turn.
     #[must_use]
-    pub fn start_more(&mut self) -> Vec<Action> {
+    pub fn start_more(&mut self, room: Option<u64>) -> Vec<Action> {
         let mut actions = Vec::new();
-        while let Some(number) = self.queue.take() {
-            self.set_state(number, State::InFlight);
-            actions.push(Action::Start(number));
+        while let Some(turn) = self.queue.take(room) {
+            match turn {
+                Turn::Start(number) => {
+                    self.set_state(number, State::InFlight);
+                    actions.push(Action::Start(number));
+                }
+                Turn::TooLarge(number) => self.set_state(number, State::Cut),
+            }
         }
         actions
     }
@@ -220,16 +232,18 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         None
     }
 
-    /// Takes over what is wanted now of an object that is known.
-    fn update(&mut self, number: u32, desired: Desired<S, F>) -> Option<Action> {
+    /// Takes over what is wanted now of an object that is known. A transfer of
+    /// the same content goes on when it may be adopted.
+    fn update(&mut self, number: u32, desired: Desired<S, F>, adopt: bool) -> Option<Action> {
         let object = &mut self.objects[number as usize];
         let unchanged = object.desired.fingerprint == desired.fingerprint;
+        let goes_on = unchanged && adopt;
         let held = object.stored_fingerprint.as_ref() == Some(&desired.fingerprint);
         // The queue knows it by its old size.
         self.queue.remove((object.desired.class, object.desired.bytes, number));
         object.desired = desired;
         object.attempts = 0;
-        match (&object.state, unchanged) {
+        match (&object.state, goes_on) {
             (State::InFlight | State::Restarting | State::Leaving(_), true) => {
                 if object.state != State::InFlight {
                     self.set_state(number, State::Restarting);
@@ -244,7 +258,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 self.set_state(number, State::Restarting);
                 None
             }
-            (State::Withheld(_), true) => None,
+            (State::Withheld(_), _) if unchanged => None,
             (
                 State::Due
                 | State::Pausing

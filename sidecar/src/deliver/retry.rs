@@ -1,5 +1,6 @@
 //! When a failed object is tried again.
 
+use super::plan::SMALL;
 use std::time::Duration;
 
 /// Attempts for one object in one pass. With pauses of 1, 2, 4 and 8 s an
@@ -18,9 +19,32 @@ pub fn backoff(attempts: u8, jitter: u32, wish: Option<Duration>) -> Duration {
     pause.max(wish.unwrap_or_default().min(LONGEST_WISH))
 }
 
+/// How long the first attempt to store a small object may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The slowest line on which a small object's first attempt succeeds.
+const SLOWEST: u64 = 64 << 10;
+
+/// How long an attempt that follows `attempts` failed ones may take; `None` for
+/// a large object, whose requests have time-outs of their own. A request that
+/// the store accepts and never answers would hold up everything that waits for
+/// it; twice the time for each attempt suits a store that is merely slow.
+pub fn patience(bytes: u64, attempts: u8) -> Option<Duration> {
+    let first = PATIENCE + Duration::from_secs(bytes / SLOWEST);
+    (bytes <= SMALL).then(|| first * (1 << attempts.min(MAX_ATTEMPTS)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_objects_are_not_waited_for_as_long_as_large_ones() {
+        assert_eq!(patience(0, 0), Some(Duration::from_secs(15)));
+        assert_eq!(patience(1 << 20, 0), Some(Duration::from_secs(31)));
+        assert_eq!(patience(10, 3), Some(Duration::from_mins(2)));
+        assert_eq!(patience(2 << 20, 0), None);
+    }
 
     #[test]
     fn pauses_double_and_jitter_stays_within_half() {

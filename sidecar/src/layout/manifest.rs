@@ -142,7 +142,7 @@ pub struct ManifestContainer {
 /// When a pass began and ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassTimes {
-    /// `best_effort` or `final`.
+    /// `checkpoint` (the last one), `best_effort` or `final`.
     pub policy: &'static str,
     /// Its begin.
     pub started: Timestamp,

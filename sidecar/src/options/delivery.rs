@@ -27,6 +27,10 @@ pub struct DeliveryOptions {
     /// nothing is cut short.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace_period: Option<GoDuration>,
+    /// While the entries run, what has changed is delivered this often; absent
+    /// means at the end only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_interval: Option<GoDuration>,
     /// Sidecar is an init container with `restartPolicy: Always`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub native_sidecar: bool,
@@ -37,8 +41,14 @@ pub struct DeliveryOptions {
 }
 
 impl Document for DeliveryOptions {
-    const KEYS: &'static [&'static str] =
-        &["fail_on_error", "memory", "grace_period", "native_sidecar", "termination_message_path"];
+    const KEYS: &'static [&'static str] = &[
+        "fail_on_error",
+        "memory",
+        "grace_period",
+        "checkpoint_interval",
+        "native_sidecar",
+        "termination_message_path",
+    ];
 
     fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
         match key {
@@ -49,6 +59,7 @@ impl Document for DeliveryOptions {
             }
             "native_sidecar" => value.set_bool(&mut self.native_sidecar),
             "grace_period" => value.set_option(&mut self.grace_period, Raw::set_duration),
+            "checkpoint_interval" => value.set_option(&mut self.checkpoint_interval, Raw::set_duration),
             _ => unreachable!("only the keys above are passed"),
         }
     }
@@ -64,13 +75,8 @@ impl DeliveryOptions {
             }
             Some(_) | None => {}
         }
-        match self.grace_period {
-            Some(time) if time.as_nanos() <= 0 => {
-                let allowed = "a time above zero, or nothing";
-                Err(OptionError::new("delivery.grace_period", &time.to_string(), allowed))
-            }
-            Some(_) | None => Ok(()),
-        }
+        above_zero("delivery.grace_period", self.grace_period)?;
+        above_zero("delivery.checkpoint_interval", self.checkpoint_interval)
     }
 
     /// The file that gets the last words.
@@ -81,5 +87,14 @@ impl DeliveryOptions {
     /// Bytes that the program may take.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.unwrap_or(DEFAULT_MEMORY).max(LEAST_MEMORY).unsigned_abs()
+    }
+}
+
+fn above_zero(key: &str, time: Option<GoDuration>) -> Result<(), OptionError> {
+    match time {
+        Some(time) if time.as_nanos() <= 0 => {
+            Err(OptionError::new(key, &time.to_string(), "a time above zero, or nothing"))
+        }
+        Some(_) | None => Ok(()),
     }
 }

@@ -97,6 +97,12 @@ pub fn command() -> Command {
                     "time from the first interrupt to the end of the pod",
                 )
                 .value_parser(duration),
+                text(
+                    "checkpoint-interval",
+                    "DURATION",
+                    "while the entries run, deliver what has changed this often",
+                )
+                .value_parser(duration),
                 switch("native-sidecar", "false", "run as an init container with restartPolicy: Always"),
                 text("termination-message-path", "FILE", "gets the result in one line, when it exists")
                     .default_value(TERMINATION_MESSAGE_PATH),
@@ -271,6 +277,7 @@ fn delivery(matches: &ArgMatches) -> Option<DeliveryOptions> {
         fail_on_error: matches.get_flag("fail-on-error"),
         memory: matches.get_one("memory").copied(),
         grace_period: matches.get_one("delivery-grace-period").copied(),
+        checkpoint_interval: matches.get_one("checkpoint-interval").copied(),
         native_sidecar: matches.get_flag("native-sidecar"),
         termination_message_path: matches
             .get_one::<String>("termination-message-path")

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn o_18_every_key_in_its_order() {
-        let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":33554432,"grace_period":30000000000}}"#;
+        let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":33554432,"grace_period":30000000000,"checkpoint_interval":60000000000}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
         let text = r#"{"gcs_options":{"dry_run":false},"censoring_options":{"secret_directories":["/s"],"censoring_concurrency":1,"censoring_buffer_size":2,"include_directories":["a"],"exclude_directories":["b"],"ini_filenames":["c"],"minimum_secret_length":3,"strict":true}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
@@ -255,5 +255,7 @@ mod tests {
         assert_eq!(message(r#"{"memory":20971520,"grace_period":"30s"}"#), Ok(()));
         assert!(message(r#"{"memory":1}"#).expect_err("refused").starts_with("delivery.memory \"1\""));
         assert!(message(r#"{"grace_period":-1}"#).is_err());
+        assert_eq!(message(r#"{"checkpoint_interval":"30s"}"#), Ok(()));
+        assert!(message(r#"{"checkpoint_interval":0}"#).is_err());
     }
 }

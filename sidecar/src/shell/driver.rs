@@ -18,14 +18,15 @@ use super::progress::Progress;
 use super::store::Store;
 use crate::censor::Censor;
 use crate::deliver::{
-    Action, Budget, Completeness, Config, Effect, Event, Machine, Part, Plan, Policy, Record, State, Timer,
-    Verdict, exit_status,
+    Action, Budget, Completeness, Config, Effect, Event, Machine, Pace, Part, Plan, Policy, Record, State,
+    Timer, Verdict, exit_status, rest,
 };
 use crate::layout::manifest::PassTimes;
 use crate::layout::media_types::MediaTypes;
 use crate::layout::paths::FINISHED;
 use crate::settings::Settings;
 use bytes::Bytes;
+use common::duration::GoDuration;
 use common::timestamp::Timestamp;
 pub use once::Undelivered;
 use std::collections::VecDeque;
@@ -53,6 +54,8 @@ pub struct Driver {
     /// For each entry, which of them is its own.
     watch_of: Vec<usize>,
     plan: ObjectPlan,
+    pace: Pace,
+    start: Instant,
     context: Rc<Context>,
     flights: Flights,
     timers: Timers,
@@ -70,6 +73,7 @@ pub struct Driver {
     /// When the given time is over.
     deadline: Option<Timestamp>,
     began: Instant,
+    checkpoint_took: Duration,
     progress: Progress,
 }
 
@@ -85,11 +89,14 @@ impl Driver {
                 budget: settings.delivery.grace_period.map(|time| Budget::of(time.as_std())),
                 interim: settings.pod_grace_period.map(|time| Budget::of(time).deadline),
                 native: settings.delivery.native_sidecar,
+                checkpoints: settings.delivery.checkpoint_interval.is_some(),
             }),
             types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
             context: Rc::new(Context { place: Place::of(&settings), censor, limits }),
             plan: Plan::new(weights),
             progress: Progress::new(&own_log),
+            pace: Pace::default(),
+            start: Instant::now(),
             settings,
             own_log,
             watched,
@@ -108,6 +115,7 @@ impl Driver {
             passes: Vec::new(),
             deadline: None,
             began: Instant::now(),
+            checkpoint_took: Duration::ZERO,
         }
     }
 
@@ -116,6 +124,9 @@ impl Driver {
         let hints = Hints::new(self.settings.entries.iter().map(|entry| Path::new(&entry.marker_file)));
         let mut rescan = tokio::time::interval(RESCAN);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for effect in self.machine.start() {
+            self.carry_out(effect);
+        }
         self.look();
         while !self.machine.is_over() {
             let waiting = self.machine.ends().is_none();
@@ -168,7 +179,8 @@ impl Driver {
             if self.machine.is_over() {
                 return;
             }
-            for action in self.plan.start_more() {
+            let left = self.timers.left(Timer::Cutoff);
+            for action in self.plan.start_more(left.and_then(|left| self.pace.room(left))) {
                 self.act(action);
             }
             self.answer();
@@ -191,6 +203,11 @@ impl Driver {
                     self.deadline = Some(self.deadline.map_or(at, |armed| armed.min(at)));
                 }
                 self.timers.arm_earliest(timer, after);
+            }
+            Effect::ArmCheckpoint => {
+                let interval =
+                    self.settings.delivery.checkpoint_interval.map_or(Duration::MAX, GoDuration::as_std);
+                self.timers.arm(Timer::Checkpoint, rest(interval, self.checkpoint_took));
             }
             Effect::Look => self.look_again(),
             Effect::Disarm(timer) => self.timers.disarm(timer),
@@ -215,21 +232,33 @@ impl Driver {
 
     fn record(&mut self, record: Record) {
         if let Record::Starting(policy) = record {
-            if self.settings.deprecated_entry {
-                tracing::warn!("wrapper_options is deprecated, use entries instead");
-            }
-            self.began = Instant::now();
-            let policy = match policy {
-                Policy::BestEffort => "best_effort",
-                Policy::Final => "final",
-            };
-            self.passes.push(PassTimes { policy, started: Timestamp::now(), finished: None });
+            self.starting(policy);
+        }
+        if record == Record::CheckpointDone {
+            self.checkpoint_took = self.began.elapsed();
         }
         let watched: Vec<_> = self.entries().collect();
         records::write(record, &self.settings.entries, &watched);
-        if let Record::Starting(_) = record {
+        if let Record::Starting(Policy::BestEffort | Policy::Final) = record {
             self.own_log.freeze();
         }
+    }
+
+    fn starting(&mut self, policy: Policy) {
+        if self.settings.deprecated_entry && policy != Policy::Checkpoint {
+            tracing::warn!("wrapper_options is deprecated, use entries instead");
+        }
+        self.began = Instant::now();
+        let name = match policy {
+            Policy::Checkpoint => "checkpoint",
+            Policy::BestEffort => "best_effort",
+            Policy::Final => "final",
+        };
+        // Of many checkpoints only the last one is of interest.
+        if policy == Policy::Checkpoint {
+            self.passes.retain(|pass| pass.policy != name);
+        }
+        self.passes.push(PassTimes { policy: name, started: Timestamp::now(), finished: None });
     }
 
     /// The watched entries in the order of the options.

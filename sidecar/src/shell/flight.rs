@@ -2,7 +2,7 @@
 //! given up.
 
 use super::source::Source;
-use super::store::{Store, Version};
+use super::store::{Store, StoreError, Version};
 use super::transfer::{self, Condition, Limits, Stored, Upload, UploadError};
 use crate::censor::Censor;
 use crate::deliver::Failure;
@@ -10,9 +10,11 @@ use crate::settings::Settings;
 use futures::StreamExt;
 use futures::future::{AbortHandle, Abortable, LocalBoxFuture};
 use futures::stream::FuturesUnordered;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A small object is read back to learn what somebody else wrote; larger ones
 /// are overwritten.
@@ -76,7 +78,12 @@ pub enum Manner {
     /// Whatever is there.
     Overwrite,
     /// A later policy may replace it: only while it is what was last seen.
-    Provisional(Option<Version>),
+    Provisional {
+        /// What was last seen.
+        known: Option<Version>,
+        /// What somebody else wrote is left alone when it cannot be looked at.
+        yields: bool,
+    },
     /// Never back to an older number (U-14 as changed).
     LatestBuild(String),
 }
@@ -96,7 +103,22 @@ pub enum Landed {
 #[derive(Default)]
 pub struct Flights {
     running: FuturesUnordered<LocalBoxFuture<'static, (u32, Landed)>>,
-    handles: HashMap<u32, AbortHandle>,
+    handles: HashMap<u32, Handle>,
+}
+
+/// How an attempt is given up.
+struct Handle {
+    abort: AbortHandle,
+    fence: Rc<Cell<Fence>>,
+}
+
+/// Whether a request that was sent can do harm when it is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fence {
+    /// It has a condition that fails once it was overtaken, or nothing overtakes it.
+    Up,
+    /// It would be applied whenever the store comes to it.
+    Down,
 }
 
 impl std::fmt::Debug for Flights {
@@ -106,15 +128,25 @@ impl std::fmt::Debug for Flights {
 }
 
 impl Flights {
-    /// Starts an attempt.
-    pub fn start(&mut self, number: u32, context: &Rc<Context>, upload: Upload, manner: Manner) {
-        let (handle, registration) = AbortHandle::new_pair();
+    /// Starts an attempt, which fails when it takes longer than `patience`.
+    pub fn start(
+        &mut self,
+        number: u32,
+        context: &Rc<Context>,
+        upload: Upload,
+        manner: Manner,
+        patience: Option<Duration>,
+    ) {
+        let (abort, registration) = AbortHandle::new_pair();
         let context = Rc::clone(context);
-        self.handles.insert(number, handle);
+        let fence = Rc::new(Cell::new(Fence::Up));
+        self.handles.insert(number, Handle { abort, fence: Rc::clone(&fence) });
         self.running.push(Box::pin(async move {
             // The attempt is dropped at the end of this statement, before its
             // clean-up is awaited.
-            let landed = Abortable::new(attempt(&context, upload, manner), registration).await;
+            let attempt = attempt(&context, upload, manner, &fence);
+            let attempt = within(patience, attempt, &context, &fence);
+            let landed = Abortable::new(attempt, registration).await;
             if let (Err(_), Some(store)) = (&landed, context.store()) {
                 store.settled().await;
             }
@@ -126,9 +158,12 @@ impl Flights {
     /// nothing keeps an abandoned write from taking effect later, so it is
     /// waited for instead: the request's own time-out bounds that.
     pub fn give_up(&self, number: u32, context: &Context) {
-        let fenced = context.store().is_none_or(Store::conditional_writes);
-        if let Some(handle) = self.handles.get(&number).filter(|_| fenced) {
-            handle.abort();
+        let conditional = context.store().is_none_or(Store::conditional_writes);
+        if let Some(handle) = self.handles.get(&number)
+            && conditional
+            && handle.fence.get() == Fence::Up
+        {
+            handle.abort.abort();
         }
     }
 
@@ -154,7 +189,26 @@ impl Flights {
     }
 }
 
-async fn attempt(context: &Context, mut upload: Upload, manner: Manner) -> Landed {
+/// Ends an attempt that takes too long, unless its request could do harm later.
+async fn within(
+    patience: Option<Duration>,
+    attempt: impl Future<Output = Landed>,
+    context: &Context,
+    fence: &Cell<Fence>,
+) -> Landed {
+    let Some(patience) = patience else { return attempt.await };
+    tokio::pin!(attempt);
+    if let Ok(landed) = tokio::time::timeout(patience, &mut attempt).await {
+        return landed;
+    }
+    if fence.get() == Fence::Down || !context.store().is_none_or(Store::conditional_writes) {
+        return attempt.await;
+    }
+    let message = format!("no answer within {} s", patience.as_secs());
+    Landed::Failed(Failure::Transient { message, wish: None })
+}
+
+async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &Cell<Fence>) -> Landed {
     let store = match &context.place {
         Place::Store(store) => store,
         Place::Nowhere => {
@@ -171,7 +225,14 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner) -> Lande
             upload.condition = Condition::Overwrite;
             transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await
         }
-        Manner::Provisional(known) => provisional(context, store, &mut upload, known).await,
+        Manner::Provisional { known, yields } => {
+            upload.condition = known.map_or(Condition::IfAbsent, Condition::IfVersion);
+            match provisional(context, store, &mut upload, yields, fence).await {
+                Ok(Some(stored)) => Ok(stored),
+                Ok(None) => return Landed::Stored(None),
+                Err(error) => Err(error),
+            }
+        }
         Manner::LatestBuild(build_id) => match latest_build(context, store, &mut upload, &build_id).await {
             Ok(stored) => stored,
             Err(newer) => {
@@ -192,27 +253,39 @@ fn withheld(context: &Context, upload: &Upload) -> Option<String> {
 }
 
 /// Writes on the condition that the object is still what was last seen. What
-/// somebody else wrote meanwhile is seen now.
+/// somebody else wrote meanwhile is seen now. With credentials that may write but
+/// not read it cannot be seen: a result then yields to the one that is there,
+/// which is of the same job; anything else is written without a condition, and
+/// from then on waited for, because it may not be applied after the final one.
 async fn provisional(
     context: &Context,
     store: &Store,
     upload: &mut Upload,
-    known: Option<Version>,
-) -> Result<Stored, UploadError> {
-    upload.condition = known.map_or(Condition::IfAbsent, Condition::IfVersion);
+    yields: bool,
+    fence: &Cell<Fence>,
+) -> Result<Option<Stored>, UploadError> {
     for _ in 0..MOST_TURNS {
         let stored = transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await;
         if stored != Err(UploadError::ConditionFailed) {
-            return stored;
+            return stored.map(Some);
         }
-        upload.condition = match store.read_small(&upload.key, READ_BACK).await {
-            Ok(Some((_, version))) => Condition::IfVersion(version),
+        upload.condition = match store.look(&upload.key).await {
+            Ok(Some(version)) => Condition::IfVersion(version),
             Ok(None) => Condition::IfAbsent,
-            Err(_) => Condition::Overwrite,
+            Err(StoreError::Transient(message)) => {
+                return Err(UploadError::Transient { message, retry_after: None });
+            }
+            Err(StoreError::Permanent(_) | StoreError::Setup(_)) if yields => return Ok(None),
+            Err(StoreError::Permanent(_) | StoreError::Setup(_)) => break,
         };
     }
+    if yields {
+        // Somebody writes it all the time.
+        return Ok(None);
+    }
     upload.condition = Condition::Overwrite;
-    transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await
+    fence.set(Fence::Down);
+    transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await.map(Some)
 }
 
 /// Writes a build id unless a newer one is there, which is the error.

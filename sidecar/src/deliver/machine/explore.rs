@@ -59,11 +59,14 @@ const LOOKS: [Look; 7] = [
 
 impl World {
     fn new(config: Config) -> Self {
+        let mut machine = Machine::new(config);
+        let checkpoints = machine.start() == [Effect::ArmCheckpoint];
+        let timers = checkpoints.then_some(Timer::Checkpoint).into_iter();
         Self {
-            machine: Machine::new(config),
+            timers: timers.collect(),
+            machine,
             running: [true; 2],
             interrupts: 0,
-            timers: BTreeSet::new(),
             preparing: None,
             sending: None,
             writing: None,
@@ -141,6 +144,7 @@ impl World {
     fn apply(&mut self, policy: Policy, verdict: Verdict) {
         match (policy, self.held) {
             (Policy::Final, _) => self.held = Held::Final(verdict),
+            (Policy::Checkpoint, _) => panic!("a checkpoint writes no result"),
             (Policy::BestEffort, Held::Nothing) => self.held = Held::Provisional,
             // The condition fails: what is there is not what was seen.
             (Policy::BestEffort, Held::Provisional | Held::Final(_)) => {}
@@ -152,6 +156,9 @@ impl World {
             Effect::Record(_) | Effect::Look => {}
             Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) => {
                 self.timers.insert(timer);
+            }
+            Effect::ArmCheckpoint => {
+                self.timers.insert(Timer::Checkpoint);
             }
             Effect::Disarm(timer) => {
                 self.timers.remove(&timer);
@@ -218,13 +225,11 @@ fn i4_i5_i7_hold_in_every_order_of_events() {
     for ignore_interrupts in [false, true] {
         for budget in [None, Some(Budget::of(Duration::from_secs(30)))] {
             for entries in [1, 2] {
-                for native in [false, true] {
+                for (native, checkpoints) in [(false, false), (true, false), (false, true), (true, true)] {
                     let interim = budget.is_none().then_some(Duration::from_secs(16));
-                    let states = explore(Config { entries, ignore_interrupts, budget, interim, native });
-                    println!(
-                        "{entries} entries, ignore {ignore_interrupts}, native {native}, deadline {}: {states} states",
-                        budget.is_some()
-                    );
+                    let config = Config { entries, ignore_interrupts, budget, checkpoints, interim, native };
+                    let states = explore(config.clone());
+                    println!("{config:?}: {states} states");
                     assert!(states > 20);
                 }
             }

@@ -8,11 +8,25 @@ const FAILED: Look = Look::Marker { code: 3, told: None };
 const TERM: Event = Event::Interrupt(Signal::TERM);
 
 fn machine(entries: usize) -> Machine {
-    Machine::new(Config { entries, ignore_interrupts: false, budget: None, interim: None, native: false })
+    Machine::new(Config {
+        entries,
+        ignore_interrupts: false,
+        budget: None,
+        interim: None,
+        native: false,
+        checkpoints: false,
+    })
 }
 
 fn ignoring(budget: Option<Budget>) -> Machine {
-    Machine::new(Config { entries: 1, ignore_interrupts: true, budget, interim: None, native: false })
+    Machine::new(Config {
+        entries: 1,
+        ignore_interrupts: true,
+        budget,
+        interim: None,
+        native: false,
+        checkpoints: false,
+    })
 }
 
 fn budget() -> Budget {
@@ -34,6 +48,7 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
         Effect::Record(record) => Some(record),
         Effect::Arm(..)
         | Effect::ArmEarliest(..)
+        | Effect::ArmCheckpoint
         | Effect::Look
         | Effect::Disarm(_)
         | Effect::Prepare(_)
@@ -285,6 +300,7 @@ fn interrupted_with_budget() -> Machine {
         budget: Some(budget()),
         interim: None,
         native: false,
+        checkpoints: false,
     });
     let _ = machine.handle(TERM);
     machine
@@ -329,7 +345,14 @@ fn i7_the_deadline_ends_everything() {
 }
 
 fn native(budget: Option<Budget>) -> Machine {
-    Machine::new(Config { entries: 1, ignore_interrupts: false, budget, interim: None, native: true })
+    Machine::new(Config {
+        entries: 1,
+        ignore_interrupts: false,
+        budget,
+        interim: None,
+        native: true,
+        checkpoints: false,
+    })
 }
 
 #[test]
@@ -369,7 +392,14 @@ fn a_native_sidecars_time_runs_from_the_earliest_outside_signal_in_a_report() {
 
 fn interim() -> Machine {
     let interim = Some(Duration::from_secs(16));
-    Machine::new(Config { entries: 1, ignore_interrupts: true, budget: None, interim, native: false })
+    Machine::new(Config {
+        entries: 1,
+        ignore_interrupts: true,
+        budget: None,
+        interim,
+        native: false,
+        checkpoints: false,
+    })
 }
 
 #[test]
@@ -394,4 +424,78 @@ fn an_interim_result_is_aborted_while_an_entry_runs() {
     let _ = machine.handle(TERM);
     let effects = acts(&mut machine, Event::Fired(Timer::Interim));
     assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, Verdict::PROVISIONAL)]);
+}
+
+fn checkpointing(ignore_interrupts: bool, budget: Option<Budget>) -> Machine {
+    let mut machine = Machine::new(Config {
+        entries: 1,
+        ignore_interrupts,
+        budget,
+        interim: None,
+        native: false,
+        checkpoints: true,
+    });
+    assert_eq!(machine.start(), [Effect::ArmCheckpoint]);
+    machine
+}
+
+const CHECKPOINT: Event = Event::Fired(Timer::Checkpoint);
+
+#[test]
+fn without_the_option_there_are_no_checkpoints() {
+    let mut machine = machine(1);
+    assert_eq!(machine.start(), []);
+}
+
+#[test]
+fn a_checkpoint_sends_the_bulk_and_rests() {
+    let mut machine = checkpointing(false, None);
+    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)]);
+    assert_eq!(acts(&mut machine, CHECKPOINT), [], "one at a time");
+    let effects = acts(&mut machine, Event::Prepared(Policy::Checkpoint));
+    assert_eq!(effects, [Effect::Send(Policy::Checkpoint, Part::Bulk)]);
+    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [Effect::ArmCheckpoint]);
+    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)], "and again");
+}
+
+#[test]
+fn a_checkpoint_gives_way_to_every_other_pass() {
+    for sending in [false, true] {
+        let mut machine = checkpointing(false, None);
+        let _ = machine.handle(CHECKPOINT);
+        if sending {
+            let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
+        }
+        assert_eq!(acts(&mut machine, TERM), [Effect::Prepare(Policy::BestEffort)]);
+        assert_eq!(acts(&mut machine, Event::Prepared(Policy::Checkpoint)), [], "a stale answer");
+        assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [], "a stale answer");
+        assert_eq!(run_to_result(&mut machine, Policy::BestEffort), Verdict::PROVISIONAL);
+        // The entry still runs: its last words are worth a checkpoint.
+        assert_eq!(settle(&mut machine, Policy::BestEffort), [Effect::ArmCheckpoint]);
+        let _ = machine.handle(CHECKPOINT);
+        let effects = acts(&mut machine, seen(0, PASSED));
+        assert!(effects.contains(&Effect::Disarm(Timer::Checkpoint)), "{effects:?}");
+        assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+        assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Success);
+        assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+    }
+}
+
+#[test]
+fn a_checkpoint_does_not_keep_the_wait_from_ending() {
+    let mut machine = checkpointing(true, Some(budget()));
+    let _ = machine.handle(TERM);
+    let _ = machine.handle(CHECKPOINT);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::WaitShare)), [Effect::Prepare(Policy::BestEffort)]);
+}
+
+#[test]
+fn there_is_no_checkpoint_when_uploads_are_over() {
+    let mut machine = checkpointing(true, Some(budget()));
+    let _ = machine.handle(TERM);
+    let _ = machine.handle(CHECKPOINT);
+    let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Effect::Cut]);
+    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), []);
+    assert_eq!(acts(&mut machine, CHECKPOINT), []);
 }

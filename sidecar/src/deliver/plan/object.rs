@@ -35,7 +35,7 @@ impl Class {
 }
 
 /// An object that the destination should hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Desired<S, F> {
     /// Its key, unique in one listing.
     pub key: Box<str>,
@@ -50,7 +50,7 @@ pub struct Desired<S, F> {
 }
 
 /// Why a transfer is given up for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Another one will follow.
     Replaced,
@@ -68,7 +68,7 @@ impl Cause {
 }
 
 /// What has become of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It waits for its turn.
     Due,
@@ -111,7 +111,7 @@ impl State {
 }
 
 /// An object and what is known of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Object<S, F, T> {
     /// What is wanted.
     pub desired: Desired<S, F>,
@@ -121,6 +121,13 @@ pub struct Object<S, F, T> {
     pub stored: Option<Box<T>>,
     pub(super) attempts: u8,
     pub(super) stored_fingerprint: Option<F>,
+}
+
+impl<S, F, T> Object<S, F, T> {
+    /// How many attempts have failed in this pass.
+    pub fn attempts(&self) -> u8 {
+        self.attempts
+    }
 }
 
 /// What to do with a transfer.

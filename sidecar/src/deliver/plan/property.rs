@@ -84,7 +84,7 @@ impl World {
             source: (),
             fingerprint: *content,
         });
-        let actions = self.plan.reconcile(listing.collect());
+        let actions = self.plan.reconcile(Policy::BestEffort, listing.collect());
         self.act(actions);
     }
 
@@ -121,7 +121,7 @@ impl World {
             }
             Step::Reconcile => self.reconcile(),
             Step::Start => {
-                let actions = self.plan.start_more();
+                let actions = self.plan.start_more(None);
                 self.act(actions);
             }
             Step::Stored(index) => self.stored(index),

@@ -1,10 +1,10 @@
 //! Which object comes next, and how many may be in flight together.
 
 use super::Class;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What transfers may take together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Weights {
     /// Bytes of memory for all transfers.
     pub memory: u64,
@@ -18,22 +18,32 @@ pub struct Weights {
 const OVERHEAD: u64 = 128 << 10;
 
 /// When time is short, artifacts above this size go one after another: of
-/// several that share the line none might arrive whole.
-const SMALL: u64 = 1 << 20;
+/// several that share the line none might arrive whole. What is smaller costs
+/// less to send again than to wait for.
+pub(in crate::deliver) const SMALL: u64 = 1 << 20;
+
+/// What the queue says about the next object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It may start.
+    Start(u32),
+    /// The time that is left is not enough for it.
+    TooLarge(u32),
+}
 
 /// Due objects in the order of a pass, and the weight of those in flight.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     weights: Weights,
     due: BTreeSet<(Class, u64, u32)>,
-    in_flight: HashMap<u32, u64>,
+    in_flight: BTreeMap<u32, u64>,
     weight: u64,
     hurry: bool,
 }
 
 impl Queue {
     pub(super) fn new(weights: Weights) -> Self {
-        Self { weights, due: BTreeSet::new(), in_flight: HashMap::new(), weight: 0, hurry: false }
+        Self { weights, due: BTreeSet::new(), in_flight: BTreeMap::new(), weight: 0, hurry: false }
     }
 
     pub(super) fn hurry(&mut self) {
@@ -49,12 +59,17 @@ impl Queue {
     }
 
     /// The next object, when it may start. One may always be in flight, however
-    /// large it is.
-    pub(super) fn take(&mut self) -> Option<u32> {
+    /// large it is. `room` is how many bytes can be sent in the time that is left.
+    pub(super) fn take(&mut self, room: Option<u64>) -> Option<Turn> {
         let &(class, bytes, number) = self.due.first()?;
-        let large = |weight: &u64| *weight > OVERHEAD + SMALL;
-        if self.hurry && class == Class::Artifact && bytes > SMALL && self.in_flight.values().any(large) {
-            return None;
+        if self.hurry && class == Class::Artifact && bytes > SMALL {
+            if self.in_flight.values().any(|weight| *weight > OVERHEAD + SMALL) {
+                return None;
+            }
+            if room.is_some_and(|room| bytes > room) {
+                self.due.remove(&(class, bytes, number));
+                return Some(Turn::TooLarge(number));
+            }
         }
         let weight = OVERHEAD + bytes.min(self.weights.largest);
         let fits =
@@ -65,7 +80,7 @@ impl Queue {
         self.due.remove(&(class, bytes, number));
         self.in_flight.insert(number, weight);
         self.weight += weight;
-        Some(number)
+        Some(Turn::Start(number))
     }
 
     pub(super) fn leave(&mut self, number: u32) {

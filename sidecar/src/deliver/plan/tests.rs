@@ -23,7 +23,7 @@ fn transient() -> Failure {
 
 /// What starts, by key.
 fn started(plan: &mut TestPlan) -> Vec<String> {
-    let actions = plan.start_more();
+    let actions = plan.start_more(None);
     actions
         .into_iter()
         .map(|action| match action {
@@ -55,7 +55,7 @@ fn a_pass_goes_by_class_then_from_small_to_large() {
         document("latest-build.txt", Class::LatestBuild),
         document("build-log.txt", Class::BuildLog),
     ];
-    assert_eq!(plan.reconcile(listing), []);
+    assert_eq!(plan.reconcile(Policy::BestEffort, listing), []);
     assert_eq!(started(&mut plan), ["latest-build.txt", "build-log.txt", "a/small", "z/large"]);
     assert!(!plan.is_settled(Part::Bulk));
     for (key, fingerprint) in [("latest-build.txt", 0), ("build-log.txt", 0), ("a/small", 1), ("z/large", 1)]
@@ -69,47 +69,51 @@ fn a_pass_goes_by_class_then_from_small_to_large() {
 #[test]
 fn i8_memory_and_number_bound_what_is_in_flight() {
     let mut small = plan();
-    let _ = small.reconcile((0..10).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+    let _ = small.reconcile(Policy::BestEffort, (0..10).map(|n| file(&format!("f{n}"), 1, 1)).collect());
     assert_eq!(started(&mut small).len(), 4);
     store(&mut small, "f0", 1);
     assert_eq!(started(&mut small).len(), 1);
     let mut large = plan();
-    let _ = large.reconcile((0..10).map(|n| file(&format!("f{n}"), 1 << 40, 1)).collect());
+    let _ =
+        large.reconcile(Policy::BestEffort, (0..10).map(|n| file(&format!("f{n}"), 1 << 40, 1)).collect());
     assert_eq!(started(&mut large).len(), 3, "three parts of 16 MiB and their buffers fit into 64 MiB");
     let mut tight: TestPlan = Plan::new(Weights { memory: 1, ..WEIGHTS });
-    let _ = tight.reconcile(vec![file("f", 1 << 40, 1), file("g", 1, 1)]);
+    let _ = tight.reconcile(Policy::BestEffort, vec![file("f", 1 << 40, 1), file("g", 1, 1)]);
     assert_eq!(started(&mut tight), ["g"], "one is always in flight");
 }
 
 #[test]
 fn only_differences_are_sent_again() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("same", 1, 1), file("other", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("same", 1, 1), file("other", 1, 1)]);
+    let _ = plan.start_more(None);
     store(&mut plan, "same", 1);
     store(&mut plan, "other", 1);
-    assert_eq!(plan.reconcile(vec![file("same", 1, 1), file("other", 2, 2), file("new", 1, 1)]), []);
+    assert_eq!(
+        plan.reconcile(Policy::BestEffort, vec![file("same", 1, 1), file("other", 2, 2), file("new", 1, 1)]),
+        []
+    );
     assert_eq!(started(&mut plan), ["new", "other"]);
 }
 
 #[test]
 fn a_source_that_changed_while_it_was_read_is_sent_again() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("log", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
+    let _ = plan.start_more(None);
     plan.stored(0, 1, true, "stored");
     assert_eq!(state(&plan, "log"), &State::Changed);
-    let _ = plan.reconcile(vec![file("log", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
     assert_eq!(started(&mut plan), ["log"]);
 }
 
 #[test]
 fn what_was_read_counts_not_what_was_listed() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("log", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
+    let _ = plan.start_more(None);
     plan.stored(0, 2, false, "stored");
-    let _ = plan.reconcile(vec![file("log", 9, 2)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 9, 2)]);
     assert!(started(&mut plan).is_empty());
     assert_eq!(state(&plan, "log"), &State::Stored);
 }
@@ -117,10 +121,13 @@ fn what_was_read_counts_not_what_was_listed() {
 #[test]
 fn i5_a_transfer_is_adopted_when_unchanged_else_given_up_before_it_starts_again() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("same", 1, 1), file("log", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("same", 1, 1), file("log", 1, 1)]);
+    let _ = plan.start_more(None);
     let log = number(&plan, "log");
-    assert_eq!(plan.reconcile(vec![file("same", 1, 1), file("log", 2, 2)]), [Action::GiveUp(log)]);
+    assert_eq!(
+        plan.reconcile(Policy::BestEffort, vec![file("same", 1, 1), file("log", 2, 2)]),
+        [Action::GiveUp(log)]
+    );
     assert!(started(&mut plan).is_empty(), "the first transfer may still take effect");
     assert!(!plan.is_settled(Part::Bulk));
     plan.given_up(log);
@@ -134,16 +141,16 @@ fn i5_a_transfer_is_adopted_when_unchanged_else_given_up_before_it_starts_again(
 fn a_transfer_that_ends_while_it_is_given_up() {
     for (fingerprint, again) in [(1, true), (2, false)] {
         let mut plan = plan();
-        let _ = plan.reconcile(vec![file("log", 1, 1)]);
-        let _ = plan.start_more();
-        let _ = plan.reconcile(vec![file("log", 2, 2)]);
+        let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
+        let _ = plan.start_more(None);
+        let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 2, 2)]);
         store(&mut plan, "log", fingerprint);
         assert_eq!(!started(&mut plan).is_empty(), again);
     }
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("log", 1, 1)]);
-    let _ = plan.start_more();
-    let _ = plan.reconcile(vec![file("log", 2, 2)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
+    let _ = plan.start_more(None);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 2, 2)]);
     assert_eq!(plan.failed(0, transient(), 0), None);
     assert_eq!(started(&mut plan), ["log"]);
 }
@@ -151,29 +158,29 @@ fn a_transfer_that_ends_while_it_is_given_up() {
 #[test]
 fn transient_failures_are_tried_again_a_bounded_number_of_times() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     for attempt in 1..MAX_ATTEMPTS {
         assert_eq!(started(&mut plan), ["a"]);
         assert_eq!(plan.failed(0, transient(), 0), Some(backoff(attempt, 0, None)));
         assert!(started(&mut plan).is_empty());
         plan.wake(0);
     }
-    let _ = plan.start_more();
+    let _ = plan.start_more(None);
     assert_eq!(plan.failed(0, transient(), 0), None);
     assert_eq!(state(&plan, "a"), &State::Failed("503 (tried 5 times)".into()));
     assert!(plan.is_settled(Part::Bulk));
     assert_eq!(plan.completeness(), Completeness::Incomplete);
     plan.wake(0);
     assert!(started(&mut plan).is_empty(), "a late timer changes nothing");
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     assert_eq!(started(&mut plan), ["a"], "another pass tries again");
 }
 
 #[test]
 fn permanent_failures_stop_nothing_else() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 1, 1)]);
+    let _ = plan.start_more(None);
     assert_eq!(plan.failed(0, Failure::Permanent("403".to_owned()), 0), None);
     store(&mut plan, "b", 1);
     let summary = plan.summary();
@@ -184,7 +191,7 @@ fn permanent_failures_stop_nothing_else() {
 fn a_store_out_of_order_does_not_hold_everything_up() {
     for (answers, with_all_attempts) in [(false, 1), (true, 3)] {
         let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-        let _ = plan.reconcile((0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
+        let _ = plan.reconcile(Policy::BestEffort, (0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
         if answers {
             let _ = plan.submit(file("e", 0, 1));
             assert_eq!(started(&mut plan), ["e"]);
@@ -196,7 +203,7 @@ fn a_store_out_of_order_does_not_hold_everything_up() {
         assert_eq!(fail_all(&mut plan, Part::OwnLog), 1, "the verdict is shared");
         let _ = plan.submit(document("finished.json", Class::Result));
         let result = number(&plan, "finished.json");
-        let _ = plan.start_more();
+        let _ = plan.start_more(None);
         assert!(plan.failed(result, transient(), 0).is_some(), "the result keeps its attempts");
     }
 }
@@ -205,7 +212,7 @@ fn a_store_out_of_order_does_not_hold_everything_up() {
 fn fail_all(plan: &mut TestPlan, part: Part) -> u32 {
     let mut tries = 0;
     while !plan.is_settled(part) {
-        for action in plan.start_more() {
+        for action in plan.start_more(None) {
             let Action::Start(number) = action else { panic!("{action:?}") };
             tries += 1;
             if plan.failed(number, transient(), 0).is_some() {
@@ -219,7 +226,7 @@ fn fail_all(plan: &mut TestPlan, part: Part) -> u32 {
 #[test]
 fn a_store_that_answers_again_gets_all_attempts_again() {
     let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-    let _ = plan.reconcile(vec![file("f", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("f", 1, 1)]);
     let _ = fail_all(&mut plan, Part::Bulk);
     let _ = plan.submit(file("e", 0, 1));
     assert_eq!(started(&mut plan), ["e"]);
@@ -232,16 +239,16 @@ fn a_store_that_answers_again_gets_all_attempts_again() {
 fn the_result_of_an_unreachable_store() {
     let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
     let _ = plan.submit(document("finished.json", Class::Result));
-    let _ = plan.start_more();
+    let _ = plan.start_more(None);
     assert!(plan.failed(0, transient(), 0).is_some(), "it keeps its attempts");
 }
 
 #[test]
 fn what_vanishes_before_its_turn_is_skipped() {
     let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 2, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 2, 1)]);
     assert_eq!(started(&mut plan), ["a"]);
-    assert_eq!(plan.reconcile(vec![]), []);
+    assert_eq!(plan.reconcile(Policy::BestEffort, vec![]), []);
     assert!(matches!(state(&plan, "b"), State::Skipped(_)));
     assert_eq!(state(&plan, "a"), &State::InFlight, "what is being read is delivered");
 }
@@ -249,8 +256,8 @@ fn what_vanishes_before_its_turn_is_skipped() {
 #[test]
 fn a_cut_gives_up_the_bulk_only() {
     let mut plan: TestPlan = Plan::new(Weights { in_flight: 2, ..WEIGHTS });
-    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 2, 1), file("c", 3, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 2, 1), file("c", 3, 1)]);
+    let _ = plan.start_more(None);
     store(&mut plan, "a", 1);
     assert_eq!(plan.cut(Part::Bulk), [Action::GiveUp(1)]);
     assert!(!plan.is_settled(Part::Bulk));
@@ -270,7 +277,7 @@ fn a_cut_gives_up_the_bulk_only() {
 fn an_abandoned_result_is_given_up_and_can_be_wanted_again() {
     let mut plan = plan();
     let _ = plan.submit(document("finished.json", Class::Result));
-    let _ = plan.start_more();
+    let _ = plan.start_more(None);
     assert_eq!(plan.abandon("finished.json"), Some(Action::GiveUp(0)));
     plan.given_up(0);
     let _ = plan.submit(Desired { fingerprint: 7, ..document("finished.json", Class::Result) });
@@ -284,13 +291,13 @@ fn an_abandoned_result_is_given_up_and_can_be_wanted_again() {
 #[test]
 fn withheld_objects_stay_so_until_their_content_changes() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
+    let _ = plan.start_more(None);
     assert_eq!(plan.failed(0, Failure::Withheld("encrypted".to_owned()), 0), None);
     assert_eq!(plan.completeness(), Completeness::Complete);
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     assert!(started(&mut plan).is_empty());
-    let _ = plan.reconcile(vec![file("a", 1, 2)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 2)]);
     assert_eq!(started(&mut plan), ["a"]);
 }
 
@@ -298,8 +305,8 @@ fn withheld_objects_stay_so_until_their_content_changes() {
 fn skipped_objects_are_listed_and_keep_what_was_stored() {
     let mut plan = plan();
     plan.skip(file("link", 0, 0), "a symbolic link that leaves the item");
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
+    let _ = plan.start_more(None);
     store(&mut plan, "a", 1);
     plan.skip(file("a", 0, 0), "no regular file any more");
     assert!(plan.find("a").expect("there").stored.is_some());
@@ -312,9 +319,9 @@ fn skipped_objects_are_listed_and_keep_what_was_stored() {
 fn what_is_still_open_is_missing() {
     let mut plan = plan();
     assert_eq!(plan.completeness(), Completeness::Complete);
-    let _ = plan.reconcile(vec![file("a", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     assert_eq!(plan.completeness(), Completeness::Incomplete);
-    let _ = plan.start_more();
+    let _ = plan.start_more(None);
     assert_eq!(plan.completeness(), Completeness::Incomplete);
     store(&mut plan, "a", 1);
     assert_eq!(plan.completeness(), Completeness::Complete);
@@ -323,20 +330,20 @@ fn what_is_still_open_is_missing() {
 #[test]
 fn a_queued_object_whose_size_changes_is_sent_once() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("log", 1, 1)]);
-    let _ = plan.reconcile(vec![file("log", 2, 2)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 2, 2)]);
     assert_eq!(started(&mut plan), ["log"]);
 }
 
 #[test]
 fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     let mut plan = plan();
-    let _ = plan.reconcile(vec![file("a", 1, 1), file("b", 1, 1)]);
-    let _ = plan.start_more();
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 1, 1)]);
+    let _ = plan.start_more(None);
     let _ = plan.failed(0, Failure::Permanent("unreadable".to_owned()), 0);
     let _ = plan.cut(Part::Bulk);
     plan.given_up(1);
-    let _ = plan.reconcile(vec![]);
+    let _ = plan.reconcile(Policy::BestEffort, vec![]);
     assert_eq!(plan.completeness(), Completeness::Complete);
     assert_eq!(plan.summary().skipped, 2);
 }
@@ -346,15 +353,58 @@ fn in_a_hurry_large_artifacts_go_one_after_another() {
     let mut plan = plan();
     plan.hurry();
     let large = |key, mebibytes: u64| file(key, mebibytes << 20, 1);
-    let _ = plan.reconcile(vec![
-        large("c", 8),
-        large("b", 4),
-        file("a", 10, 1),
-        document("build-log.txt", Class::BuildLog),
-    ]);
+    let _ = plan.reconcile(
+        Policy::BestEffort,
+        vec![large("c", 8), large("b", 4), file("a", 10, 1), document("build-log.txt", Class::BuildLog)],
+    );
     assert_eq!(started(&mut plan), ["build-log.txt", "a", "b"]);
     store(&mut plan, "a", 1);
     assert_eq!(started(&mut plan), Vec::<String>::new());
     store(&mut plan, "b", 1);
     assert_eq!(started(&mut plan), ["c"]);
+}
+
+#[test]
+fn in_a_hurry_what_does_not_fit_into_the_time_is_cut_when_it_is_its_turn() {
+    let mut plan = plan();
+    plan.hurry();
+    let large = |key, mebibytes: u64| file(key, mebibytes << 20, 1);
+    let listing = vec![large("a", 4), large("b", 8), large("c", 9), file("tiny", 10, 1)];
+    let _ = plan.reconcile(Policy::Final, listing);
+    let room = |mebibytes: u64| Some(mebibytes << 20);
+    let starts = |plan: &mut TestPlan, room| plan.start_more(room).len();
+    assert_eq!(starts(&mut plan, room(5)), 2, "the tiny one and a");
+    assert_eq!(state(&plan, "b"), &State::Due, "not its turn: the rate may become better");
+    store(&mut plan, "tiny", 1);
+    store(&mut plan, "a", 1);
+    assert_eq!(starts(&mut plan, room(8)), 1);
+    store(&mut plan, "b", 1);
+    assert_eq!(starts(&mut plan, room(8)), 0);
+    assert_eq!(state(&plan, "c"), &State::Cut);
+    assert!(plan.is_settled(Part::Bulk), "the closing objects need not wait");
+    assert_eq!(plan.completeness(), Completeness::Incomplete);
+}
+
+#[test]
+fn without_a_hurry_nothing_is_cut() {
+    let mut plan = plan();
+    let _ = plan.reconcile(Policy::Final, vec![file("a", 8 << 20, 1)]);
+    assert_eq!(plan.start_more(Some(0)).len(), 1);
+}
+
+#[test]
+fn i5_the_final_pass_does_not_wait_for_a_small_request_that_is_never_answered() {
+    let mut plan = plan();
+    let listing = || vec![file("small", 1, 1), file("large", 8 << 20, 1)];
+    let _ = plan.reconcile(Policy::BestEffort, listing());
+    let _ = plan.start_more(None);
+    assert_eq!(plan.reconcile(Policy::BestEffort, listing()), [], "adopted");
+    let small = number(&plan, "small");
+    assert_eq!(plan.reconcile(Policy::Final, listing()), [Action::GiveUp(small)]);
+    plan.given_up(small);
+    assert_eq!(started(&mut plan), ["small"]);
+    // The store answered in time after all.
+    let _ = plan.reconcile(Policy::Final, listing());
+    store(&mut plan, "small", 1);
+    assert_eq!(state(&plan, "small"), &State::Stored);
 }

@@ -12,6 +12,11 @@ impl Driver {
     pub(super) fn landed(&mut self, number: u32, landed: Landed) {
         let object = self.plan.object(number);
         let (key, class) = (object.desired.key.clone(), object.desired.class);
+        let sent = match &landed {
+            Landed::Stored(Some(stored)) => Some(stored.stored_bytes),
+            Landed::Stored(None) | Landed::Failed(_) | Landed::GivenUp => None,
+        };
+        self.pace.ended(object.desired.bytes, sent, self.start.elapsed());
         match landed {
             Landed::GivenUp => self.plan.given_up(number),
             Landed::Stored(None) => {
@@ -21,7 +26,7 @@ impl Driver {
                 let fingerprint =
                     stored.source_stamp.as_ref().map_or(object.desired.fingerprint, Fingerprint::of_file);
                 let changed = stored.changed;
-                let provisional = self.policy == Policy::BestEffort || class == Class::Result;
+                let provisional = self.policy != Policy::Final || class == Class::Result;
                 tracing::info!(dest = %self.describe(&key), "Finished upload");
                 self.plan.stored(number, fingerprint, changed, Stored::new(*stored, provisional));
             }

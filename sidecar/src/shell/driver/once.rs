@@ -78,7 +78,7 @@ impl Driver {
             signal = interrupts.next() => return Err(signal),
         };
         self.listed = Some(listing);
-        self.reconcile();
+        self.reconcile(Policy::Final);
         self.settle(interrupts).await?;
         for group in closing {
             for wanted in group {

@@ -37,7 +37,7 @@ impl Driver {
         let submitted = match part {
             Part::Bulk => {
                 self.policy = policy;
-                return self.reconcile();
+                return self.reconcile(policy);
             }
             Part::OwnLog => document(OWN_LOG, Class::OwnLog, self.own_log.content()),
             Part::Manifest => {
@@ -64,11 +64,11 @@ impl Driver {
     }
 
     /// Hands the listing to the plan; at a cutoff there may be none.
-    pub(super) fn reconcile(&mut self) {
+    pub(super) fn reconcile(&mut self, policy: Policy) {
         self.listing = None;
         let Some(listing) = self.listed.take() else { return };
         self.items = listing.items;
-        for action in self.plan.reconcile(listing.wanted) {
+        for action in self.plan.reconcile(policy, listing.wanted) {
             self.act(action);
         }
         for (skipped, reason) in listing.skipped {

@@ -37,6 +37,8 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &[&WatchedEntry]
         Record::Cut => warn!("The time for uploads is over, what is not stored yet is skipped"),
         Record::DeadlineReached => error!("The given time is over"),
         Record::Upgraded => info!("All entries ended, the best-effort upload becomes the final one"),
+        Record::Starting(Policy::Checkpoint) => debug!("Delivering what has changed"),
+        Record::CheckpointDone => debug!("What had changed is delivered"),
         Record::Starting(Policy::BestEffort | Policy::Final) => info!("Starting to upload"),
         // S-23 has the first of these at level error.
         Record::BestEffortDelivered => error!("Best-effort upload was successful"),

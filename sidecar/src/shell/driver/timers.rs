@@ -35,6 +35,11 @@ impl Timers {
         self.timers.remove(&timer);
     }
 
+    /// The time until it fires, when it is armed.
+    pub(super) fn left(&self, timer: Timer) -> Option<Duration> {
+        self.timers.get(&timer).map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
     pub(super) fn pause(&mut self, number: u32, time: Duration) {
         self.pauses.insert((Instant::now() + time, number));
     }

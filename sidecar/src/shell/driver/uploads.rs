@@ -1,7 +1,7 @@
 //! From an object of the plan to an upload: source, type, encoding, condition.
 
 use super::Driver;
-use crate::deliver::{Class, Policy, Weights};
+use crate::deliver::{Class, Policy, Weights, patience};
 use crate::layout::names::{Named, base_name, extension_of, is_compression_candidate, name_rule};
 use crate::layout::paths::WITHHELD_SUFFIX;
 use crate::shell::documents::full_key;
@@ -57,15 +57,19 @@ impl Driver {
         let manner = match (object.desired.class, self.awaited_result) {
             (Class::LatestBuild, _) => Manner::LatestBuild(self.build_id(number)),
             (Class::Result, Some(Policy::Final)) => Manner::Overwrite,
-            (Class::Result, _) => Manner::Provisional(self.version(number)),
+            (Class::Result, _) => Manner::Provisional { known: self.version(number), yields: true },
             (Class::Alias | Class::BuildLog | Class::Artifact | Class::OwnLog | Class::Manifest, _) => {
                 match self.policy {
-                    Policy::BestEffort => Manner::Provisional(self.version(number)),
+                    Policy::Checkpoint | Policy::BestEffort => {
+                        Manner::Provisional { known: self.version(number), yields: false }
+                    }
                     Policy::Final => Manner::Overwrite,
                 }
             }
         };
-        self.flights.start(number, &self.context, upload, manner);
+        let (bytes, attempts) = (object.desired.bytes, object.attempts());
+        self.pace.started(bytes, self.start.elapsed());
+        self.flights.start(number, &self.context, upload, manner, patience(bytes, attempts));
     }
 
     /// The full destination of a key of the plan, as records name it.

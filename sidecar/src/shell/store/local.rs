@@ -84,6 +84,12 @@ impl Local {
         Ok(Some((content, version)))
     }
 
+    /// What identifies the content of an object.
+    pub(super) fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+        let fail = |error: io::Error| StoreError::Permanent(format!("it cannot be examined: {error}"));
+        self.open(key)?.map(|file| version(&file).map_err(fail)).transpose()
+    }
+
     /// Opens an object for reading; `None` when there is none.
     pub(super) fn open(&self, key: &str) -> Result<Option<File>, StoreError> {
         let (parents, name) = split(key)?;

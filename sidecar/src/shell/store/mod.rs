@@ -173,6 +173,14 @@ impl Store {
         }
     }
 
+    /// What the store calls the content of an object, or `None` where there is none.
+    pub async fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+        match &self.backend {
+            Backend::Remote(remote) => remote.look(key).await,
+            Backend::Local(local) => local.look(key),
+        }
+    }
+
     /// The full destination of a key, as log records name it (U-62).
     pub fn describe(&self, key: &str) -> String {
         format!("{}/{key}", self.destination)

@@ -208,16 +208,7 @@ impl Remote {
         if *condition == Condition::Overwrite || !self.conditional_writes() {
             return Ok(());
         }
-        let (result, last) = observed(None, self.store.head(path)).await;
-        let found = match result {
-            Ok(meta) => Some(Version { e_tag: meta.e_tag, generation: meta.version }),
-            Err(error) => match judge(&error, last) {
-                Failure::NotFound(_) => None,
-                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                    return Err(failure.into_upload_error());
-                }
-            },
-        };
+        let found = self.head(path).await?;
         let holds = match condition {
             Condition::Overwrite => true,
             Condition::IfAbsent => found.is_none(),
@@ -227,6 +218,25 @@ impl Remote {
             }),
         };
         if holds { Ok(()) } else { Err(UploadError::ConditionFailed) }
+    }
+
+    async fn head(&self, path: &Path) -> Result<Option<Version>, UploadError> {
+        let (result, last) = observed(None, self.store.head(path)).await;
+        match result {
+            Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
+            Err(error) => match judge(&error, last) {
+                Failure::NotFound(_) => Ok(None),
+                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                    Err(failure.into_upload_error())
+                }
+            },
+        }
+    }
+
+    /// What the store calls the content of an object.
+    pub(super) async fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+        let path = self.path(key).map_err(StoreError::from)?;
+        self.head(&path).await.map_err(StoreError::from)
     }
 
     /// Reads a whole small object.

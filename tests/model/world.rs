@@ -1,0 +1,394 @@
+//! The pod as a whole, and what can happen next in it.
+
+use crate::bucket::{Bucket, Content, Key, Write};
+use crate::delivery::Delivery;
+use crate::test_container::{Life, TestContainer};
+use common::report::ChildEnd;
+use common::signal::Signal;
+use entrypoint::supervise::{Event, Marker, Output, Setup, State};
+use sidecar::deliver::{Look, Timer};
+use std::rc::Rc;
+
+/// A core that is broken on purpose, by a wrapper around it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Mutation {
+    /// Entrypoint does not look at the pipe before it writes the marker.
+    NoLastLook,
+    /// It takes SIGKILL for done when it was sent.
+    MarkerBeforeKill,
+    /// It exits before the marker is there.
+    ExitWithoutMarker,
+    /// Sidecar takes the manifest for sent.
+    ResultBeforeManifest,
+    /// It takes a provisional result for settled when it is given up.
+    ProvisionalNotFenced,
+    /// Provisional writes have no condition.
+    ProvisionalUnconditional,
+    /// Its final pass does not look at the files again.
+    FinalPassDoesNotLook,
+    /// It does not see markers.
+    DeafToMarkers,
+    /// It does not end at its deadline.
+    DeadlineIgnored,
+}
+
+/// A mode of the pod, and how much adversity it meets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
+pub(crate) struct Config {
+    pub(crate) ignore_interrupts: bool,
+    pub(crate) native: bool,
+    pub(crate) deadline: bool,
+    pub(crate) interim: bool,
+    pub(crate) checkpoints: bool,
+    /// The credentials allow to read.
+    pub(crate) readable: bool,
+    /// Answers that the store owes, refuses or loses.
+    pub(crate) faults: u8,
+    /// Containers that are killed: out of memory, or by a crash.
+    pub(crate) crashes: u8,
+    pub(crate) mutation: Option<Mutation>,
+}
+
+/// Sidecar's container.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Sidecar {
+    Alive(Rc<Delivery>),
+    /// It ended by itself.
+    Done {
+        /// Uploads were cut.
+        cut: bool,
+        /// Its deadline ended it.
+        expired: bool,
+    },
+    /// It was killed; a native one is restarted.
+    Dead,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
+pub(crate) struct World {
+    pub(crate) test: Rc<TestContainer>,
+    pub(crate) sidecar: Sidecar,
+    pub(crate) bucket: Bucket,
+    /// The pod was told to stop; who has not heard of it yet.
+    pub(crate) told: bool,
+    pub(crate) test_to_hear: bool,
+    pub(crate) sidecar_to_hear: bool,
+    /// The grace period is over, or the node is gone.
+    pub(crate) killed: bool,
+    pub(crate) faults: u8,
+    pub(crate) crashes: u8,
+    pub(crate) config: Config,
+}
+
+/// What can happen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// To entrypoint.
+    Entry(Event),
+    Marked(Marker),
+    ChildWrites,
+    ChildEnds(ChildEnd),
+    OtherEnds,
+    /// The container is out of memory.
+    TestDies,
+    PodIsToldToStop,
+    TestHears,
+    PodIsKilled,
+    SidecarDies,
+    SidecarRestarts,
+    /// What sidecar does, or what comes back to it.
+    Sidecar(Act),
+    ApplyLate(usize),
+}
+
+/// What can happen to sidecar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    HearTerm,
+    See,
+    Fire(Timer),
+    List,
+    Wake(u32),
+    Serve(u32),
+    Refuse(u32),
+    LoseAnswer(u32),
+    /// The store holds the request; its sender does not wait any longer.
+    TimeOut(u32),
+    GiveUp(u32),
+    GiveUpApplied(u32),
+    GiveUpLate(u32),
+}
+
+impl World {
+    pub(crate) fn new(config: Config) -> Result<Self, String> {
+        Ok(Self {
+            test: Rc::new(TestContainer::new(config.mutation)?),
+            sidecar: Sidecar::Alive(Rc::new(Delivery::new(&config))),
+            bucket: Bucket::default(),
+            told: false,
+            test_to_hear: false,
+            sidecar_to_hear: false,
+            killed: false,
+            faults: config.faults,
+            crashes: config.crashes,
+            config,
+        })
+    }
+
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.bucket.late().into_iter().map(Step::ApplyLate).collect();
+        if self.killed || matches!(self.sidecar, Sidecar::Done { .. }) {
+            return steps;
+        }
+        self.test_steps(&mut steps);
+        self.kubelet_steps(&mut steps);
+        if let Sidecar::Alive(delivery) = &self.sidecar {
+            self.sidecar_steps(delivery, &mut steps);
+        }
+        steps
+    }
+
+    fn test_steps(&self, steps: &mut Vec<Step>) {
+        let test = &self.test;
+        let Some(core) = &test.core else { return };
+        match core {
+            State::Preparing(_) => steps.push(Step::Entry(Event::Setup(Setup::Prepared))),
+            State::Spawning(_) => steps.push(Step::Entry(Event::Setup(Setup::Spawned))),
+            State::Marking(_) if test.marking.is_some() => {
+                steps.push(Step::Marked(Marker::Visible));
+                if self.faults > 0 {
+                    steps.push(Step::Marked(Marker::Failed));
+                }
+            }
+            State::AwaitingPrevious { .. }
+            | State::Running(_)
+            | State::Terminating(_)
+            | State::Killing(_)
+            | State::Draining(_)
+            | State::Leftovers(_)
+            | State::Marking(_)
+            | State::Done => {}
+        }
+        steps.extend(test.timers.iter().map(|timer| Step::Entry(Event::Fired(*timer))));
+        if test.in_pipe {
+            steps.push(Step::Entry(Event::Output(Output::Bytes)));
+        }
+        if test.pipe_open && test.child == Life::Gone && !test.other.is_alive() {
+            steps.push(Step::Entry(Event::Output(Output::Closed)));
+        }
+        if test.child == Life::Ours && !test.wrote {
+            steps.push(Step::ChildWrites);
+        }
+        match test.child {
+            Life::Ours => {
+                steps.extend([0, 3].map(|code| Step::ChildEnds(ChildEnd::ExitCode(code))));
+            }
+            Life::Doomed => steps.push(Step::ChildEnds(ChildEnd::Signal(Signal::KILL))),
+            Life::Future | Life::Hidden | Life::Gone => {}
+        }
+        if test.other.is_alive() {
+            steps.push(Step::OtherEnds);
+        }
+        if self.crashes > 0 {
+            steps.push(Step::TestDies);
+        }
+    }
+
+    fn kubelet_steps(&self, steps: &mut Vec<Step>) {
+        steps.push(if self.told { Step::PodIsKilled } else { Step::PodIsToldToStop });
+        if self.test_to_hear && self.test.core.is_some() {
+            steps.push(Step::TestHears);
+        }
+        let ended = self.test.core.is_none();
+        let may_hear = self.sidecar_to_hear || (self.config.native && ended);
+        match &self.sidecar {
+            Sidecar::Alive(_) if may_hear => steps.push(Step::Sidecar(Act::HearTerm)),
+            Sidecar::Dead if self.config.native => steps.push(Step::SidecarRestarts),
+            Sidecar::Alive(_) | Sidecar::Done { .. } | Sidecar::Dead => {}
+        }
+        if self.crashes > 0 && matches!(self.sidecar, Sidecar::Alive(_)) {
+            steps.push(Step::SidecarDies);
+        }
+    }
+
+    fn sidecar_steps(&self, delivery: &Delivery, steps: &mut Vec<Step>) {
+        if delivery.machine.end(0).is_none() && !matches!(self.test.look(), Look::Waiting | Look::Absent) {
+            steps.push(Step::Sidecar(Act::See));
+        }
+        // The parts of a given time end one after another.
+        let in_order = [Timer::WaitShare, Timer::Cutoff, Timer::Deadline];
+        let first = in_order.into_iter().find(|timer| delivery.timers.contains(timer));
+        let fires = |timer: &&Timer| !in_order.contains(timer) || first == Some(**timer);
+        steps.extend(delivery.timers.iter().filter(fires).map(|timer| Step::Sidecar(Act::Fire(*timer))));
+        if delivery.listing.is_some() {
+            steps.push(Step::Sidecar(Act::List));
+        }
+        steps.extend(delivery.pausing().into_iter().map(|number| Step::Sidecar(Act::Wake(number))));
+        for (number, flight) in &delivery.flights {
+            steps.push(Step::Sidecar(Act::Serve(*number)));
+            if flight.given_up {
+                steps.extend(
+                    [Act::GiveUp, Act::GiveUpApplied, Act::GiveUpLate].map(|act| Step::Sidecar(act(*number))),
+                );
+            } else if self.faults > 0 {
+                steps.extend([Act::Refuse, Act::LoseAnswer].map(|act| Step::Sidecar(act(*number))));
+                // Otherwise it is the gap that the README names.
+                if flight.fenced {
+                    steps.push(Step::Sidecar(Act::TimeOut(*number)));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn take(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Entry(event) => self.test_mut().event(event.clone()),
+            Step::Marked(outcome) => {
+                self.faults -= u8::from(*outcome == Marker::Failed);
+                self.test_mut().marked(*outcome)
+            }
+            Step::ChildWrites => {
+                let test = self.test_mut();
+                (test.wrote, test.in_pipe) = (true, true);
+                Ok(())
+            }
+            Step::ChildEnds(end) => self.test_mut().child_ends(*end),
+            Step::OtherEnds => self.test_mut().other_ends(),
+            Step::TestDies => {
+                self.crashes -= 1;
+                self.test_mut().kill();
+                self.test_to_hear = false;
+                Ok(())
+            }
+            Step::PodIsToldToStop => {
+                (self.told, self.test_to_hear, self.sidecar_to_hear) =
+                    (true, self.test.core.is_some(), !self.config.native);
+                Ok(())
+            }
+            Step::TestHears => {
+                self.test_to_hear = false;
+                self.test_mut().event(Event::Signal(Signal::TERM))
+            }
+            Step::PodIsKilled => {
+                self.nothing_follows();
+                Ok(())
+            }
+            Step::SidecarDies => {
+                self.crashes -= 1;
+                self.abandon_all();
+                self.sidecar = Sidecar::Dead;
+                if !self.config.native {
+                    self.nothing_follows();
+                }
+                Ok(())
+            }
+            Step::SidecarRestarts => {
+                self.sidecar = Sidecar::Alive(Rc::new(Delivery::new(&self.config)));
+                Ok(())
+            }
+            Step::ApplyLate(index) => {
+                let write = self.bucket.late.remove(*index);
+                self.bucket.apply(write);
+                Ok(())
+            }
+            Step::Sidecar(act) => self.act(*act),
+        }
+    }
+
+    fn test_mut(&mut self) -> &mut TestContainer {
+        Rc::make_mut(&mut self.test)
+    }
+
+    /// Nobody will send anything any more. What the test container does from now
+    /// on is of no interest here, so that all these states become few.
+    fn nothing_follows(&mut self) {
+        self.abandon_all();
+        self.killed = true;
+        self.sidecar = Sidecar::Dead;
+        *self.test_mut() = TestContainer::gone();
+        (self.test_to_hear, self.sidecar_to_hear, self.faults, self.crashes) = (false, false, 0, 0);
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), String> {
+        let (log, look) = (self.test.log, self.test.look());
+        let Sidecar::Alive(delivery) = &mut self.sidecar else { return Ok(()) };
+        let delivery = Rc::make_mut(delivery);
+        let write = |number: u32, delivery: &Delivery| -> Write { delivery.flights[&number].write };
+        match act {
+            Act::HearTerm => {
+                self.sidecar_to_hear = false;
+                delivery.term(look, log)?;
+            }
+            Act::See => delivery.see(look, log)?,
+            Act::Fire(timer) => delivery.fire(timer, log)?,
+            Act::List => delivery.list(log)?,
+            Act::Wake(number) => delivery.wake(number, log)?,
+            Act::Serve(number) => delivery.served(number, &mut self.bucket, log)?,
+            Act::Refuse(number) => {
+                self.faults -= 1;
+                delivery.failed(number, log)?;
+            }
+            Act::LoseAnswer(number) => {
+                self.faults -= 1;
+                self.bucket.apply(write(number, delivery));
+                delivery.failed(number, log)?;
+            }
+            Act::TimeOut(number) => {
+                self.faults -= 1;
+                self.bucket.abandon(write(number, delivery));
+                delivery.failed(number, log)?;
+            }
+            Act::GiveUp(number) => delivery.given_up(number, log)?,
+            Act::GiveUpApplied(number) => {
+                self.bucket.apply(write(number, delivery));
+                delivery.given_up(number, log)?;
+            }
+            Act::GiveUpLate(number) => {
+                self.bucket.abandon(write(number, delivery));
+                delivery.given_up(number, log)?;
+            }
+        }
+        if delivery.machine.is_over() {
+            let (cut, expired) = (delivery.cut, delivery.expired);
+            self.abandon_all();
+            self.sidecar = Sidecar::Done { cut, expired };
+        }
+        Ok(())
+    }
+
+    /// Sidecar ends: the store may still come to what it had sent.
+    fn abandon_all(&mut self) {
+        if let Sidecar::Alive(delivery) = &self.sidecar {
+            for flight in delivery.flights.values().filter(|flight| flight.fenced) {
+                self.bucket.abandon(flight.write);
+            }
+        }
+    }
+
+    /// The invariants, in this state and in the step that led to it.
+    pub(crate) fn check(&self, before: &Self) -> Result<(), String> {
+        if !self.killed {
+            self.test.check()?;
+        }
+        if let Sidecar::Alive(delivery) = &self.sidecar {
+            delivery.check()?;
+        }
+        self.bucket.check(&before.bucket)?;
+        self.check_order(before)
+    }
+
+    /// I4: when the final result appears, everything else is there.
+    fn check_order(&self, before: &Self) -> Result<(), String> {
+        let appears = |key: Key| self.bucket.get(key) != before.bucket.get(key);
+        if let Some(Content::Result(Some(_))) = self.bucket.get(Key::Result)
+            && appears(Key::Result)
+            && !self.config.interim
+            && self.bucket.get(Key::Manifest).is_none()
+        {
+            return Err("I4: a final result without a manifest".to_owned());
+        }
+        Ok(())
+    }
+}
