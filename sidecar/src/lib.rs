@@ -30,7 +30,6 @@ pub mod settings;
 pub mod shell;
 mod upload_job;
 
-use censor::Censor;
 use common::job_spec::JobSpec;
 use common::json::Notes;
 use common::records::{Records, local_zone};
@@ -39,6 +38,7 @@ use program::Program;
 use settings::Settings;
 use shell::driver::Driver;
 use shell::interrupts::Interrupts;
+use shell::keeper::Keeper;
 use shell::own_log::OwnLog;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -99,8 +99,8 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
     for warning in arithmetic::warnings(&settings) {
         tracing::warn!("{warning}");
     }
-    let censor = load_censor(&settings, &own_log);
-    Driver::new(settings, censor, own_log).run(interrupts).await
+    let keeper = Keeper::load(&settings, &own_log);
+    Driver::new(settings, keeper, own_log).run(interrupts).await
 }
 
 /// What the options mean.
@@ -132,15 +132,4 @@ fn say_unknown(notes: &Notes) {
     for key in notes.unknown() {
         tracing::warn!("Ignoring the unknown option {key}");
     }
-}
-
-/// Loads the secrets. One that cannot be loaded does not disable the others.
-fn load_censor(settings: &Settings, own_log: &OwnLog) -> Option<Arc<Censor>> {
-    let (censor, problems) = Censor::load(settings.censoring.as_ref()?);
-    let censor = Arc::new(censor);
-    own_log.censor_with(&censor);
-    for problem in problems {
-        tracing::error!(error = %problem, "A secret cannot be loaded, what it holds is not censored");
-    }
-    Some(censor)
 }

@@ -33,7 +33,7 @@ fn what_is_packed_anew_is_read_by_other_tools_with_its_metadata() {
     }
     std::fs::write(secrets.join("token"), "the-secret-value").expect("written");
     let secret_directories = vec![secrets.display().to_string()];
-    let censor = Censor::load(&CensoringOptions { secret_directories, ..CensoringOptions::default() }).0;
+    let censor = Censor::load(&CensoringOptions { secret_directories, ..CensoringOptions::default() });
     python(&[&before], "make");
     let mut withheld = Vec::new();
     for entry in std::fs::read_dir(&before).expect("listed").flatten() {

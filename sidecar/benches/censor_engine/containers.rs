@@ -21,7 +21,7 @@ pub(crate) fn table(size: usize, runs: usize, random: &mut Random) {
     }
     let secret_directories = vec![dir.path().display().to_string()];
     let options = CensoringOptions { secret_directories, ..CensoringOptions::default() };
-    let censor = Censor::load(&options).0;
+    let censor = Censor::load(&options);
     let text = log_text(size, random);
     let clean = archive(&text, b"");
     let last = archive(&text, &values[0]);

@@ -1,12 +1,14 @@
 //! The forms in which a secret can appear.
 
+use super::engine::Pattern;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use zeroize::Zeroizing;
 
 /// Shorter secrets are looked for as they are and in the base64 forms of
 /// C-22 only: more forms of them would be found everywhere.
-const ENOUGH_BYTES: usize = 8;
+pub(super) const ENOUGH_BYTES: usize = 8;
 
 /// A line of a multi-line secret that is a secret of its own.
 const LINE_BYTES: usize = 16;
@@ -18,10 +20,58 @@ const MOST_BYTES: usize = 16 * 1024;
 /// Columns at which `base64(1)` and PEM break lines.
 const WRAPPED_AT: [usize; 2] = [76, 64];
 
+/// How a form is made of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Plain,
+    /// A line of it.
+    Line,
+    /// As a reader of text shows bytes that are none.
+    Lossy,
+    /// Base64 with the standard alphabet.
+    Base64,
+    /// Base64 with the alphabet for URLs.
+    Base64Url,
+    /// Base64 in lines.
+    Base64Lines,
+    /// Inside a JSON string.
+    Json,
+    /// Percent-encoding, as in URLs and forms.
+    Percent,
+    /// Hexadecimal digits.
+    Hexadecimal,
+    /// Quoted for a shell.
+    Shell,
+    /// Inside a YAML string.
+    Yaml,
+}
+
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+            Self::Line => "line",
+            Self::Lossy => "lossy text",
+            Self::Base64 => "base64",
+            Self::Base64Url => "base64url",
+            Self::Base64Lines => "base64 in lines",
+            Self::Json => "JSON",
+            Self::Percent => "percent-encoded",
+            Self::Hexadecimal => "hexadecimal",
+            Self::Shell => "shell-quoted",
+            Self::Yaml => "YAML-quoted",
+        })
+    }
+}
+
 /// All patterns of a secret as it was read, of which `trimmed` is the part
 /// without white space around it. None is repeated, none is empty.
-pub(super) fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = vec![trimmed.to_vec(), STANDARD.encode(raw).into(), STANDARD.encode(trimmed).into()];
+pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
+    let mut forms = Forms(Vec::with_capacity(24));
+    forms.add(Encoding::Plain, trimmed.to_vec());
+    forms.add(Encoding::Base64, STANDARD.encode(raw));
+    forms.add(Encoding::Base64, STANDARD.encode(trimmed));
     if trimmed.len() >= ENOUGH_BYTES {
         lines(trimmed, &mut forms);
         wrapped(raw, &mut forms);
@@ -30,119 +80,234 @@ pub(super) fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<Vec<u8>> {
             base64_anywhere(trimmed, &mut forms);
             hexadecimal(trimmed, &mut forms);
             percent_encoded(trimmed, &mut forms);
-            if let Ok(text) = std::str::from_utf8(trimmed) {
-                json_escaped(text, &mut forms);
-            }
+            as_text(trimmed, &mut forms);
         }
     }
-    forms.sort_unstable();
-    forms.dedup();
-    forms.retain(|form| !form.is_empty());
-    forms
+    forms.0
+}
+
+struct Forms(Vec<(Encoding, Pattern)>);
+
+impl Forms {
+    fn add(&mut self, encoding: Encoding, bytes: impl Into<Vec<u8>>) {
+        self.push(encoding, Pattern::exact(bytes.into()));
+    }
+
+    fn push(&mut self, encoding: Encoding, pattern: Pattern) {
+        let known = |(_, other): &(Encoding, Pattern)| {
+            other.bytes() == pattern.bytes() && other.is_hexadecimal() == pattern.is_hexadecimal()
+        };
+        if !pattern.bytes().is_empty() && !self.0.iter().any(known) {
+            self.0.push((encoding, pattern));
+        }
+    }
 }
 
 /// Base64 inside other base64 data: at each of the three alignments the
 /// characters that the value alone decides, and the whole forms without padding.
-fn base64_anywhere(value: &[u8], forms: &mut Vec<Vec<u8>>) {
-    for (plain, padded) in [(STANDARD_NO_PAD, STANDARD), (URL_SAFE_NO_PAD, URL_SAFE)] {
-        forms.push(plain.encode(value).into());
-        forms.push(padded.encode(value).into());
+fn base64_anywhere(value: &[u8], forms: &mut Forms) {
+    let alphabets =
+        [(Encoding::Base64, STANDARD_NO_PAD, STANDARD), (Encoding::Base64Url, URL_SAFE_NO_PAD, URL_SAFE)];
+    for (encoding, plain, padded) in alphabets {
+        forms.add(encoding, plain.encode(value));
+        forms.add(encoding, padded.encode(value));
         for before in 0..3 {
-            let shifted = [&[0; 2][..before.min(2)], value].concat();
-            let encoded = plain.encode(&shifted);
+            let shifted = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
+            let encoded = Zeroizing::new(plain.encode(&*shifted));
             // A character holds six bits; those shared with a neighbour are not decided.
             let (first, end) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
-            forms.push(encoded.as_bytes()[first..end].to_vec());
+            forms.add(encoding, &encoded.as_bytes()[first..end]);
         }
     }
 }
 
 /// Base64 in lines: each line by itself, so that neither the kind of line
 /// break nor an indentation matters.
-fn wrapped(value: &[u8], forms: &mut Vec<Vec<u8>>) {
-    let encoded = STANDARD.encode(value);
+fn wrapped(value: &[u8], forms: &mut Forms) {
+    let encoded = Zeroizing::new(STANDARD.encode(value));
     for columns in WRAPPED_AT.into_iter().filter(|columns| encoded.len() > *columns) {
-        let lines = encoded.as_bytes().chunks(columns);
-        forms.extend(lines.filter(|line| line.len() >= ENOUGH_BYTES).map(<[u8]>::to_vec));
+        let lines: Vec<&[u8]> = encoded.as_bytes().chunks(columns).collect();
+        for line in lines.iter().filter(|line| line.len() >= ENOUGH_BYTES) {
+            forms.add(Encoding::Base64Lines, *line);
+        }
         for line_break in ["\n", "\r\n"] {
-            let lines: Vec<&[u8]> = encoded.as_bytes().chunks(columns).collect();
-            forms.push(lines.join(line_break.as_bytes()));
+            forms.add(Encoding::Base64Lines, lines.join(line_break.as_bytes()));
         }
     }
 }
 
-fn hexadecimal(value: &[u8], forms: &mut Vec<Vec<u8>>) {
-    let mut lower = String::with_capacity(value.len() * 2);
+fn hexadecimal(value: &[u8], forms: &mut Forms) {
+    let mut digits = String::with_capacity(value.len() * 2);
     for byte in value {
         // Writing to a string does not fail.
-        let _ = write!(lower, "{byte:02x}");
+        let _ = write!(digits, "{byte:02x}");
     }
-    forms.push(lower.to_ascii_uppercase().into());
-    forms.push(lower.into());
+    forms.push(Encoding::Hexadecimal, Pattern::hexadecimal(digits.into()));
 }
 
-/// `%XX` for all but unreserved characters (RFC 3986), with the habits of
-/// forms (`+` for a space) and of paths (`/` as it is).
-fn percent_encoded(value: &[u8], forms: &mut Vec<Vec<u8>>) {
+/// `%xx` for all but unreserved characters (RFC 3986), with the habits of
+/// forms (`+` for a space) and of paths (`/` as it is). Where something is
+/// encoded, the case of A to F does not count in all of the value.
+fn percent_encoded(value: &[u8], forms: &mut Forms) {
     for (keep_slash, plus) in [(false, false), (true, false), (false, true)] {
-        let (mut upper, mut lower) = (String::new(), String::new());
+        let mut encoded = String::with_capacity(value.len() * 3);
         for &byte in value {
             let kept =
                 byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || (keep_slash && byte == b'/');
             if kept {
-                upper.push(char::from(byte));
-                lower.push(char::from(byte));
+                encoded.push(char::from(byte));
             } else if plus && byte == b' ' {
-                upper.push('+');
-                lower.push('+');
+                encoded.push('+');
             } else {
                 // Writing to a string does not fail.
-                let _ = (write!(upper, "%{byte:02X}"), write!(lower, "%{byte:02x}"));
+                let _ = write!(encoded, "%{byte:02x}");
             }
         }
-        forms.push(upper.into());
-        forms.push(lower.into());
+        if encoded.contains('%') {
+            forms.push(Encoding::Percent, Pattern::hexadecimal(encoded.into()));
+        } else {
+            forms.add(Encoding::Percent, encoded);
+        }
     }
+}
+
+/// The forms that only text has. Of bytes that are no text readers make the
+/// replacement character, one for each odd sequence; those at the ends depend
+/// on what stands there.
+fn as_text(value: &[u8], forms: &mut Forms) {
+    let lossy = Zeroizing::new(String::from_utf8_lossy(value).into_owned());
+    let is_text = lossy.as_bytes() == value;
+    let text = if is_text { lossy.as_str() } else { lossy.trim_matches('\u{fffd}') };
+    if text.len() < ENOUGH_BYTES {
+        return;
+    }
+    if !is_text {
+        forms.add(Encoding::Lossy, text);
+    }
+    json_escaped(text, forms);
+    shell_quoted(text, forms);
+    yaml_quoted(text, forms);
 }
 
 /// Inside a JSON string: as most encoders write it, as Go does, with escaped
 /// slashes, and in pure ASCII.
-fn json_escaped(text: &str, forms: &mut Vec<Vec<u8>>) {
+fn json_escaped(text: &str, forms: &mut Forms) {
     let Ok(quoted) = serde_json::to_string(text) else {
         return;
     };
+    let quoted = Zeroizing::new(quoted);
     let inner = &quoted[1..quoted.len() - 1];
-    let go = inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let slashes = inner.replace('/', "\\/");
-    let mut ascii = String::new();
-    for c in inner.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                let _ = write!(ascii, "\\u{unit:04x}");
+    forms.add(Encoding::Json, inner);
+    if inner.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        let go = inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+        forms.add(Encoding::Json, go.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
+    }
+    if inner.contains('/') {
+        forms.add(Encoding::Json, inner.replace('/', "\\/"));
+    }
+    if !inner.is_ascii() {
+        let mut ascii = String::with_capacity(inner.len() * 3);
+        for c in inner.chars() {
+            if c.is_ascii() {
+                ascii.push(c);
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    // Writing to a string does not fail.
+                    let _ = write!(ascii, "\\u{unit:04x}");
+                }
             }
         }
+        forms.add(Encoding::Json, ascii);
     }
-    forms.extend([inner.to_owned(), go, slashes, ascii].map(Vec::from));
+}
+
+/// As a shell, or a program that writes for one, quotes a word: a single quote
+/// inside single quotes in both usual ways; between double quotes; with
+/// backslashes (`printf %q`); and as `$'…'` where there are control characters.
+fn shell_quoted(text: &str, forms: &mut Forms) {
+    if text.contains('\'') {
+        forms.add(Encoding::Shell, text.replace('\'', "'\\''"));
+        forms.add(Encoding::Shell, text.replace('\'', "'\"'\"'"));
+    }
+    forms.add(Encoding::Shell, escaped(text, |c| "\"$`\\".contains(c)));
+    let word = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    forms.add(Encoding::Shell, escaped(text, |c| !word(c)));
+    // What bash 5 leaves alone, besides.
+    forms.add(Encoding::Shell, escaped(text, |c| !word(c) && !"#~{}".contains(c)));
+    if text.contains(|c: char| c.is_ascii_control()) {
+        let mut ansi = String::with_capacity(text.len() * 4);
+        for c in text.chars() {
+            match c {
+                '\n' => ansi.push_str("\\n"),
+                '\t' => ansi.push_str("\\t"),
+                '\r' => ansi.push_str("\\r"),
+                '\u{1b}' => ansi.push_str("\\E"),
+                '\'' | '\\' => ansi.extend(['\\', c]),
+                // Writing to a string does not fail.
+                c if c.is_ascii_control() => drop(write!(ansi, "\\{:03o}", u32::from(c))),
+                c => ansi.push(c),
+            }
+        }
+        forms.add(Encoding::Shell, ansi);
+    }
+}
+
+/// A backslash in front of some characters.
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
+    let mut result = String::with_capacity(text.len() * 2);
+    for c in text.chars() {
+        if is_escaped(c) {
+            result.push('\\');
+        }
+        result.push(c);
+    }
+    result
+}
+
+/// Inside single quotes; and inside double quotes where YAML has escapes of its
+/// own for control characters. Otherwise those are JSON's.
+fn yaml_quoted(text: &str, forms: &mut Forms) {
+    if text.contains('\'') {
+        forms.add(Encoding::Yaml, text.replace('\'', "''"));
+    }
+    if text.contains(|c: char| c.is_ascii_control()) {
+        let mut quoted = String::with_capacity(text.len() * 4);
+        for c in text.chars() {
+            match c {
+                '\0' => quoted.push_str("\\0"),
+                '\u{7}' => quoted.push_str("\\a"),
+                '\u{8}' => quoted.push_str("\\b"),
+                '\t' => quoted.push_str("\\t"),
+                '\n' => quoted.push_str("\\n"),
+                '\u{b}' => quoted.push_str("\\v"),
+                '\u{c}' => quoted.push_str("\\f"),
+                '\r' => quoted.push_str("\\r"),
+                '\u{1b}' => quoted.push_str("\\e"),
+                '"' | '\\' => quoted.extend(['\\', c]),
+                // Writing to a string does not fail.
+                c if c.is_ascii_control() => drop(write!(quoted, "\\x{:02X}", u32::from(c))),
+                c => quoted.push(c),
+            }
+        }
+        forms.add(Encoding::Yaml, quoted);
+    }
 }
 
 /// The lines of a multi-line secret: a key printed line by line with a prefix
 /// is found by them. The armour of PEM files is no secret.
-fn lines(value: &[u8], forms: &mut Vec<Vec<u8>>) {
+fn lines(value: &[u8], forms: &mut Forms) {
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    forms.extend(
-        lines.filter(|line| line.len() >= LINE_BYTES && !line.starts_with(b"-----")).map(<[u8]>::to_vec),
-    );
+    for line in lines.filter(|line| line.len() >= LINE_BYTES && !line.starts_with(b"-----")) {
+        forms.add(Encoding::Line, line);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn has(forms: &[Vec<u8>], form: &str) -> bool {
-        forms.iter().any(|pattern| pattern == form.as_bytes())
+    fn has(forms: &[(Encoding, Pattern)], form: &str) -> bool {
+        forms.iter().any(|(_, pattern)| pattern.bytes() == form.as_bytes())
     }
 
     #[test]
@@ -165,11 +330,11 @@ mod tests {
             "pa\\u003css\\u003e/w\\\"ö rd\\u0026",
             "pa<ss>\\/w\\\"ö rd&",
             "pa<ss>/w\\\"\\u00f6 rd&",
-            "pa%3Css%3E%2Fw%22%C3%B6%20rd%26",
+            "pa%3css%3e%2fw%22%c3%b6%20rd%26",
             "pa%3css%3e/w%22%c3%b6%20rd%26",
-            "pa%3Css%3E%2Fw%22%C3%B6+rd%26",
+            "pa%3css%3e%2fw%22%c3%b6+rd%26",
             "70613c73733e2f7722c3b620726426",
-            "70613C73733E2F7722C3B620726426",
+            "pa\\<ss\\>/w\\\"ö\\ rd\\&",
         ];
         for form in expected {
             assert!(has(&forms, form), "{form}");
@@ -187,8 +352,9 @@ mod tests {
                     let encoded = engine.encode(data);
                     let longest = forms
                         .iter()
+                        .map(|(_, pattern)| pattern.bytes())
                         .filter(|form| encoded.as_bytes().windows(form.len()).any(|window| window == *form))
-                        .map(Vec::len)
+                        .map(<[u8]>::len)
                         .max();
                     // All but the characters shared with a neighbour, of which there are two at most.
                     assert!(longest >= Some(secret.len() * 8 / 6 - 2), "{before} {after} {longest:?}");
@@ -205,5 +371,40 @@ mod tests {
         assert!(!has(&forms, "-----BEGIN KEY-----"));
         let encoded = STANDARD.encode(&pem);
         assert!(has(&forms, &encoded[..76]) && has(&forms, &encoded[64..128]));
+    }
+
+    #[test]
+    fn quoted_for_shells_and_yaml() {
+        let secret = "it's $5 \"now\"\u{7}";
+        let forms = encodings(secret.as_bytes(), secret.as_bytes());
+        for form in [
+            "it'\\''s $5 \"now\"\u{7}",
+            "it'\"'\"'s $5 \"now\"\u{7}",
+            "it's \\$5 \\\"now\\\"\u{7}",
+            "it\\'s $5 \"now\"\\007",
+            "it''s $5 \"now\"\u{7}",
+            "it's $5 \\\"now\\\"\\a",
+        ] {
+            assert!(has(&forms, form), "{form}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_known_as_readers_show_them() {
+        let forms = encodings(b"\xffab\xfe\xfdcd\xff", b"\xffab\xfe\xfdcd\xff");
+        assert!(has(&forms, "ab\u{fffd}\u{fffd}cd"));
+        assert!(has(&forms, "ab\\ufffd\\ufffdcd"));
+        // Two letters between odd bytes are no secret.
+        let forms = encodings(b"\xff\xff\xff\xffab\xff\xff\xff", b"\xff\xff\xff\xffab\xff\xff\xff");
+        assert!(!has(&forms, "ab"));
+    }
+
+    #[test]
+    fn no_form_is_repeated() {
+        let forms = encodings(b"simple-secret", b"simple-secret");
+        let mut bytes: Vec<_> = forms.iter().map(|(_, form)| (form.bytes(), form.is_hexadecimal())).collect();
+        bytes.sort_unstable();
+        bytes.dedup();
+        assert_eq!(bytes.len(), forms.len());
     }
 }

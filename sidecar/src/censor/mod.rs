@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! secret files ─▶ secrets ─▶ encodings ─▶ patterns ─▶ engine
-//!                 (ini, docker)                          │
+//!                                                        │
 //! bytes of a file ─────────▶ stream ◀────────────────────┘
 //! containers ──────────────▶ archive
 //! ```
@@ -10,7 +10,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `options` | what was asked for |
-//! | `secrets`, `docker`, `ini` | reading of values, each by itself |
+//! | `secrets` | the values that are known, read from files of several kinds |
 //! | `encodings` | the forms of a value |
 //! | `engine` | finding the places of all patterns |
 //! | `stream` | the interface of a transfer: a window that slides over a stream |
@@ -18,11 +18,9 @@
 //! | `globs` | which files of an item are censored |
 
 pub mod archive;
-mod docker;
-mod encodings;
+pub mod encodings;
 pub mod engine;
 mod globs;
-mod ini;
 mod options;
 mod secrets;
 mod stream;
@@ -30,28 +28,33 @@ mod stream;
 mod tests;
 
 pub use options::{ArchiveOptions, CensoringOptions};
+pub use secrets::Secrets;
 pub use stream::Mask;
 
 use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, With};
 use engine::Matcher;
 use globs::Globs;
-use secrets::Loaded;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 use stream::WindowMask;
 
-/// The secrets in force.
+/// The secrets in force during a pass.
 pub struct Censor {
     matcher: Option<Arc<Matcher>>,
-    globs: Globs,
+    globs: Arc<Globs>,
     archives: Archives,
     secrets: usize,
+    generation: u64,
+    problems: Vec<LoadProblem>,
+    unmasked: Vec<String>,
     withheld: Option<String>,
+    /// Why nothing can be looked for, so that every text could hold a secret.
+    blind: Option<String>,
 }
 
 /// A secret that could not be loaded; one line without its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LoadProblem {
     /// The file or directory.
     pub path: String,
@@ -72,44 +75,93 @@ impl fmt::Debug for Censor {
 }
 
 impl Censor {
-    /// Loads the secrets; what cannot be loaded disables only itself.
-    pub fn load(options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
-        let loaded = Loaded::from_directories(&options.secret_directories, &options.ini_filenames);
-        Self::new(loaded, options)
+    /// Reads the secrets once, none of them written by the job.
+    pub fn load(options: &CensoringOptions) -> Self {
+        let mut secrets = Secrets::new(options, &[]);
+        secrets.read();
+        Self::new(&secrets, options, 1)
     }
 
-    fn new(loaded: Loaded, options: &CensoringOptions) -> (Self, Vec<LoadProblem>) {
-        let minimum = options.minimum_secret_length.unwrap_or(0);
-        let minimum = usize::try_from(minimum).unwrap_or(0);
-        let mut withheld = (options.strict && !loaded.problems.is_empty())
-            .then(|| "a secret could not be loaded, and censoring is strict".to_owned());
-        let matcher = match Matcher::new(loaded.patterns(minimum)) {
-            Ok(matcher) if matcher.is_empty() => None,
-            Ok(matcher) => Some(Arc::new(matcher)),
-            Err(error) => {
-                withheld = Some(format!("the secrets cannot be looked for: {error}"));
-                None
+    /// With what is known now. `generation` tells one set of values from another.
+    pub fn new(secrets: &Secrets, options: &CensoringOptions, generation: u64) -> Self {
+        let patterns = secrets.forms().map(|(_, _, pattern)| pattern);
+        let (matcher, blind) = if secrets.are_too_many() {
+            (None, Some("there are more secrets than can be looked for".to_owned()))
+        } else {
+            match Matcher::new(patterns) {
+                Ok(matcher) if matcher.is_empty() => (None, None),
+                Ok(matcher) => (Some(Arc::new(matcher)), None),
+                Err(error) => (None, Some(format!("the secrets cannot be looked for: {error}"))),
             }
         };
-        let globs = Globs::new(&options.include_directories, &options.exclude_directories);
-        let archives = Archives::new(options.archives.limits());
-        (Self { matcher, globs, archives, secrets: loaded.count(), withheld }, loaded.problems)
+        let censor = Self {
+            matcher,
+            globs: Arc::new(Globs::new(&options.include_directories, &options.exclude_directories)),
+            archives: Archives::new(options.archives.limits()),
+            secrets: 0,
+            generation,
+            problems: Vec::new(),
+            unmasked: Vec::new(),
+            withheld: None,
+            blind,
+        };
+        censor.unchanged(secrets, options)
     }
 
-    /// How many values were loaded (the `secrets` of C-71).
+    /// The same when no further value is known, but perhaps other problems are.
+    #[must_use]
+    pub fn unchanged(&self, secrets: &Secrets, options: &CensoringOptions) -> Self {
+        let strict = (options.strict && !secrets.problems().is_empty())
+            .then(|| "a secret could not be loaded, and censoring is strict".to_owned());
+        Self {
+            matcher: self.matcher.clone(),
+            globs: Arc::clone(&self.globs),
+            archives: self.archives.clone(),
+            secrets: secrets.count(),
+            generation: self.generation,
+            problems: secrets.problems().to_vec(),
+            unmasked: secrets.unmasked().map(str::to_owned).collect(),
+            withheld: self.blind.clone().or(strict),
+            blind: self.blind.clone(),
+        }
+    }
+
+    /// How many values are known (the `secrets` of C-71).
     pub fn secrets(&self) -> usize {
         self.secrets
     }
 
+    /// Grows whenever a value becomes known.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What could not be loaded.
+    pub fn problems(&self) -> &[LoadProblem] {
+        &self.problems
+    }
+
+    /// Files with a value that is too short to be masked, or a boolean.
+    pub fn unmasked(&self) -> &[String] {
+        &self.unmasked
+    }
+
     /// Masks secrets in a text of a document that we write.
     pub fn text(&self, text: &str) -> String {
-        let Some(mut mask) = self.stream() else {
-            return text.to_owned();
-        };
-        let mut bytes = text.as_bytes().to_vec();
-        mask.mask(&mut bytes, true);
         // A secret that is no text can begin within a character.
-        String::from_utf8_lossy(&bytes).into_owned()
+        String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
+    }
+
+    /// Masks secrets in bytes, such as a name.
+    pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        if self.blind.is_some() {
+            return vec![engine::MASK; bytes.len()];
+        }
+        let mut bytes = bytes.to_vec();
+        if let Some(mut mask) = self.stream() {
+            mask.mask(&mut bytes, true);
+        }
+        bytes
     }
 
     /// Whether an item's file is to be censored, by its path relative to the
@@ -123,7 +175,8 @@ impl Censor {
         self.withheld.as_deref()
     }
 
-    /// A fresh mask for one stream; `None` when no secret is in force.
+    /// A fresh mask for one stream; `None` when no secret is in force. Not to be
+    /// asked of a censor that withholds everything.
     pub fn stream(&self) -> Option<Box<dyn Mask>> {
         self.matcher.as_ref().map(|matcher| fresh(matcher))
     }

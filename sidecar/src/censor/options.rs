@@ -28,6 +28,9 @@ pub struct CensoringOptions {
     /// Secrets with fewer bytes than this are not masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minimum_secret_length: Option<i64>,
+    /// Base names of secrets that are YAML or JSON documents: each value in them is a secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub structured_filenames: Vec<String>,
     /// Withhold everything but the result when a secret cannot be loaded.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,

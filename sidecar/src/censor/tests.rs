@@ -10,7 +10,13 @@ fn censor<V: AsRef<[u8]>>(secrets: &[V]) -> Censor {
 
 fn with_minimum<V: AsRef<[u8]>>(secrets: &[V], minimum: i64) -> Censor {
     let options = CensoringOptions { minimum_secret_length: Some(minimum), ..CensoringOptions::default() };
-    Censor::new(Loaded::from_values(secrets), &options).0
+    Censor::new(&Secrets::of_values(secrets, &options), &options, 1)
+}
+
+fn load(options: &CensoringOptions) -> Censor {
+    let mut secrets = Secrets::new(options, &[]);
+    secrets.read();
+    Censor::new(&secrets, options, 1)
 }
 
 /// Masks a text that arrives in chunks of these sizes, over and over.
@@ -125,8 +131,8 @@ fn full_run() -> (tempfile::TempDir, Censor, String) {
         censoring_buffer_size: Some(1),
         ..CensoringOptions::default()
     };
-    let (censor, problems) = Censor::load(&options);
-    assert!(problems.is_empty(), "{problems:?}");
+    let censor = load(&options);
+    assert!(censor.problems().is_empty(), "{:?}", censor.problems());
     (dir, censor, account.to_owned())
 }
 
@@ -163,7 +169,30 @@ fn strict_withholds_when_a_secret_is_missing() {
         strict,
         ..CensoringOptions::default()
     };
-    let (lenient, problems) = Censor::load(&options(false));
-    assert_eq!((lenient.withholds_everything(), problems.len()), (None, 1));
-    assert!(Censor::load(&options(true)).0.withholds_everything().is_some());
+    let lenient = load(&options(false));
+    assert_eq!((lenient.withholds_everything(), lenient.problems().len()), (None, 1));
+    assert!(load(&options(true)).withholds_everything().is_some());
+}
+
+#[test]
+fn i6_when_nothing_can_be_looked_for_nothing_is_shown() {
+    let options = CensoringOptions::default();
+    let censor =
+        Censor { blind: Some(String::new()), ..Censor::new(&Secrets::new(&options, &[]), &options, 1) };
+    assert_eq!(censor.text("a name"), "XXXXXX");
+}
+
+#[test]
+fn i6_hexadecimal_and_percent_encoding_in_any_case() {
+    let censor = censor(&["pass word<>!"]);
+    for text in [
+        "706173732067",
+        "7061737320776F72643c3E21 7061737320776f72643C3e21",
+        "pass%20word%3c%3E%21",
+        "pass+word%3C%3e%21",
+    ] {
+        let masked = censor.text(text);
+        assert_eq!(masked == text, text == "706173732067", "{masked}");
+        assert!(!masked.contains("21"), "{masked}");
+    }
 }

@@ -17,7 +17,6 @@ mod options;
 pub use clone_records::CloneRecord;
 pub use options::{InitUploadOptions, VARIABLE, command};
 
-use crate::censor::Censor;
 use crate::deliver::{Class, Verdict};
 use crate::layout::finished::Finished;
 use crate::layout::paths::FINISHED;
@@ -26,6 +25,7 @@ use crate::options::{LoadError, Loaded, OptionError};
 use crate::settings::ItemNames;
 use crate::shell::driver::Driver;
 use crate::shell::interrupts::Interrupts;
+use crate::shell::keeper::Keeper;
 use crate::shell::listing::document;
 use crate::shell::object::Wanted;
 use crate::shell::own_log::OwnLog;
@@ -68,13 +68,14 @@ pub(crate) async fn run(
     own_log: OwnLog,
     interrupts: &mut Interrupts,
 ) -> u8 {
-    let (init, censor) = match InitUpload::prepare(args, &own_log) {
+    let (init, keeper) = match InitUpload::prepare(args, &own_log) {
         Ok(prepared) => prepared,
         Err(error) => return crate::refuse(error),
     };
+    let censor = keeper.as_ref().map(|keeper| keeper.current());
     let mask = |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
     let closing = init.closing(Timestamp::now().as_secs(), &mask);
-    let driver = Driver::new(init.job.settings.clone().into(), censor.clone(), own_log);
+    let driver = Driver::new(init.job.settings.clone().into(), keeper, own_log);
     let status = upload_job::status(driver.send_once(closing, interrupts).await);
     match init.failed() {
         0 => status,
@@ -92,7 +93,7 @@ impl InitUpload {
     fn prepare(
         args: impl Iterator<Item = OsString>,
         own_log: &OwnLog,
-    ) -> Result<(Self, Option<Arc<Censor>>), LoadError> {
+    ) -> Result<(Self, Option<Arc<Keeper>>), LoadError> {
         let Loaded { options, job, notes } = options::load(args)?;
         crate::say_unknown(&notes);
         let mut job = UploadJob::new(options.upload, options.censoring_options, &job)?;
@@ -104,12 +105,12 @@ impl InitUpload {
             // Flags have named the job.
             Source::Flags => None,
         };
-        let censor = crate::load_censor(&job.settings, own_log);
+        let keeper = Keeper::load(&job.settings, own_log);
         let clone_log = match options.log.as_str() {
             "" => None,
             path => Some(CloneLog::read(path)?),
         };
-        Ok((Self { job, main_refs, clone_log }, censor))
+        Ok((Self { job, main_refs, clone_log }, keeper))
     }
 
     /// How many records failed.

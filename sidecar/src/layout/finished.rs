@@ -39,7 +39,7 @@ pub struct EntryFacts<'a> {
 
 impl Finished {
     /// Puts the document together. `metadata` has been masked; the texts of
-    /// reports pass through `mask`.
+    /// reports and the revision pass through `mask`.
     pub fn new(
         timestamp: i64,
         verdict: Verdict,
@@ -57,7 +57,7 @@ impl Finished {
             passed: verdict.passed,
             metadata,
             result: result.to_string(),
-            revision: revision.to_owned(),
+            revision: mask(revision),
         }
     }
 }

@@ -7,6 +7,7 @@
 //!              "source_bytes":12,"source_crc32c":"f1e2d3c4","stored_bytes":12,"stored_crc32c":"f1e2d3c4",
 //!              "content_type":"text/plain; charset=utf-8","censored":0,"matches_report":true}],
 //!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt","state":"ended","code":0}],
+//!  "censoring":{"secrets":5,"not_loaded":[{"path":"…","reason":"…"}],"not_masked":["/secrets/short"]},
 //!  "reports":{"test":{…}},
 //!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
 //! ```
@@ -36,6 +37,8 @@ pub struct Manifest<O> {
     pub objects: O,
     /// The entries, in the order of the options.
     pub containers: Vec<ManifestContainer>,
+    /// What is known of the secrets; absent when nothing is censored.
+    pub censoring: Option<Censoring>,
     /// The entries' reports, by container name.
     pub reports: BTreeMap<String, Value>,
     /// Sidecar's own steps.
@@ -50,10 +53,14 @@ where
     I: Iterator<Item = ManifestObject>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Manifest", 6)?;
+        let mut document = serializer.serialize_struct("Manifest", 7)?;
         document.serialize_field("version", &self.version)?;
         document.serialize_field("objects", &Sequence(&self.objects))?;
         document.serialize_field("containers", &self.containers)?;
+        match &self.censoring {
+            Some(censoring) => document.serialize_field("censoring", censoring)?,
+            None => document.skip_field("censoring")?,
+        }
         document.serialize_field("reports", &self.reports)?;
         document.serialize_field("passes", &self.passes)?;
         if let Some(deadline) = &self.deadline {
@@ -73,6 +80,28 @@ where
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((self.0)())
     }
+}
+
+/// What is known of the secrets, without any of their values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Censoring {
+    /// How many values are masked.
+    pub secrets: usize,
+    /// What could not be loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_loaded: Vec<NotLoaded>,
+    /// Files with a value that is too short to be masked, or a boolean.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_masked: Vec<String>,
+}
+
+/// A secret that could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotLoaded {
+    /// The file or directory.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What was read for an object and what was stored.
@@ -107,6 +136,9 @@ pub struct ManifestObject {
     /// The file it comes from; absent for documents that sidecar makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Its name held a secret, which is masked in the key and in the source.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub name_masked: bool,
     /// What has become of it.
     pub state: &'static str,
     /// Why it was skipped or withheld, or is of an earlier pass.
@@ -262,6 +294,7 @@ mod tests {
         let object = ManifestObject {
             key: "k".into(),
             source: Some("/logs/k".into()),
+            name_masked: false,
             state: "stored",
             reason: None,
             error: None,
@@ -273,6 +306,7 @@ mod tests {
             version: VERSION,
             objects,
             containers: Vec::new(),
+            censoring: None,
             reports: BTreeMap::new(),
             passes: Vec::new(),
             deadline: None,

@@ -142,7 +142,7 @@ pub(crate) fn upload_flags() -> [Arg; 15] {
     ]
 }
 
-pub(crate) fn censoring_flags() -> [Arg; 16] {
+pub(crate) fn censoring_flags() -> [Arg; 17] {
     let number = |name, value, help| text(name, value, help).value_parser(value_parser!(i64));
     [
         switch("censor", "false", "censor even without any of the flags below"),
@@ -150,6 +150,7 @@ pub(crate) fn censoring_flags() -> [Arg; 16] {
         list("include-directory", "GLOB", "item files to censor, repeatable"),
         list("exclude-directory", "GLOB", "item files not to censor, repeatable"),
         list("ini-filename", "NAME", "secret that is an INI file, repeatable"),
+        list("structured-filename", "NAME", "secret that is a YAML or JSON document, repeatable"),
         text("minimum-secret-length", "BYTES", "shorter secrets are not masked")
             .value_parser(value_parser!(i64)),
         text("censoring-concurrency", "N", "accepted for compatibility").value_parser(value_parser!(i64)),
@@ -257,6 +258,7 @@ pub(crate) fn censoring(matches: &ArgMatches) -> Option<CensoringOptions> {
         exclude_directories: strings(matches, "exclude-directory"),
         ini_filenames: strings(matches, "ini-filename"),
         minimum_secret_length: number("minimum-secret-length"),
+        structured_filenames: strings(matches, "structured-filename"),
         strict: matches.get_flag("censoring-strict"),
         archives: ArchiveOptions {
             depth: number("archive-depth"),

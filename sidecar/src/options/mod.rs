@@ -207,7 +207,7 @@ mod tests {
     fn o_18_every_key_in_its_order() {
         let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":33554432,"grace_period":30000000000,"checkpoint_interval":60000000000}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
-        let text = r#"{"gcs_options":{"dry_run":false},"censoring_options":{"secret_directories":["/s"],"censoring_concurrency":1,"censoring_buffer_size":2,"include_directories":["a"],"exclude_directories":["b"],"ini_filenames":["c"],"minimum_secret_length":3,"strict":true}}"#;
+        let text = r#"{"gcs_options":{"dry_run":false},"censoring_options":{"secret_directories":["/s"],"censoring_concurrency":1,"censoring_buffer_size":2,"include_directories":["a"],"exclude_directories":["b"],"ini_filenames":["c"],"minimum_secret_length":3,"structured_filenames":["d"],"strict":true}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
     }
 

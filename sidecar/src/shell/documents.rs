@@ -3,9 +3,12 @@
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin};
 use super::packed::Packed;
+use crate::censor::Censor;
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
-use crate::layout::manifest::{self, Manifest, ManifestContainer, ManifestObject, PassTimes};
+use crate::layout::manifest::{
+    self, Censoring, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
+};
 use crate::layout::metadata;
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -66,8 +69,9 @@ pub fn manifest(
     entries: &[&WatchedEntry],
     machine: &Machine,
     (passes, deadline): (&[PassTimes], Option<Timestamp>),
-    mask: Mask<'_>,
+    censor: Option<&Censor>,
 ) -> Packed {
+    let mask: Mask<'_> = &|text: &str| censor.map_or_else(|| text.to_owned(), |censor| censor.text(text));
     let objects = || {
         let listed =
             plan.objects().filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result));
@@ -78,6 +82,7 @@ pub fn manifest(
         version: manifest::VERSION,
         objects,
         containers: containers(settings, machine, mask),
+        censoring: censor.map(|censor| censoring(censor, mask)),
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
         passes: passes.to_vec(),
         deadline,
@@ -104,6 +109,18 @@ fn containers(settings: &Settings, machine: &Machine, mask: Mask<'_>) -> Vec<Man
         }
     };
     entries.map(container).collect()
+}
+
+fn censoring(censor: &Censor, mask: Mask<'_>) -> Censoring {
+    let not_loaded = censor
+        .problems()
+        .iter()
+        .map(|problem| NotLoaded { path: mask(&problem.path), reason: mask(&problem.reason) });
+    Censoring {
+        secrets: censor.secrets(),
+        not_loaded: not_loaded.collect(),
+        not_masked: censor.unmasked().iter().map(|path| mask(path)).collect(),
+    }
 }
 
 fn manifest_object(
@@ -135,9 +152,20 @@ fn manifest_object(
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
         Origin::Document(_) | Origin::Packed(_) | Origin::Item(..) => None,
     };
+    let key = &object.desired.key;
+    let name_masked = match &object.desired.source {
+        Origin::Item(_, Some(path)) => {
+            let path = path.to_string_lossy();
+            mask(&path) != path
+        }
+        Origin::Item(_, None) | Origin::Document(_) | Origin::Packed(_) | Origin::Log(_) => false,
+    };
+    // An object of an earlier pass can have a name in which nothing was known then.
+    let shown = if object.desired.class == Class::Artifact { mask(key) } else { key.to_string() };
     ManifestObject {
-        key: full_key(settings, &object.desired.key),
-        source: source_path(settings, &object.desired.key, &object.desired.source).map(|path| mask(&path)),
+        key: full_key(settings, &shown),
+        source: source_path(settings, key, &object.desired.source).map(|path| mask(&path)),
+        name_masked,
         state,
         reason,
         error,

@@ -10,13 +10,13 @@ mod uploads;
 
 use super::flight::{Context, Flights, Place};
 use super::interrupts::Interrupts;
+use super::keeper::Keeper;
 use super::listing::{Item, Listing};
 use super::markers::{Hints, WatchedEntry};
 use super::object::ObjectPlan;
 use super::own_log::OwnLog;
 use super::progress::Progress;
 use super::store::Store;
-use crate::censor::Censor;
 use crate::deliver::{
     Action, Budget, Completeness, Config, Effect, Event, Machine, Pace, Part, Plan, Policy, Record, State,
     Timer, Verdict, exit_status, rest,
@@ -48,6 +48,7 @@ pub struct Driver {
     settings: Arc<Settings>,
     types: Arc<MediaTypes>,
     own_log: OwnLog,
+    keeper: Option<Arc<Keeper>>,
     machine: Machine,
     /// One per marker path.
     watched: Vec<WatchedEntry>,
@@ -79,9 +80,10 @@ pub struct Driver {
 
 impl Driver {
     /// Everything is ready, nothing has been looked at.
-    pub fn new(settings: Arc<Settings>, censor: Option<Arc<Censor>>, own_log: OwnLog) -> Self {
+    pub fn new(settings: Arc<Settings>, keeper: Option<Arc<Keeper>>, own_log: OwnLog) -> Self {
         let (weights, limits) = uploads::limits(settings.delivery.memory_bytes());
         let (watched, watch_of) = watches(&settings);
+        let censor = keeper.as_ref().map(|keeper| keeper.current());
         Self {
             machine: Machine::new(Config {
                 entries: settings.entries.len(),
@@ -92,13 +94,14 @@ impl Driver {
                 checkpoints: settings.delivery.checkpoint_interval.is_some(),
             }),
             types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
-            context: Rc::new(Context { place: Place::of(&settings), censor, limits }),
+            context: Rc::new(Context { place: Rc::new(Place::of(&settings)), censor, limits }),
             plan: Plan::new(weights),
             progress: Progress::new(&own_log),
             pace: Pace::default(),
             start: Instant::now(),
             settings,
             own_log,
+            keeper,
             watched,
             watch_of,
             flights: Flights::default(),
@@ -135,7 +138,7 @@ impl Driver {
                 () = hints.changed(), if waiting => self.look(),
                 _ = rescan.tick(), if waiting => self.look(),
                 due = self.timers.due() => self.due(due),
-                (number, landed) = self.flights.land() => self.landed(number, landed),
+                (number, sent, landed) = self.flights.land() => self.landed(number, sent, landed),
                 listed = pass::listed(&mut self.listing) => self.listed(listed),
                 content = pass::composed(&mut self.composing) => self.composed(content),
                 () = self.progress.tick(), if !self.flights.is_empty() => self.show_progress(),

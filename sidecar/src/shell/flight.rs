@@ -1,6 +1,7 @@
 //! Transfers on their way: each object's attempt as one future that can be
 //! given up.
 
+use super::object::Fingerprint;
 use super::source::Source;
 use super::store::{Store, StoreError, Version};
 use super::transfer::{self, Condition, Limits, Stored, Upload, UploadError};
@@ -24,10 +25,10 @@ const READ_BACK: usize = 64 << 10;
 const MOST_TURNS: usize = 5;
 
 /// What all transfers share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Where to.
-    pub place: Place,
+    pub place: Rc<Place>,
     /// The secrets in force.
     pub censor: Option<Arc<Censor>>,
     /// What one attempt may use.
@@ -63,9 +64,14 @@ impl Place {
 }
 
 impl Context {
+    /// Which secrets are in force; 0 when nothing is censored.
+    pub fn generation(&self) -> u64 {
+        self.censor.as_ref().map_or(0, |censor| censor.generation())
+    }
+
     /// The store, where there is one.
     pub fn store(&self) -> Option<&Store> {
-        match &self.place {
+        match &*self.place {
             Place::Store(store) => Some(store),
             Place::Nowhere | Place::Broken(_) => None,
         }
@@ -99,10 +105,19 @@ pub enum Landed {
     GivenUp,
 }
 
+/// What an attempt was started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// What was wanted then.
+    pub fingerprint: Fingerprint,
+    /// Which secrets were in force then.
+    pub generation: u64,
+}
+
 /// All attempts on their way, by the numbers of their objects.
 #[derive(Default)]
 pub struct Flights {
-    running: FuturesUnordered<LocalBoxFuture<'static, (u32, Landed)>>,
+    running: FuturesUnordered<LocalBoxFuture<'static, (u32, Sent, Landed)>>,
     handles: HashMap<u32, Handle>,
 }
 
@@ -128,15 +143,17 @@ impl std::fmt::Debug for Flights {
 }
 
 impl Flights {
-    /// Starts an attempt, which fails when it takes longer than `patience`.
+    /// Starts an attempt at what has this fingerprint, which fails when it takes
+    /// longer than `patience`.
     pub fn start(
         &mut self,
         number: u32,
+        fingerprint: Fingerprint,
         context: &Rc<Context>,
         upload: Upload,
-        manner: Manner,
-        patience: Option<Duration>,
+        (manner, patience): (Manner, Option<Duration>),
     ) {
+        let sent = Sent { fingerprint, generation: context.generation() };
         let (abort, registration) = AbortHandle::new_pair();
         let context = Rc::clone(context);
         let fence = Rc::new(Cell::new(Fence::Up));
@@ -150,7 +167,7 @@ impl Flights {
             if let (Err(_), Some(store)) = (&landed, context.store()) {
                 store.settled().await;
             }
-            (number, landed.unwrap_or(Landed::GivenUp))
+            (number, sent, landed.unwrap_or(Landed::GivenUp))
         }));
     }
 
@@ -168,11 +185,11 @@ impl Flights {
     }
 
     /// The next attempt that lands; pending for ever while none runs.
-    pub async fn land(&mut self) -> (u32, Landed) {
+    pub async fn land(&mut self) -> (u32, Sent, Landed) {
         match self.running.next().await {
-            Some((number, landed)) => {
-                self.handles.remove(&number);
-                (number, landed)
+            Some(landed) => {
+                self.handles.remove(&landed.0);
+                landed
             }
             None => std::future::pending().await,
         }
@@ -209,7 +226,7 @@ async fn within(
 }
 
 async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &Cell<Fence>) -> Landed {
-    let store = match &context.place {
+    let store = match &*context.place {
         Place::Store(store) => store,
         Place::Nowhere => {
             tracing::info!(dest = %upload.key, "Would upload");

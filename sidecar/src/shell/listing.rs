@@ -41,14 +41,17 @@ pub struct Listing {
     pub skipped: Vec<(Wanted, String)>,
     /// The items, by number; `None` where there is nothing.
     pub items: Vec<Option<Item>>,
+    /// The secrets that names were masked with; `None` when nothing is censored.
+    pub censor: Option<Arc<Censor>>,
 }
 
 /// Lists everything but the closing objects. Blocks.
-pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<&Censor>) -> Listing {
+pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>) -> Listing {
     let mut lister = Lister {
         settings,
         types,
-        censor,
+        generation: censor.as_ref().map_or(0, |censor| censor.generation()),
+        censor: censor.as_deref(),
         local: settings.destination.as_ref().is_some_and(keeps_names),
         taken: HashSet::new(),
         listing: Listing::default(),
@@ -58,13 +61,15 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<&Censor>) ->
     for (number, item) in (0..).zip(&settings.upload.items) {
         lister.item(number, item);
     }
-    lister.listing
+    let listing = lister.listing;
+    Listing { censor, ..listing }
 }
 
 struct Lister<'a> {
     settings: &'a Settings,
     types: &'a MediaTypes,
     censor: Option<&'a Censor>,
+    generation: u64,
     local: bool,
     /// Keys of items' files, hashed: the first one wins.
     taken: HashSet<Fingerprint>,
@@ -97,14 +102,14 @@ impl Lister<'_> {
                     class: Class::BuildLog,
                     bytes: file.stamp().size,
                     source: Origin::Log(index),
-                    fingerprint: Fingerprint::of_file(&file.stamp()),
+                    fingerprint: Fingerprint::of_file(&file.stamp()).under(self.generation),
                 },
                 Err(error) => {
                     let reason = go_text(&error);
                     let path = &entry.process_log;
                     tracing::error!(error = %reason, path = %path, "Failed to open process log");
                     let line = format!("Failed to open {path}: open {path}: {reason}\n");
-                    document(name.clone(), Class::BuildLog, Bytes::from(line))
+                    document(name.clone(), Class::BuildLog, Bytes::from(self.masked(&line)))
                 }
             });
         }
@@ -147,10 +152,7 @@ impl Lister<'_> {
     /// base name of a directory item and a slash.
     fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) {
         let raw = path.as_os_str().as_bytes();
-        let shown = escaped(raw, self.local);
-        let key = format!("{prefix}{}", if self.local { shown } else { self.renamed(&shown) });
-        let key = key.trim_end_matches('/');
-        let key = self.censor.map_or_else(|| key.to_owned(), |censor| censor.text(key));
+        let (key, is_masked) = self.key(prefix, raw);
         let (stamp, target) = match found {
             Found::Other(reason) => return self.skip(&key, number, None, &reason),
             Found::File { stamp, target } => (stamp, target),
@@ -158,6 +160,7 @@ impl Lister<'_> {
         // Most keys tell the path of their file, which then needs no memory.
         let told = key.strip_prefix(prefix).is_some_and(|rest| rest.as_bytes() == raw);
         let path = target.or_else(|| (!told).then(|| path.into()));
+        let key = if is_masked { self.free(key) } else { key };
         if let Some(reason) = self.refusal(&key) {
             return self.skip(&key, number, path, &reason);
         }
@@ -166,8 +169,34 @@ impl Lister<'_> {
             class: Class::Artifact,
             bytes: stamp.size,
             source: Origin::Item(number, path),
-            fingerprint: Fingerprint::of_file(&stamp),
+            fingerprint: Fingerprint::of_file(&stamp).under(self.generation),
         });
+    }
+
+    /// The key of a file, and whether it would have held a secret. A secret that
+    /// is no text is looked for in the name as the file has it.
+    fn key(&self, prefix: &str, raw: &[u8]) -> (String, bool) {
+        let name = self.censor.map_or_else(|| raw.to_vec(), |censor| censor.bytes(raw));
+        let shown = escaped(&name, self.local);
+        let key = format!("{prefix}{}", if self.local { shown } else { self.renamed(&shown) });
+        let key = key.trim_end_matches('/');
+        let masked = self.masked(key);
+        let is_masked = name != raw || masked != key;
+        (masked, is_masked)
+    }
+
+    /// A masked name says little: when another file has it already, a number follows.
+    fn free(&self, key: String) -> String {
+        let taken = |key: &str| self.taken.contains(&Fingerprint::of_document(key.as_bytes()));
+        if !taken(&key) {
+            return key;
+        }
+        let numbered = (2_u32..).map(|number| format!("{key}-{number}")).find(|key| !taken(key));
+        numbered.unwrap_or(key)
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.censor.map_or_else(|| text.to_owned(), |censor| censor.text(text))
     }
 
     /// The path with the file-name rule applied to its last component.

@@ -4,6 +4,7 @@ pub mod documents;
 pub mod driver;
 pub mod flight;
 pub mod interrupts;
+pub mod keeper;
 pub mod listing;
 pub mod markers;
 pub mod object;

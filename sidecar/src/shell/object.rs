@@ -54,6 +54,12 @@ impl Fingerprint {
         Self::of((packed.bytes(), packed.crc32c()))
     }
 
+    /// The same content with other secrets in force is another one.
+    #[must_use]
+    pub fn under(self, generation: u64) -> Self {
+        Self::of((self, generation))
+    }
+
     fn of(value: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);

@@ -8,7 +8,7 @@ use common::records::Sink;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes kept of the beginning, and again as many of the end.
 const KEPT: usize = 512 << 10;
@@ -25,7 +25,7 @@ pub struct OwnLog(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    censor: OnceLock<Arc<Censor>>,
+    censor: Mutex<Option<Arc<Censor>>>,
     /// Whether the terminal's last line is a bar.
     bar: AtomicBool,
     kept: Mutex<Kept>,
@@ -41,10 +41,9 @@ struct Kept {
 }
 
 impl OwnLog {
-    /// From now on records are masked.
+    /// From now on records are masked with these secrets.
     pub fn censor_with(&self, censor: &Arc<Censor>) {
-        // A second call would be for the same secrets.
-        let _ = self.0.censor.set(Arc::clone(censor));
+        *self.0.censor.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(censor));
     }
 
     /// Draws a bar in the terminal's last line, which the next record replaces.
@@ -80,7 +79,8 @@ impl OwnLog {
 
 impl Sink for OwnLog {
     fn write_line(&self, line: &[u8]) {
-        let masked = self.0.censor.get().map(|censor| masked(line, censor));
+        let censor = self.0.censor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let masked = censor.map(|censor| masked(line, &censor));
         let line = masked.as_deref().unwrap_or(line);
         // Nobody is left to tell when stderr is gone.
         if self.0.bar.swap(false, Ordering::Relaxed) {

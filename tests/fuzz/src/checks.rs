@@ -33,7 +33,7 @@ fn load(dir: &Path) -> Censor {
         archives,
         ..CensoringOptions::default()
     };
-    Censor::load(&options).0
+    Censor::load(&options)
 }
 
 fn holds(text: &[u8], wanted: &[u8]) -> bool {

@@ -28,8 +28,8 @@ impl Census {
         let bits = bits.clamp(*COUNTERS_LOG.start(), *COUNTERS_LOG.end());
         let mut census = Self { counts: vec![0; 1 << bits], bits, width };
         for pattern in patterns {
-            for gram in grams(pattern, width) {
-                let count = &mut census.counts[place(hash(gram), bits)];
+            for word in words(pattern, width) {
+                let count = &mut census.counts[place(hash(word & width.mask()), bits)];
                 *count = count.saturating_add(1);
             }
         }
@@ -41,8 +41,8 @@ impl Census {
         best.fill(Choice { cost: u32::MAX, place: 0 });
         let stride = best.len();
         let mut remainder = 0;
-        for (place, gram) in grams(pattern, self.width).enumerate() {
-            let cost = self.cost(gram);
+        for (place, word) in words(pattern, self.width).enumerate() {
+            let cost = self.cost(word);
             if cost < best[remainder].cost {
                 best[remainder] = Choice { cost, place };
             }
@@ -50,8 +50,9 @@ impl Census {
         }
     }
 
-    fn cost(&self, gram: u64) -> u32 {
-        u32::from(self.counts[place(hash(gram), self.bits)]) * 16 + plainness(gram)
+    fn cost(&self, word: u64) -> u32 {
+        let gram = word & self.width.mask();
+        u32::from(self.counts[place(hash(gram), self.bits)]) * 16 + plainness(word)
     }
 }
 
@@ -62,16 +63,16 @@ pub(super) struct Choice {
     pub(super) place: usize,
 }
 
-fn grams(pattern: &[u8], width: Width) -> impl Iterator<Item = u64> {
-    (0..(pattern.len() + 1 - width.bytes()).min(PLACES)).map(move |at| width.at(pattern, at))
+fn words(pattern: &[u8], width: Width) -> impl Iterator<Item = u64> {
+    (0..(pattern.len() + 1 - width.bytes()).min(PLACES)).map(move |at| width.word(pattern, at))
 }
 
-/// How much a gram looks like what stands in any log: equal neighbours first,
+/// How much a gram's bytes look like what stands in any log: equal neighbours first,
 /// then lower-case letters, spaces and digits.
-fn plainness(gram: u64) -> u32 {
+fn plainness(word: u64) -> u32 {
     // A byte of zeros wherever a byte equals its neighbour.
-    let equal = gram ^ (gram >> 8);
+    let equal = word ^ (word >> 8);
     let repeats = if equal.trailing_zeros() >= 16 { 8 } else { 0 };
     // Of ASCII only lower-case letters, spaces and digits have this bit.
-    repeats + (gram & 0x2020_2020_2020_2020).count_ones()
+    repeats + (word & 0x2020_2020_2020_2020).count_ones()
 }

@@ -136,8 +136,8 @@ impl Class {
             }
         }
         if let Some(from) = without_crowd {
-            let patterns = verifier.patterns();
-            self.crowd.find(from.saturating_sub(self.before), patterns, window, verifier.spans());
+            let (patterns, texts) = (verifier.patterns(), verifier.texts());
+            self.crowd.find(from.saturating_sub(self.before), patterns, texts, verifier.spans());
         }
         at
     }

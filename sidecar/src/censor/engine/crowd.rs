@@ -5,6 +5,7 @@
 //! over long equal parts, at every place; an automaton over these patterns
 //! alone takes over then. It is built when it is first needed.
 
+use super::fold::Texts;
 use super::patterns::Patterns;
 use super::spans::Spans;
 use super::table::{Entry, Table};
@@ -33,11 +34,21 @@ const WORK_PER_PLACE: usize = 64;
 /// What a step of a search costs beside comparing.
 const WORK_PER_STEP: usize = 8;
 
-/// The automaton that takes over. It keeps bytes of its patterns that are not
-/// zeroed when it is dropped.
+/// A table of all transitions of an automaton is many times as fast as a
+/// compact one. It may have so many bytes.
+const MOST_TABLE_BYTES: usize = 8 << 20;
+
+/// The automata that take over. They keep bytes of their patterns that are not
+/// zeroed when they are dropped.
 pub(super) struct Crowd {
     members: Vec<u32>,
-    automaton: OnceLock<Option<AhoCorasick>>,
+    automata: OnceLock<Option<Automata>>,
+}
+
+/// One for the patterns that are exact, and one for those that are not.
+struct Automata {
+    exact: AhoCorasick,
+    folded: AhoCorasick,
 }
 
 impl Crowd {
@@ -54,38 +65,62 @@ impl Crowd {
         });
         members.sort_unstable();
         members.dedup();
-        Self { members, automaton: OnceLock::new() }
+        Self { members, automata: OnceLock::new() }
     }
 
     /// Whether the work done for so many places is more than it should be, and
     /// the automaton can take over.
     pub(super) fn takes_over(&self, work: usize, places: usize, patterns: &Patterns) -> bool {
-        work > WORK + places * WORK_PER_PLACE && self.automaton(patterns).is_some()
+        work > WORK + places * WORK_PER_PLACE && self.automata(patterns).is_some()
     }
 
     /// Finds all of its patterns that start at `from` or later.
-    pub(super) fn find(&self, from: usize, patterns: &Patterns, window: &[u8], spans: &mut Spans) {
-        let Some(automaton) = self.automaton(patterns) else { return };
-        for found in automaton.find_overlapping_iter(Input::new(window).range(from..)) {
-            spans.push(found.start(), found.end());
+    pub(super) fn find(&self, from: usize, patterns: &Patterns, texts: &Texts<'_>, spans: &mut Spans) {
+        let Some(automata) = self.automata(patterns) else { return };
+        let mut find = |automaton: &AhoCorasick, text: &[u8]| {
+            for found in automaton.find_overlapping_iter(Input::new(text).range(from..)) {
+                spans.push(found.start(), found.end());
+            }
+        };
+        find(&automata.exact, texts.plain());
+        if automata.folded.patterns_len() > 0 {
+            find(&automata.folded, texts.folded());
         }
     }
 
-    fn automaton(&self, patterns: &Patterns) -> Option<&AhoCorasick> {
+    fn automata(&self, patterns: &Patterns) -> Option<&Automata> {
         let build = || {
-            let members = || self.members.iter().map(|id| patterns.get(*id));
-            if members().map(<[u8]>::len).sum::<usize>() > MOST_BYTES {
+            let all = || self.members.iter().map(|id| patterns.get(*id));
+            if all().map(<[u8]>::len).sum::<usize>() > MOST_BYTES {
                 return None;
             }
-            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(members()).ok()
+            let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
+            Some(Automata { exact: automaton(exact, patterns)?, folded: automaton(folded, patterns)? })
         };
-        self.automaton.get_or_init(build).as_ref()
+        self.automata.get_or_init(build).as_ref()
     }
 
     pub(super) fn memory(&self) -> usize {
-        let automaton = self.automaton.get().and_then(Option::as_ref);
-        self.members.capacity() * size_of::<u32>() + automaton.map_or(0, AhoCorasick::memory_usage)
+        let automata = self.automata.get().and_then(Option::as_ref);
+        let automata = automata.map_or(0, |both| both.exact.memory_usage() + both.folded.memory_usage());
+        self.members.capacity() * size_of::<u32>() + automata
     }
+}
+
+/// How many at the front are exact: those have the smaller numbers.
+fn exact_ones<T>(sorted: &[T], id: impl Fn(&T) -> u32, patterns: &Patterns) -> usize {
+    sorted.partition_point(|item| patterns.is_exact(id(item)))
+}
+
+fn automaton(members: &[u32], patterns: &Patterns) -> Option<AhoCorasick> {
+    let all = || members.iter().map(|id| patterns.get(*id));
+    let mut used = [false; 256];
+    all().flatten().for_each(|byte| used[usize::from(*byte)] = true);
+    let letters = used.iter().filter(|used| **used).count() + 1;
+    let states = all().map(<[u8]>::len).sum::<usize>();
+    let table = states.saturating_mul(letters.next_power_of_two() * size_of::<u32>());
+    let kind = if table <= MOST_TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+    AhoCorasick::builder().kind(Some(kind)).build(all()).ok()
 }
 
 /// What a bucket gave.
@@ -117,11 +152,14 @@ pub(super) fn search(
         entries = others;
         let Some(start) = at.checked_sub(first.place()) else { continue };
         work += WORK_PER_STEP;
-        if here.len() <= FEW {
-            candidates.extend(here.iter().map(|entry| (entry.pattern(), start)));
-        } else {
-            let steps = here.len().ilog2() as usize;
-            work += steps * (WORK_PER_STEP + verifier.longest(here, start) / 16);
+        let exact = exact_ones(here, |entry| entry.pattern(), verifier.patterns());
+        for here in [&here[..exact], &here[exact..]] {
+            if here.len() <= FEW {
+                candidates.extend(here.iter().map(|entry| (entry.pattern(), start)));
+            } else {
+                let steps = here.len().ilog2() as usize;
+                work += steps * (WORK_PER_STEP + verifier.longest(here, start) / 16);
+            }
         }
     }
     Looked::Searched(work)

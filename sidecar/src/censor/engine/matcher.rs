@@ -1,7 +1,8 @@
 //! The matcher and its place in a stream.
 
 use super::class::{Class, classes};
-use super::patterns::Patterns;
+use super::fold::Texts;
+use super::patterns::{Pattern, Patterns};
 use super::runs::Runs;
 use super::short::Short;
 use super::spans::Spans;
@@ -10,7 +11,7 @@ use super::verify::Verifier;
 use std::fmt;
 
 /// What stands in place of each byte of a secret (C-23).
-const MASK: u8 = b'X';
+pub const MASK: u8 = b'X';
 
 /// No pattern has this number.
 const NONE: u32 = u32::MAX;
@@ -21,6 +22,8 @@ pub struct Matcher {
     classes: Vec<Class>,
     short: Option<Short>,
     runs: Option<Runs>,
+    /// Runs of a letter in either case.
+    folded_runs: Option<Runs>,
     shorter: Box<[u32]>,
 }
 
@@ -44,6 +47,8 @@ pub struct Progress {
     next_short: usize,
     /// Where the search for runs goes on.
     next_runs: usize,
+    /// The same for those in either case.
+    next_folded_runs: usize,
     spans: Spans,
     masked: u64,
 }
@@ -52,15 +57,16 @@ impl Matcher {
     /// Takes the patterns as they are to be found; empty ones are left out.
     ///
     /// Fails when they have more than 4 GiB together or are more than 2^24.
-    pub fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Result<Self, TooLarge> {
-        let patterns = Patterns::new(patterns).ok_or(TooLarge)?;
+    pub fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, TooLarge> {
+        let patterns = Patterns::new(patterns.into_iter().map(Into::into)).ok_or(TooLarge)?;
         if patterns.len() > Entry::MOST_PATTERNS {
             return Err(TooLarge);
         }
         let classes = classes(&patterns);
         let short = Short::new(&patterns).map_err(|_| TooLarge)?;
-        let (runs, shorter) = (Runs::new(&patterns), shorter(&patterns));
-        Ok(Self { patterns, classes, short, runs, shorter })
+        let (runs, folded_runs) = (Runs::new(&patterns, true), Runs::new(&patterns, false));
+        let shorter = shorter(&patterns);
+        Ok(Self { patterns, classes, short, runs, folded_runs, shorter })
     }
 
     /// Whether there is nothing to find.
@@ -71,7 +77,14 @@ impl Matcher {
     /// The beginning of a stream.
     pub fn start(&self) -> Progress {
         let next = vec![0; self.classes.len()];
-        Progress { next, next_short: 0, next_runs: 0, spans: Spans::default(), masked: 0 }
+        Progress {
+            next,
+            next_short: 0,
+            next_runs: 0,
+            next_folded_runs: 0,
+            spans: Spans::default(),
+            masked: 0,
+        }
     }
 
     /// Overwrites what every pattern covers in the window, as far as it is
@@ -79,8 +92,16 @@ impl Matcher {
     /// and all are final; else what was not released must be at the front of
     /// the next window.
     pub fn mask(&self, progress: &mut Progress, window: &mut [u8], end: bool) -> usize {
+        let released = self.find(progress, window, end);
+        progress.masked += progress.spans.apply(window, released, MASK);
+        released
+    }
+
+    /// Notes what is to be masked, and returns how far that is final.
+    fn find(&self, progress: &mut Progress, window: &[u8], end: bool) -> usize {
         let mut released = window.len();
-        let mut verifier = Verifier::new(&self.patterns, &self.shorter, window, &mut progress.spans);
+        let texts = Texts::new(window);
+        let mut verifier = Verifier::new(&self.patterns, &self.shorter, &texts, &mut progress.spans);
         for (class, next) in self.classes.iter().zip(&mut progress.next) {
             *next = class.scan(*next, end, &mut verifier);
             released = released.min(next.saturating_sub(class.before()));
@@ -89,6 +110,11 @@ impl Matcher {
             progress.next_runs = runs.scan(window, progress.next_runs, end, &mut progress.spans);
             released = released.min(progress.next_runs.saturating_sub(runs.before()));
         }
+        if let Some(runs) = &self.folded_runs {
+            let next = &mut progress.next_folded_runs;
+            *next = runs.scan(texts.folded(), *next, end, &mut progress.spans);
+            released = released.min(next.saturating_sub(runs.before()));
+        }
         if let Some(short) = &self.short {
             progress.next_short = short.scan(window, progress.next_short, &mut progress.spans);
             released = released.min(progress.next_short);
@@ -96,10 +122,10 @@ impl Matcher {
         if end {
             released = window.len();
         }
-        progress.masked += progress.spans.apply(window, released, MASK);
         progress.next.iter_mut().for_each(|next| *next = next.saturating_sub(released));
         progress.next_short = progress.next_short.saturating_sub(released);
         progress.next_runs = progress.next_runs.saturating_sub(released);
+        progress.next_folded_runs = progress.next_folded_runs.saturating_sub(released);
         released
     }
 
@@ -124,6 +150,9 @@ fn shorter(patterns: &Patterns) -> Box<[u32]> {
     let mut shorter = vec![NONE; patterns.len()].into_boxed_slice();
     let mut open: Vec<u32> = Vec::new();
     for (id, pattern) in patterns.iter() {
+        if open.last().is_some_and(|last| patterns.is_exact(*last) != patterns.is_exact(id)) {
+            open.clear();
+        }
         while open.last().is_some_and(|last| !pattern.starts_with(patterns.get(*last))) {
             open.pop();
         }

@@ -13,6 +13,7 @@
 //! | `class` | patterns of about one length, and the loop over the text |
 //! | `anchor` | which grams stand for a pattern |
 //! | `gram` | a few bytes as one number |
+//! | `fold` | hexadecimal digits without their case |
 //! | `filter` | a table of bits that nearly all text fails |
 //! | `table` | from a gram to the patterns it stands for |
 //! | `crowd` | patterns that share their grams with many others |
@@ -21,7 +22,8 @@
 //! | `short` | patterns too short for grams |
 //! | `spans` | the union of what was found |
 //!
-//! It is exact: nothing else is masked, and nothing is missed. Tables hold
+//! It is exact: nothing else is masked, and nothing is missed. Patterns are bytes,
+//! or bytes in which the case of A to F does not count. Tables hold
 //! hashes of parts of patterns, automata bytes of them: those of patterns of up
 //! to three bytes, and of a crowd that a text was made against. Neither are
 //! zeroed.
@@ -30,6 +32,7 @@ mod anchor;
 mod class;
 mod crowd;
 mod filter;
+mod fold;
 mod gram;
 mod matcher;
 mod patterns;
@@ -41,4 +44,5 @@ mod table;
 mod tests;
 mod verify;
 
-pub use matcher::{Matcher, Progress, TooLarge};
+pub use matcher::{MASK, Matcher, Progress, TooLarge};
+pub use patterns::Pattern;

@@ -1,13 +1,59 @@
 //! The patterns themselves, side by side in one block of memory.
 
+use super::fold::{fold, is_folded, variants};
+use super::short::GRAM_BYTES;
 use std::fmt;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-/// Patterns in ascending order, none twice, none empty. Zeroed when dropped.
+/// What is to be found. Zeroed when dropped.
+pub struct Pattern {
+    bytes: Zeroizing<Vec<u8>>,
+    any_case: bool,
+}
+
+impl Pattern {
+    /// These bytes.
+    pub fn exact(bytes: Vec<u8>) -> Self {
+        Self { bytes: Zeroizing::new(bytes), any_case: false }
+    }
+
+    /// These bytes, with each of the letters A to F in either case, as in
+    /// hexadecimal numbers.
+    pub fn hexadecimal(bytes: Vec<u8>) -> Self {
+        Self { any_case: true, ..Self::exact(bytes) }
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether the case of A to F does not count.
+    pub fn is_hexadecimal(&self) -> bool {
+        self.any_case
+    }
+}
+
+impl From<Vec<u8>> for Pattern {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::exact(bytes)
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pattern").finish_non_exhaustive()
+    }
+}
+
+/// Patterns without repetition, none empty: first those that are exact, then
+/// those that are compared with folded text, both in ascending order. Zeroed
+/// when dropped.
 pub(super) struct Patterns {
     bytes: Zeroizing<Vec<u8>>,
     /// Where each pattern starts, and the end of the last one.
     starts: Vec<u32>,
+    exact: u32,
 }
 
 impl fmt::Debug for Patterns {
@@ -19,34 +65,50 @@ impl fmt::Debug for Patterns {
 impl Patterns {
     /// Takes over the patterns and zeroes the memory they came in. `None` when
     /// they have more than 4 GiB together.
-    pub(super) fn new(patterns: impl IntoIterator<Item = Vec<u8>>) -> Option<Self> {
-        let mut patterns: Vec<Vec<u8>> = patterns.into_iter().filter(|pattern| !pattern.is_empty()).collect();
+    pub(super) fn new(patterns: impl IntoIterator<Item = Pattern>) -> Option<Self> {
+        let (mut exact, mut folded) = (Vec::new(), Vec::new());
+        for pattern in patterns {
+            sort_out(pattern, &mut exact, &mut folded);
+        }
+        let all = || exact.iter().chain(&folded);
+        let total: usize = all().map(|pattern| pattern.len()).sum();
+        u32::try_from(total).ok()?;
+        // With its final capacity from the start, no copy is left behind by growing.
+        let bytes = Zeroizing::new(Vec::with_capacity(total));
+        let starts = Vec::with_capacity(exact.len() + folded.len() + 1);
+        let mut patterns = Self { bytes, starts, exact: 0 };
+        patterns.append(exact)?;
+        patterns.exact = u32::try_from(patterns.starts.len()).ok()?;
+        patterns.append(folded)?;
+        patterns.starts.push(u32::try_from(patterns.bytes.len()).ok()?);
+        Some(patterns)
+    }
+
+    fn append(&mut self, mut patterns: Vec<Zeroizing<Vec<u8>>>) -> Option<()> {
         // Most comparisons end within the first eight bytes, which lie beside each other.
         patterns.sort_by_cached_key(|pattern| prefix(pattern));
         for equal in patterns.chunk_by_mut(|a, b| prefix(a) == prefix(b)) {
-            equal.sort_unstable();
+            equal.sort_unstable_by(|a, b| a.as_slice().cmp(b));
         }
-        let total: usize = patterns.iter().map(Vec::len).sum();
-        u32::try_from(total).ok()?;
-        // With its final capacity from the start, no copy is left behind by growing.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(total));
-        let mut starts = Vec::with_capacity(patterns.len() + 1);
-        let mut last = 0;
-        for mut pattern in patterns {
-            if starts.is_empty() || bytes[last..] != pattern[..] {
-                last = bytes.len();
-                starts.push(u32::try_from(last).ok()?);
-                bytes.extend_from_slice(&pattern);
+        let mut last = None;
+        for pattern in patterns {
+            if last.is_none_or(|last| self.bytes[last..] != pattern[..]) {
+                last = Some(self.bytes.len());
+                self.starts.push(u32::try_from(self.bytes.len()).ok()?);
+                self.bytes.extend_from_slice(&pattern);
             }
-            pattern.zeroize();
         }
-        starts.push(u32::try_from(bytes.len()).ok()?);
-        Some(Self { bytes, starts })
+        Some(())
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len() - 1
+    }
+
+    /// Whether the pattern is compared with the text as it is, not folded.
+    pub(super) fn is_exact(&self, id: u32) -> bool {
+        id < self.exact
     }
 
     pub(super) fn get(&self, id: u32) -> &[u8] {
@@ -64,6 +126,23 @@ impl Patterns {
     /// Bytes of memory, those of the patterns included.
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+}
+
+/// Puts a pattern where it belongs. One without a letter of two cases is exact,
+/// and so are all the variants of one that is too short for folding to pay.
+fn sort_out(pattern: Pattern, exact: &mut Vec<Zeroizing<Vec<u8>>>, folded: &mut Vec<Zeroizing<Vec<u8>>>) {
+    let Pattern { mut bytes, any_case } = pattern;
+    if bytes.is_empty() {
+        return;
+    }
+    if !any_case || !bytes.iter().any(|byte| is_folded(*byte)) {
+        exact.push(bytes);
+    } else if bytes.len() < GRAM_BYTES {
+        exact.extend(variants(&bytes).into_iter().map(Zeroizing::new));
+    } else {
+        fold(&mut bytes);
+        folded.push(bytes);
     }
 }
 

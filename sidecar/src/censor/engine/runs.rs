@@ -22,10 +22,11 @@ pub(super) fn is_run(pattern: &[u8]) -> bool {
 }
 
 impl Runs {
-    /// `None` when no pattern is a run.
-    pub(super) fn new(patterns: &Patterns) -> Option<Self> {
+    /// Of the patterns that are exact, or of those that are not; `None` when none is a run.
+    pub(super) fn new(patterns: &Patterns, exact: bool) -> Option<Self> {
         let mut lengths = [usize::MAX; 256];
-        for (_, pattern) in patterns.iter().filter(|(_, pattern)| is_run(pattern)) {
+        let runs = patterns.iter().filter(|(id, pattern)| patterns.is_exact(*id) == exact && is_run(pattern));
+        for (_, pattern) in runs {
             let length = &mut lengths[usize::from(pattern[0])];
             *length = pattern.len().min(*length);
         }

@@ -1,24 +1,37 @@
 //! The matcher against an oracle that tries every pattern at every place.
 
-use super::Matcher;
+use super::{Matcher, Pattern};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 /// What is left of a text when everything that any pattern covers is masked,
-/// and how many bytes that is.
-fn oracle(patterns: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
+/// and how many bytes that is. The case of hexadecimal digits does not count
+/// in the second patterns.
+fn oracle_of_both(exact: &[Vec<u8>], hexadecimal: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
     let mut covered = vec![false; text.len()];
-    for pattern in patterns.iter().filter(|pattern| !pattern.is_empty()) {
-        for (at, place) in text.windows(pattern.len()).enumerate() {
-            if place == pattern {
-                covered[at..at + pattern.len()].fill(true);
+    let folded = |bytes: &[u8]| -> Vec<u8> {
+        bytes.iter().map(|byte| if (b'A'..=b'F').contains(byte) { byte + 32 } else { *byte }).collect()
+    };
+    let mut cover = |pattern: &[u8], text: &[u8]| {
+        if !pattern.is_empty() {
+            for (at, place) in text.windows(pattern.len()).enumerate() {
+                if place == pattern {
+                    covered[at..at + pattern.len()].fill(true);
+                }
             }
         }
-    }
+    };
+    exact.iter().for_each(|pattern| cover(pattern, text));
+    let folded_text = folded(text);
+    hexadecimal.iter().for_each(|pattern| cover(&folded(pattern), &folded_text));
     let masked =
         text.iter().zip(&covered).map(|(byte, covered)| if *covered { b'X' } else { *byte }).collect();
     (masked, covered.iter().map(|covered| u64::from(*covered)).sum())
+}
+
+fn oracle(patterns: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
+    oracle_of_both(patterns, &[], text)
 }
 
 /// What the matcher makes of a text that comes in chunks, and how many bytes it says it masked.
@@ -43,14 +56,24 @@ fn stream(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> (Vec<u8>, u64) {
 
 /// The matcher agrees with the oracle about text in chunks.
 fn agrees(patterns: &[Vec<u8>], text: &[u8], chunks: &[usize]) -> TestCaseResult {
-    let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
+    both_agree(patterns, &[], text, chunks)
+}
+
+fn both_agree(exact: &[Vec<u8>], hexadecimal: &[Vec<u8>], text: &[u8], chunks: &[usize]) -> TestCaseResult {
+    let patterns = exact.iter().cloned().map(Pattern::exact);
+    let matcher = Matcher::new(patterns.chain(hexadecimal.iter().cloned().map(Pattern::hexadecimal)))
+        .expect("few patterns");
     let (masked, count) = stream(&matcher, text, chunks);
-    let (expected, covered) = oracle(patterns, text);
+    let (expected, covered) = oracle_of_both(exact, hexadecimal, text);
+    let shown = |patterns: &[Vec<u8>]| {
+        patterns.iter().map(|pattern| String::from_utf8_lossy(pattern).into_owned()).collect::<Vec<_>>()
+    };
     prop_assert_eq!(
         String::from_utf8_lossy(&masked),
         String::from_utf8_lossy(&expected),
-        "patterns {:?}, text {:?}",
-        patterns.iter().map(|pattern| String::from_utf8_lossy(pattern)).collect::<Vec<_>>(),
+        "patterns {:?} {:?}, text {:?}",
+        shown(exact),
+        shown(hexadecimal),
         String::from_utf8_lossy(text)
     );
     prop_assert_eq!(count, covered);
@@ -119,6 +142,24 @@ proptest! {
     #[test]
     fn families_of_patterns_are_found((patterns, text) in family().prop_flat_map(text_of), chunks in chunks()) {
         agrees(&patterns, &text, &chunks)?;
+    }
+
+    #[test]
+    fn the_case_of_hexadecimal_digits_counts_in_some_patterns_only(
+        (exact, text) in family().prop_flat_map(text_of),
+        (hexadecimal, more) in family().prop_flat_map(text_of),
+        upper in vec(any::<bool>(), 1..9),
+        runs in vec((prop::sample::select(&b"aA4"[..]), 1..40_usize), 0..4),
+        chunks in chunks(),
+    ) {
+        let runs: Vec<u8> = runs.iter().flat_map(|(byte, count)| std::iter::repeat_n(*byte, *count)).collect();
+        let mut text = [text, more, runs].concat();
+        for (byte, upper) in text.iter_mut().zip(upper.into_iter().cycle()) {
+            if upper {
+                byte.make_ascii_uppercase();
+            }
+        }
+        both_agree(&exact, &hexadecimal, &text, &chunks)?;
     }
 
     #[test]
@@ -226,6 +267,20 @@ fn crowds_are_found_one_by_one() {
     }
 }
 
+#[test]
+fn crowds_are_found_in_either_case() {
+    let patterns = crowd("7465Ab73742d", "5a", 700);
+    let matcher = Matcher::new(patterns.iter().cloned().map(Pattern::hexadecimal)).expect("few patterns");
+    let mut text: Vec<u8> = crowd("7465aB73742D", "5A", 2000).concat();
+    text.extend(b"7465aB73742D".repeat(20_000));
+    text.extend(crowd("7465aB73742D", "5a", 3).concat());
+    let expected = oracle_of_both(&[], &patterns[..3], &text).0;
+    let (masked, _) = stream(&matcher, &text, &[100, 7000, 1]);
+    assert_eq!(masked[2000 * 18..], expected[2000 * 18..]);
+    assert_eq!(masked[..700 * 18], vec![b'X'; 700 * 18]);
+    assert_eq!(masked[700 * 18..2000 * 18], text[700 * 18..2000 * 18]);
+}
+
 /// Texts that have a whole crowd looked up at every place, in vain and not.
 #[test]
 fn crowds_in_long_runs_are_found() {
@@ -266,14 +321,15 @@ fn crowds_in_long_runs_are_found() {
 
 #[test]
 fn overlapping_and_nested_matches_are_masked_together() {
-    let matcher = Matcher::new(["abcdefgh", "fghijklm", "hij", "m"].map(Vec::from)).expect("few patterns");
+    let matcher =
+        Matcher::new(["abcdefgh", "fghijklm", "hij", "m"].map(Vec::<u8>::from)).expect("few patterns");
     assert_eq!(stream(&matcher, b"-abcdefghijklm-m-hij", &[3]).0, b"-XXXXXXXXXXXXX-X-XXX");
     assert_eq!(stream(&matcher, b"-abcdefghijklm-m-hij", &[3]).1, 17);
 }
 
 #[test]
 fn without_patterns_nothing_is_held_back() {
-    let matcher = Matcher::new([Vec::new()]).expect("no pattern");
+    let matcher = Matcher::new([Vec::<u8>::new()]).expect("no pattern");
     assert!(matcher.is_empty());
     assert_eq!(matcher.mask(&mut matcher.start(), &mut [b'a'; 9], false), 9);
 }

@@ -5,6 +5,7 @@
 //! far, the last differences, both by their place in the text and by that in
 //! the pattern, and the last match of a pattern that overlaps itself.
 
+use super::fold::Texts;
 use super::patterns::Patterns;
 use super::short::GRAM_BYTES;
 use super::spans::Spans;
@@ -25,7 +26,7 @@ pub(super) struct Verifier<'a> {
     patterns: &'a Patterns,
     /// For each pattern the longest one that is a beginning of it, or `u32::MAX`.
     shorter: &'a [u32],
-    window: &'a [u8],
+    texts: &'a Texts<'a>,
     spans: &'a mut Spans,
     differences: [Difference; DIFFERENCES],
     last: Option<Match>,
@@ -51,13 +52,13 @@ impl<'a> Verifier<'a> {
     pub(super) fn new(
         patterns: &'a Patterns,
         shorter: &'a [u32],
-        window: &'a [u8],
+        texts: &'a Texts<'a>,
         spans: &'a mut Spans,
     ) -> Self {
         Self {
             patterns,
             shorter,
-            window,
+            texts,
             spans,
             differences: [Difference { text: usize::MAX, pattern: usize::MAX }; DIFFERENCES],
             last: None,
@@ -65,7 +66,17 @@ impl<'a> Verifier<'a> {
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
-        self.window
+        self.texts.plain()
+    }
+
+    /// The window as this pattern is compared with it.
+    #[inline]
+    fn text_for(&self, pattern: u32) -> &'a [u8] {
+        if self.patterns.is_exact(pattern) { self.texts.plain() } else { self.texts.folded() }
+    }
+
+    pub(super) fn texts(&self) -> &'a Texts<'a> {
+        self.texts
     }
 
     pub(super) fn patterns(&self) -> &'a Patterns {
@@ -83,7 +94,7 @@ impl<'a> Verifier<'a> {
     #[inline]
     pub(super) fn may_stand(&self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
-        let text = self.window.get(start..start + bytes.len()).unwrap_or_default();
+        let text = self.text_for(pattern).get(start..start + bytes.len()).unwrap_or_default();
         text.last_chunk::<GRAM_BYTES>() == bytes.last_chunk::<GRAM_BYTES>()
     }
 
@@ -91,7 +102,7 @@ impl<'a> Verifier<'a> {
     pub(super) fn candidate(&mut self, pattern: u32, start: usize) {
         let bytes = self.patterns.get(pattern);
         let end = start + bytes.len();
-        if end > self.window.len() || self.spans.covers(start, end) {
+        if end > self.window().len() || self.spans.covers(start, end) {
             return;
         }
         if self.stands(pattern, bytes, start) {
@@ -100,12 +111,13 @@ impl<'a> Verifier<'a> {
     }
 
     /// Notes the longest pattern found at this place of those that are given,
-    /// which are in ascending order. Returns how many bytes were equal.
+    /// which are in ascending order and all exact, or none. Returns how many bytes were equal.
     ///
     /// Of the patterns up to the text in that order, the last one shares the
     /// most bytes with it, and all that stand here are its beginnings.
     pub(super) fn longest(&mut self, of: &[Entry], start: usize) -> usize {
-        let text = &self.window[start..];
+        let Some(first) = of.first() else { return 0 };
+        let text = &self.text_for(first.pattern())[start..];
         let up_to = of.partition_point(|entry| self.patterns.get(entry.pattern()) <= text);
         let Some(last) = up_to.checked_sub(1) else { return 0 };
         let mut pattern = of[last].pattern();
@@ -121,7 +133,7 @@ impl<'a> Verifier<'a> {
     }
 
     fn stands(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
-        let text = &self.window[start..start + bytes.len()];
+        let text = &self.text_for(pattern)[start..start + bytes.len()];
         let slot = pattern as usize % DIFFERENCES;
         let difference = self.differences[slot];
         for index in [difference.pattern, difference.text.wrapping_sub(start)] {

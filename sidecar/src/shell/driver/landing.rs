@@ -3,28 +3,30 @@
 use super::{Driver, records};
 use crate::deliver::{Class, Failure, Policy, State};
 use crate::layout::paths::WITHHELD_SUFFIX;
-use crate::shell::flight::Landed;
+use crate::shell::flight::{Landed, Sent};
 use crate::shell::listing::document;
 use crate::shell::object::{Fingerprint, Record as Stored};
 use std::hash::{BuildHasher, RandomState};
 
 impl Driver {
-    pub(super) fn landed(&mut self, number: u32, landed: Landed) {
+    pub(super) fn landed(&mut self, number: u32, sent: Sent, landed: Landed) {
         let object = self.plan.object(number);
         let (key, class) = (object.desired.key.clone(), object.desired.class);
-        let sent = match &landed {
+        let arrived = match &landed {
             Landed::Stored(Some(stored)) => Some(stored.stored_bytes),
             Landed::Stored(None) | Landed::Failed(_) | Landed::GivenUp => None,
         };
-        self.pace.ended(object.desired.bytes, sent, self.start.elapsed());
+        self.pace.ended(object.desired.bytes, arrived, self.start.elapsed());
         match landed {
             Landed::GivenUp => self.plan.given_up(number),
             Landed::Stored(None) => {
-                self.plan.stored(number, object.desired.fingerprint, false, Stored::default());
+                self.plan.stored(number, sent.fingerprint, false, Stored::default());
             }
             Landed::Stored(Some(stored)) => {
-                let fingerprint =
-                    stored.source_stamp.as_ref().map_or(object.desired.fingerprint, Fingerprint::of_file);
+                let fingerprint = stored
+                    .source_stamp
+                    .as_ref()
+                    .map_or(sent.fingerprint, |stamp| Fingerprint::of_file(stamp).under(sent.generation));
                 let changed = stored.changed;
                 let provisional = self.policy != Policy::Final || class == Class::Result;
                 tracing::info!(dest = %self.describe(&key), "Finished upload");

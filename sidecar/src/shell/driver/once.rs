@@ -51,7 +51,7 @@ impl Driver {
         closing: impl IntoIterator<Item = Vec<Wanted>>,
         interrupts: &mut Interrupts,
     ) -> Result<(), Undelivered> {
-        if let Place::Broken(reason) = &self.context.place {
+        if let Place::Broken(reason) = &*self.context.place {
             return Err(Undelivered::Unusable(reason.clone()));
         }
         let interrupted = self.send_all(closing, interrupts).await;
@@ -77,7 +77,7 @@ impl Driver {
             listed = pass::listed(&mut self.listing) => listed,
             signal = interrupts.next() => return Err(signal),
         };
-        self.listed = Some(listing);
+        self.take_listing(listing);
         self.reconcile(Policy::Final);
         self.settle(interrupts).await?;
         for group in closing {
@@ -98,7 +98,7 @@ impl Driver {
             tokio::select! {
                 signal = interrupts.next() => return Err(signal),
                 due = self.timers.due() => self.due(due),
-                (number, landed) = self.flights.land() => self.landed(number, landed),
+                (number, sent, landed) = self.flights.land() => self.landed(number, sent, landed),
                 () = self.progress.tick(), if !self.flights.is_empty() => self.show_progress(),
             }
         }

@@ -16,20 +16,31 @@ use tokio::task::JoinHandle;
 impl Driver {
     pub(super) fn prepare(&mut self, policy: Policy) {
         let settings = Arc::clone(&self.settings);
-        let (types, censor) = (Arc::clone(&self.types), self.context.censor.clone());
-        if matches!(self.context.place, Place::Broken(_)) {
+        let (types, keeper) = (Arc::clone(&self.types), self.keeper.clone());
+        if matches!(*self.context.place, Place::Broken(_)) {
             // Credentials may have been put right meanwhile.
-            let (place, censor) = (Place::of(&self.settings), self.context.censor.clone());
-            self.context = Rc::new(Context { place, censor, limits: self.context.limits });
+            let place = Rc::new(Place::of(&self.settings));
+            self.context = Rc::new(Context { place, ..Context::clone(&self.context) });
         }
         // An earlier listing goes on to nobody's use; it cannot be stopped.
-        let list = move || listing::list(&settings, &types, censor.as_deref());
+        let list = move || {
+            let censor = keeper.map(|keeper| keeper.renew());
+            listing::list(&settings, &types, censor)
+        };
         self.listing = Some((policy, tokio::task::spawn_blocking(list)));
     }
 
     pub(super) fn listed(&mut self, (policy, listing): (Policy, Listing)) {
-        self.listed = Some(listing);
+        self.take_listing(listing);
         self.handle(Event::Prepared(policy));
+    }
+
+    /// From now on what was listed is in force: the files, and the secrets.
+    pub(super) fn take_listing(&mut self, mut listing: Listing) {
+        if let Some(censor) = listing.censor.take() {
+            self.context = Rc::new(Context { censor: Some(censor), ..Context::clone(&self.context) });
+        }
+        self.listed = Some(listing);
     }
 
     pub(super) fn send(&mut self, policy: Policy, part: Part) {
@@ -39,16 +50,20 @@ impl Driver {
                 self.policy = policy;
                 return self.reconcile(policy);
             }
-            Part::OwnLog => document(OWN_LOG, Class::OwnLog, self.own_log.content()),
+            Part::OwnLog => {
+                let mut log = document(OWN_LOG, Class::OwnLog, self.own_log.content());
+                log.fingerprint = log.fingerprint.under(self.context.generation());
+                log
+            }
             Part::Manifest => {
                 if let Some(pass) = self.passes.last_mut() {
                     pass.finished = Some(Timestamp::now());
                 }
                 let entries: Vec<_> = self.entries().collect();
-                let mask = |text: &str| self.masked(text);
+                let censor = self.context.censor.as_deref();
                 let times = (self.passes.as_slice(), self.deadline);
                 let content =
-                    documents::manifest(&self.settings, &self.plan, &entries, &self.machine, times, &mask);
+                    documents::manifest(&self.settings, &self.plan, &entries, &self.machine, times, censor);
                 Desired {
                     key: MANIFEST.into(),
                     class: Class::Manifest,

@@ -57,11 +57,11 @@ impl Pod {
 
     fn deliver(settings: Settings, log: OwnLog) -> u8 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let (censor, problems) = settings.censoring.as_ref().map(Censor::load).unzip();
-        assert!(problems.is_none_or(|problems| problems.is_empty()));
+        let keeper = Keeper::load(&settings, &log);
+        assert!(keeper.as_ref().is_none_or(|keeper| keeper.current().problems().is_empty()));
         runtime.block_on(async {
             let mut interrupts = Interrupts::new().expect("signals");
-            Driver::new(Arc::new(settings), censor.map(Arc::new), log).run(&mut interrupts).await
+            Driver::new(Arc::new(settings), keeper, log).run(&mut interrupts).await
         })
     }
 

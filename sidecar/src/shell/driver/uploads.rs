@@ -68,8 +68,9 @@ impl Driver {
             }
         };
         let (bytes, attempts) = (object.desired.bytes, object.attempts());
+        let fingerprint = object.desired.fingerprint;
         self.pace.started(bytes, self.start.elapsed());
-        self.flights.start(number, &self.context, upload, manner, patience(bytes, attempts));
+        self.flights.start(number, fingerprint, &self.context, upload, (manner, patience(bytes, attempts)));
     }
 
     /// The full destination of a key of the plan, as records name it.

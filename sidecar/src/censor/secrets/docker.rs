@@ -1,11 +1,12 @@
 //! Registry credentials: `.dockercfg` and `.dockerconfigjson` (C-13).
 
+use super::Part;
 use super::ini::Malformed;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-type Values = Result<Vec<Zeroizing<Vec<u8>>>, Malformed>;
+type Values = Result<Vec<Part>, Malformed>;
 
 #[derive(Deserialize)]
 struct Login {
@@ -28,7 +29,7 @@ pub(super) fn config_credentials(content: &[u8]) -> Values {
     serde_json::from_slice::<Config>(content).map(|config| values(config.auths)).map_err(|_| malformed())
 }
 
-fn values(logins: Option<BTreeMap<String, Login>>) -> Vec<Zeroizing<Vec<u8>>> {
+fn values(logins: Option<BTreeMap<String, Login>>) -> Vec<Part> {
     let logins = logins.unwrap_or_default().into_values();
     let values = logins.flat_map(|login| [login.auth, login.password]).flatten();
     values.filter(|value| !value.is_empty()).map(|value| Zeroizing::new(value.into_bytes())).collect()

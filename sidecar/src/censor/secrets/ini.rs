@@ -4,17 +4,18 @@
 //! part of such a value is the secret depends on who reads it, so both are
 //! values here: what upstream takes, and what a parser that knows quotes takes.
 
+use super::Part;
 use zeroize::Zeroizing;
 
 /// A file that is not what its name says, with the values found all the same.
 #[derive(Debug)]
 pub(super) struct Malformed {
-    pub(super) values: Vec<Zeroizing<Vec<u8>>>,
+    pub(super) values: Vec<Part>,
     pub(super) reason: String,
 }
 
 /// All values of all sections.
-pub(super) fn values(content: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, Malformed> {
+pub(super) fn values(content: &[u8]) -> Result<Vec<Part>, Malformed> {
     let text = Zeroizing::new(String::from_utf8_lossy(content).into_owned());
     let mut reader = Reader { rest: text.trim_start_matches('\u{feff}'), number: 0 };
     let (mut values, mut bad_lines) = (Vec::new(), Vec::new());
@@ -55,7 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value that begins with `first`, and the lines it goes on over.
-    fn value(&mut self, first: &str, values: &mut Vec<Zeroizing<Vec<u8>>>) {
+    fn value(&mut self, first: &str, values: &mut Vec<Part>) {
         let mut add = |value: &str| values.push(Zeroizing::new(value.as_bytes().to_vec()));
         for quote in ["\"\"\"", "`"] {
             if let Some(begun) = first.strip_prefix(quote) {

@@ -1,0 +1,59 @@
+//! Hexadecimal digits without their case.
+//!
+//! Hexadecimal numbers and percent-encoding appear in upper, lower and mixed
+//! case. Their patterns are kept folded, and compared with a folded copy of the
+//! window that is made when the first of them may stand somewhere.
+
+use std::cell::OnceCell;
+
+/// A window, and its folded copy once it is needed.
+pub(super) struct Texts<'a> {
+    plain: &'a [u8],
+    folded: OnceCell<Vec<u8>>,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(plain: &'a [u8]) -> Self {
+        Self { plain, folded: OnceCell::new() }
+    }
+
+    pub(super) fn plain(&self) -> &'a [u8] {
+        self.plain
+    }
+
+    pub(super) fn folded(&self) -> &[u8] {
+        self.folded.get_or_init(|| {
+            let mut copy = self.plain.to_vec();
+            fold(&mut copy);
+            copy
+        })
+    }
+}
+
+/// Whether a byte is a letter whose case may not count.
+pub(super) fn is_folded(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() && byte.is_ascii_alphabetic()
+}
+
+/// Turns A to F into a to f.
+pub(super) fn fold(bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte |= u8::from(byte.wrapping_sub(b'A') < 6) << 5;
+    }
+}
+
+/// All ways to write a few bytes.
+pub(super) fn variants(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut variants = vec![Vec::with_capacity(bytes.len())];
+    for byte in bytes {
+        if is_folded(*byte) {
+            let mut upper = variants.clone();
+            upper.iter_mut().for_each(|variant| variant.push(byte.to_ascii_uppercase()));
+            variants.iter_mut().for_each(|variant| variant.push(byte.to_ascii_lowercase()));
+            variants.extend(upper);
+        } else {
+            variants.iter_mut().for_each(|variant| variant.push(*byte));
+        }
+    }
+    variants
+}
