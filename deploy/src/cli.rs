@@ -1,7 +1,7 @@
 //! The verbs of the command line.
 
 use crate::say::{self, Problem};
-use crate::{completions, explain, inject, run, show, verify};
+use crate::{censor, completions, explain, inject, run, show, verify};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ struct Verb {
 }
 
 /// The verbs in the order of the help.
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 8] = [
     Verb {
         command: run::command,
         run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
@@ -24,6 +24,7 @@ const VERBS: [Verb; 7] = [
         command: inject::command,
         run: |matches| inject::Options::from_matches(matches).and_then(|options| inject::run(&options)),
     },
+    Verb { command: censor::command, run: censor::run },
     Verb { command: show::command, run: show::run },
     Verb { command: verify::command, run: verify::run },
     Verb { command: explain::command, run: explain::run },
@@ -86,7 +87,10 @@ fn refusal(error: &clap::Error) -> Result<Request, Problem> {
     let tip = lines
         .find_map(|line| line.strip_prefix("tip: ").filter(|tip| tip.contains("similar")))
         .map(|tip| format!(" ({tip})"));
-    Err(Problem::syntax(format!("{first}{}; see podutils --help", tip.unwrap_or_default())))
+    let missing = (kind == ErrorKind::MissingRequiredArgument)
+        .then(|| text.lines().nth(1).map(|argument| format!(" {}", argument.trim())));
+    let more = tip.or(missing.flatten()).unwrap_or_default();
+    Err(Problem::syntax(format!("{first}{more}; see podutils --help")))
 }
 
 /// The whole tool.
@@ -128,6 +132,7 @@ mod tests {
             (&["podutils", "run", "--jobs", "x", "--", "true"], "'--job'"),
             (&["podutils", "run", "--timeout", "1", "--", "true"], "1.5h"),
             (&["podutils", "run", "--out"], "--out"),
+            (&["podutils", "censor", "x"], "--secrets"),
         ] {
             let problem = problem(words);
             assert_eq!(problem.status, 2, "{problem:?}");

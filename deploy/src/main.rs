@@ -3,6 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`cli`] | the verbs |
+//! | [`censor`] | masking of secrets as a filter |
 //! | [`inject`] | pods, decorated for supervision and delivery |
 //! | [`run`] | a job on this machine, the way a pod would run it |
 //! | [`show`], [`verify`] | what happened to a job, and whether its results are what was delivered |
@@ -12,6 +13,7 @@
 //! | [`say`], [`inert`] | what people read, and hostile text in it |
 //! | [`yaml`] | YAML as Kubernetes reads it |
 
+mod censor;
 mod cli;
 mod completions;
 mod explain;

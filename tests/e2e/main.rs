@@ -1,6 +1,7 @@
 //! The programs as they are, end to end.
 
 mod buildkite;
+mod censoring;
 mod checkpoints;
 mod compose;
 mod containers;
@@ -21,6 +22,7 @@ mod initupload;
 mod inject;
 mod job;
 mod kube_play;
+mod leak_hunt;
 mod manifests;
 mod mistakes;
 mod podutils;

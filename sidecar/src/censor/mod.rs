@@ -15,11 +15,13 @@
 //! | `engine` | finding the places of all patterns |
 //! | `stream` | the interface of a transfer: a window that slides over a stream |
 //! | `archive` | looking into containers, and packing them anew |
+//! | `explain` | which secret stood where, for people |
 //! | `globs` | which files of an item are censored |
 
 pub mod archive;
 pub mod encodings;
 pub mod engine;
+mod explain;
 mod globs;
 mod options;
 mod secrets;
@@ -27,6 +29,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use explain::{Explained, Explainer};
 pub use options::{ArchiveOptions, CensoringOptions};
 pub use secrets::Secrets;
 pub use stream::Mask;

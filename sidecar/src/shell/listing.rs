@@ -13,7 +13,7 @@ use crate::settings::{ItemNames, Settings};
 use crate::shell::store::Destination;
 use bytes::Bytes;
 use cap_std::fs::Dir;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -54,6 +54,7 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>
         censor: censor.as_deref(),
         local: settings.destination.as_ref().is_some_and(keeps_names),
         taken: HashSet::new(),
+        numbers: HashMap::new(),
         listing: Listing::default(),
     };
     lister.pointers();
@@ -73,6 +74,8 @@ struct Lister<'a> {
     local: bool,
     /// Keys of items' files, hashed: the first one wins.
     taken: HashSet<Fingerprint>,
+    /// The last number behind a masked key that several files have.
+    numbers: HashMap<Fingerprint, u32>,
     listing: Listing,
 }
 
@@ -160,7 +163,7 @@ impl Lister<'_> {
         // Most keys tell the path of their file, which then needs no memory.
         let told = key.strip_prefix(prefix).is_some_and(|rest| rest.as_bytes() == raw);
         let path = target.or_else(|| (!told).then(|| path.into()));
-        let key = if is_masked { self.free(key) } else { key };
+        let key = if is_masked { self.free(&key) } else { key };
         if let Some(reason) = self.refusal(&key) {
             return self.skip(&key, number, path, &reason);
         }
@@ -186,13 +189,14 @@ impl Lister<'_> {
     }
 
     /// A masked name says little: when another file has it already, a number follows.
-    fn free(&self, key: String) -> String {
-        let taken = |key: &str| self.taken.contains(&Fingerprint::of_document(key.as_bytes()));
-        if !taken(&key) {
-            return key;
+    fn free(&mut self, key: &str) -> String {
+        let mut free = key.to_owned();
+        while self.taken.contains(&Fingerprint::of_document(free.as_bytes())) {
+            let number = self.numbers.entry(Fingerprint::of_document(key.as_bytes())).or_insert(1);
+            *number += 1;
+            free = format!("{key}-{number}");
         }
-        let numbered = (2_u32..).map(|number| format!("{key}-{number}")).find(|key| !taken(key));
-        numbered.unwrap_or(key)
+        free
     }
 
     fn masked(&self, text: &str) -> String {

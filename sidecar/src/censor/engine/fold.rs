@@ -38,21 +38,32 @@ pub(super) fn is_folded(byte: u8) -> bool {
 /// Turns A to F into a to f.
 pub(super) fn fold(bytes: &mut [u8]) {
     for byte in bytes {
-        *byte |= u8::from(byte.wrapping_sub(b'A') < 6) << 5;
+        *byte = folded(*byte);
     }
+}
+
+/// The same of one byte.
+#[inline]
+pub(in crate::censor) fn folded(byte: u8) -> u8 {
+    byte | u8::from(byte.wrapping_sub(b'A') < 6) << 5
 }
 
 /// All ways to write a few bytes.
 pub(super) fn variants(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let append = |to: &mut Vec<Vec<u8>>, byte| {
+        for variant in to {
+            variant.push(byte);
+        }
+    };
     let mut variants = vec![Vec::with_capacity(bytes.len())];
     for byte in bytes {
         if is_folded(*byte) {
             let mut upper = variants.clone();
-            upper.iter_mut().for_each(|variant| variant.push(byte.to_ascii_uppercase()));
-            variants.iter_mut().for_each(|variant| variant.push(byte.to_ascii_lowercase()));
+            append(&mut upper, byte.to_ascii_uppercase());
+            append(&mut variants, byte.to_ascii_lowercase());
             variants.extend(upper);
         } else {
-            variants.iter_mut().for_each(|variant| variant.push(*byte));
+            append(&mut variants, *byte);
         }
     }
     variants

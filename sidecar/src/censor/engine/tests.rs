@@ -22,9 +22,13 @@ fn oracle_of_both(exact: &[Vec<u8>], hexadecimal: &[Vec<u8>], text: &[u8]) -> (V
             }
         }
     };
-    exact.iter().for_each(|pattern| cover(pattern, text));
+    for pattern in exact {
+        cover(pattern, text);
+    }
     let folded_text = folded(text);
-    hexadecimal.iter().for_each(|pattern| cover(&folded(pattern), &folded_text));
+    for pattern in hexadecimal {
+        cover(&folded(pattern), &folded_text);
+    }
     let masked =
         text.iter().zip(&covered).map(|(byte, covered)| if *covered { b'X' } else { *byte }).collect();
     (masked, covered.iter().map(|covered| u64::from(*covered)).sum())

@@ -73,7 +73,9 @@ impl Round {
 
     fn parts(&mut self, path: &Path, parts: Vec<Part>, kind: Kind) {
         let file: Rc<str> = path.display().to_string().into();
-        parts.into_iter().for_each(|part| self.add(Rc::clone(&file), part, kind));
+        for part in parts {
+            self.add(Rc::clone(&file), part, kind);
+        }
     }
 
     fn of_job(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {

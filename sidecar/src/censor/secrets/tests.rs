@@ -97,8 +97,8 @@ fn a_job_cannot_add_without_end() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut secrets = Secrets::new(&options(dir.path(), 0), &[dir.path().to_owned()]);
     let write = |name: &str, text: &[u8]| fs::write(dir.path().join(name), text).expect("written");
-    write("0-large", &[b'l'; 900 << 10]);
-    write("1-large", &[b'L'; 900 << 10]);
+    write("0-large", &vec![b'l'; 900 << 10]);
+    write("1-large", &vec![b'L'; 900 << 10]);
     secrets.read();
     assert_eq!((secrets.count(), secrets.problems().len()), (1, 1));
     for round in 0..3 {

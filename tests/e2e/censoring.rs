@@ -1,0 +1,229 @@
+//! Secrets that change, that jobs add, and that stand where one does not look.
+
+use common::signal::Signal;
+use harness::job::Job;
+use harness::pod::Entry;
+use harness::process::{self, Ended};
+use harness::tree::Tree;
+use harness::{bins, pod, wait};
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Writes a file and the directories above it.
+fn write(path: &Path, content: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+    fs::write(path, content).expect("written");
+}
+
+/// An entry that runs, as an entrypoint would leave it.
+fn running(job: &Job, log: impl AsRef<[u8]>) -> Entry {
+    let entry = job.pod.entry("test");
+    write(&entry.log, log);
+    write(&entry.metadata, "{}");
+    entry
+}
+
+fn censoring(directories: &[&Path], more: Value) -> Value {
+    let mut options = json!({"censoring_options": {"secret_directories": directories}});
+    pod::overlay(&mut options, more);
+    options
+}
+
+/// Told to stop while the entry runs: the best-effort pass delivers with what is
+/// known then. The final pass learns the new value, masks it and the old one,
+/// and sends again what was stored although no byte of it has changed.
+#[test]
+fn i6_a_rotated_secret_leaks_neither_as_it_was_nor_as_it_is() {
+    let job = Job::local();
+    let secrets = job.pod.path("secrets");
+    write(&secrets.join("token"), "the-old-value-of-it\n");
+    let entry = running(&job, "the-old-value-of-it and the-new-value-of-it\n");
+    write(&job.pod.artifacts().join("a.txt"), "it is the-new-value-of-it, was the-old-value-of-it");
+    let sidecar = job.sidecar(&[&entry], censoring(&[&secrets], json!({})));
+    wait::until("signals to be caught", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
+    sidecar.signal(Signal::TERM);
+    wait::until("the provisional result", || job.finished_now());
+    assert_eq!(job.text("artifacts/a.txt"), "it is the-new-value-of-it, was XXXXXXXXXXXXXXXXXXX");
+    write(&secrets.join("token"), "the-new-value-of-it\n");
+    write(&entry.marker, "0");
+    sidecar.wait().expect_code(0);
+    assert_eq!(job.text("artifacts/a.txt"), "it is XXXXXXXXXXXXXXXXXXX, was XXXXXXXXXXXXXXXXXXX");
+    assert_eq!(job.text("build-log.txt"), "XXXXXXXXXXXXXXXXXXX and XXXXXXXXXXXXXXXXXXX\n");
+    let manifest: Value = serde_json::from_str(&job.text("manifest.json")).expect("JSON");
+    assert_eq!(manifest["censoring"], json!({"secrets": 2}));
+}
+
+#[test]
+fn i6_a_job_adds_a_value_while_it_runs() {
+    let job = Job::local();
+    let added = job.pod.logs().join("secrets");
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], censoring(&[&added], json!({})));
+    let script = format!(
+        "mkdir {0}; echo made-at-run-time > {0}/token; ln -s /etc/passwd {0}/link; echo short > {0}/short
+         echo it is made-at-run-time; grep root /etc/passwd",
+        added.display()
+    );
+    job.pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    let log = job.text("build-log.txt");
+    assert!(log.starts_with("it is XXXXXXXXXXXXXXXX\nroot"), "{log}");
+    let manifest: Value = serde_json::from_str(&job.text("manifest.json")).expect("JSON");
+    let censoring = &manifest["censoring"];
+    assert_eq!(censoring["not_masked"], json!([added.join("short")]));
+    assert_eq!(censoring["not_loaded"][0]["path"], json!(added.join("link")), "{censoring}");
+}
+
+/// What identifies a file and its content.
+fn identity(path: &Path) -> (u64, u32, u64, i64, i64, i64, i64) {
+    let meta = fs::metadata(path).expect("there");
+    (meta.ino(), meta.mode(), meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec())
+}
+
+/// The job writes on while a best-effort pass runs; the final log has every byte,
+/// and no source is touched.
+#[test]
+fn nothing_is_censored_in_place() {
+    let job = Job::local();
+    let secrets = job.pod.path("secrets");
+    write(&secrets.join("token"), "the-secret-value");
+    let artifact = job.pod.artifacts().join("a.txt");
+    write(&artifact, "it is the-secret-value");
+    let before = identity(&artifact);
+    let entry = job.pod.entry("test");
+    let stop = job.pod.path("stop");
+    let script = format!(
+        "n=0; until [ -e {} ]; do n=$((n+1)); echo \"$n the-secret-value\"; done; echo last $n",
+        stop.display()
+    );
+    let sidecar = job.sidecar(&[&entry], censoring(&[&secrets], json!({})));
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", &script], json!({}));
+    entry.until_log("100 the-secret-value");
+    let inode = fs::metadata(&entry.log).expect("there").ino();
+    wait::until("signals to be caught", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
+    sidecar.signal(Signal::TERM);
+    wait::until("the provisional result", || job.finished_now());
+    let provisional = job.text("build-log.txt");
+    assert!(provisional.starts_with("1 XXXXXXXXXXXXXXXX\n"), "{}", &provisional[..100]);
+    fs::write(&stop, "").expect("written");
+    test.wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    let source = entry.log_text();
+    assert!(source.contains("\nlast "));
+    assert_eq!(job.text("build-log.txt"), source.replace("the-secret-value", "XXXXXXXXXXXXXXXX"));
+    assert_eq!(fs::metadata(&entry.log).expect("there").ino(), inode);
+    assert_eq!(identity(&artifact), before);
+    assert_eq!(fs::read_to_string(&artifact).expect("there"), "it is the-secret-value");
+    let beside = pod::files_below(&job.pod.artifacts());
+    assert_eq!(beside, ["a.txt"], "no temporary file either");
+}
+
+#[test]
+fn i6_names_and_documents_hold_no_secret_and_the_manifest_says_so() {
+    let job = Job::local();
+    let secrets = job.pod.path("secrets");
+    write(&secrets.join("token"), "name-secret");
+    write(&secrets.join("binary"), b"\xfe\xffbinary-secret\xfd");
+    write(&secrets.join("tiny"), "true");
+    write(&secrets.join(".dockercfg"), "not JSON");
+    let entry = job.pod.entry("test");
+    write(&entry.log, "log\n");
+    write(&entry.metadata, [b"{\"a\":\"\xfe\xffbinary-secret\xfd\",\"name-secret\":7}".as_slice()].concat());
+    let artifacts = job.pod.artifacts();
+    write(&artifacts.join("x-name-secret.txt"), "one");
+    write(&artifacts.join("x-name-secreT.txt"), "not the same");
+    write(&artifacts.join("name-secret/deep"), "two");
+    write(&artifacts.join(OsStr::from_bytes(b"x-\xfe\xffbinary-secret\xfd")), "three");
+    write(&artifacts.join(OsStr::from_bytes(b"x-XXXXXXXXXXX.txt")), "four");
+    write(&entry.marker, "0");
+    let spec = json!({"type": "postsubmit", "job": "job", "buildid": "1",
+        "refs": {"org": "o", "repo": "r", "base_ref": "main", "base_sha": "name-secret"}});
+    let mut command = job.sidecar_command(&[&entry], censoring(&[&secrets], json!({})));
+    let ended = process::run(job.pod.tree(), command.env("JOB_SPEC", spec.to_string()));
+    ended.expect_code(0);
+    let names: Vec<_> = job.names().into_iter().filter(|name| name.starts_with("artifacts/")).collect();
+    assert_eq!(names.len(), 6, "{names:#?}");
+    let (two, three) = (job.text("artifacts/XXXXXXXXXXX/deep"), job.text("artifacts/x-XXXXXXXXXXXXXXXX"));
+    assert_eq!((two.as_str(), three.as_str()), ("two", "three"));
+    let mut both = ["", "-2"].map(|end| job.text(&format!("artifacts/x-XXXXXXXXXXX.txt{end}")));
+    both.sort();
+    assert_eq!(both, ["four", "one"], "told apart by a number");
+    let finished = job.finished();
+    assert_eq!(finished["revision"], "XXXXXXXXXXX");
+    assert_eq!(finished["metadata"]["XXXXXXXXXXX"], 7);
+    let manifest: Value = serde_json::from_str(&job.text("manifest.json")).expect("JSON");
+    let masked = manifest["objects"].as_array().expect("objects").iter();
+    assert_eq!(masked.filter(|object| object["name_masked"] == true).count(), 3, "{manifest:#}");
+    assert_eq!(manifest["censoring"]["not_masked"], json!([secrets.join("tiny")]));
+    assert_eq!(manifest["censoring"]["not_loaded"][0]["path"], json!(secrets.join(".dockercfg")));
+    let documents = [ended.stderr, job.names().concat(), manifest.to_string(), finished.to_string()];
+    for text in documents.into_iter().chain(job.names().iter().map(|name| job.text(name))) {
+        assert!(!text.contains("name-secret") && !text.contains("binary-secret"), "{text}");
+    }
+}
+
+/// Runs the filter in a directory; its stdin is the file `text` there.
+fn censor(tree: &Tree, dir: &Path, args: &[&str]) -> Ended {
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" censor \"$@\" < text"]).arg(bins::program("podutils"));
+    process::run(tree, command.args(args).current_dir(dir))
+}
+
+#[test]
+fn podutils_censor_masks_and_explains() {
+    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
+    let secrets = dir.path().join("secrets");
+    write(&secrets.join("token"), "correct-horse-battery\n");
+    write(&secrets.join("short"), "no");
+    let text = "a correct-horse-battery, aGVsbG8=, Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5 correct%2Dhorse\n";
+    write(&dir.path().join("text"), text);
+    let expected = text
+        .replace("correct-horse-battery", "XXXXXXXXXXXXXXXXXXXXX")
+        .replace("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "XXXXXXXXXXXXXXXXXXXXXXXXXXXX");
+    let args = ["--secrets", "secrets", "--minimum-secret-length", "3"];
+    let ended = censor(&tree, dir.path(), &[&args[..], &["text"]].concat());
+    assert_eq!(ended.expect_code(0).stdout, expected);
+    assert!(ended.only_line().contains("secrets/short"), "{}", ended.stderr);
+    let explain = [&args[..], &["--explain", "-"]].concat();
+    let ended = censor(&tree, dir.path(), &explain);
+    assert_eq!(ended.expect_code(0).stdout, expected);
+    let told: Vec<_> = ended.stderr.lines().skip(1).collect();
+    assert_eq!(told, ["2: 21 bytes, secrets/token (plain)", "35: 28 bytes, secrets/token (base64)"]);
+    assert!(!ended.stderr.contains("horse"));
+}
+
+#[test]
+fn podutils_censor_does_not_care_how_long_the_text_is() {
+    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
+    write(&dir.path().join("secrets/token"), "correct-horse-battery\n");
+    let line = "0123456789 correct-horse-battery\n";
+    write(&dir.path().join("text"), line.repeat(100_000));
+    let ended = censor(&tree, dir.path(), &["--secrets", "secrets"]);
+    let expected = line.replace("correct-horse-battery", &"X".repeat(21)).repeat(100_000);
+    assert!(ended.expect_code(0).stdout == expected);
+}
+
+#[test]
+fn podutils_censor_says_mistakes_in_one_line() {
+    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
+    write(&dir.path().join("secrets/.dockercfg"), "nonsense-of-it");
+    write(&dir.path().join("text"), "text");
+    for (args, code, part) in [
+        (&["text"][..], 2, "--secrets"),
+        (&["--secrets", "none"], 1, "none"),
+        (&["--secrets", "secrets/.dockercfg"], 1, ".dockercfg"),
+        (&["--secrets", "secrets", "--strict"], 1, "strict"),
+        (&["--secrets", "secrets", "--minimum-secret-length", "x"], 2, "'x'"),
+    ] {
+        let ended = censor(&tree, dir.path(), args);
+        ended.expect_code(code);
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("error: ") && last.contains(part), "{last}");
+        assert!(ended.stdout.is_empty() && !ended.stderr.contains("nonsense-of-it"));
+    }
+}
