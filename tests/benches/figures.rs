@@ -11,7 +11,6 @@
 //! `POD_UTILS_BIN_DIR` names a directory of ready-made programs instead.
 
 #![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
-#![expect(clippy::cast_possible_truncation, reason = "small numbers of a measurement")]
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::fmt::Write as _;
@@ -91,7 +90,10 @@ fn censoring(bins: &Bins, scratch: &Path) {
         for _ in 0..5 {
             let (began, cpu) = (Instant::now(), children_cpu());
             assert!(command.status().expect("starts").success());
-            best = (best.0.min(began.elapsed().as_secs_f64()), best.1.min(children_cpu() - cpu));
+            best = (
+                best.0.min(began.elapsed().as_secs_f64()),
+                best.1.min(children_cpu().saturating_sub(cpu).as_secs_f64()),
+            );
             std::fs::remove_dir_all(scratch.join("out")).expect("removed");
         }
         let size = (CENSORED_MIB << 20) as f64 / 1e9;
@@ -99,13 +101,6 @@ fn censoring(bins: &Bins, scratch: &Path) {
     }
     println!("## {CENSORED_MIB} MiB of log, whole process to a local directory in memory\n\n{table}");
     std::fs::remove_file(log).expect("removed");
-}
-
-/// Processor time of all children that have ended, in seconds.
-fn children_cpu() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("known");
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    seconds(usage.user_time()) + seconds(usage.system_time())
 }
 
 /// A token that is the same in every run (xorshift64*).
