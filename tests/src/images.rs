@@ -1,6 +1,6 @@
 //! The images of `deploy/images`, built by its script from the static programs.
 //!
-//! Beside them lies the image of [`docker`](crate::docker) with a shell, under
+//! Beside them lies the image of [`docker`] with a shell, under
 //! [`SHELL_IMAGE`], in the place of a test's own image.
 
 use crate::docker::{self, Engine};

@@ -16,7 +16,7 @@
 //! | [`scalar`] | what a scalar means to Kubernetes' parser |
 //! | [`stream`] | a stream taken apart into documents |
 //! | [`read`], [`json`] | the text of one document, or of a stream of JSON, becomes nodes |
-//! | [`write`] | nodes become text |
+//! | [`mod@write`] | nodes become text |
 
 mod json;
 mod read;
