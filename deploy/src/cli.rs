@@ -98,8 +98,7 @@ pub(crate) fn command() -> Command {
     Command::new("podutils")
         .version(common::version::VERSION)
         .about(
-            "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods,\
-             and tells what happened to jobs",
+            "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods, and tells what happened",
         )
         .disable_help_subcommand(true)
         .subcommands(VERBS.iter().map(|verb| (verb.command)()))
@@ -112,7 +111,13 @@ pub(crate) fn command() -> Command {
                     .value_parser(clap::value_parser!(OsString)),
             ),
         )
-        .after_help("podutils VERB --help says more about one of them, with examples.")
+        .after_help(
+            "podutils VERB --help says more about one of them, with examples.\n\n\
+             Examples:\n  \
+             podutils run -- make test\n  \
+             podutils show pod-utils-out/local/20260131120000000\n  \
+             podutils explain ENTRYPOINT_OPTIONS",
+        )
 }
 
 #[cfg(test)]

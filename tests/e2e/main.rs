@@ -3,6 +3,7 @@
 mod buildkite;
 mod censoring;
 mod checkpoints;
+mod command_lines;
 mod compose;
 mod containers;
 mod crash_campaign;
@@ -27,6 +28,7 @@ mod manifests;
 mod mistakes;
 mod podutils;
 mod progress;
+mod show;
 mod store_faults;
 mod stores;
 mod tidy;

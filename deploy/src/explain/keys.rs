@@ -157,6 +157,11 @@ pub(super) const DELIVERY: &[Key] = &[
     plain("fail_on_error", "false", "exit with 1 when an object could not be delivered"),
     plain("memory", "64 MiB", "memory of the whole program, in bytes"),
     time("grace_period", "no limit", "from the first interrupt to the end of the pod"),
+    time(
+        "checkpoint_interval",
+        "at the end only",
+        "deliver what has changed this often while the entries run",
+    ),
     plain("native_sidecar", "false", "sidecar is an init container with restartPolicy: Always"),
     plain("termination_message_path", "/dev/termination-log", "gets the result in one line, when it exists"),
 ];
