@@ -138,6 +138,7 @@ pub(super) const INITUPLOAD: &[Key] = &{
 pub(super) const CENSORING: &[Key] = &[
     plain("secret_directories", "none", "each file in them is a secret"),
     plain("ini_filenames", "none", "secrets that are INI files"),
+    plain("structured_filenames", "none", "secrets that are YAML or JSON documents: each value in them"),
     plain("minimum_secret_length", "0", "shorter secrets are not masked"),
     plain("include_directories", "all", "which files of items are censored"),
     plain("exclude_directories", "none", "which files of items are not censored"),
