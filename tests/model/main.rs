@@ -38,13 +38,14 @@ const PLAIN: Config = Config {
     mutation: None,
 };
 
-/// Every mode of sidecar.
+/// Every mode of sidecar. Deadlines and checkpoints bring timers with them, each
+/// of which may fire at any time; with faults beside them they take minutes.
 const MODES: &[(&str, Config)] = &[
     ("plain", PLAIN),
     ("interim result", Config { ignore_interrupts: true, interim: true, ..PLAIN }),
-    ("deadline", Config { deadline: true, crashes: 0, ..PLAIN }),
-    ("wait and deadline", Config { ignore_interrupts: true, deadline: true, crashes: 0, ..PLAIN }),
-    ("checkpoints", Config { checkpoints: true, crashes: 0, ..PLAIN }),
+    ("deadline", Config { deadline: true, faults: 0, crashes: 0, ..PLAIN }),
+    ("wait and deadline", Config { ignore_interrupts: true, deadline: true, faults: 0, crashes: 0, ..PLAIN }),
+    ("checkpoints", Config { checkpoints: true, faults: 0, crashes: 0, ..PLAIN }),
     ("native", Config { native: true, ..PLAIN }),
     ("write-only credentials", Config { readable: false, ..PLAIN }),
 ];

@@ -58,8 +58,6 @@ pub(crate) enum Sidecar {
     Done {
         /// Uploads were cut.
         cut: bool,
-        /// Its deadline ended it.
-        expired: bool,
     },
     /// It was killed; a native one is restarted.
     Dead,
@@ -351,9 +349,13 @@ impl World {
             }
         }
         if delivery.machine.is_over() {
-            let (cut, expired) = (delivery.cut, delivery.expired);
+            if delivery.expired {
+                self.nothing_follows();
+                return Ok(());
+            }
+            let cut = delivery.cut;
             self.abandon_all();
-            self.sidecar = Sidecar::Done { cut, expired };
+            self.sidecar = Sidecar::Done { cut };
         }
         Ok(())
     }
