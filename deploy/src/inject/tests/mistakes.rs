@@ -1,0 +1,94 @@
+//! What is refused, and how it is said.
+
+use super::*;
+
+#[test]
+fn what_cannot_be_decorated_is_one_line_each_with_its_place() {
+    let good = "  containers: [{name: t, command: [a]}]\n";
+    let with = |more: &str| pod(&format!("{more}{good}"));
+    let container = |more: &str| pod(&format!("  containers: [{{name: t, command: [a], {more}}}]\n"));
+    for (text, flags, place, part) in [
+        ("just words\n".to_owned(), "", "", "a text where an object"),
+        ("a: [\n".to_owned(), "", "line ", "not YAML"),
+        ("kind: Widget\n".to_owned(), "", "kind", "Widget is not known"),
+        ("metadata: {name: x}\n".to_owned(), "", "kind", "missing"),
+        (pod("  containers: []\n"), "", "spec.containers", "no container"),
+        ("kind: Pod\n".to_owned(), "", "spec.containers", "no container"),
+        (pod("  containers: [{name: t}]\n"), "", "spec.containers[0].command", "add the command"),
+        (pod("  containers: [{name: t, args: [x]}]\n"), "", "spec.containers[0].command", "add the command"),
+        (pod("  containers: [{name: t, command: [sleep, 5]}]\n"), "", "spec.containers[0].command[1]", "put it in quotes"),
+        (pod("  containers: [{name: t, command: [echo, yes]}]\n"), "", "spec.containers[0].command[1]", "a bool (yes)"),
+        (pod("  containers: [{name: t, command: sleep 5}]\n"), "", "spec.containers[0].command", "a list belongs"),
+        (pod("  containers: [{command: [a]}]\n"), "", "spec.containers[0].name", "missing"),
+        (pod("  containers: [{name: t, command: [a]}, {name: t, command: [a]}]\n"), "", "spec.containers[1].name", "two containers"),
+        (pod("  containers: [{name: t, image: '{{ .x }}', command: [a]}]\n"), "", "spec.containers[0].image", "template"),
+        (with(""), "--container u", "spec.containers", "allowed are t"),
+        (with("  hostPID: true\n"), "", "spec.hostPID", "hostPID"),
+        (with("  os: {name: windows}\n"), "", "spec.os.name", "Windows"),
+        (with("  nodeSelector: {kubernetes.io/os: windows}\n"), "", "spec.nodeSelector[kubernetes.io/os]", "Windows"),
+        (with("  restartPolicy: Always\n"), "", "spec.restartPolicy", "allowed is Never"),
+        (with("  terminationGracePeriodSeconds: 29\n"), "", "spec.terminationGracePeriodSeconds", "need 30"),
+        (with("  terminationGracePeriodSeconds: 60\n"), "--upload-budget 1m", "spec.terminationGracePeriodSeconds", "need 85"),
+        (with("  volumes: [{name: logs, emptyDir: {}}]\n"), "", "spec.volumes[0].name", "rename"),
+        (with("  volumes: [{name: s3-credentials, emptyDir: {}}]\n"), "--s3-credentials-secret x", "spec.volumes[0].name", "rename"),
+        (with("  initContainers: [{name: sidecar}]\n"), "", "spec.initContainers[0].name", "rename"),
+        (with("  initContainers: [{name: place-entrypoint}]\n"), "", "spec.initContainers[0].name", "already decorated"),
+        (container("volumeMounts: [{name: v, mountPath: /logs/x}]"), "", "spec.containers[0].volumeMounts[0].mountPath", "elsewhere"),
+        (container("env: [{name: ENTRYPOINT_OPTIONS, value: x}]"), "", "spec.containers[0].env[0]", "already decorated"),
+        (container("env: [{name: JOB_SPEC, value: x}]"), "", "spec.containers[0].env[0]", "--job-spec"),
+        (container("args: ['$(A)'], env: [{name: A, value: 'say \"hi\"'}]"), "", "spec.containers[0].args[0]", "$(A)"),
+        (container("args: ['$(A)'], env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]"), "", "spec.containers[0].args[0]", "Secret"),
+        (container("args: ['$(JOB_SPEC)']"), "", "spec.containers[0].args[0]", "JSON"),
+        (with(""), "--secrets /nowhere", "spec.containers", "no container has a volume there"),
+        ("kind: Pod\nspec: {containers: [{name: t, command: [a]}]}\n".to_owned(), "", "metadata.name", "--job"),
+        ("kind: Pod\nmetadata: {name: x}\nspec: 7\n".to_owned(), "", "spec", "a mapping belongs"),
+        ("kind: Job\nmetadata: {name: x}\nspec: {template: {spec: {restartPolicy: OnFailure, containers: [{name: t, command: [a]}]}}}\n".to_owned(), "", "spec.template.spec.restartPolicy", "OnFailure"),
+        ("kind: List\nitems:\n- {kind: ConfigMap}\n- {kind: Pod, spec: {containers: []}}\n".to_owned(), "", "items[1].spec.containers", "no container"),
+    ] {
+        let document = format!("kind: ConfigMap\n---\n{text}");
+        let errors = run(&document, &format!("{USUAL} {flags}")).expect_err(&text);
+        let expected = format!("document 2, {place}");
+        assert_eq!(errors.len(), 1, "{text}: {errors:#?}");
+        assert!(errors[0].starts_with(&expected) && errors[0].contains(part), "{text}: {errors:#?}");
+        assert_eq!(errors[0].lines().count(), 1);
+    }
+}
+
+#[test]
+fn every_mistake_of_every_document_is_told_at_once() {
+    let text =
+        "kind: Pod\nmetadata: {name: a}\nspec: {hostPID: true, containers: [{name: t}]}\n---\nkind: Widget\n";
+    let errors = run(text, USUAL).expect_err("refused");
+    let places: Vec<_> = errors.iter().map(|error| error.split(':').next().unwrap_or_default()).collect();
+    assert_eq!(
+        places,
+        ["document 1, spec.hostPID", "document 1, spec.containers[0].command", "document 2, kind"]
+    );
+    assert_eq!(run("kind: ConfigMap\n", USUAL).expect_err("refused"), ["there is no pod in any document"]);
+}
+
+#[test]
+fn flags_that_cannot_work_are_named() {
+    for (flags, part) in [
+        ("--image-prefix r", "--out is missing"),
+        ("--out x --image-prefix r", "--out x"),
+        ("--out ftp://x --image-prefix r", "--out"),
+        ("--out s3://b --job-type nightly", "--job-type"),
+        ("--out s3://b --job-type presubmit", "--job-spec"),
+        ("--out s3://b --job a/b", "--job"),
+        ("--out s3://b --build-id $(X)", "--build-id"),
+        ("--out s3://b --image foo=bar", "--image"),
+        ("--out s3://b --secrets relative", "--secrets"),
+        ("--out s3://b --path-strategy legacy", "default_org"),
+        ("--out s3://b --media-type x", "--media-type"),
+        ("--out s3://b --job-spec {", "--job-spec"),
+    ] {
+        let words = std::iter::once(VERB).chain(flags.split_whitespace());
+        let matches = command().try_get_matches_from(words).expect("well-formed");
+        let problem = Options::from_matches(&matches).expect_err(flags);
+        assert!(problem.text.contains(part) && problem.text.lines().count() == 1, "{flags}: {problem:?}");
+    }
+    let errors =
+        run(&pod("  containers: [{name: t, command: [a]}]\n"), "--out s3://b").expect_err("no image");
+    assert!(errors[0].contains("--image-prefix"), "{errors:?}");
+}
