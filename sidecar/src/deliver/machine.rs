@@ -1,5 +1,7 @@
 //! The delivery machine: entries, interrupts, and the one pass.
 
+mod pass;
+
 use super::budget::Budget;
 use super::effect::{Effect, Record};
 use super::entries::{Change, End, Entries};
@@ -268,172 +270,13 @@ impl Machine {
             }
         }
     }
-
-    /// Begins a pass, or upgrades the running one.
-    fn begin(&mut self, policy: Policy, out: &mut Vec<Effect>) {
-        match self.pass {
-            Pass::Idle => {}
-            Pass::Preparing(running)
-            | Pass::Sending(running, _)
-            | Pass::Fencing(running)
-            | Pass::WritingResult(running) => {
-                if running >= policy {
-                    return;
-                }
-                if running == Policy::BestEffort {
-                    out.push(Effect::Record(Record::Upgraded));
-                }
-            }
-            Pass::Staying | Pass::Over => return,
-        }
-        self.pass = Pass::Preparing(policy);
-        out.push(Effect::Record(Record::Starting(policy)));
-        out.push(Effect::Prepare(policy));
-    }
-
-    /// Nothing is under way but perhaps a checkpoint, which gives way to anything.
-    fn is_at_rest(&self) -> bool {
-        match self.pass {
-            Pass::Idle | Pass::Preparing(Policy::Checkpoint) | Pass::Sending(Policy::Checkpoint, _) => true,
-            Pass::Preparing(_)
-            | Pass::Sending(..)
-            | Pass::Fencing(_)
-            | Pass::WritingResult(_)
-            | Pass::Staying
-            | Pass::Over => false,
-        }
-    }
-
-    /// Nothing is under way; the next checkpoint comes.
-    fn rest(&mut self, out: &mut Vec<Effect>) {
-        self.pass = Pass::Idle;
-        if self.config.checkpoints && !self.cut {
-            out.push(Effect::ArmCheckpoint);
-        }
-    }
-
-    fn send(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
-        self.pass = Pass::Sending(policy, part);
-        out.push(Effect::Send(policy, part));
-        if part == Part::Bulk && self.cut {
-            out.push(Effect::Cut);
-        }
-    }
-
-    fn sent(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
-        match (policy, part) {
-            (Policy::Checkpoint, _) => {
-                out.push(Effect::Record(Record::CheckpointDone));
-                self.rest(out);
-            }
-            (_, Part::Bulk) => self.send(policy, Part::OwnLog, out),
-            (Policy::Final, Part::OwnLog) => self.send(policy, Part::Manifest, out),
-            (Policy::BestEffort, Part::OwnLog) | (_, Part::Manifest) => self.write_result(policy, out),
-        }
-    }
-
-    fn write_result(&mut self, policy: Policy, out: &mut Vec<Effect>) {
-        if self.provisional_in_flight {
-            self.pass = Pass::Fencing(policy);
-            out.push(Effect::AbandonResult);
-            return;
-        }
-        let verdict = match policy {
-            Policy::Checkpoint | Policy::BestEffort => Verdict::PROVISIONAL,
-            // A final pass begins only when every entry has ended.
-            Policy::Final => self.ends().map_or(Verdict::PROVISIONAL, Verdict::of),
-        };
-        self.provisional_in_flight = policy != Policy::Final;
-        self.pass = Pass::WritingResult(policy);
-        out.push(Effect::WriteResult(policy, verdict));
-    }
-
-    fn result_settled(&mut self, policy: Policy, complete: Completeness, out: &mut Vec<Effect>) {
-        match policy {
-            Policy::Checkpoint | Policy::BestEffort => {
-                self.provisional_in_flight = false;
-                match self.pass {
-                    Pass::WritingResult(Policy::Checkpoint | Policy::BestEffort) => {
-                        out.push(Effect::Record(match complete {
-                            Completeness::Complete => Record::BestEffortDelivered,
-                            Completeness::Incomplete => Record::BestEffortFailed,
-                        }));
-                        self.rest(out);
-                    }
-                    Pass::Fencing(waiting) => self.write_result(waiting, out),
-                    Pass::Idle
-                    | Pass::Preparing(_)
-                    | Pass::Sending(..)
-                    | Pass::WritingResult(Policy::Final)
-                    | Pass::Staying
-                    | Pass::Over => {}
-                }
-            }
-            Policy::Final if self.pass == Pass::WritingResult(Policy::Final) => {
-                out.push(Effect::Record(match complete {
-                    Completeness::Complete => Record::Delivered,
-                    Completeness::Incomplete => Record::DeliveryFailed,
-                }));
-                if self.config.native && !self.all_gone {
-                    self.pass = Pass::Staying;
-                    out.push(Effect::Record(Record::Staying));
-                } else {
-                    self.finish(out);
-                }
-            }
-            Policy::Final => {}
-        }
-    }
-
-    /// The pod is about to be killed, and its result is not written yet. The
-    /// pass goes on, and writes it again at its end.
-    fn interim(&mut self, out: &mut Vec<Effect>) {
-        match self.pass {
-            Pass::Idle | Pass::Preparing(_) | Pass::Sending(..) if !self.provisional_in_flight => {
-                let verdict = self.ends().map_or(Verdict::PROVISIONAL, Verdict::of);
-                self.provisional_in_flight = true;
-                out.push(Effect::Record(Record::Interim));
-                out.push(Effect::WriteResult(Policy::BestEffort, verdict));
-            }
-            // A result is on its way, or there already.
-            Pass::Idle
-            | Pass::Preparing(_)
-            | Pass::Sending(..)
-            | Pass::Fencing(_)
-            | Pass::WritingResult(_)
-            | Pass::Staying
-            | Pass::Over => {}
-        }
-    }
-
-    /// The time for the bulk is over: the closing objects come next.
-    fn cut_off(&mut self, out: &mut Vec<Effect>) {
-        self.cut = true;
-        match self.pass {
-            Pass::Preparing(policy) => {
-                out.push(Effect::Record(Record::Cut));
-                self.send(policy, Part::Bulk, out);
-            }
-            Pass::Sending(_, Part::Bulk) => {
-                out.push(Effect::Record(Record::Cut));
-                out.push(Effect::Cut);
-            }
-            Pass::Idle
-            | Pass::Sending(..)
-            | Pass::Fencing(_)
-            | Pass::WritingResult(_)
-            | Pass::Staying
-            | Pass::Over => {}
-        }
-    }
-
-    fn finish(&mut self, out: &mut Vec<Effect>) {
-        self.pass = Pass::Over;
-        out.push(Effect::Finish);
-    }
 }
 
 #[cfg(test)]
+mod checkpoint_tests;
+#[cfg(test)]
 mod explore;
+#[cfg(test)]
+mod native_tests;
 #[cfg(test)]
 mod tests;

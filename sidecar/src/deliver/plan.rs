@@ -315,6 +315,8 @@ fn number_of(index: usize) -> u32 {
 }
 
 #[cfg(test)]
+mod hurry_tests;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,11 @@ use super::super::verdict::JobResult;
 use super::*;
 use common::report::Reason;
 
-const PASSED: Look = Look::Marker { code: 0, told: None };
+pub(super) const PASSED: Look = Look::Marker { code: 0, told: None };
 const FAILED: Look = Look::Marker { code: 3, told: None };
-const TERM: Event = Event::Interrupt(Signal::TERM);
+pub(super) const TERM: Event = Event::Interrupt(Signal::TERM);
 
-fn machine(entries: usize) -> Machine {
+pub(super) fn machine(entries: usize) -> Machine {
     Machine::new(Config {
         entries,
         ignore_interrupts: false,
@@ -29,16 +29,16 @@ fn ignoring(budget: Option<Budget>) -> Machine {
     })
 }
 
-fn budget() -> Budget {
+pub(super) fn budget() -> Budget {
     Budget::of(Duration::from_secs(30))
 }
 
-fn seen(entry: usize, look: Look) -> Event {
+pub(super) fn seen(entry: usize, look: Look) -> Event {
     Event::Seen { entry, look }
 }
 
 /// The effects that are no records.
-fn acts(machine: &mut Machine, event: Event) -> Vec<Effect> {
+pub(super) fn acts(machine: &mut Machine, event: Event) -> Vec<Effect> {
     let effects = machine.handle(event);
     effects.into_iter().filter(|effect| !matches!(effect, Effect::Record(_))).collect()
 }
@@ -62,7 +62,7 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
 }
 
 /// Runs a pass up to the write of its result and gives its verdict.
-fn run_to_result(machine: &mut Machine, policy: Policy) -> Verdict {
+pub(super) fn run_to_result(machine: &mut Machine, policy: Policy) -> Verdict {
     assert_eq!(acts(machine, Event::Prepared(policy)), [Effect::Send(policy, Part::Bulk)]);
     let mut effects = acts(machine, Event::Sent(policy, Part::Bulk));
     assert_eq!(effects, [Effect::Send(policy, Part::OwnLog)]);
@@ -77,7 +77,7 @@ fn run_to_result(machine: &mut Machine, policy: Policy) -> Verdict {
     }
 }
 
-fn settle(machine: &mut Machine, policy: Policy) -> Vec<Effect> {
+pub(super) fn settle(machine: &mut Machine, policy: Policy) -> Vec<Effect> {
     acts(machine, Event::ResultSettled(policy, Completeness::Complete))
 }
 
@@ -344,52 +344,6 @@ fn i7_the_deadline_ends_everything() {
     assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Effect::Finish]);
 }
 
-fn native(budget: Option<Budget>) -> Machine {
-    Machine::new(Config {
-        entries: 1,
-        ignore_interrupts: false,
-        budget,
-        interim: None,
-        native: true,
-        checkpoints: false,
-    })
-}
-
-#[test]
-fn a_native_sidecar_takes_term_as_the_end_of_the_others_only() {
-    let mut machine = native(None);
-    assert_eq!(acts(&mut machine, TERM), [Effect::Look]);
-    assert!(!machine.is_interrupted());
-    // A held lock: somebody is alive after all.
-    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), []);
-    let effects = acts(&mut machine, seen(0, Look::Absent));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
-    assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Failure);
-    assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
-}
-
-#[test]
-fn a_native_sidecar_stays_until_it_is_told_to_end() {
-    let mut machine = native(Some(budget()));
-    let _ = machine.handle(seen(0, PASSED));
-    assert!(run_to_result(&mut machine, Policy::Final).passed);
-    assert_eq!(settle(&mut machine, Policy::Final), []);
-    assert!(!machine.is_over());
-    assert_eq!(acts(&mut machine, TERM), [Effect::Finish]);
-}
-
-#[test]
-fn a_native_sidecars_time_runs_from_the_earliest_outside_signal_in_a_report() {
-    let mut machine = native(Some(budget()));
-    let told = Some(Told { reason: Reason::Aborted, outside: Some(Duration::from_secs(10)) });
-    let effects = acts(&mut machine, seen(0, Look::Marker { code: 130, told }));
-    let deadline = budget().deadline.saturating_sub(Duration::from_secs(10));
-    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, deadline)), "{effects:?}");
-    let effects = acts(&mut machine, TERM);
-    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, budget().deadline)), "{effects:?}");
-    assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Aborted);
-}
-
 fn interim() -> Machine {
     let interim = Some(Duration::from_secs(16));
     Machine::new(Config {
@@ -424,78 +378,4 @@ fn an_interim_result_is_aborted_while_an_entry_runs() {
     let _ = machine.handle(TERM);
     let effects = acts(&mut machine, Event::Fired(Timer::Interim));
     assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, Verdict::PROVISIONAL)]);
-}
-
-fn checkpointing(ignore_interrupts: bool, budget: Option<Budget>) -> Machine {
-    let mut machine = Machine::new(Config {
-        entries: 1,
-        ignore_interrupts,
-        budget,
-        interim: None,
-        native: false,
-        checkpoints: true,
-    });
-    assert_eq!(machine.start(), [Effect::ArmCheckpoint]);
-    machine
-}
-
-const CHECKPOINT: Event = Event::Fired(Timer::Checkpoint);
-
-#[test]
-fn without_the_option_there_are_no_checkpoints() {
-    let mut machine = machine(1);
-    assert_eq!(machine.start(), []);
-}
-
-#[test]
-fn a_checkpoint_sends_the_bulk_and_rests() {
-    let mut machine = checkpointing(false, None);
-    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)]);
-    assert_eq!(acts(&mut machine, CHECKPOINT), [], "one at a time");
-    let effects = acts(&mut machine, Event::Prepared(Policy::Checkpoint));
-    assert_eq!(effects, [Effect::Send(Policy::Checkpoint, Part::Bulk)]);
-    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [Effect::ArmCheckpoint]);
-    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)], "and again");
-}
-
-#[test]
-fn a_checkpoint_gives_way_to_every_other_pass() {
-    for sending in [false, true] {
-        let mut machine = checkpointing(false, None);
-        let _ = machine.handle(CHECKPOINT);
-        if sending {
-            let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
-        }
-        assert_eq!(acts(&mut machine, TERM), [Effect::Prepare(Policy::BestEffort)]);
-        assert_eq!(acts(&mut machine, Event::Prepared(Policy::Checkpoint)), [], "a stale answer");
-        assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [], "a stale answer");
-        assert_eq!(run_to_result(&mut machine, Policy::BestEffort), Verdict::PROVISIONAL);
-        // The entry still runs: its last words are worth a checkpoint.
-        assert_eq!(settle(&mut machine, Policy::BestEffort), [Effect::ArmCheckpoint]);
-        let _ = machine.handle(CHECKPOINT);
-        let effects = acts(&mut machine, seen(0, PASSED));
-        assert!(effects.contains(&Effect::Disarm(Timer::Checkpoint)), "{effects:?}");
-        assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
-        assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Success);
-        assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
-    }
-}
-
-#[test]
-fn a_checkpoint_does_not_keep_the_wait_from_ending() {
-    let mut machine = checkpointing(true, Some(budget()));
-    let _ = machine.handle(TERM);
-    let _ = machine.handle(CHECKPOINT);
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::WaitShare)), [Effect::Prepare(Policy::BestEffort)]);
-}
-
-#[test]
-fn there_is_no_checkpoint_when_uploads_are_over() {
-    let mut machine = checkpointing(true, Some(budget()));
-    let _ = machine.handle(TERM);
-    let _ = machine.handle(CHECKPOINT);
-    let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Effect::Cut]);
-    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), []);
-    assert_eq!(acts(&mut machine, CHECKPOINT), []);
 }

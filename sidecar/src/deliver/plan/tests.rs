@@ -1,19 +1,19 @@
 use super::super::retry::{MAX_ATTEMPTS, backoff};
 use super::*;
 
-type TestPlan = Plan<(), u32, &'static str>;
+pub(super) type TestPlan = Plan<(), u32, &'static str>;
 
 const WEIGHTS: Weights = Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 };
 
-fn plan() -> TestPlan {
+pub(super) fn plan() -> TestPlan {
     Plan::new(WEIGHTS)
 }
 
-fn file(key: &str, bytes: u64, fingerprint: u32) -> Desired<(), u32> {
+pub(super) fn file(key: &str, bytes: u64, fingerprint: u32) -> Desired<(), u32> {
     Desired { key: key.into(), class: Class::Artifact, bytes, source: (), fingerprint }
 }
 
-fn document(key: &str, class: Class) -> Desired<(), u32> {
+pub(super) fn document(key: &str, class: Class) -> Desired<(), u32> {
     Desired { key: key.into(), class, bytes: 10, source: (), fingerprint: 0 }
 }
 
@@ -22,7 +22,7 @@ fn transient() -> Failure {
 }
 
 /// What starts, by key.
-fn started(plan: &mut TestPlan) -> Vec<String> {
+pub(super) fn started(plan: &mut TestPlan) -> Vec<String> {
     let actions = plan.start_more(None);
     actions
         .into_iter()
@@ -33,16 +33,16 @@ fn started(plan: &mut TestPlan) -> Vec<String> {
         .collect()
 }
 
-fn number(plan: &TestPlan, key: &str) -> u32 {
+pub(super) fn number(plan: &TestPlan, key: &str) -> u32 {
     let found = (0..u32::MAX).find(|number| &*plan.object(*number).desired.key == key);
     found.expect("it is there")
 }
 
-fn store(plan: &mut TestPlan, key: &str, fingerprint: u32) {
+pub(super) fn store(plan: &mut TestPlan, key: &str, fingerprint: u32) {
     plan.stored(number(plan, key), fingerprint, false, "stored");
 }
 
-fn state<'a>(plan: &'a TestPlan, key: &str) -> &'a State {
+pub(super) fn state<'a>(plan: &'a TestPlan, key: &str) -> &'a State {
     &plan.find(key).expect("it is there").state
 }
 
@@ -346,65 +346,4 @@ fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     let _ = plan.reconcile(Policy::BestEffort, vec![]);
     assert_eq!(plan.completeness(), Completeness::Complete);
     assert_eq!(plan.summary().skipped, 2);
-}
-
-#[test]
-fn in_a_hurry_large_artifacts_go_one_after_another() {
-    let mut plan = plan();
-    plan.hurry();
-    let large = |key, mebibytes: u64| file(key, mebibytes << 20, 1);
-    let _ = plan.reconcile(
-        Policy::BestEffort,
-        vec![large("c", 8), large("b", 4), file("a", 10, 1), document("build-log.txt", Class::BuildLog)],
-    );
-    assert_eq!(started(&mut plan), ["build-log.txt", "a", "b"]);
-    store(&mut plan, "a", 1);
-    assert_eq!(started(&mut plan), Vec::<String>::new());
-    store(&mut plan, "b", 1);
-    assert_eq!(started(&mut plan), ["c"]);
-}
-
-#[test]
-fn in_a_hurry_what_does_not_fit_into_the_time_is_cut_when_it_is_its_turn() {
-    let mut plan = plan();
-    plan.hurry();
-    let large = |key, mebibytes: u64| file(key, mebibytes << 20, 1);
-    let listing = vec![large("a", 4), large("b", 8), large("c", 9), file("tiny", 10, 1)];
-    let _ = plan.reconcile(Policy::Final, listing);
-    let room = |mebibytes: u64| Some(mebibytes << 20);
-    let starts = |plan: &mut TestPlan, room| plan.start_more(room).len();
-    assert_eq!(starts(&mut plan, room(5)), 2, "the tiny one and a");
-    assert_eq!(state(&plan, "b"), &State::Due, "not its turn: the rate may become better");
-    store(&mut plan, "tiny", 1);
-    store(&mut plan, "a", 1);
-    assert_eq!(starts(&mut plan, room(8)), 1);
-    store(&mut plan, "b", 1);
-    assert_eq!(starts(&mut plan, room(8)), 0);
-    assert_eq!(state(&plan, "c"), &State::Cut);
-    assert!(plan.is_settled(Part::Bulk), "the closing objects need not wait");
-    assert_eq!(plan.completeness(), Completeness::Incomplete);
-}
-
-#[test]
-fn without_a_hurry_nothing_is_cut() {
-    let mut plan = plan();
-    let _ = plan.reconcile(Policy::Final, vec![file("a", 8 << 20, 1)]);
-    assert_eq!(plan.start_more(Some(0)).len(), 1);
-}
-
-#[test]
-fn i5_the_final_pass_does_not_wait_for_a_small_request_that_is_never_answered() {
-    let mut plan = plan();
-    let listing = || vec![file("small", 1, 1), file("large", 8 << 20, 1)];
-    let _ = plan.reconcile(Policy::BestEffort, listing());
-    let _ = plan.start_more(None);
-    assert_eq!(plan.reconcile(Policy::BestEffort, listing()), [], "adopted");
-    let small = number(&plan, "small");
-    assert_eq!(plan.reconcile(Policy::Final, listing()), [Action::GiveUp(small)]);
-    plan.given_up(small);
-    assert_eq!(started(&mut plan), ["small"]);
-    // The store answered in time after all.
-    let _ = plan.reconcile(Policy::Final, listing());
-    store(&mut plan, "small", 1);
-    assert_eq!(state(&plan, "small"), &State::Stored);
 }
