@@ -140,10 +140,11 @@ pub fn secrets(data: &[u8]) {
     let text = [b"before ", secret, b" after"].concat();
     let masked = censor.stream().map_or_else(|| text.clone(), |mask| whole(mask, &text));
     let trimmed = secret.trim_ascii();
+    let start = 7 + (secret.len() - secret.trim_ascii_start().len());
+    let place = masked.get(start..start + trimmed.len()).unwrap_or_default();
     let is_boolean = [b"true".as_slice(), b"false"].iter().any(|word| trimmed.eq_ignore_ascii_case(word));
-    // A text of nothing but the mask's own letter cannot be told from a mask.
-    let is_visible = !is_boolean && !trimmed.iter().all(|byte| *byte == b'X');
     // White space of Unicode is cut as well, and may leave nothing.
     let is_empty = std::str::from_utf8(trimmed).is_ok_and(|text| text.trim().is_empty());
-    assert!(!is_visible || is_empty || !holds(&masked, trimmed), "the secret is visible");
+    let is_masked = place.iter().all(|byte| *byte == b'X');
+    assert!(is_boolean || is_empty || is_masked, "the secret is visible");
 }

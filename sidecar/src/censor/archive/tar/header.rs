@@ -9,6 +9,7 @@ pub(super) const BLOCK_BYTES: usize = 512;
 
 const NAME: Range<usize> = 0..100;
 const SIZE: Range<usize> = 124..136;
+const TIME: Range<usize> = 136..148;
 const CHECKSUM: Range<usize> = 148..156;
 const KIND: usize = 156;
 const LINK: Range<usize> = 157..257;
@@ -110,7 +111,7 @@ impl Header {
     pub(super) fn masked(mut self, pass: Pass<'_>) -> Result<Self, Stop> {
         let mut is_changed = self.mask_path(pass)?;
         // Whole fields: something can stand behind the zero that ends a text.
-        for field in [NAME, LINK, USER, GROUP, self.rest()] {
+        for field in self.texts() {
             if self.0[field.clone()].iter().any(|byte| *byte != 0) {
                 is_changed |= pass.mask_text(&mut self.0[field])?;
             }
@@ -121,11 +122,16 @@ impl Header {
         Ok(self)
     }
 
-    /// What follows the numbers of devices: in GNU's form times and maps, which
-    /// stay when they are numbers.
-    fn rest(&self) -> Range<usize> {
-        let is_number = |byte: &u8| byte.is_ascii_digit() || [0, b' '].contains(byte);
-        if self.0[PREFIX.start..].iter().all(is_number) { 0..0 } else { PREFIX.start..BLOCK_BYTES }
+    /// Where texts can stand. Numbers stay as they are; where something else
+    /// stands in their place, it goes with the text before it.
+    fn texts(&self) -> [Range<usize>; 4] {
+        let is_digit = |byte: &u8| byte.is_ascii_digit() || [0, b' '].contains(byte);
+        let are_numbers = |field: Range<usize>| self.0[field].iter().all(is_digit);
+        let name = if are_numbers(NAME.end..SIZE.start) { NAME } else { NAME.start..SIZE.start };
+        let time = if are_numbers(TIME) { 0..0 } else { TIME };
+        let owner =
+            if are_numbers(GROUP.end..BLOCK_BYTES) { USER.start..GROUP.end } else { USER.start..BLOCK_BYTES };
+        [name, time, LINK, owner]
     }
 
     /// The two parts of a path are one text.
