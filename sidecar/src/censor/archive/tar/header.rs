@@ -131,7 +131,10 @@ impl Header {
         let time = if are_numbers(TIME) { 0..0 } else { TIME };
         let owner =
             if are_numbers(GROUP.end..BLOCK_BYTES) { USER.start..GROUP.end } else { USER.start..BLOCK_BYTES };
-        [name, time, LINK, owner]
+        // Readers take an unknown letter for that of a plain file.
+        let is_known = matches!(self.0[KIND], 0 | b'0'..=b'7' | b'A'..=b'Z' | b'g' | b'x');
+        let link = if is_known { LINK } else { KIND..LINK.end };
+        [name, time, link, owner]
     }
 
     /// The two parts of a path are one text.

@@ -128,8 +128,7 @@ impl Archive<'_, '_> {
         let mut content = Vec::new();
         self.input.take(size).read_to_end(&mut content)?;
         let is_whole = content.len() as u64 == size;
-        let mut padding = self.padding(size)?;
-        self.pass.mask_text(&mut padding)?;
+        self.padding(size)?;
         let is_global = header.is_global();
         let extensions = extension::read(header.masked(self.pass)?, content, self.pass)?;
         if !is_whole {
@@ -145,12 +144,16 @@ impl Archive<'_, '_> {
         Ok(())
     }
 
-    /// What fills the last block; less where the archive ends.
-    fn padding(&mut self, size: u64) -> Result<Vec<u8>, Stop> {
+    /// Skips what fills the last block; how much that is, less where the archive
+    /// ends. Zeros are written in its place: anything else could go on with what
+    /// the content ends with.
+    fn padding(&mut self, size: u64) -> Result<usize, Stop> {
         let mut padding = vec![0; header::padding(size)];
         let read = read_full(self.input, &mut padding)?;
-        padding.truncate(read);
-        Ok(padding)
+        if self.pass.is_looking() && padding.iter().any(|byte| *byte != 0) {
+            return Err(Stop::Dirty);
+        }
+        Ok(read)
     }
 
     /// Writes the header, and what is said about the member before it.
@@ -183,16 +186,12 @@ impl Archive<'_, '_> {
         if spool.len() < size {
             return Err(Stop::Truncated);
         }
-        // What fills the last block could go on with what the container ends with.
         let padding = self.padding(size)?;
-        if self.pass.is_looking() && padding.iter().any(|byte| *byte != 0) {
-            return Err(Stop::Dirty);
-        }
         match settled {
             Settled::Unchanged => {
                 self.head(header, None)?;
                 copy(&spool, self.output)?;
-                Ok(self.output.write_all(&vec![0; padding.len()])?)
+                Ok(self.output.write_all(&vec![0; padding])?)
             }
             Settled::Rewritten(spool) => {
                 let new_size = spool.len();
