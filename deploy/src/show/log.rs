@@ -7,12 +7,16 @@
 use crate::inert;
 use crate::place::Place;
 use aho_corasick::AhoCorasick;
+use memchr::{memchr, memchr_iter, memrchr};
 use std::collections::VecDeque;
 use std::io::Write;
 
 /// Bytes that are looked through for errors: a quarter at the beginning, where
 /// set-ups fail, the rest at the end.
 const SCANNED: u64 = 8 << 20;
+
+/// Bytes in which one word makes every line be looked at.
+const STEP: usize = 32 << 10;
 
 /// Bytes of the end that are kept.
 const TAIL: usize = 48 << 10;
@@ -174,8 +178,28 @@ impl Scanner {
 
     fn push(&mut self, block: &[u8]) {
         self.keep_tail(block);
+        for part in block.chunks(STEP) {
+            self.look(part);
+        }
+    }
+
+    /// Where no word is, lines are only counted.
+    fn look(&mut self, block: &[u8]) {
         let mut rest = block;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        if let Some(first) = memchr(b'\n', block)
+            && let Some(last) = memrchr(b'\n', block)
+            && !self.words.is_match(&block[first..=last])
+        {
+            // The first line may have begun before, the last one goes on.
+            self.part(&block[..first]);
+            self.end_line();
+            let lines = memchr_iter(b'\n', &block[first + 1..=last]).count() as u64;
+            self.line = self.line.map(|line| line + lines);
+            self.seen += last as u64 + 1;
+            self.line_start = self.seen;
+            rest = &block[last + 1..];
+        }
+        while let Some(end) = memchr(b'\n', rest) {
             self.part(&rest[..end]);
             self.seen += end as u64 + 1;
             self.end_line();
@@ -309,6 +333,21 @@ mod tests {
         assert_eq!(excerpt.tail.last().map(String::as_str), Some("last: PANIC"));
         assert!(!excerpt.has_more);
         assert_eq!(scanned(&[]).tail, Vec::<String>::new());
+    }
+
+    #[test]
+    fn lines_that_are_only_counted_count() {
+        let fine = "fine\n".repeat(STEP / 2);
+        let excerpt =
+            scanned(&[b"fatal: a", b"\n", fine.as_bytes(), b"fine and err", b"or\nfine\n", b"panic"]);
+        let at: Vec<_> = excerpt.errors.iter().map(|error| error.at).collect();
+        let after = STEP as u64 / 2;
+        assert_eq!(at, [At::Line(1), At::Line(after + 2), At::Line(after + 4)]);
+        let mut scanner = Scanner::new();
+        scanner.jump(100);
+        scanner.push(b"x\ny\nz\n");
+        scanner.push(b"error\n");
+        assert_eq!(scanner.finish().errors[0].at, At::Byte(106));
     }
 
     #[test]

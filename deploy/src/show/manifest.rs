@@ -12,6 +12,10 @@ use std::io::{BufReader, Read};
 /// The schema's version that is understood.
 const VERSION: u32 = sidecar::layout::manifest::VERSION;
 
+/// A manifest up to this size is held while it is read, which takes a third of
+/// the time: some thirty thousand objects.
+const IN_MEMORY: u64 = 8 << 20;
+
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -77,12 +81,26 @@ pub(crate) struct Rest {
 
 /// Reads a manifest; passes every object to `each`.
 pub(crate) fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
-    let mut deserializer = serde_json::Deserializer::from_reader(BufReader::with_capacity(64 << 10, from));
-    let rest = deserializer.deserialize_map(Document { each }).and_then(|rest| {
-        deserializer.end()?;
-        Ok(rest)
-    });
-    rest.map_err(|error| format!("manifest.json: {error}"))
+    let mut from = from;
+    let mut begin = Vec::new();
+    let fail = |error: &dyn fmt::Display| format!("manifest.json: {error}");
+    from.by_ref().take(IN_MEMORY + 1).read_to_end(&mut begin).map_err(|error| fail(&error))?;
+    let rest = if begin.len() as u64 <= IN_MEMORY {
+        parse(serde_json::Deserializer::from_slice(&begin), each)
+    } else {
+        let whole = BufReader::with_capacity(64 << 10, begin.chain(from));
+        parse(serde_json::Deserializer::from_reader(whole), each)
+    };
+    rest.map_err(|error| fail(&error))
+}
+
+fn parse<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    each: &mut dyn FnMut(Object),
+) -> serde_json::Result<Rest> {
+    let rest = deserializer.deserialize_map(Document { each })?;
+    deserializer.end()?;
+    Ok(rest)
 }
 
 struct Document<'a> {

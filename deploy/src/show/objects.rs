@@ -72,7 +72,11 @@ impl Objects {
             }
             return;
         }
-        self.largest.push(Reverse(Ranked(object)));
+        let ranked = Ranked(object);
+        if self.largest.len() == MAX_LARGEST && self.largest.peek().is_some_and(|least| ranked < least.0) {
+            return;
+        }
+        self.largest.push(Reverse(ranked));
         if self.largest.len() > MAX_LARGEST {
             self.largest.pop();
         }
