@@ -212,6 +212,24 @@ fn google_gets_the_same_without_authorization() {
 }
 
 #[test]
+fn google_is_asked_for_the_bytes_as_they_are_stored() {
+    const PACKED: &str = "200 OK\r\ncontent-encoding: gzip\r\netag: \"e\"\r\n\
+                          last-modified: Thu, 01 Jan 2026 00:00:00 GMT";
+    let place = gs(|request| (PACKED, if request.line.starts_with("HEAD ") { "" } else { "packed" }));
+    let mut read = Vec::new();
+    let head = run(place.store.read_through("a", &mut |block| {
+        read.extend_from_slice(block);
+        true
+    }));
+    let head = head.expect("answered").expect("there");
+    assert_eq!((read.as_slice(), head.content_encoding.as_deref()), (b"packed".as_slice(), Some("gzip")));
+    run(place.store.head("a")).expect("answered");
+    for request in place.recorder.requests() {
+        assert_eq!(request.header("accept-encoding"), Some("gzip"), "{request:?}");
+    }
+}
+
+#[test]
 fn conditions_are_sent_with_the_request_that_makes_the_object_visible() {
     let place = s3(serving);
     let (_, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");

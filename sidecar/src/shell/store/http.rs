@@ -62,6 +62,8 @@ pub(super) enum On {
     Content,
     /// The one that completes a multipart upload.
     Completion,
+    /// The one that reads an object, or asks about it.
+    Reading,
 }
 
 /// How a request ended.
@@ -201,6 +203,7 @@ fn add_extra(request: &mut HttpRequest) {
     let method = request.method().as_str();
     let belongs = match extra.on {
         On::Content => method == "PUT",
+        On::Reading => matches!(method, "GET" | "HEAD"),
         On::Completion => {
             method == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId="))
         }

@@ -118,7 +118,7 @@ impl Store {
 
 async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
     let path = remote.path(key)?;
-    let (found, last) = observed(None, remote.reader().get_opts(&path, options)).await;
+    let (found, last) = observed(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error) => match judge(&error, last) {

@@ -270,6 +270,19 @@ impl Remote {
         }
     }
 
+    /// Asks for the bytes as they are stored: Google unpacks what is stored as gzip
+    /// for those who do not take it
+    /// (<https://docs.cloud.google.com/storage/docs/transcoding>).
+    pub(super) fn as_stored(&self) -> Option<Extra> {
+        match self.dialect {
+            Dialect::S3 | Dialect::Azure => None,
+            Dialect::Gcs => {
+                let value = HeaderValue::from_static("gzip");
+                Some(Extra { on: On::Reading, name: "accept-encoding", value })
+            }
+        }
+    }
+
     /// What the bucket is read with.
     pub(super) fn reader(&self) -> &dyn ObjectStore {
         &*self.store
