@@ -232,8 +232,7 @@ fn shell_quoted(text: &str, forms: &mut Forms) {
     forms.add(Encoding::Shell, escaped(text, |c| "\"$`\\".contains(c)));
     let word = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     forms.add(Encoding::Shell, escaped(text, |c| !word(c)));
-    // What bash 5 leaves alone, besides.
-    forms.add(Encoding::Shell, escaped(text, |c| !word(c) && !"#~{}".contains(c)));
+    forms.add(Encoding::Shell, quoted_by_bash(text));
     if text.contains(|c: char| c.is_ascii_control()) {
         let mut ansi = String::with_capacity(text.len() * 4);
         for c in text.chars() {
@@ -250,6 +249,26 @@ fn shell_quoted(text: &str, forms: &mut Forms) {
         }
         forms.add(Encoding::Shell, ansi);
     }
+}
+
+/// As `printf %q` of bash: two characters only where they would mean something
+/// (`sh_backslash_quote` in its `lib/sh/shquote.c`).
+fn quoted_by_bash(text: &str) -> String {
+    let mut result = String::with_capacity(text.len() * 2);
+    let mut before = None;
+    for c in text.chars() {
+        let special = match c {
+            '#' => before.is_none(),
+            '~' => matches!(before, None | Some(':' | '=')),
+            c => " !\"$&'()*,;<>?[\\]^`{|}".contains(c),
+        };
+        if special {
+            result.push('\\');
+        }
+        result.push(c);
+        before = Some(c);
+    }
+    result
 }
 
 /// A backslash in front of some characters.
@@ -387,6 +406,16 @@ mod tests {
         ] {
             assert!(has(&forms, form), "{form}");
         }
+    }
+
+    #[test]
+    fn quoted_by_bash_itself() {
+        let secret = "~a#b,c{d}=~e:~f~g[h]^i!j\\k'l\"m|n&o;p<q>r?s*t(u)v$w`x y%z+-_./@";
+        assert_eq!(
+            quoted_by_bash(secret),
+            "\\~a#b\\,c\\{d\\}=\\~e:\\~f~g\\[h\\]\\^i\\!j\\\\k\\'l\\\"m\\|n\\&o\\;p\\<q\\>r\\?s\\*t\\(u\\)v\\$w\\`x\\ y%z+-_./@"
+        );
+        assert_eq!(quoted_by_bash("#a"), "\\#a");
     }
 
     #[test]

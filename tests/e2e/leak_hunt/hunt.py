@@ -81,7 +81,8 @@ def forms(rng, secret):
     yield "json-utf8", json.dumps(words, ensure_ascii=False)[1:-1].encode()
     yield "json-go", go_json(words)[1:-1].encode()
     yield "json-slash", json.dumps(words, ensure_ascii=False)[1:-1].replace("/", "\\/").encode()
-    yield "shell-single", shlex.quote(words).strip("'").encode()
+    quoted = shlex.quote(words)
+    yield "shell-single", (quoted if quoted == words else quoted[1:-1]).encode()
     yield "shell-backslash", words.replace("'", "'\\''").encode()
     yield "shell-double", "".join("\\" + c if c in '"$`\\' else c for c in words).encode()
     if words.isascii():

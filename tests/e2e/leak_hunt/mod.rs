@@ -6,7 +6,6 @@
 //! the whole hunt), `POD_UTILS_LEAK_HUNT_SEED` another set of secrets.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use common::signal::Signal;
 use harness::pod::{self, Pod};
 use harness::process;
 use harness::wait;
@@ -64,7 +63,8 @@ fn i6_two_hundred_secrets_leave_in_no_form() {
     let mut command = pod.sidecar_command(&[&entry, &broken], json!({}));
     command.env("SIDECAR_OPTIONS", options.to_string()).env("JOB_SPEC", spec.to_string());
     let sidecar = process::start(pod.tree(), &mut command);
-    wait::until("the program to be ready", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
+    // It watches once it has read all values as they are now.
+    wait::until("the program to watch", || process::watches_files(sidecar.pid()).then_some(()));
 
     // Values are rotated and added while it waits; then everything ends.
     fs::create_dir(pod.logs().join("added")).expect("made");
