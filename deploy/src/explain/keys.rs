@@ -140,7 +140,6 @@ pub(super) const CENSORING: &[Key] = &[
     plain("ini_filenames", "none", "secrets that are INI files"),
     plain("structured_filenames", "none", "secrets that are YAML or JSON documents: each value in them"),
     plain("minimum_secret_length", "0", "shorter secrets are not masked"),
-    plain("structured_filenames", "none", "secrets that are YAML or JSON documents: each value in them"),
     plain("include_directories", "all", "which files of items are censored"),
     plain("exclude_directories", "none", "which files of items are not censored"),
     plain("strict", "false", "withhold all but the result when a secret cannot be loaded"),
