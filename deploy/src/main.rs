@@ -1,17 +1,8 @@
 //! `podutils`: the operator's tool, for people rather than pods.
 //!
-//! | module | what it is |
-//! | --- | --- |
-//! | [`cli`] | the verbs |
-//! | [`censor`] | masking of secrets as a filter |
-//! | [`inject`] | pods, decorated for supervision and delivery |
-//! | [`run`] | a job on this machine, the way a pod would run it |
-//! | [`show`], [`verify`] | what happened to a job, and whether its results are what was delivered |
-//! | [`explain`] | what options mean |
-//! | [`completions`] | for shells and for man |
-//! | [`place`] | reading results, wherever they are |
-//! | [`say`], [`inert`] | what people read, and hostile text in it |
-//! | [`yaml`] | YAML as Kubernetes reads it |
+//! [`cli`] knows the verbs, and each verb has a module of its name. They share
+//! [`place`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
+//! reads it), [`say`] (what people read) and [`inert`] (hostile text in it).
 
 mod censor;
 mod cli;
