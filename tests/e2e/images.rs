@@ -97,7 +97,8 @@ fn they_hold_a_tmp_for_everyone_and_nothing_of_the_build() {
     let line = |name: &str| {
         listing
             .lines()
-            .find(|line| line.ends_with(&format!(" {name}")) || line.contains(&format!(" {name} -> ")))
+            // Mode, owner, size, date, time, name, and perhaps where a link leads.
+            .find(|line| line.split_whitespace().nth(5) == Some(name))
             .unwrap_or_else(|| panic!("no {name} in {listing}"))
             .to_owned()
     };
