@@ -215,3 +215,24 @@ fn as_many_whole_artifacts_as_fit_arrive_and_the_others_are_named() {
         }
     }
 }
+
+#[test]
+fn an_abort_that_is_never_answered_does_not_hold_the_result_back() {
+    let job = Job::s3();
+    let s3 = job.s3.as_ref().expect("a bucket");
+    s3.script(|seen| {
+        let part = seen.query.contains("partNumber=") || seen.method == Method::DELETE;
+        if part && seen.key.ends_with("large.bin") { Fault::Hang } else { Fault::None }
+    });
+    fs::create_dir_all(job.pod.artifacts()).expect("made");
+    fs::write(job.pod.artifacts().join("large.bin"), vec![7; 12 << 20]).expect("written");
+    let entry = job.pod.entry("test");
+    let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": "10s"}}));
+    job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
+    wait::until("a part", || s3.seen().iter().any(|seen| seen.query.contains("partNumber=")).then_some(()));
+    term(&sidecar);
+    sidecar.wait().expect_code(0);
+    assert!(s3.seen().iter().any(|seen| seen.method == Method::DELETE), "it was given up");
+    assert_eq!(job.finished()["result"], "SUCCESS");
+    assert!(job.text("manifest.json").contains("there was no time left"));
+}

@@ -17,8 +17,9 @@ pub struct Budget {
 /// Kept free before the given time is over.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// Reserved for own log, manifest and result.
-const CLOSING: Duration = Duration::from_secs(3);
+/// Reserved for own log, manifest and result, which on a slow line follow what the
+/// system had taken of the uploads that were cut: a second or two.
+const CLOSING: Duration = Duration::from_secs(4);
 
 impl Budget {
     /// Divides `time`: half of it for the wait; of a short time the margins take

@@ -24,6 +24,9 @@ const READ_BACK: usize = 64 << 10;
 /// Another writer may be ahead of us this often before we simply write.
 const MOST_TURNS: usize = 5;
 
+/// An abort that the store does not answer in this time goes on by itself.
+const CLEANED_UP_WITHIN: Duration = Duration::from_secs(1);
+
 /// What all transfers share.
 #[derive(Clone, Debug)]
 pub struct Context {
@@ -165,7 +168,9 @@ impl Flights {
             let attempt = within(patience, attempt, &context, &fence);
             let landed = Abortable::new(attempt, registration).await;
             if let (Err(_), Some(store)) = (&landed, context.store()) {
-                store.settled().await;
+                // Parts without their completion make no object, so that nothing
+                // has to wait until the store has thrown them away.
+                let _ = tokio::time::timeout(CLEANED_UP_WITHIN, store.settled()).await;
             }
             (number, sent, landed.unwrap_or(Landed::GivenUp))
         }));
