@@ -17,6 +17,7 @@ mod entrypoint_states;
 mod entrypoint_surroundings;
 mod entrypoint_tree;
 mod gcsupload;
+mod hostile_links;
 mod identities;
 mod images;
 mod initupload;

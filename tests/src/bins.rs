@@ -39,6 +39,16 @@ fn build() -> Option<PathBuf> {
     // `cargo test --workspace` did and builds nothing a second time.
     cargo.args(["build", "--quiet", "--workspace", "--bins", "--tests", "--target-dir"]).arg(target_dir);
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    // What cargo told this test of its own package would look like a change to
+    // build scripts that depend on it, and everything above them be built again.
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|own| name.starts_with(own)))
+        {
+            cargo.env_remove(name);
+        }
+    }
     match profile_dir.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => {}
         Some(profile) => {
