@@ -108,6 +108,24 @@ fn a_killed_test_container_is_lost_and_told() {
 }
 
 #[test]
+fn a_test_that_is_out_of_memory_fails_with_its_cause() {
+    podman_or_skip!();
+    let s3 = S3::start();
+    let script = "echo growing; x=x; while :; do x=$x$x; done";
+    let mut manifest = manifest("kubernetes/pod/pod.yaml", &s3).test_runs(script, "30s");
+    manifest.container("test")["resources"] = json!({"limits": {"memory": "64Mi"}});
+    let run = manifest.name().to_owned();
+    let pod = manifest.start();
+    assert_eq!(pod.wait("sidecar"), 0, "{}", pod.logs("sidecar"));
+    assert_eq!(pod.wait("test"), 137, "{}", pod.logs("test"));
+    let finished = result(&s3, &run);
+    assert_eq!(finished["result"], "FAILURE", "{finished}");
+    let cause = finished["metadata"]["pod-utils"]["cause"].as_str().unwrap_or_default();
+    assert!(cause.starts_with("died of SIGKILL") && cause.ends_with("for lack of memory"), "{finished}");
+    assert_eq!(s3.text(&key(&run, "build-log.txt")), "growing\n");
+}
+
+#[test]
 fn the_jobs_native_sidecar_stays_until_it_is_told() {
     podman_or_skip!();
     let s3 = S3::start();

@@ -27,6 +27,7 @@ mod kube_play;
 mod leak_hunt;
 mod manifests;
 mod mistakes;
+mod out_of_memory;
 mod podutils;
 mod progress;
 mod show;

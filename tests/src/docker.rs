@@ -126,6 +126,12 @@ impl Container {
         })
     }
 
+    /// Whether the kernel has killed a process in it for lack of memory.
+    pub fn was_out_of_memory(&self) -> bool {
+        let state = self.docker(&["inspect", "--format", "{{.State.OOMKilled}}"]);
+        state.stdout.trim_ascii() == b"true"
+    }
+
     /// What it wrote to stdout and stderr so far.
     pub fn logs(&self) -> String {
         let output = self.docker(&["logs"]);

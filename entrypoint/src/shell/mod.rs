@@ -6,6 +6,7 @@ mod driver;
 mod files;
 mod live;
 mod log;
+mod memory;
 mod output;
 mod perform;
 mod previous;

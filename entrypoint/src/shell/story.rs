@@ -1,11 +1,12 @@
 //! The report: what happened, collected while it happens.
 
+use super::memory;
 use super::sys;
 use super::tree;
 use crate::supervise::{Pid, Policy, Tally, Target, Verdict};
 use common::duration::GoDuration;
 use common::report::{
-    self, Cgroup, Interrupt, Leftovers, MAX_LEFTOVER_NAMES, Origin, Output, Recipient, Report, Usage,
+    self, Interrupt, Leftovers, MAX_LEFTOVER_NAMES, Origin, Output, Recipient, Report, Usage,
 };
 use common::signal::Signal;
 use common::timestamp::Timestamp;
@@ -19,11 +20,17 @@ pub(super) struct Story {
     started: Timestamp,
     interrupts: Vec<Interrupt>,
     names: Vec<String>,
+    memory: memory::Watch,
 }
 
 impl Story {
     pub(super) fn begin() -> Self {
-        Self { started: Timestamp::now(), interrupts: Vec::new(), names: Vec::new() }
+        Self {
+            started: Timestamp::now(),
+            interrupts: Vec::new(),
+            names: Vec::new(),
+            memory: memory::Watch::begin(),
+        }
     }
 
     /// A signal came from outside.
@@ -57,10 +64,12 @@ impl Story {
 
     /// The whole story.
     pub(super) fn report(&self, policy: &Policy, verdict: &Verdict, tally: Tally, output: Output) -> Report {
+        let cgroup = self.memory.ended();
+        let killed = cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
         Report {
             version: report::VERSION,
             reason: verdict.reason,
-            cause: verdict.cause.clone(),
+            cause: memory::cause(verdict, killed),
             code: verdict.code,
             child: verdict.child,
             child_ended: None,
@@ -78,7 +87,7 @@ impl Story {
                 names: self.names.clone(),
             },
             usage: usage(),
-            cgroup: cgroup(),
+            cgroup,
         }
     }
 }
@@ -87,22 +96,4 @@ fn usage() -> Usage {
     let (max_rss_bytes, user, system) = sys::usage_of_children();
     let nanos = |time| u64::try_from(GoDuration::from_std(time).as_nanos()).unwrap_or(0);
     Usage { max_rss_bytes, user_ns: nanos(user), system_ns: nanos(system) }
-}
-
-/// What the container's control group says. A container sees its own group at
-/// the root of a cgroup v2 mount; the root group of a host has no such files.
-fn cgroup() -> Option<Cgroup> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    // Every group of version 2 but the root's has it; the peak came later.
-    let events = read("/sys/fs/cgroup/memory.events")?;
-    let peak = read("/sys/fs/cgroup/memory.peak");
-    let found = Cgroup {
-        memory_peak_bytes: peak.and_then(|text| text.trim().parse().ok()),
-        oom_kills: oom_kills(&events),
-    };
-    (found != Cgroup::default()).then_some(found)
-}
-
-fn oom_kills(events: &str) -> Option<u64> {
-    events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }

@@ -62,7 +62,7 @@ impl Finished {
     }
 }
 
-/// Why an entry did not simply exit: reason, cause and code.
+/// Why an entry ended, when it did not simply exit: reason, cause and code.
 struct Why {
     container: String,
     reason: &'static str,
@@ -96,7 +96,7 @@ fn why(entries: &[EntryFacts<'_>], mask: &dyn Fn(&str) -> String) -> Option<Valu
 
 fn why_of(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<Why> {
     let (reason, cause, code) = match (entry.end, entry.report) {
-        (Some(End::Marker { code, .. }), Some(report)) if report.reason != Reason::Exited => {
+        (Some(End::Marker { code, .. }), Some(report)) if tells_more(code, report) => {
             (name(report.reason), mask(&report.cause), Some(code))
         }
         (Some(End::Marker { .. }), _) => return None,
@@ -110,6 +110,13 @@ fn why_of(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<Why> 
         (None, _) => ("running", "the pod was told to stop while it was running".to_owned(), None),
     };
     Some(Why { container: mask(entry.container), reason, cause, code })
+}
+
+/// Whether a report says what the code does not: an ordinary exit with a code
+/// other than 0 may be the end of whoever waited for what the kernel killed.
+fn tells_more(code: i32, report: &Report) -> bool {
+    let killed = report.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
+    report.reason != Reason::Exited || (code != 0 && killed > 0)
 }
 
 /// A reason as reports write it.
@@ -186,6 +193,20 @@ mod tests {
             EntryFacts { container: "other", end: Some(marker(130)), report: None },
         ];
         assert!(text(FAILED, "{}", &entries).contains(r#""passed":false,"result":"FAILURE""#));
+    }
+
+    #[test]
+    fn an_exit_for_lack_of_memory_is_told_unless_it_passed() {
+        let mut exited = report(Reason::Exited, "exited with code 2; the kernel killed a process");
+        exited.cgroup = Some(common::report::Cgroup { memory_peak_bytes: None, oom_kills: Some(1) });
+        let facts = |code| [EntryFacts { container: "", end: Some(marker(code)), report: Some(&exited) }];
+        let told = text(FAILED, "{}", &facts(2));
+        assert!(
+            told.contains(r#""cause":"exited with code 2; the kernel killed a process","entries":[{"#),
+            "{told}"
+        );
+        assert!(told.contains(r#""reason":"exited""#), "{told}");
+        assert!(!text(FAILED, "{}", &facts(0)).contains("pod-utils"));
     }
 
     #[test]

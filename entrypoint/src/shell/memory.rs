@@ -1,0 +1,92 @@
+//! What the container's control group says about memory.
+//!
+//! A container sees its own group where the hierarchy is mounted, with version 2
+//! as with version 1. A host's root group tells of the whole machine and counts
+//! for nothing: version 2 has no such files there, version 1 has one more.
+
+use crate::supervise::Verdict;
+use common::report::Cgroup;
+use std::path::Path;
+
+/// Where the files are, and what they are called.
+struct Files {
+    /// Has a line `oom_kill N` (version 1: since Linux 4.13).
+    kills: &'static str,
+    /// Bytes; version 2: since Linux 5.19.
+    peak: &'static str,
+    /// Is there only in a root group.
+    only_in_root: Option<&'static str>,
+}
+
+const VERSIONS: [Files; 2] = [
+    Files { kills: "/sys/fs/cgroup/memory.events", peak: "/sys/fs/cgroup/memory.peak", only_in_root: None },
+    Files {
+        kills: "/sys/fs/cgroup/memory/memory.oom_control",
+        peak: "/sys/fs/cgroup/memory/memory.max_usage_in_bytes",
+        only_in_root: Some("/sys/fs/cgroup/memory/release_agent"),
+    },
+];
+
+/// Tells what happened from its beginning on.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// Processes killed before that. A container begins with its PID 1.
+    killed_before: u64,
+}
+
+impl Watch {
+    pub(super) fn begin() -> Self {
+        let is_init = rustix::process::getpid().is_init();
+        let before = if is_init { None } else { now() };
+        Self { killed_before: before.and_then(|cgroup| cgroup.oom_kills).unwrap_or(0) }
+    }
+
+    /// What the group says at the end; `None` where it cannot be read.
+    pub(super) fn ended(&self) -> Option<Cgroup> {
+        let mut cgroup = now()?;
+        cgroup.oom_kills = cgroup.oom_kills.map(|kills| kills.saturating_sub(self.killed_before));
+        Some(cgroup)
+    }
+}
+
+fn now() -> Option<Cgroup> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    VERSIONS.iter().find_map(|files| {
+        if files.only_in_root.is_some_and(|path| Path::new(path).exists()) {
+            return None;
+        }
+        let kills = read(files.kills)?;
+        let found = Cgroup {
+            memory_peak_bytes: read(files.peak).and_then(|text| text.trim().parse().ok()),
+            oom_kills: oom_kills(&kills),
+        };
+        (found != Cgroup::default()).then_some(found)
+    })
+}
+
+fn oom_kills(events: &str) -> Option<u64> {
+    events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
+}
+
+/// The verdict's cause; of a failure also that there was no memory: whoever
+/// started what was killed often fails with a code that does not tell.
+pub(super) fn cause(verdict: &Verdict, killed: u64) -> String {
+    let cause = &verdict.cause;
+    match (verdict.code, killed) {
+        (0, _) | (_, 0) => cause.clone(),
+        (_, 1) => format!("{cause}; the kernel killed a process of this container for lack of memory"),
+        _ => format!("{cause}; the kernel killed {killed} processes of this container for lack of memory"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_versions_count_kills() {
+        assert_eq!(oom_kills("low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 1\n"), Some(2));
+        assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"), Some(4));
+        assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\n"), None, "before Linux 4.13");
+    }
+}
