@@ -90,11 +90,22 @@ fn destination(command: Command) -> Command {
         .arg(option(
             "out",
             "DESTINATION",
-            "Where results go: s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], or a directory of the node (/DIRECTORY for \
-             one run, file:///DIRECTORY with a folder for each run); required",
+            "Where results go: s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], az://CONTAINER[/PREFIX], or a directory of \
+             the node (/DIRECTORY for one run, file:///DIRECTORY with a folder for each run); required",
         ))
         .arg(option("gcs-credentials-secret", "NAME", "Secret with service-account.json for gs://"))
         .arg(option("s3-credentials-secret", "NAME", "Secret with service-account.json for s3://"))
+        .arg(option("azure-account", "NAME", "Storage account for az://"))
+        .arg(option(
+            "azure-credentials-secret",
+            "NAME",
+            "Secret for az:// whose keys become variables of what uploads: AZURE_STORAGE_KEY, \
+             AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_SAS_TOKEN, …",
+        ))
+        .arg(switch(
+            "azure-workload-identity",
+            "Label the pod for the identity of its ServiceAccount; the test's containers get no token",
+        ))
         .arg(option("path-strategy", "NAME", "explicit, legacy or single [default: explicit]"))
         .arg(option("default-org", "NAME", "For legacy and single"))
         .arg(option("default-repo", "NAME", "For legacy and single"))

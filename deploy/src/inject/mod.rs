@@ -14,6 +14,7 @@
 //! every document of the stream can be decorated.
 
 mod at;
+mod azure;
 mod budget;
 mod check;
 mod expand;

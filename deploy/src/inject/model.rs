@@ -80,6 +80,8 @@ pub(super) struct Volume {
     pub(super) kind: String,
     /// The Secret that it shows whole.
     pub(super) secret: Option<String>,
+    /// The Secrets that it shows among other things (`projected`).
+    pub(super) projected: Vec<SecretRef>,
 }
 
 /// Who runs.
@@ -283,8 +285,11 @@ pub(super) fn is_below(path: &str, dir: &str) -> bool {
 impl Volume {
     fn read(at: &At<'_>) -> Result<Self, Flaw> {
         at.mapping()?;
+        let sources = at.keys(&["projected", "sources"]).items()?;
+        let projected = sources.iter().map(|source| SecretRef::read(&source.key("secret")));
         Ok(Self {
             path: at.path().to_owned(),
+            projected: projected.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
             name: at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?,
             kind: at.other_key("name").unwrap_or_else(|| "emptyDir".to_owned()),
             secret: if at.keys(&["secret", "items"]).exists() {

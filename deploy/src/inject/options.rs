@@ -1,5 +1,6 @@
 //! The flags of `podutils inject`, and what they mean.
 
+use super::azure::Azure;
 use super::flags;
 use crate::say::Problem;
 use clap::ArgMatches;
@@ -40,6 +41,7 @@ pub(super) struct Decoration {
     pub(super) upload: UploadOptions,
     pub(super) gcs_secret: Option<String>,
     pub(super) s3_secret: Option<String>,
+    pub(super) azure: Azure,
     pub(super) images: Images,
     /// Use an image volume for the tools.
     pub(super) image_volume: bool,
@@ -125,7 +127,7 @@ impl Options {
     }
 }
 
-fn text(matches: &ArgMatches, id: &str) -> Option<String> {
+pub(super) fn text(matches: &ArgMatches, id: &str) -> Option<String> {
     matches.get_one::<String>(id).filter(|text| !text.is_empty()).cloned()
 }
 
@@ -139,10 +141,12 @@ impl Decoration {
         let timeout = time("timeout", DEFAULT_TIMEOUT);
         let grace_period = time("grace-period", DEFAULT_GRACE_PERIOD);
         let (job, build) = job(matches, timeout, grace_period)?;
+        let out = out(matches)?;
         let decoration = Self {
             job,
             build,
-            out: out(matches)?,
+            azure: Azure::from_matches(matches, &out)?,
+            out,
             upload: upload(matches)?,
             gcs_secret: text(matches, "gcs-credentials-secret"),
             s3_secret: text(matches, "s3-credentials-secret"),
@@ -227,7 +231,8 @@ fn job(
 fn out(matches: &ArgMatches) -> Result<Out, Problem> {
     let Some(out) = text(matches, "out") else {
         return Err(Problem::syntax(
-            "--out is missing: where do results go? s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or a directory of the node",
+            "--out is missing: where do results go? s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], az://CONTAINER[/PREFIX] or a directory of the \
+             node",
         ));
     };
     if let Some(path) = out.strip_prefix("file://").filter(|path| path.starts_with('/')) {
@@ -240,8 +245,8 @@ fn out(matches: &ArgMatches) -> Result<Out, Problem> {
         return Ok(Out::Bucket(out));
     }
     Err(Problem::new(format!(
-        "--out {out}: allowed is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], or an absolute path of a directory of the \
-         node, also as file:///DIRECTORY"
+        "--out {out}: allowed is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], az://CONTAINER[/PREFIX], or an absolute path \
+         of a directory of the node, also as file:///DIRECTORY"
     )))
 }
 

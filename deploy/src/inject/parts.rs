@@ -100,7 +100,7 @@ pub(super) fn mount(volume: &str, at: &str) -> Node {
     Node::map([("name", Node::text(volume)), ("mountPath", Node::text(at))])
 }
 
-fn variable(name: &str, value: &str) -> Node {
+pub(super) fn variable(name: &str, value: &str) -> Node {
     Node::map([("name", Node::text(name)), ("value", Node::text(value))])
 }
 
@@ -250,10 +250,12 @@ impl Parts<'_> {
     /// P-12, without a clone log.
     pub(super) fn initupload(&self) -> Result<Node, Problem> {
         let options = InitUploadOptions { upload: self.upload(), ..InitUploadOptions::default() };
-        let mut env: Vec<_> = self.build_id().into_iter().collect();
+        let azure = &self.decoration.azure;
+        let mut env: Vec<_> = self.build_id().into_iter().chain(azure.variables()).collect();
         env.push(variable(sidecar::initupload::VARIABLE, &literal(&to_go_string(&options))));
         env.push(self.job_spec());
         let mut fields = vec![("env", Node::List(env))];
+        fields.extend(azure.env_from());
         let mounts: Vec<_> =
             shared(self.decoration).iter().map(|shared| mount(shared.name, shared.at)).collect();
         if !mounts.is_empty() {
@@ -264,7 +266,8 @@ impl Parts<'_> {
 
     /// P-14.
     pub(super) fn sidecar(&self) -> Result<Node, Problem> {
-        let mut env: Vec<_> = self.build_id().into_iter().collect();
+        let azure = &self.decoration.azure;
+        let mut env: Vec<_> = self.build_id().into_iter().chain(azure.variables()).collect();
         env.push(self.job_spec());
         env.push(variable(sidecar::options::VARIABLE, &literal(&to_go_string(&self.sidecar_options()))));
         let (output, credentials): (Vec<_>, Vec<_>) =
@@ -284,7 +287,9 @@ impl Parts<'_> {
             node
         }));
         mounts.extend(output.iter().map(|shared| mount(shared.name, shared.at)));
-        let mut fields = vec![("env", Node::List(env)), ("volumeMounts", Node::List(mounts))];
+        let mut fields = vec![("env", Node::List(env))];
+        fields.extend(azure.env_from());
+        fields.push(("volumeMounts", Node::List(mounts)));
         if self.decoration.native {
             fields.insert(0, ("restartPolicy", Node::text("Always")));
         }

@@ -48,6 +48,7 @@ pub(super) fn decorate(
         let path = super::at::join(&object, "metadata.name");
         flaws.push(Flaw::new(path, "missing, so the job has no name; add it, or use --job"));
     }
+    flaws.extend(decoration.azure.flaw(&at).err());
     let grace = budget::settle(&pod, decoration).unwrap_or_else(|flaw| {
         flaws.push(flaw);
         0
@@ -106,7 +107,7 @@ fn push(map: &mut Map, key: &str, nodes: impl IntoIterator<Item = Node>) {
 }
 
 /// Sets a member unless it is there.
-fn fill(map: &mut Map, key: &str, node: Node) -> bool {
+pub(super) fn fill(map: &mut Map, key: &str, node: Node) -> bool {
     let is_free = map.get(key).is_none_or(Node::is_null);
     if is_free {
         map.set(key, node);
@@ -137,7 +138,12 @@ impl Work<'_> {
         let Some(object) = kinds::down_mut(document, &template.object) else { return Ok(()) };
         controller(object, template, done);
         let pod = kinds::down_mut(object, &template.pod).and_then(Node::as_map_mut);
-        let Some(spec) = pod.and_then(|pod| pod.slot("spec").as_map_mut()) else { return Ok(()) };
+        let Some(pod) = pod else { return Ok(()) };
+        if let Some(text) = self.parts.decoration.azure.label(pod, self.pod) {
+            let path = kinds::path(&template.pod, "metadata.labels");
+            done.change(super::at::join(&kinds::path(&template.object, ""), &path), text);
+        }
+        let Some(spec) = pod.slot("spec").as_map_mut() else { return Ok(()) };
         self.wrap(spec, done);
         self.add(spec, done)?;
         self.settle_times(spec, template.lives, done);

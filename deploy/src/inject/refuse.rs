@@ -63,8 +63,11 @@ pub(super) fn flaws(pod: &Pod, wrapped: &[&Container], lives: Lives, decoration:
     if let Some(policy) = pod.restart_policy.as_deref().filter(|policy| *policy != "Never")
         && matches!(lives, Lives::Once | Lives::Job)
     {
-        let text =
-            format!("{policy} would run the test again over its own results; allowed is Never, or nothing");
+        let why = match policy {
+            "Always" | "OnFailure" => "would run the test again over its own results",
+            _ => "is no policy of Kubernetes",
+        };
+        let text = format!("{policy} {why}; allowed is Never, or nothing");
         flaws.push(Flaw::new(pod.field("restartPolicy"), text));
     }
     names(pod, decoration, &mut flaws);
@@ -105,6 +108,9 @@ fn of_container(container: &Container, decoration: &Decoration, flaws: &mut Vec<
              (docker image inspect shows Entrypoint and Cmd), or leave the container alone by naming others with --container"
         );
         flaws.push(Flaw::new(container.field("command"), text));
+    }
+    if container.command.iter().flatten().next().is_some_and(String::is_empty) {
+        flaws.push(Flaw::new(container.field("command[0]"), "empty; this is the program that is to run"));
     }
     for mount in &container.mounts {
         if [LOGS, TOOLS].iter().any(|ours| is_below(mount.point(), ours) || is_below(ours, mount.point())) {

@@ -1,7 +1,7 @@
 //! Which Secrets of a pod sidecar must know to mask them (P-15).
 
 use super::at::Flaw;
-use super::model::{Mount, Pod, SecretRef};
+use super::model::{Container, Mount, Pod, SecretRef};
 
 /// Where Secrets are mounted for sidecar alone.
 const OWN_PLACE: &str = "/secrets/censor";
@@ -13,7 +13,7 @@ pub(super) struct Censored {
     pub(super) mounts: Vec<OwnMount>,
     /// The paths that hold secrets.
     pub(super) directories: Vec<String>,
-    /// Volumes for Secrets that containers know by variables only.
+    /// Volumes for Secrets that no volume shows whole.
     pub(super) volumes: Vec<(String, SecretRef)>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct OwnMount {
 /// Finds the Secrets; `taken` are paths at which sidecar mounts other things.
 pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censored, Flaw> {
     let mut found = Censored::default();
-    let mounts = || pod.containers.iter().flat_map(|container| &container.mounts);
+    let mounts = || everyone(pod).flat_map(|container| &container.mounts);
     for mount in mounts() {
         if pod.volume(&mount.volume).is_some_and(|volume| volume.kind == "secret") {
             found.mirror(mount, taken);
@@ -44,8 +44,13 @@ pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censore
         };
         found.share(mount, path, taken)?;
     }
-    found.variables(pod);
+    found.parts(pod);
     Ok(found)
+}
+
+/// All containers: an init container may leave a Secret where the test finds it.
+fn everyone(pod: &Pod) -> impl Iterator<Item = &Container> {
+    pod.containers.iter().chain(&pod.inits)
 }
 
 impl Censored {
@@ -94,13 +99,15 @@ impl Censored {
         Ok(())
     }
 
-    /// Secrets that containers know by variables.
-    fn variables(&mut self, pod: &Pod) {
-        let of_container = |container: &super::model::Container| {
+    /// Secrets that containers know by variables, or see among other things.
+    fn parts(&mut self, pod: &Pod) {
+        let of_container = |container: &Container| {
             let single = container.env.iter().filter_map(|variable| variable.secret.clone());
-            container.env_from_secrets.iter().cloned().chain(single).collect::<Vec<_>>()
+            let volumes = container.mounts.iter().filter_map(|mount| pod.volume(&mount.volume));
+            let projected = volumes.flat_map(|volume| volume.projected.clone());
+            container.env_from_secrets.iter().cloned().chain(single).chain(projected).collect::<Vec<_>>()
         };
-        for secret in pod.containers.iter().flat_map(of_container) {
+        for secret in everyone(pod).flat_map(of_container) {
             let mounted = |volume: &str| {
                 pod.volume(volume).is_some_and(|volume| volume.secret.as_deref() == Some(&secret.name))
             };

@@ -5,6 +5,7 @@ use super::*;
 use crate::yaml::Meaning;
 use std::path::Path;
 
+mod credentials;
 mod mistakes;
 mod properties;
 

@@ -17,6 +17,8 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
     }
     collisions(decorated, found);
     match &decorated.delivery {
+        // What cannot be read was told, and nothing is known of what it says.
+        None if decorated.unread => {}
         None => {
             let text = "no container has SIDECAR_OPTIONS: nothing delivers what the tests leave";
             found.push(Flaw::new(decorated.pod.field("containers"), text));
@@ -32,7 +34,7 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
 fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Flaw>) {
     let mut seen = HashSet::new();
     for mount in &container.mounts {
-        if decorated.pod.volume(&mount.volume).is_none() {
+        if decorated.pod.volume(&mount.volume).is_none() && !is_claimed(decorated, &mount.volume) {
             found.push(Flaw::new(
                 format!("{}.name", mount.path),
                 format!("there is no volume {}", mount.volume),
@@ -43,6 +45,15 @@ fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Flaw
             found.push(Flaw::new(format!("{}.mountPath", mount.path), text));
         }
     }
+}
+
+/// A StatefulSet makes volumes beside those of its template.
+fn is_claimed(decorated: &Decorated<'_>, volume: &str) -> bool {
+    // A list of the wrong form is the API server's to refuse.
+    let claims = decorated.object.keys(&["spec", "volumeClaimTemplates"]).items().unwrap_or_default();
+    claims
+        .iter()
+        .any(|claim| claim.keys(&["metadata", "name"]).text().ok().flatten().as_deref() == Some(volume))
 }
 
 /// Entrypoint itself, which somebody has to put into its volume.
@@ -174,6 +185,9 @@ fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<F
     }
     for entry in delivery.options.all_entries() {
         let Some(owner) = decorated.owner(&entry.marker_file) else {
+            if decorated.unread {
+                continue;
+            }
             let text = format!(
                 "entry {}: no container leaves that marker, so sidecar waits for ever",
                 entry.marker_file
@@ -211,6 +225,9 @@ fn inputs(delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
     let container = delivery.container;
     let options = &delivery.options;
     let upload = &options.gcs_options;
+    if upload.local_output_dir.is_empty() {
+        found.extend(crate::inject::azure::missing(&upload.bucket, container));
+    }
     let mut paths: Vec<(&str, &str)> = upload.items.iter().map(|item| ("item", item.as_str())).collect();
     paths.push(("gcs_credentials_file", &upload.gcs_credentials_file));
     paths.push(("s3_credentials_file", &upload.s3_credentials_file));

@@ -21,6 +21,7 @@ use super::model::{Container, Pod};
 use common::job_spec::{self, JobSpec};
 use common::json::Document;
 use entrypoint::options::EntrypointOptions;
+use sidecar::initupload::InitUploadOptions;
 use sidecar::options::SidecarOptions;
 
 /// A pod as its decoration is understood.
@@ -31,6 +32,8 @@ struct Decorated<'a> {
     object: At<'a>,
     wrapped: Vec<Wrapped<'a>>,
     delivery: Option<Delivery<'a>>,
+    /// Options of some program could not be read.
+    unread: bool,
 }
 
 /// A container with entrypoint in it.
@@ -63,7 +66,9 @@ pub(super) fn findings(document: &crate::yaml::Node, template: &Template) -> Vec
         let text = "no container is wrapped: there is no ENTRYPOINT_OPTIONS and no SIDECAR_OPTIONS";
         return vec![Flaw::new(pod.field("containers"), text)];
     }
-    let decorated = Decorated { pod: &pod, template, object, wrapped, delivery };
+    let unread = !found.is_empty();
+    mistyped(&pod, &mut found);
+    let decorated = Decorated { pod: &pod, template, object, wrapped, delivery, unread };
     files::check(&decorated, &mut found);
     times::check(&decorated, &mut found);
     lives::check(&decorated, &mut found);
@@ -87,6 +92,26 @@ fn options<T: Document + Default>(
             None
         }
     }
+}
+
+/// Keys that the programs ignore, where another one may have been meant.
+fn mistyped(pod: &Pod, found: &mut Vec<Flaw>) {
+    for container in pod.all() {
+        mistyped_in::<EntrypointOptions>(container, entrypoint::options::VARIABLE, found);
+        mistyped_in::<SidecarOptions>(container, sidecar::options::VARIABLE, found);
+        mistyped_in::<InitUploadOptions>(container, sidecar::initupload::VARIABLE, found);
+    }
+}
+
+fn mistyped_in<T: Document + Default>(container: &Container, name: &str, found: &mut Vec<Flaw>) {
+    let Some(variable) = container.variable(name) else { return };
+    // What cannot be decoded at all was told.
+    let Ok(notes) = common::json::decode(&mut T::default(), variable.value.as_deref().unwrap_or_default())
+    else {
+        return;
+    };
+    let mistyped = notes.unknown().filter(|key| key.meant.is_some());
+    found.extend(mistyped.map(|key| Flaw::new(&variable.path, format!("{name}: there is no key {key}"))));
 }
 
 fn wrapped<'a>(pod: &'a Pod, found: &mut Vec<Flaw>) -> Vec<Wrapped<'a>> {

@@ -254,6 +254,40 @@ fn options_that_the_programs_refuse() {
 }
 
 #[test]
+fn mistyped_keys_are_told_with_what_was_meant() {
+    let text = PRESUBMIT.replace("{\"timeout\":7200000000000", "{\"time_out\":7200000000000");
+    let found = findings(&text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].text.contains("no key time_out; did you mean \"timeout\"?"), "{found:?}");
+}
+
+#[test]
+fn what_cannot_be_read_has_no_consequences() {
+    let text = TWO.replace("\"timeout\":14400000000000", "\"timeout\":\"soon\"");
+    let found = findings(&text);
+    assert!(found.len() == 2 && found.iter().all(|flaw| flaw.text.contains("soon")), "{found:?}");
+}
+
+#[test]
+fn a_stateful_set_has_volumes_beside_those_of_its_template() {
+    let set = "kind: StatefulSet\nmetadata: {name: s}\nspec:\n  volumeClaimTemplates: [{metadata: {name: data}}]\n  template:\n    spec:\n      containers: [{name: t, env: [{name: SIDECAR_OPTIONS, value: '{}'}], volumeMounts: [{name: data, mountPath: /d}, {name: none, mountPath: /n}]}]\n";
+    let missing: Vec<_> =
+        findings(set).into_iter().filter(|flaw| flaw.text.contains("there is no volume")).collect();
+    assert!(missing.len() == 1 && missing[0].text.contains("none"), "{missing:?}");
+}
+
+#[test]
+fn an_azure_container_without_an_account() {
+    let (key, env) = (
+        include_str!("../golden/azure-key.out.yaml"),
+        "    envFrom:\n    - secretRef:\n        name: ci-azure\n",
+    );
+    assert_eq!(findings(key), []);
+    finds(key, env, "", "spec.containers[1].env", "AZURE_STORAGE_ACCOUNT is missing");
+    assert_eq!(findings(include_str!("../golden/azure-identity.out.yaml")), []);
+}
+
+#[test]
 fn what_starts_again_or_never_ends() {
     let path = "spec.restartPolicy";
     finds(

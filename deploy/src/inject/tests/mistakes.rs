@@ -19,6 +19,7 @@ fn what_cannot_be_decorated_is_one_line_each_with_its_place() {
         (pod("  containers: [{name: t, command: [sleep, 5]}]\n"), "", "spec.containers[0].command[1]", "put it in quotes"),
         (pod("  containers: [{name: t, command: [echo, yes]}]\n"), "", "spec.containers[0].command[1]", "a bool (yes)"),
         (pod("  containers: [{name: t, command: sleep 5}]\n"), "", "spec.containers[0].command", "a list belongs"),
+        (pod("  containers: [{name: t, command: ['', x]}]\n"), "", "spec.containers[0].command[0]", "empty"),
         (pod("  containers: [{command: [a]}]\n"), "", "spec.containers[0].name", "missing"),
         (pod("  containers: [{name: t, command: [a]}, {name: t, command: [a]}]\n"), "", "spec.containers[1].name", "two containers"),
         (pod("  containers: [{name: t, image: '{{ .x }}', command: [a]}]\n"), "", "spec.containers[0].image", "template"),
@@ -27,6 +28,7 @@ fn what_cannot_be_decorated_is_one_line_each_with_its_place() {
         (with("  os: {name: windows}\n"), "", "spec.os.name", "Windows"),
         (with("  nodeSelector: {kubernetes.io/os: windows}\n"), "", "spec.nodeSelector[kubernetes.io/os]", "Windows"),
         (with("  restartPolicy: Always\n"), "", "spec.restartPolicy", "allowed is Never"),
+        (with("  restartPolicy: never\n"), "", "spec.restartPolicy", "no policy of Kubernetes"),
         (with("  terminationGracePeriodSeconds: 29\n"), "", "spec.terminationGracePeriodSeconds", "need 30"),
         (with("  terminationGracePeriodSeconds: 60\n"), "--upload-budget 1m", "spec.terminationGracePeriodSeconds", "need 85"),
         (with("  volumes: [{name: logs, emptyDir: {}}]\n"), "", "spec.volumes[0].name", "rename"),
@@ -34,6 +36,7 @@ fn what_cannot_be_decorated_is_one_line_each_with_its_place() {
         (with("  initContainers: [{name: sidecar}]\n"), "", "spec.initContainers[0].name", "rename"),
         (with("  initContainers: [{name: place-entrypoint}]\n"), "", "spec.initContainers[0].name", "already decorated"),
         (container("volumeMounts: [{name: v, mountPath: /logs/x}]"), "", "spec.containers[0].volumeMounts[0].mountPath", "elsewhere"),
+        ("kind: Pod\nmetadata: {name: p, labels: {azure.workload.identity/use: 'false'}}\nspec:\n  containers: [{name: t, command: [a]}]\n".to_owned(), "--azure-workload-identity", "metadata.labels.azure.workload.identity/use", "needs true"),
         (container("env: [{name: ENTRYPOINT_OPTIONS, value: x}]"), "", "spec.containers[0].env[0]", "already decorated"),
         (container("env: [{name: JOB_SPEC, value: x}]"), "", "spec.containers[0].env[0]", "--job-spec"),
         (container("args: ['$(A)'], env: [{name: A, value: 'say \"hi\"'}]"), "", "spec.containers[0].args[0]", "$(A)"),
@@ -82,6 +85,8 @@ fn flags_that_cannot_work_are_named() {
         ("--out s3://b --path-strategy legacy", "default_org"),
         ("--out s3://b --media-type x", "--media-type"),
         ("--out s3://b --job-spec {", "--job-spec"),
+        ("--out az://c/results", "--azure-account"),
+        ("--out az://c --azure-workload-identity", "--azure-account"),
     ] {
         let words = std::iter::once(VERB).chain(flags.split_whitespace());
         let matches = command().try_get_matches_from(words).expect("well-formed");

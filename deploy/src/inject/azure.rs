@@ -1,0 +1,101 @@
+//! Azure Blob Storage: its programs take no file with credentials, so what a
+//! Secret holds becomes variables of the containers that upload, and of no others.
+//!
+//! With workload identity the webhook of the cluster gives tokens to all
+//! containers of a labelled pod. The annotation keeps them from the test's.
+
+use super::at::{At, Flaw};
+use super::model::Pod;
+use super::options::Out;
+use super::pod::fill;
+use crate::say::Problem;
+use crate::yaml::{Map, Node};
+use clap::ArgMatches;
+
+const LABEL: &str = "azure.workload.identity/use";
+const SKIP: &str = "azure.workload.identity/skip-containers";
+
+/// The variable with the account's name.
+const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
+
+/// Variables of which one has to say which account is meant.
+const NAME_IT: [&str; 3] = [ACCOUNT, "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"];
+
+/// Who uploads to which account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Azure {
+    account: Option<String>,
+    secret: Option<String>,
+    identity: bool,
+}
+
+impl Azure {
+    pub(super) fn from_matches(matches: &ArgMatches, out: &Out) -> Result<Self, Problem> {
+        let azure = Self {
+            account: super::options::text(matches, "azure-account"),
+            secret: super::options::text(matches, "azure-credentials-secret"),
+            identity: matches.get_flag("azure-workload-identity"),
+        };
+        match out {
+            Out::Bucket(bucket) if is_azure(bucket) && azure.account.is_none() && azure.secret.is_none() => {
+                Err(Problem::new(format!(
+                    "--out {bucket}: of which storage account? Allowed is --azure-account NAME, or \
+                     --azure-credentials-secret NAME with AZURE_STORAGE_CONNECTION_STRING in it"
+                )))
+            }
+            Out::Bucket(_) | Out::Directory(_) | Out::Folders(_) => Ok(azure),
+        }
+    }
+
+    /// Variables of a container that uploads.
+    pub(super) fn variables(&self) -> Vec<Node> {
+        let account = self.account.as_ref();
+        account
+            .map(|name| super::parts::variable(ACCOUNT, &super::expand::literal(name)))
+            .into_iter()
+            .collect()
+    }
+
+    /// The variables that a Secret holds.
+    pub(super) fn env_from(&self) -> Option<(&'static str, Node)> {
+        let name = Node::map([("name", Node::text(self.secret.as_ref()?))]);
+        Some(("envFrom", Node::List(vec![Node::map([("secretRef", name)])])))
+    }
+
+    /// What stands in the way of the label in a pod's template.
+    pub(super) fn flaw(&self, template: &At<'_>) -> Result<(), Flaw> {
+        let label = template.keys(&["metadata", "labels", LABEL]);
+        match label.text()? {
+            Some(value) if self.identity && value != "true" => {
+                Err(label.flaw(format!("{value}, but --azure-workload-identity needs true")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Labels a pod for the webhook; says what was changed. A pod that has the
+    /// label already wants the tokens in its own containers.
+    pub(super) fn label(&self, template: &mut Map, pod: &Pod) -> Option<&'static str> {
+        if !self.identity {
+            return None;
+        }
+        let metadata = template.slot("metadata").as_map_mut()?;
+        if !fill(metadata.slot("labels").as_map_mut()?, LABEL, Node::text("true")) {
+            return None;
+        }
+        let own: Vec<_> = pod.all().map(|container| container.name.as_str()).collect();
+        fill(metadata.slot("annotations").as_map_mut()?, SKIP, Node::text(own.join(";")));
+        Some("labelled for Azure's workload identity; the pod's own containers get no token of it")
+    }
+}
+
+fn is_azure(bucket: &str) -> bool {
+    bucket.starts_with("az://")
+}
+
+/// What a container that uploads to this bucket has not been told.
+pub(super) fn missing(bucket: &str, container: &super::model::Container) -> Option<Flaw> {
+    let named = container.env_from || NAME_IT.iter().any(|name| container.variable(name).is_some());
+    let text = format!("{ACCOUNT} is missing: {bucket} is a container of which storage account?");
+    (is_azure(bucket) && !named).then(|| Flaw::new(container.field("env"), text))
+}
