@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Networks, volumes and containers are made and started one after the other.
@@ -14,6 +15,18 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Who runs the test and owns the results.
 const USER: u32 = 1000;
+
+/// The words that start compose: what `POD_UTILS_COMPOSE` names, such as
+/// `docker compose`; else compose 1 where it is there, else the engine's plugin.
+fn compose_program() -> &'static [String] {
+    static WORDS: OnceLock<Vec<String>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let is_there = || Command::new("docker-compose").arg("version").output().is_ok();
+        let found = || if is_there() { "docker-compose" } else { "docker compose" }.to_owned();
+        let named = std::env::var("POD_UTILS_COMPOSE").unwrap_or_else(|_| found());
+        named.split_whitespace().map(str::to_owned).collect()
+    })
+}
 
 /// A copy of the example, as a person would have it; `down` ends with it.
 struct Project {
@@ -52,8 +65,9 @@ impl Project {
     }
 
     fn compose(&self, words: &[&str]) -> Command {
-        let mut compose = Command::new("docker-compose");
-        compose.args(["--no-ansi"]).args(words).current_dir(self.dir.path());
+        let program = compose_program();
+        let mut compose = Command::new(&program[0]);
+        compose.args(&program[1..]).args(["--ansi", "never"]).args(words).current_dir(self.dir.path());
         compose.env("TEST_IMAGE", images::SHELL_IMAGE).env("POD_UTILS_USER", format!("{USER}:{USER}"));
         compose
     }
@@ -68,7 +82,7 @@ impl Project {
 
     /// The exit status of a service's container.
     fn code(&self, service: &str) -> String {
-        let id = images::succeed(&mut self.compose(&["ps", "-q", service]));
+        let id = images::succeed(&mut self.compose(&["ps", "--all", "--quiet", service]));
         let words = ["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", id.trim()];
         images::succeed(Command::new("docker").args(words)).trim().to_owned()
     }
