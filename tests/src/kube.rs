@@ -51,7 +51,7 @@ pub struct Pod {
     name: String,
     volumes: Vec<String>,
     tree: Tree,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Manifest {
@@ -150,8 +150,11 @@ impl Manifest {
         let document = document.replace("docker.io/library/busybox:stable", SHELL_IMAGE);
         let file = self.dir.path().join("pod.yaml");
         std::fs::write(&file, document).expect("written");
-        let pod = Pod { name: self.name, volumes: named, tree: Tree::new(), _dir: self.dir };
-        succeed(Command::new("podman").args(["kube", "play", "--quiet", "--network=host"]).arg(&file));
+        let pod = Pod { name: self.name, volumes: named, tree: Tree::new(), dir: self.dir };
+        // The monitor of a container leaves a file `oom` where it was started.
+        let mut podman = Command::new("podman");
+        podman.args(["kube", "play", "--quiet", "--network=host"]).arg(&file).current_dir(pod.dir.path());
+        succeed(&mut podman);
         pod
     }
 
