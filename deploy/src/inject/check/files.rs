@@ -47,7 +47,7 @@ fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Flaw
     }
 }
 
-/// A StatefulSet makes volumes beside those of its template.
+/// A `StatefulSet` makes volumes beside those of its template.
 fn is_claimed(decorated: &Decorated<'_>, volume: &str) -> bool {
     // A list of the wrong form is the API server's to refuse.
     let claims = decorated.object.keys(&["spec", "volumeClaimTemplates"]).items().unwrap_or_default();
