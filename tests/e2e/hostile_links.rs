@@ -3,14 +3,12 @@
 //! manifest and the log say what was refused.
 
 use common::marker;
-use common::signal::Signal;
-use harness::job::{JOB_PATH, Job};
+use harness::job::Job;
 use harness::pod::{Entry, files_below, json_of};
-use harness::process::{self, Ended};
+use harness::process::Ended;
 use harness::s3::Fault;
-use harness::wait;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
@@ -62,14 +60,8 @@ impl Case {
         symlink(self.outside(outside), path).expect("linked");
     }
 
-    /// Delivers; TERM tells a native sidecar that nothing will change any more.
     fn deliver(&self) -> Ended {
-        let more = json!({"delivery": {"native_sidecar": true}});
-        let sidecar = self.job.sidecar(&[&self.entry], more);
-        wait::until("the handler of TERM", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
-        sidecar.signal(Signal::TERM);
-        let ended = sidecar.wait();
-        ended.expect_code(0);
+        let ended = self.job.deliver_under_term(&[&self.entry]);
         self.expect_no_secret(&ended);
         ended
     }
@@ -88,26 +80,10 @@ impl Case {
         assert!(!ended.stderr.contains(SECRET), "{ended:#?}");
     }
 
-    /// An object of the manifest.
-    fn listed(&self, name: &str) -> Value {
-        let manifest: Value = serde_json::from_str(&self.job.text("manifest.json")).expect("JSON");
-        let key = if self.job.s3.is_some() { format!("{JOB_PATH}/{name}") } else { name.to_owned() };
-        let objects = manifest["objects"].as_array().expect("a list");
-        let found = objects.iter().find(|object| object["key"] == *key);
-        found.unwrap_or_else(|| panic!("{key} is not in {manifest:#}")).clone()
-    }
-
-    #[track_caller]
-    fn expect_skipped(&self, name: &str, reason: &str) {
-        let object = self.listed(name);
-        assert_eq!(object["state"], "skipped", "{object}");
-        assert!(object["reason"].as_str().expect("said").contains(reason), "{object}");
-    }
-
     fn expect_artifacts(&self) {
         for name in ["artifacts/a.txt", "artifacts/d/file"] {
             assert_eq!(self.job.text(name), "inside\n");
-            assert_eq!(self.listed(name)["state"], "stored");
+            assert_eq!(self.job.listed(name)["state"], "stored");
         }
     }
 
@@ -159,7 +135,7 @@ fn the_report_is_a_link(case) {
     case.expect_log();
     case.expect_artifacts();
     case.job.expect_result("SUCCESS");
-    let manifest: Value = serde_json::from_str(&case.job.text("manifest.json")).expect("JSON");
+    let manifest = case.job.manifest();
     assert_eq!(manifest["reports"], json!({}));
 }
 
@@ -172,7 +148,7 @@ fn the_metadata_file_is_a_link(case) {
     let errors = case.job.finished()["metadata"]["sidecar-errors"].to_string();
     assert!(errors.contains(REFUSED), "{errors}");
     // It lies among the artifacts, too, where it leads out of them.
-    case.expect_skipped("artifacts/test-metadata.json", "leaves the item");
+    case.job.expect_refused("artifacts/test-metadata.json", "skipped", "leaves the item");
 }
 
 fn the_artifact_directory_is_a_link(case) {
@@ -180,7 +156,7 @@ fn the_artifact_directory_is_a_link(case) {
     let ended = case.deliver();
     case.expect_log();
     case.job.expect_result("SUCCESS");
-    case.expect_skipped("artifacts", "symbolic link");
+    case.job.expect_refused("artifacts", "skipped", "symbolic link");
     assert!(ended.stderr.contains("Encountered error in resolving items to upload"), "{ended:#?}");
 }
 
@@ -192,8 +168,8 @@ fn a_directory_among_the_artifacts_is_a_link(case) {
     case.job.expect_result("SUCCESS");
     assert_eq!(case.job.text("artifacts/a.txt"), "inside\n");
     assert_eq!(case.job.text("artifacts/d.was/file"), "inside\n");
-    case.expect_skipped("artifacts/d", "leaves the item");
-    case.expect_skipped("artifacts/environ", "leaves the item");
+    case.job.expect_refused("artifacts/d", "skipped", "leaves the item");
+    case.job.expect_refused("artifacts/environ", "skipped", "leaves the item");
 }
 
 // The secret place has everything that is looked for under the very same names.
@@ -213,7 +189,7 @@ fn the_directory_above_everything_is_a_link(case) {
     let log = case.job.text("build-log.txt");
     assert!(log.starts_with("Failed to open") && log.contains("no directory, or a symbolic link"), "{log}");
     assert!(ended.stderr.contains("The marker of Container test holds no code"), "{ended:#?}");
-    case.expect_skipped("artifacts", "no directory, or a symbolic link");
+    case.job.expect_refused("artifacts", "skipped", "no directory, or a symbolic link");
     let errors = case.job.finished()["metadata"]["sidecar-errors"].to_string();
     assert!(errors.contains("a symbolic link, which is not followed here"), "{errors}");
     case.job.expect_result("FAILURE");
@@ -239,8 +215,8 @@ fn everything_is_a_link_while_the_test_runs(case) {
     case.job.expect_result("SUCCESS");
     assert_eq!(case.job.text("test-build-log.txt"), "output\n");
     assert_eq!(case.job.text("second-build-log.txt"), "before\nafter\n", "put back");
-    case.expect_skipped("artifacts/second-metadata.json", "leaves the item");
-    let manifest: Value = serde_json::from_str(&case.job.text("manifest.json")).expect("JSON");
+    case.job.expect_refused("artifacts/second-metadata.json", "skipped", "leaves the item");
+    let manifest = case.job.manifest();
     assert_eq!(manifest["reports"]["second"]["reason"], "exited", "{manifest:#}");
 }
 }
@@ -264,8 +240,7 @@ fn a_file_becomes_a_link_between_two_attempts() {
     case.job.expect_result("SUCCESS");
     case.expect_log();
     assert_eq!(case.job.text("artifacts/d/file"), "inside\n");
-    let refused = case.listed("artifacts/a.txt");
-    assert_eq!(refused["state"], "failed", "{refused}");
+    case.job.expect_refused("artifacts/a.txt", "failed", "it cannot be opened");
 }
 
 /// Swaps what is at two paths as often as it can until it is dropped.
@@ -331,7 +306,7 @@ fn links_come_and_go(job: Job, passes: usize) {
         ended.expect_code(0);
         case.expect_no_secret(&ended);
         case.job.expect_result("SUCCESS");
-        let manifest: Value = serde_json::from_str(&case.job.text("manifest.json")).expect("JSON");
+        let manifest = case.job.manifest();
         for object in manifest["objects"].as_array().expect("a list") {
             match object["state"].as_str() {
                 Some("stored" | "changed") => stored += 1,

@@ -1,8 +1,10 @@
 //! One job: a pod, and the destination its sidecar delivers to.
 
 use crate::pod::{Entry, Pod, files_below, json_of, overlay, read};
-use crate::process::{self, Running};
+use crate::process::{self, Ended, Running};
 use crate::s3::S3;
+use crate::wait;
+use common::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,43 @@ impl Job {
     #[track_caller]
     pub fn text(&self, name: &str) -> String {
         read(&self.objects_dir().join(name))
+    }
+
+    /// `manifest.json`.
+    #[track_caller]
+    pub fn manifest(&self) -> Value {
+        json_of(&self.objects_dir().join("manifest.json"))
+    }
+
+    /// What the manifest says of one of the job's own objects.
+    #[track_caller]
+    pub fn listed(&self, name: &str) -> Value {
+        let manifest = self.manifest();
+        let key = if self.s3.is_some() { format!("{JOB_PATH}/{name}") } else { name.to_owned() };
+        let objects = manifest["objects"].as_array().expect("a list");
+        let found = objects.iter().find(|object| object["key"] == *key);
+        found.unwrap_or_else(|| panic!("{key:?} is not in {manifest:#}")).clone()
+    }
+
+    /// Checks that an object is not there, and that the manifest says why.
+    #[track_caller]
+    pub fn expect_refused(&self, name: &str, state: &str, reason: &str) {
+        let object = self.listed(name);
+        let said = object["reason"].as_str().or(object["error"].as_str()).unwrap_or_default();
+        assert!(object["state"] == state && said.contains(reason), "{object}");
+        assert!(!self.objects_dir().join(name).is_file(), "{name:?} is there");
+    }
+
+    /// Delivers for entries that have ended. TERM tells the sidecar, a native
+    /// one, that nothing will change any more.
+    #[track_caller]
+    pub fn deliver_under_term(&self, entries: &[&Entry]) -> Ended {
+        let sidecar = self.sidecar(entries, json!({"delivery": {"native_sidecar": true}}));
+        wait::until("the handler of TERM", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
+        sidecar.signal(Signal::TERM);
+        let ended = sidecar.wait();
+        ended.expect_code(0);
+        ended
     }
 
     /// `finished.json`, when it is there and whole.

@@ -40,6 +40,17 @@ impl Ended {
         self
     }
 
+    /// Checks that each line of stderr is a record: nobody forged one with a name
+    /// that goes on in the next line.
+    #[track_caller]
+    pub fn expect_records(&self) -> &Self {
+        for line in self.stderr.lines() {
+            let record = serde_json::from_str::<serde_json::Value>(line);
+            assert!(record.is_ok_and(|record| record["component"].is_string()), "{line:?} in {self:#?}");
+        }
+        self
+    }
+
     /// The one line of stderr that a user's mistake may cost.
     #[track_caller]
     pub fn only_line(&self) -> &str {

@@ -22,6 +22,9 @@ pub struct Plan<S, F, T> {
     objects: Vec<Object<S, F, T>>,
     /// Numbers in the order of their keys.
     by_key: Vec<u32>,
+    /// What the last listing does not send because another object has its key,
+    /// in the order of the keys.
+    displaced: Vec<Object<S, F, T>>,
     queue: Queue,
     open: [usize; 3],
     used_up_in_a_row: u32,
@@ -35,6 +38,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         Self {
             objects: Vec::new(),
             by_key: Vec::new(),
+            displaced: Vec::new(),
             queue: Queue::new(weights),
             open: [0; 3],
             used_up_in_a_row: 0,
@@ -42,9 +46,16 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
-    /// All objects, in the order of their keys.
+    /// All objects, in the order of their keys, and behind the one that has its
+    /// key whatever is displaced.
     pub fn objects(&self) -> impl Iterator<Item = &Object<S, F, T>> {
-        self.by_key.iter().map(|number| &self.objects[*number as usize])
+        let mut objects = self.by_key.iter().map(|number| &self.objects[*number as usize]).peekable();
+        let mut displaced = self.displaced.iter().peekable();
+        std::iter::from_fn(move || match (objects.peek(), displaced.peek()) {
+            (Some(object), Some(other)) if other.desired.key < object.desired.key => displaced.next(),
+            (Some(_), _) => objects.next(),
+            (None, _) => displaced.next(),
+        })
     }
 
     /// The object with this number, as an action gave it.
@@ -64,7 +75,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Counts over all objects.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
+        let mut summary = Summary { skipped: self.displaced.len(), ..Summary::default() };
         for object in &self.objects {
             match object.state {
                 State::Stored | State::Changed => {
@@ -172,6 +183,17 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Withheld(_)
             | State::Failed(_) => self.set_state(number, State::Skipped(reason.into())),
         }
+    }
+
+    /// Records what is not to be sent because another object has its key. It
+    /// takes the place of what an earlier listing had displaced.
+    pub fn displace(&mut self, displaced: impl IntoIterator<Item = (Desired<S, F>, String)>) {
+        let object = |(desired, reason): (_, String)| {
+            let state = State::Skipped(reason.into());
+            Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None }
+        };
+        self.displaced = displaced.into_iter().map(object).collect();
+        self.displaced.sort_by(|one, other| one.desired.key.cmp(&other.desired.key));
     }
 
     /// From now on time is short: large artifacts go one after another, from

@@ -32,13 +32,18 @@ pub enum Item {
     File(FileSource),
 }
 
+/// What is not sent, and why.
+pub type Refused = (Wanted, String);
+
 /// The bulk of a pass.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// What to send.
     pub wanted: Vec<Wanted>,
     /// What not to send, and why.
-    pub skipped: Vec<(Wanted, String)>,
+    pub skipped: Vec<Refused>,
+    /// The same, where another object has the key.
+    pub displaced: Vec<Refused>,
     /// The items, by number; `None` where there is nothing.
     pub items: Vec<Option<Item>>,
     /// The secrets that names were masked with; `None` when nothing is censored.
@@ -62,8 +67,9 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>
     for (number, item) in (0..).zip(&settings.upload.items) {
         lister.item(number, item);
     }
+    let (displaced, skipped) = lister.displaced();
     let listing = lister.listing;
-    Listing { censor, ..listing }
+    Listing { censor, skipped, displaced, ..listing }
 }
 
 struct Lister<'a> {
@@ -210,10 +216,24 @@ impl Lister<'_> {
         if parent.is_empty() { name } else { format!("{parent}/{name}") }
     }
 
+    /// Parts what is not sent into what stands in the way of another object
+    /// under the same key, and the rest.
+    fn displaced(&mut self) -> (Vec<Refused>, Vec<Refused>) {
+        let mut taken = std::mem::take(&mut self.taken);
+        std::mem::take(&mut self.listing.skipped).into_iter().partition(|(skipped, _)| {
+            // Of several that are not sent the first one has the key.
+            self.is_reserved(&skipped.key) || !taken.insert(Fingerprint::of_document(skipped.key.as_bytes()))
+        })
+    }
+
+    fn is_reserved(&self, key: &str) -> bool {
+        self.settings.item_names == ItemNames::Unreserved
+            && ObjectPaths::is_reserved(key, &self.settings.build_logs)
+    }
+
     /// Why a key cannot be used.
     fn refusal(&mut self, key: &str) -> Option<String> {
-        let reserving = self.settings.item_names == ItemNames::Unreserved;
-        if reserving && ObjectPaths::is_reserved(key, &self.settings.build_logs) {
+        if self.is_reserved(key) {
             return Some("its name belongs to an object of sidecar's own".to_owned());
         }
         let full = self.settings.paths.key(key).len() + prefix_bytes(self.settings.destination.as_ref());

@@ -316,6 +316,22 @@ fn skipped_objects_are_listed_and_keep_what_was_stored() {
 }
 
 #[test]
+fn what_is_displaced_is_listed_and_leaves_the_object_alone() {
+    let mut plan = plan();
+    let taken = |keys: [&str; 2]| keys.map(|key| (file(key, 0, 0), "its name is taken".to_owned()));
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("b", 1, 1), file("d", 1, 1)]);
+    plan.displace(taken(["d", "c"]));
+    assert_eq!(started(&mut plan), ["b", "d"]);
+    store(&mut plan, "d", 1);
+    plan.displace(taken(["d", "a"]));
+    let listed: Vec<_> =
+        plan.objects().map(|object| (&*object.desired.key, object.stored.is_some())).collect();
+    assert_eq!(listed, [("a", false), ("b", false), ("d", true), ("d", false)]);
+    assert_eq!((plan.summary().skipped, plan.summary().stored), (2, 1));
+    assert!(plan.find("a").is_none());
+}
+
+#[test]
 fn what_is_still_open_is_missing() {
     let mut plan = plan();
     assert_eq!(plan.completeness(), Completeness::Complete);

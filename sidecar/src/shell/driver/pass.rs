@@ -89,6 +89,7 @@ impl Driver {
         for (skipped, reason) in listing.skipped {
             self.plan.skip(skipped, &reason);
         }
+        self.plan.displace(listing.displaced);
         let withheld: Vec<_> = self
             .plan
             .objects()

@@ -59,6 +59,12 @@ fn reason<'a>(listing: &'a Listing, key: &str) -> &'a str {
     &found.unwrap_or_else(|| panic!("{key} in {:?}", listing.skipped)).1
 }
 
+/// Why this does not take a key that another object has.
+fn displaced<'a>(listing: &'a Listing, key: &str) -> &'a str {
+    let found = listing.displaced.iter().find(|(displaced, _)| &*displaced.key == key);
+    &found.unwrap_or_else(|| panic!("{key} in {:?}", listing.displaced)).1
+}
+
 #[test]
 fn v_gt_4_and_5_files_and_directories_byte_for_byte() {
     let case = Case::new();
@@ -95,7 +101,8 @@ fn packed_files_are_renamed_in_buckets_only_and_the_first_name_wins() {
     case.write("a/x.txt", "").write("a/x.txt.gz", "").write("a/y.json.gz", "").write("a/z.tar.gz", "");
     let listing = case.list(true, &["a"]);
     assert_eq!(keys(&listing), ["a/x.txt", "a/y.json", "a/z.tar.gz"]);
-    assert!(reason(&listing, "a/x.txt").contains("taken"));
+    assert!(displaced(&listing, "a/x.txt").contains("taken"));
+    assert!(listing.skipped.is_empty());
     let paths: Vec<_> = listing.wanted.iter().map(|w| &w.source).collect();
     assert!(paths.contains(&&Origin::Item(0, Some(Path::new("y.json.gz").into()))));
     assert!(paths.contains(&&Origin::Item(0, None)));
@@ -109,8 +116,24 @@ fn reserved_names_are_not_taken() {
     case.write("finished.json", "{}").write("x/finished.json", "{}").write("build-log.txt", "");
     let listing = case.list(true, &["finished.json", "x", "build-log.txt"]);
     assert_eq!(keys(&listing), ["x/finished.json"]);
-    assert!(reason(&listing, "finished.json").contains("sidecar's own"));
-    assert!(reason(&listing, "build-log.txt").contains("sidecar's own"));
+    assert!(displaced(&listing, "finished.json").contains("sidecar's own"));
+    assert!(displaced(&listing, "build-log.txt").contains("sidecar's own"));
+}
+
+#[test]
+fn what_is_no_file_takes_nobodys_name() {
+    let case = Case::new();
+    case.write("a/x.txt", "").write("a/z.txt.gz", "");
+    for (link, target) in [("x.txt.gz", "none"), ("z.txt", "none"), ("y.txt", "none"), ("y.txt.gz", "loop")] {
+        symlink(target, case.dir.path().join("a").join(link)).expect("linked");
+    }
+    let listing = case.list(true, &["a"]);
+    assert_eq!(keys(&listing), ["a/x.txt", "a/z.txt"]);
+    for key in ["a/x.txt", "a/y.txt", "a/z.txt"] {
+        assert!(displaced(&listing, key).contains("nothing"), "{key}");
+    }
+    assert!(reason(&listing, "a/y.txt").contains("nothing"));
+    assert_eq!((listing.skipped.len(), listing.displaced.len()), (1, 3));
 }
 
 #[test]
