@@ -69,7 +69,7 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>
     }
     let (displaced, skipped) = lister.displaced();
     let listing = lister.listing;
-    Listing { censor, skipped, displaced, ..listing }
+    Listing { skipped, displaced, censor, ..listing }
 }
 
 struct Lister<'a> {
