@@ -174,7 +174,9 @@ fn files_that_never_end_are_delivered_as_far_as_they_had_come(job) {
     });
     let ended = job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait();
     stop.store(true, Ordering::Relaxed);
-    writers.into_iter().for_each(|writer| writer.join().expect("it wrote"));
+    for writer in writers {
+        writer.join().expect("it wrote");
+    }
     ended.expect_code(0);
     job.expect_result("SUCCESS");
     for (name, path) in [("build-log.txt", &entry.log), ("artifacts/endless", &artifact)] {

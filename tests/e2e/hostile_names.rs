@@ -3,10 +3,11 @@
 
 use harness::job::{JOB_PATH, Job};
 use harness::pod::{Entry, Pod};
+use harness::s3::S3;
+use harness::wait;
 use harness::web::{Answer, Web};
-use harness::{process, wait};
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,7 +15,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// Names, and what they are called in a bucket where that differs.
@@ -170,7 +170,9 @@ fn a_name_that_is_taken_costs_its_owner_nothing() {
     }
     std::os::unix::fs::symlink("nothing", artifacts.join("c.txt")).expect("linked");
     let items = ["build-log.txt", "finished.json"].map(|name| job.pod.logs().join(name));
-    items.iter().for_each(|item| fs::write(item, "forged").expect("written"));
+    for item in &items {
+        fs::write(item, "forged").expect("written");
+    }
     let more = json!({"gcs_options": {"items": [artifacts, items[0], items[1]]},
                       "delivery": {"fail_on_error": true}});
     job.sidecar(&[&entry], more).wait().expect_code(0);
@@ -200,10 +202,21 @@ fn a_name_that_is_taken_costs_its_owner_nothing() {
     );
 }
 
-/// Makes `depth` directories in each other, and a file in the last one.
-fn deep(root: &Path, name: &str, depth: usize) {
+/// How many directories lie in each other.
+const DEPTH: usize = 2_000;
+
+/// With this name a path is short enough for a system call, with the other one
+/// it is not (`PATH_MAX`, 4,096 bytes).
+const SHORT: &str = "d";
+
+fn long() -> String {
+    "e".repeat(255)
+}
+
+/// Makes directories in each other, and a file in the last one.
+fn deep(root: &Path, name: &str) {
     let mut directory = opened(CWD, root);
-    for _ in 0..depth {
+    for _ in 0..DEPTH {
         mkdirat(&directory, name, Mode::from_raw_mode(0o755)).expect("made");
         directory = opened(&directory, name);
     }
@@ -216,57 +229,68 @@ fn opened(at: impl rustix::fd::AsFd, name: impl rustix::path::Arg) -> OwnedFd {
     openat(at, name, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("opened")
 }
 
-/// A tree of 2,000 directories, and one whose paths are longer than a system
-/// call takes (`PATH_MAX`, 4,096 bytes).
+/// A job that has ended, with both trees and a file beside them.
 fn with_deep_trees(job: &Job) -> Entry {
     let entry = job.pod.entry("test");
     job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
-    deep(&job.pod.artifacts(), "d", 2_000);
-    deep(&job.pod.artifacts(), &"e".repeat(255), 2_000);
+    deep(&job.pod.artifacts(), SHORT);
+    deep(&job.pod.artifacts(), &long());
     fs::write(job.pod.artifacts().join("z"), "beside\n").expect("written");
     entry
 }
 
-/// The standard library removes trees with one descriptor for each level.
-fn remove(job: &Job) {
-    for directory in [job.pod.artifacts(), job.pod.out()] {
-        let removed = Command::new("rm").arg("-rf").arg(directory).status();
-        assert!(removed.is_ok_and(|status| status.success()));
+/// Removes what [`deep`] made. The standard library would hold a descriptor open
+/// for each level.
+fn remove(root: &Path, name: &str) {
+    let mut directory = opened(CWD, root);
+    for _ in 0..DEPTH {
+        directory = opened(&directory, name);
     }
+    unlinkat(&directory, "file", AtFlags::empty()).expect("removed");
+    for _ in 0..DEPTH {
+        directory = opened(&directory, "..");
+        unlinkat(&directory, name, AtFlags::REMOVEDIR).expect("removed");
+    }
+}
+
+fn remove_deep_trees(job: &Job) {
+    remove(&job.pod.artifacts(), SHORT);
+    remove(&job.pod.artifacts(), &long());
 }
 
 #[test]
 fn trees_of_two_thousand_directories_in_a_directory() {
-    let job = Job::local();
+    let job = Job { pod: Pod::in_memory(), s3: None };
     let entry = with_deep_trees(&job);
     job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait().expect_code(0);
     job.expect_result("SUCCESS");
     assert_eq!(job.text("artifacts/z"), "beside\n");
     let mut directory = opened(CWD, job.pod.out().join("artifacts"));
-    for _ in 0..2_000 {
-        directory = opened(&directory, "d");
+    for _ in 0..DEPTH {
+        directory = opened(&directory, SHORT);
     }
     let mut text = String::new();
     let file = openat(&directory, "file", OFlags::CLOEXEC, Mode::empty()).expect("delivered");
     fs::File::from(file).read_to_string(&mut text).expect("read");
     assert_eq!(text, "from below\n");
     expect_too_long(&job, "File name too long");
-    remove(&job);
+    remove_deep_trees(&job);
+    remove(&job.pod.out().join("artifacts"), SHORT);
 }
 
 #[test]
 fn trees_of_two_thousand_directories_in_a_bucket() {
-    let job = Job::s3();
+    let job = Job { pod: Pod::in_memory(), s3: Some(S3::start()) };
     let entry = with_deep_trees(&job);
     job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait().expect_code(0);
     job.expect_result("SUCCESS");
     assert_eq!(job.text("artifacts/z"), "beside\n");
     expect_too_long(&job, "File name too long");
-    let name = format!("artifacts/{}file", "d/".repeat(2_000));
+    let name = format!("artifacts/{}file", format!("{SHORT}/").repeat(DEPTH));
     let object = job.listed(&name);
     assert_eq!(object["state"], "skipped");
     assert!(object["reason"].as_str().is_some_and(|reason| reason.contains("more than 1024")), "{object}");
-    remove(&job);
+    remove_deep_trees(&job);
 }
 
 /// Of what lies too deep the first directory is named.
@@ -286,33 +310,24 @@ fn expect_too_long(job: &Job, reason: &str) {
 fn very_many_files_in_one_directory() {
     let count =
         std::env::var("POD_UTILS_HOSTILE_FILES").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
-    // In memory where there is such a place: the file system is not the matter here.
-    let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-    let dir = tempfile::Builder::new().prefix("pod-utils-test-").tempdir_in(place).expect("a directory");
-    let (items, out) = (dir.path().join("many"), dir.path().join("out"));
-    fs::create_dir(&items).expect("made");
+    let job = Job { pod: Pod::in_memory(), s3: None };
+    let entry = job.pod.entry("test");
+    job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
     for number in 0..count {
-        fs::File::create(items.join(format!("file-{number}"))).expect("made");
+        fs::File::create(job.pod.artifacts().join(format!("file-{number}"))).expect("made");
     }
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
-    let more = json!({"gcs_options": {"items": [items], "local_output_dir": out},
-                      "delivery": {"fail_on_error": true}});
-    let mut command = pod.sidecar_command(&[&entry], more);
-    let sidecar = process::start(pod.tree(), &mut command);
+    let sidecar = job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}}));
     let pid = sidecar.pid();
     let mut peak = 0;
     wait::within(Duration::from_mins(5), || {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
         peak = line.trim().trim_end_matches(" kB").parse().unwrap_or(peak);
-        out.join("finished.json").exists().then_some(())
+        job.finished_now().map(|_| ())
     });
     sidecar.wait().expect_code(0);
-    assert_eq!(fs::read_dir(out.join("many")).expect("listed").count(), count);
-    let manifest = harness::pod::json_of(&out.join("manifest.json"));
+    assert_eq!(fs::read_dir(job.pod.out().join("artifacts")).expect("listed").count(), count);
+    let manifest = job.manifest();
     let objects = manifest["objects"].as_array().expect("a list");
     assert_eq!(objects.iter().filter(|object| object["state"] == "stored").count(), count + 2);
     // I8: 256 bytes and its name for each, beside what a small job needs.

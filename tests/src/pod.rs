@@ -42,8 +42,19 @@ impl Default for Pod {
 impl Pod {
     /// A pod without containers yet.
     pub fn new() -> Self {
-        let dir =
-            tempfile::Builder::new().prefix("pod-utils-test-").tempdir().expect("a temporary directory");
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// The same in memory, where there is such a place: for so many files that a
+    /// disk would be the slowest part.
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::new_in(memory) } else { Self::new() }
+    }
+
+    fn new_in(parent: &Path) -> Self {
+        let dir = tempfile::Builder::new().prefix("pod-utils-test-").tempdir_in(parent);
+        let dir = dir.expect("a temporary directory");
         let pod = Self { tree: Tree::new(), dir };
         fs::create_dir_all(pod.logs()).expect("the log volume");
         pod
