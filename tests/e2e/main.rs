@@ -37,6 +37,7 @@ mod store_faults;
 mod stores;
 mod tidy;
 mod upstream;
+mod vectors;
 mod wrapper;
 mod wrapper_chain;
 mod wrapper_early;

@@ -64,6 +64,13 @@ fn v_je_4_postsubmit_with_path_alias() {
     assert_environment(ALIASED, "postsubmit", &further);
 }
 
+/// Only the agent that makes the pod knows that it is the one of Kubernetes:
+/// `JOB_SPEC` does not say so (J-40).
+#[test]
+fn v_je_5_the_build_number_is_not_told_by_a_specification() {
+    assert!(environment(&spec(PERIODIC)).iter().all(|(name, _)| name != "BUILD_NUMBER"));
+}
+
 #[test]
 fn j_41_a_periodic_job_with_refs_is_told_nothing_of_them() {
     let mut with_refs = spec(POSTSUBMIT);

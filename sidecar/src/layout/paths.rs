@@ -146,7 +146,8 @@ mod tests {
         let paths = object_paths(JobType::Periodic, &options("bucket", "", ""));
         assert_eq!(
             (paths.alias, keys(&paths.latest_build)),
-            (None, vec!["logs/job/latest-build.txt".to_owned()])
+            (None, vec!["logs/job/latest-build.txt".to_owned()]),
+            "V-GT-2"
         );
     }
 

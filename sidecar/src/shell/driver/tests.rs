@@ -113,7 +113,8 @@ fn v_sx_1_own_log_up_to_the_upload() {
     pod.write("logs/test-marker.txt", "0");
     let log = OwnLog::default();
     common::records::Sink::write_line(&log, b"{\"msg\":\"Testing...Hello world!\"}\n");
-    let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, "", Some(PERIODIC));
+    let spec = PERIODIC.replace("periodic", "postsubmit");
+    let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, "", Some(&spec));
     Pod::deliver(settings, log);
     assert!(pod.out("sidecar-logs.json").contains("Testing...Hello world!"));
 }

@@ -128,25 +128,26 @@ mod tests {
     #[test]
     fn v_su_1_to_7_bucket_strings() {
         let s3 = Destination::S3 { bucket: "prow-artifacts".to_owned(), prefix: "test".to_owned() };
+        let test = gs("prow-artifacts", "pr-logs/bazel-build/test.log");
+        let az = Destination::Az { container: "artifacts".to_owned(), prefix: "ci".to_owned() };
         let vectors = [
-            ("s3://prow-artifacts/test", s3),
+            ("V-SU-1", "s3://prow-artifacts/test", s3),
+            ("V-SU-2", "gs://prow-artifacts/pr-logs/bazel-build/test.log", test),
+            ("V-SU-3, V-SU-6", "gs://prow-artifacts", gs("prow-artifacts", "")),
+            ("V-SU-5", "prow-artifacts", gs("prow-artifacts", "")),
             (
-                "gs://prow-artifacts/pr-logs/bazel-build/test.log",
-                gs("prow-artifacts", "pr-logs/bazel-build/test.log"),
+                "V-SU-7",
+                "gs://my-floppy-backup/a://doom2.wad.006",
+                gs("my-floppy-backup", "a://doom2.wad.006"),
             ),
-            ("gs://prow-artifacts", gs("prow-artifacts", "")),
-            ("prow-artifacts", gs("prow-artifacts", "")),
-            ("gs://my-floppy-backup/a://doom2.wad.006", gs("my-floppy-backup", "a://doom2.wad.006")),
-            ("name/prefix/", gs("name", "prefix")),
-            (
-                "az://artifacts/ci",
-                Destination::Az { container: "artifacts".to_owned(), prefix: "ci".to_owned() },
-            ),
-            ("file:///abs/dir", Destination::File { root: PathBuf::from("/abs/dir") }),
+            ("U-90", "name/prefix/", gs("name", "prefix")),
+            ("U-90", "az://artifacts/ci", az),
+            ("U-90", "file:///abs/dir", Destination::File { root: PathBuf::from("/abs/dir") }),
         ];
-        for (text, expected) in vectors {
-            assert_eq!(Destination::parse(text), Ok(expected), "{text}");
+        for (id, text, expected) in vectors {
+            assert_eq!(Destination::parse(text), Ok(expected), "{id}: {text}");
         }
+        assert!(Destination::parse("gs://").is_err(), "V-SU-4");
     }
 
     #[test]
