@@ -106,8 +106,9 @@ fn nothing_of_the_tree_survives_in_the_container() {
     assert!(report["leftovers"]["killed"].as_u64() >= Some(1), "{report}");
 }
 
-/// A file with a seccomp profile that refuses these system calls.
-fn refusing(pod: &Pod, calls: &[&str]) -> String {
+/// The option of an engine that makes it refuse these system calls, by a file with
+/// a seccomp profile.
+pub(crate) fn refusing(pod: &Pod, calls: &[&str]) -> String {
     let denied = json!([{"names": calls, "action": "SCMP_ACT_ERRNO"}]);
     let profile = json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": denied});
     let path = pod.path("seccomp.json");
