@@ -114,6 +114,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let known = self.objects.len();
         let mut listed = vec![false; known];
         let mut actions = Vec::new();
+        // New objects join the order of keys when all of them are known.
         let mut new = Vec::new();
         for desired in listing {
             match self.position(&desired.key) {
@@ -123,7 +124,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                     let adopt = policy != Policy::Final || desired.bytes > SMALL;
                     actions.extend(self.update(number, desired, adopt));
                 }
-                Err(_) => new.push(desired),
+                Err(_) => new.push(self.push(desired)),
             }
         }
         for number in (0..known).filter(|number| !listed[*number]) {
@@ -135,9 +136,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 self.set_state(number_of(number), gone);
             }
         }
-        for desired in new {
-            self.push(desired);
-        }
+        self.by_key.append(&mut new);
         let objects = &self.objects;
         self.by_key
             .sort_unstable_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
@@ -153,8 +152,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             Ok(at) => self.update(self.by_key[at], desired, true),
             Err(at) => {
                 let number = self.push(desired);
-                // `push` appended it; its place is where the search ended.
-                self.by_key.pop();
                 self.by_key.insert(at, number);
                 None
             }
@@ -167,7 +164,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             Ok(at) => self.by_key[at],
             Err(at) => {
                 let number = self.push(desired);
-                self.by_key.pop();
                 self.by_key.insert(at, number);
                 number
             }
@@ -298,12 +294,12 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
+    /// Appends an object; its place in the order of keys is the caller's business.
     fn push(&mut self, desired: Desired<S, F>) -> u32 {
         let number = number_of(self.objects.len());
         // It enters as one that nobody waits for, so that the counts fit.
         let state = State::Skipped(Box::default());
         self.objects.push(Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None });
-        self.by_key.push(number);
         self.set_state(number, State::Due);
         number
     }

@@ -264,7 +264,7 @@ pub fn document(key: impl Into<Box<str>>, class: Class, content: Bytes) -> Wante
         class,
         bytes: content.len() as u64,
         fingerprint: Fingerprint::of_document(&content),
-        source: Origin::Document(content),
+        source: Origin::Document(Box::new(content)),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod driver;
 pub mod flight;
 pub mod interrupts;
 pub mod keeper;
+pub mod kind;
 pub mod listing;
 pub mod markers;
 pub mod object;

@@ -1,6 +1,7 @@
 //! What the plan holds of an object on this side: what to read, what tells two
 //! contents apart, what was stored.
 
+use super::kind::Kind;
 use super::packed::Packed;
 use super::source::Stamp;
 use super::store::Version;
@@ -10,6 +11,7 @@ use crate::layout::manifest::Proof;
 use bytes::Bytes;
 use common::report::crc32c_text;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,8 +24,8 @@ pub type Wanted = Desired<Origin, Fingerprint>;
 /// What an object's content is read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A document that sidecar makes.
-    Document(Bytes),
+    /// A document that sidecar makes; boxed, because files are many more.
+    Document(Box<Bytes>),
     /// A document that grows with the number of files.
     Packed(Arc<Packed>),
     /// The process log of an entry.
@@ -36,7 +38,7 @@ pub enum Origin {
 /// What tells one content from another: a hash over size, times, device and
 /// inode of a file, or over a document's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(u64);
+pub struct Fingerprint(NonZeroU64);
 
 impl Fingerprint {
     /// Of a file.
@@ -63,7 +65,7 @@ impl Fingerprint {
     fn of(value: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         value.hash(&mut hasher);
-        Self(hasher.finish())
+        Self(NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN))
     }
 }
 
@@ -74,32 +76,41 @@ pub struct Record {
     stored_bytes: u64,
     source_crc32c: u32,
     stored_crc32c: u32,
-    censored: u64,
-    content_type: Option<Box<str>>,
+    rare: Option<Box<Rare>>,
+    kind: Option<Kind>,
     gzip: bool,
+}
+
+/// What few objects have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    censored: u64,
     note: Option<Box<str>>,
-    version: Option<Box<Version>>,
+    version: Option<Version>,
 }
 
 impl Record {
     /// What is remembered; the version only where a later write needs it.
     pub fn new(stored: transfer::Stored, keep_version: bool) -> Self {
+        let rare = Rare {
+            censored: stored.censored,
+            note: stored.note.map(String::into_boxed_str),
+            version: stored.version.filter(|_| keep_version),
+        };
         Self {
             source_bytes: stored.source_bytes,
             stored_bytes: stored.stored_bytes,
             source_crc32c: stored.source_crc32c,
             stored_crc32c: stored.stored_crc32c,
-            censored: stored.censored,
-            content_type: stored.content_type.map(String::into_boxed_str),
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
+            kind: stored.content_type.as_deref().map(Kind::of),
             gzip: stored.content_encoding.is_some(),
-            note: stored.note.map(String::into_boxed_str),
-            version: stored.version.filter(|_| keep_version).map(Box::new),
         }
     }
 
     /// What the store calls the content.
     pub fn version(&self) -> Option<&Version> {
-        self.version.as_deref()
+        self.rare.as_ref()?.version.as_ref()
     }
 
     /// Bytes and CRC32C of what was read.
@@ -114,10 +125,24 @@ impl Record {
             source_crc32c: crc32c_text(self.source_crc32c),
             stored_bytes: self.stored_bytes,
             stored_crc32c: crc32c_text(self.stored_crc32c),
-            content_type: self.content_type.as_deref().map(str::to_owned),
+            content_type: self.kind.map(|kind| kind.text().to_string()),
             content_encoding: self.gzip.then(|| "gzip".to_owned()),
-            censored: self.censored,
-            note: self.note.as_deref().map(str::to_owned),
+            censored: self.rare.as_ref().map_or(0, |rare| rare.censored),
+            note: self.rare.as_ref().and_then(|rare| rare.note.as_deref()).map(str::to_owned),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliver::Object;
+
+    /// There can be hundreds of thousands of each (I8).
+    #[test]
+    fn i8_what_is_held_of_a_file_stays_small() {
+        assert!(size_of::<Wanted>() <= 64, "{}", size_of::<Wanted>());
+        assert!(size_of::<Object<Origin, Fingerprint, Record>>() <= 112);
+        assert!(size_of::<Record>() <= 40, "{}", size_of::<Record>());
     }
 }

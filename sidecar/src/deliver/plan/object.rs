@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// Kinds of objects, in the order of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
 pub enum Class {
     /// The alias of a presubmit.
     Alias,
@@ -23,6 +24,17 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them, in their order.
+    pub(super) const ALL: [Self; 7] = [
+        Self::Alias,
+        Self::LatestBuild,
+        Self::BuildLog,
+        Self::Artifact,
+        Self::OwnLog,
+        Self::Manifest,
+        Self::Result,
+    ];
+
     /// The part of a pass it belongs to; `None` for the result itself.
     pub const fn part(self) -> Option<Part> {
         match self {

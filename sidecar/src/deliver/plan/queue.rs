@@ -31,11 +31,30 @@ pub(super) enum Turn {
     TooLarge(u32),
 }
 
+/// A place in the queue: the class, the size, and the object's number, from the
+/// highest bits to the lowest. Hundreds of thousands may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Place(u128);
+
+impl Place {
+    fn of((class, bytes, number): (Class, u64, u32)) -> Self {
+        Self(u128::from(class as u8) << 96 | u128::from(bytes) << 32 | u128::from(number))
+    }
+
+    fn parts(self) -> (Class, u64, u32) {
+        let class = Class::ALL[usize::try_from(self.0 >> 96).unwrap_or_default()];
+        // What is cut off belongs to the other parts.
+        #[expect(clippy::cast_possible_truncation, reason = "each part is cut out of the whole")]
+        let (bytes, number) = ((self.0 >> 32) as u64, self.0 as u32);
+        (class, bytes, number)
+    }
+}
+
 /// Due objects in the order of a pass, and the weight of those in flight.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     weights: Weights,
-    due: BTreeSet<(Class, u64, u32)>,
+    due: BTreeSet<Place>,
     in_flight: BTreeMap<u32, u64>,
     weight: u64,
     hurry: bool,
@@ -51,23 +70,24 @@ impl Queue {
     }
 
     pub(super) fn insert(&mut self, key: (Class, u64, u32)) {
-        self.due.insert(key);
+        self.due.insert(Place::of(key));
     }
 
     pub(super) fn remove(&mut self, key: (Class, u64, u32)) {
-        self.due.remove(&key);
+        self.due.remove(&Place::of(key));
     }
 
     /// The next object, when it may start. One may always be in flight, however
     /// large it is. `room` is how many bytes can be sent in the time that is left.
     pub(super) fn take(&mut self, room: Option<u64>) -> Option<Turn> {
-        let &(class, bytes, number) = self.due.first()?;
+        let place = *self.due.first()?;
+        let (class, bytes, number) = place.parts();
         if self.hurry && class == Class::Artifact && bytes > SMALL {
             if self.in_flight.values().any(|weight| *weight > OVERHEAD + SMALL) {
                 return None;
             }
             if room.is_some_and(|room| bytes > room) {
-                self.due.remove(&(class, bytes, number));
+                self.due.remove(&place);
                 return Some(Turn::TooLarge(number));
             }
         }
@@ -77,7 +97,7 @@ impl Queue {
         if !fits && !self.in_flight.is_empty() {
             return None;
         }
-        self.due.remove(&(class, bytes, number));
+        self.due.remove(&place);
         self.in_flight.insert(number, weight);
         self.weight += weight;
         Some(Turn::Start(number))

@@ -92,7 +92,7 @@ fn s_42_a_missing_log_becomes_a_line() {
     let listing = case.list(false, &[]);
     let Origin::Document(content) = &listing.wanted[0].source else { panic!("a document") };
     let path = case.path("log.txt");
-    assert_eq!(content, &format!("Failed to open {path}: open {path}: no such file or directory\n"));
+    assert_eq!(**content, format!("Failed to open {path}: open {path}: no such file or directory\n"));
 }
 
 #[test]

@@ -47,12 +47,12 @@ pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Fo
             }
         };
         let first = pending.len();
-        for (name, kind) in names {
-            let path = path.join(OsStr::from_bytes(&name));
-            let kind = if kind == FileType::Unknown { kind_of(&dir, &name) } else { kind };
+        for (name, kind) in names.iter() {
+            let path = path.join(OsStr::from_bytes(name));
+            let kind = if kind == FileType::Unknown { kind_of(&dir, name) } else { kind };
             match kind {
                 FileType::Directory => pending.push(path),
-                FileType::RegularFile => each(&path, file(&dir, &name)),
+                FileType::RegularFile => each(&path, file(&dir, name)),
                 FileType::Symlink => {
                     let found = link(root, configured, &path);
                     each(&path, found);
@@ -81,17 +81,45 @@ fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
     })
 }
 
+/// The names in one directory, in one piece of memory: there can be very many.
+#[derive(Default)]
+struct Names {
+    bytes: Vec<u8>,
+    /// Where each begins, how long it is, and what it is said to be.
+    each: Vec<(u32, u16, FileType)>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8], kind: FileType) -> io::Result<()> {
+        let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len())) else {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
+        self.bytes.extend_from_slice(name);
+        self.each.push((start, length, kind));
+        Ok(())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
+        self.each.iter().map(|(start, length, kind)| (piece(&self.bytes, *start, *length), *kind))
+    }
+}
+
+fn piece(bytes: &[u8], start: u32, length: u16) -> &[u8] {
+    &bytes[start as usize..][..usize::from(length)]
+}
+
 /// The names in a directory, sorted by their bytes.
-fn names(dir: &OwnedFd) -> io::Result<Vec<(Box<[u8]>, FileType)>> {
-    let mut names: Vec<(Box<[u8]>, FileType)> = Vec::new();
+fn names(dir: &OwnedFd) -> io::Result<Names> {
+    let mut names = Names::default();
     for entry in rustix::fs::Dir::read_from(dir)? {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push((name.into(), entry.file_type()));
+            names.push(name, entry.file_type())?;
         }
     }
-    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let bytes = &names.bytes;
+    names.each.sort_unstable_by_key(|(start, length, _)| piece(bytes, *start, *length));
     Ok(names)
 }
 
