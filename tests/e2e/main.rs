@@ -32,6 +32,7 @@ mod mistakes;
 mod out_of_memory;
 mod podutils;
 mod progress;
+mod restarts;
 mod show;
 mod store_faults;
 mod stores;

@@ -20,7 +20,7 @@
 
 pub mod archive;
 pub mod encodings;
-pub mod engine;
+pub use censor_engine as engine;
 mod explain;
 mod globs;
 mod options;

@@ -8,6 +8,7 @@ mod records;
 mod timers;
 mod uploads;
 
+use super::earlier;
 use super::flight::{Context, Flights, Place};
 use super::interrupts::Interrupts;
 use super::keeper::Keeper;
@@ -23,7 +24,7 @@ use crate::deliver::{
 };
 use crate::layout::manifest::PassTimes;
 use crate::layout::media_types::MediaTypes;
-use crate::layout::paths::FINISHED;
+use crate::layout::paths::{FINISHED, MANIFEST};
 use crate::settings::Settings;
 use bytes::Bytes;
 use common::duration::GoDuration;
@@ -84,6 +85,8 @@ impl Driver {
         let (weights, limits) = uploads::limits(settings.delivery.memory_bytes());
         let (watched, watch_of) = watches(&settings);
         let censor = keeper.as_ref().map(|keeper| keeper.current());
+        let place = Rc::new(Place::of(&settings));
+        let earlier = earlier::reading(Rc::clone(&place), settings.paths.key(MANIFEST));
         Self {
             machine: Machine::new(Config {
                 entries: settings.entries.len(),
@@ -94,7 +97,7 @@ impl Driver {
                 checkpoints: settings.delivery.checkpoint_interval.is_some(),
             }),
             types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
-            context: Rc::new(Context { place: Rc::new(Place::of(&settings)), censor, limits }),
+            context: Rc::new(Context { place, censor, limits, earlier }),
             plan: Plan::new(weights),
             progress: Progress::new(&own_log),
             pace: Pace::default(),

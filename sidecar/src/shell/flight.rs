@@ -1,6 +1,7 @@
 //! Transfers on their way: each object's attempt as one future that can be
 //! given up.
 
+use super::earlier::Reading;
 use super::object::Fingerprint;
 use super::source::Source;
 use super::store::{Store, StoreError, Version};
@@ -36,6 +37,8 @@ pub struct Context {
     pub censor: Option<Arc<Censor>>,
     /// What one attempt may use.
     pub limits: Limits,
+    /// What an earlier sidecar of the same job has delivered.
+    pub earlier: Reading,
 }
 
 /// Where objects go.
@@ -86,6 +89,8 @@ impl Context {
 pub enum Manner {
     /// Whatever is there.
     Overwrite,
+    /// Unless an earlier sidecar of the same job has stored just that.
+    UnlessThere,
     /// A later policy may replace it: only while it is what was last seen.
     Provisional {
         /// What was last seen.
@@ -247,6 +252,13 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
             upload.condition = Condition::Overwrite;
             transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await
         }
+        Manner::UnlessThere => match there(context, store, &upload).await {
+            Some(stored) => {
+                tracing::info!(dest = %upload.key, "It is there already, by the bucket's manifest");
+                Ok(stored)
+            }
+            None => transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await,
+        },
         Manner::Provisional { known, yields } => {
             upload.condition = known.map_or(Condition::IfAbsent, Condition::IfVersion);
             match provisional(context, store, &mut upload, yields, fence).await {
@@ -266,6 +278,24 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
         Ok(stored) => Landed::Stored(Some(Box::new(stored))),
         Err(error) => Landed::Failed(failure(error, &upload)),
     }
+}
+
+/// What an earlier sidecar has stored, when an attempt would store just that and
+/// the store still has it.
+async fn there(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
+    let Source::File(file) = &upload.source else { return None };
+    // To copy a file takes as long as to compare it.
+    if !store.keeps_attributes() {
+        return None;
+    }
+    let earlier = context.earlier.clone().await;
+    if !earlier.knows(&upload.key, file.open().ok()?.stamp().size) {
+        return None;
+    }
+    let stored = transfer::rehearse(upload, context.censor.as_ref()).await.ok()?;
+    let same = !stored.changed && earlier.claims(&upload.key, &stored);
+    let head = if same { store.head(&upload.key).await.ok()?? } else { return None };
+    (head.bytes == stored.stored_bytes).then_some(stored)
 }
 
 /// Under `strict` nothing that is censored leaves when a secret is missing.

@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod driver;
+pub mod earlier;
 pub mod flight;
 pub mod interrupts;
 pub mod keeper;

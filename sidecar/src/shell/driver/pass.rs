@@ -4,6 +4,7 @@ use super::{Driver, records};
 use crate::deliver::{Class, Desired, Event, Part, Policy, State, Verdict};
 use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG};
 use crate::shell::documents;
+use crate::shell::earlier;
 use crate::shell::flight::{Context, Place};
 use crate::shell::listing::{self, Listing, document};
 use crate::shell::object::{Fingerprint, Origin};
@@ -20,7 +21,8 @@ impl Driver {
         if matches!(*self.context.place, Place::Broken(_)) {
             // Credentials may have been put right meanwhile.
             let place = Rc::new(Place::of(&self.settings));
-            self.context = Rc::new(Context { place, ..Context::clone(&self.context) });
+            let earlier = earlier::reading(Rc::clone(&place), self.settings.paths.key(MANIFEST));
+            self.context = Rc::new(Context { place, earlier, ..Context::clone(&self.context) });
         }
         // An earlier listing goes on to nobody's use; it cannot be stopped.
         let list = move || {

@@ -54,6 +54,8 @@ impl Driver {
             tracing::info!(dest = %self.describe(&object.desired.key), "Queued for upload");
         }
         let upload = self.upload(number);
+        let (bytes, attempts) = (object.desired.bytes, object.attempts());
+        let patience = patience(bytes, attempts);
         let manner = match (object.desired.class, self.awaited_result) {
             (Class::LatestBuild, _) => Manner::LatestBuild(self.build_id(number)),
             (Class::Result, Some(Policy::Final)) => Manner::Overwrite,
@@ -63,14 +65,15 @@ impl Driver {
                     Policy::Checkpoint | Policy::BestEffort => {
                         Manner::Provisional { known: self.version(number), yields: false }
                     }
+                    // To ask for a small object takes as long as to send it.
+                    Policy::Final if patience.is_none() => Manner::UnlessThere,
                     Policy::Final => Manner::Overwrite,
                 }
             }
         };
-        let (bytes, attempts) = (object.desired.bytes, object.attempts());
         let fingerprint = object.desired.fingerprint;
         self.pace.started(bytes, self.start.elapsed());
-        self.flights.start(number, fingerprint, &self.context, upload, (manner, patience(bytes, attempts)));
+        self.flights.start(number, fingerprint, &self.context, upload, (manner, patience));
     }
 
     /// The full destination of a key of the plan, as records name it.

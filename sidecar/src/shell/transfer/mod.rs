@@ -5,10 +5,12 @@ mod censoring;
 mod files;
 mod parts;
 mod pump;
+mod rehearsal;
 #[cfg(test)]
 mod tests;
 
 pub(in crate::shell) use buffers::Buffers;
+pub use rehearsal::rehearse;
 
 use super::source::{Source, Stamp};
 use super::store::{Backend, Store, Version};

@@ -44,6 +44,6 @@ mod table;
 mod tests;
 mod verify;
 
-pub(super) use fold::folded;
+pub use fold::folded;
 pub use matcher::{MASK, Matcher, Progress, TooLarge};
 pub use patterns::Pattern;

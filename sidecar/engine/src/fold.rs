@@ -42,9 +42,9 @@ pub(super) fn fold(bytes: &mut [u8]) {
     }
 }
 
-/// The same of one byte.
+/// A byte with A to F turned into a to f.
 #[inline]
-pub(in crate::censor) fn folded(byte: u8) -> u8 {
+pub fn folded(byte: u8) -> u8 {
     byte | u8::from(byte.wrapping_sub(b'A') < 6) << 5
 }
 

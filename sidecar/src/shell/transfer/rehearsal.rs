@@ -1,0 +1,45 @@
+//! What an attempt would store, without a store.
+
+use super::pump::{Head, Sink, pump};
+use super::{PumpError, Stored, Upload, UploadError, gave_up};
+use crate::censor::Censor;
+use std::sync::{Arc, Weak};
+
+/// Reads, censors and compresses a source as an attempt for a bucket would.
+/// Dropping the future ends it at its next block.
+pub async fn rehearse(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<Stored, UploadError> {
+    let awaited = Arc::new(());
+    let mut sink = NoSink { head: None, awaited: Arc::downgrade(&awaited) };
+    let (upload, censor) = (upload.clone(), censor.cloned());
+    let thread = tokio::task::spawn_blocking(move || {
+        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)
+            .map_err(PumpError::into_upload_error)?;
+        let head = sink.head.ok_or_else(gave_up)?;
+        Ok(Stored::new(&sums, &head, None))
+    });
+    let stored = thread.await.unwrap_or_else(|error| Err(super::thread_lost(&error)));
+    drop(awaited);
+    stored
+}
+
+struct NoSink {
+    head: Option<Head>,
+    awaited: Weak<()>,
+}
+
+impl Sink for NoSink {
+    type Error = UploadError;
+
+    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), UploadError> {
+        self.head = Some(head.clone());
+        Ok(())
+    }
+
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), UploadError> {
+        self.wanted()
+    }
+
+    fn wanted(&self) -> Result<(), UploadError> {
+        if self.awaited.strong_count() == 0 { Err(gave_up()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,116 @@
+//! A sidecar that is started again over the results of another one.
+
+use harness::job::Job;
+use harness::pod::Entry;
+use hyper::Method;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+const LARGE: &str = "artifacts/large.bin";
+
+/// A job that has ended, and whose results were delivered once.
+fn delivered(options: &Value) -> (Job, Entry) {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    fs::create_dir_all(job.pod.artifacts()).expect("made");
+    // Text, so that a line of it can be a secret.
+    let line = "an artifact's line with hunter2hunter2 in it\n";
+    fs::write(file(&job, "large.bin"), line.repeat((6 << 20) / line.len())).expect("written");
+    fs::write(file(&job, "small.txt"), "small").expect("written");
+    job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
+    job.sidecar(&[&entry], options.clone()).wait().expect_code(0);
+    job.expect_result("SUCCESS");
+    (job, entry)
+}
+
+fn file(job: &Job, name: &str) -> PathBuf {
+    job.pod.artifacts().join(name)
+}
+
+/// Starts sidecar again; gives the keys of the objects that it wrote.
+fn again(job: &Job, entry: &Entry, options: &Value) -> Vec<String> {
+    let server = job.s3.as_ref().expect("a server");
+    let before = server.seen().len();
+    job.sidecar(&[entry], options.clone()).wait().expect_code(0);
+    job.expect_result("SUCCESS");
+    let seen = server.seen();
+    let written = seen[before..].iter().filter(|seen| seen.makes_an_object());
+    written.map(|seen| seen.key.rsplit_once("/1/").map_or(&*seen.key, |(_, name)| name).to_owned()).collect()
+}
+
+fn state(job: &Job, name: &str) -> Value {
+    let manifest: Value = serde_json::from_str(&job.text("manifest.json")).expect("JSON");
+    let objects = manifest["objects"].as_array().expect("a list").iter();
+    let mut of_key = objects.filter(|object| object["key"].as_str().is_some_and(|key| key.ends_with(name)));
+    of_key.next().expect("it is listed").clone()
+}
+
+#[test]
+fn what_the_bucket_holds_by_its_manifest_is_not_sent_again() {
+    let (job, entry) = delivered(&json!({}));
+    let first = state(&job, LARGE);
+    let written = again(&job, &entry, &json!({}));
+    assert!(!written.iter().any(|name| name == LARGE), "{written:?}");
+    // Small objects are, and the closing ones, in their order.
+    assert!(written.iter().any(|name| name == "artifacts/small.txt"), "{written:?}");
+    assert_eq!(written[written.len() - 2..], ["manifest.json", "finished.json"]);
+    assert_eq!(state(&job, LARGE), first, "the second manifest tells the same of it");
+    // And a third time, by the second one's manifest.
+    assert!(!again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+}
+
+#[test]
+fn what_the_manifest_says_is_there_and_is_not_is_sent() {
+    let (job, entry) = delivered(&json!({}));
+    fs::remove_file(job.objects_dir().join(LARGE)).expect("removed");
+    let written = again(&job, &entry, &json!({}));
+    assert!(written.iter().any(|name| name == LARGE), "{written:?}");
+    assert_eq!(job.text(LARGE), fs::read_to_string(file(&job, "large.bin")).expect("text"));
+}
+
+#[test]
+fn an_object_of_another_size_than_the_manifest_says_is_replaced() {
+    let (job, entry) = delivered(&json!({}));
+    fs::write(job.objects_dir().join(LARGE), "damaged").expect("written");
+    assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+    assert_eq!(job.text(LARGE), fs::read_to_string(file(&job, "large.bin")).expect("text"));
+}
+
+#[test]
+fn a_file_that_changed_without_growing_is_sent() {
+    let (job, entry) = delivered(&json!({}));
+    let changed = fs::read_to_string(file(&job, "large.bin")).expect("text").replace("line", "LINE");
+    fs::write(file(&job, "large.bin"), &changed).expect("written");
+    assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+    assert_eq!(job.text(LARGE), changed);
+}
+
+/// I6: what was delivered before a secret was known is not left as it is.
+#[test]
+fn i6_a_secret_that_became_known_meanwhile_is_masked() {
+    let (job, entry) = delivered(&json!({}));
+    let secrets = job.pod.path("secrets");
+    fs::create_dir(&secrets).expect("made");
+    fs::write(secrets.join("token"), "hunter2hunter2").expect("written");
+    let options = json!({"censoring_options": {"secret_directories": [secrets]}});
+    assert!(again(&job, &entry, &options).iter().any(|name| name == LARGE));
+    assert!(!job.text(LARGE).contains("hunter2hunter2"));
+    // Masked bytes are compared with masked bytes.
+    assert!(!again(&job, &entry, &options).iter().any(|name| name == LARGE));
+    assert!(!job.text(LARGE).contains("hunter2hunter2"));
+}
+
+#[test]
+fn a_manifest_that_is_none_or_cannot_be_read_means_that_everything_is_sent() {
+    let (job, entry) = delivered(&json!({}));
+    fs::write(job.objects_dir().join("manifest.json"), "{\"objects\":[3]}").expect("written");
+    assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+    // Credentials that may write but not read.
+    let server = job.s3.as_ref().expect("a server");
+    server.script(|seen| match seen.method {
+        Method::GET | Method::HEAD => harness::s3::Fault::Refuse(403, "AccessDenied"),
+        _ => harness::s3::Fault::None,
+    });
+    assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+}
