@@ -167,6 +167,29 @@ fn i6_names_and_documents_hold_no_secret_and_the_manifest_says_so() {
     }
 }
 
+/// The deprecated way to name the one entry; upstream censors its log no
+/// differently (5.4), and its metadata goes into the result.
+#[test]
+fn i6_the_log_and_metadata_of_wrapper_options_are_censored() {
+    let job = Job::local();
+    let secrets = job.pod.path("secrets");
+    write(&secrets.join("token"), "wrapped-secret");
+    let entry = job.pod.entry("test");
+    write(&entry.log, "a wrapped-secret in the log\n");
+    write(&entry.metadata, "{\"said\":\"wrapped-secret\"}");
+    write(&entry.marker, "0");
+    let wrapper =
+        json!({"process_log": entry.log, "marker_file": entry.marker, "metadata_file": entry.metadata});
+    let sidecar = job.sidecar(&[], censoring(&[&secrets], json!({"wrapper_options": wrapper})));
+    let ended = sidecar.wait();
+    ended.expect_code(0);
+    assert_eq!(job.text("build-log.txt"), "a XXXXXXXXXXXXXX in the log\n");
+    assert_eq!(job.finished()["metadata"]["said"], "XXXXXXXXXXXXXX");
+    for text in job.names().iter().map(|name| job.text(name)).chain([ended.stderr]) {
+        assert!(!text.contains("wrapped-secret"), "{text}");
+    }
+}
+
 /// Runs the filter in a directory; its stdin is the file `text` there.
 fn censor(tree: &Tree, dir: &Path, args: &[&str]) -> Ended {
     let mut command = Command::new("sh");
