@@ -67,8 +67,12 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
     let mut interrupt = watch(SignalKind::interrupt())?;
     let mut terminate = watch(SignalKind::terminate())?;
     let mut hang_up = watch(SignalKind::hangup())?;
-    set_child_subreaper(Some(rustix::process::getpid()))
-        .map_err(|error| Problem::new(format!("cannot become the subreaper of the job: {error}")))?;
+    // Emulators of other processors refuse it, qemu's for example.
+    if let Err(error) = set_child_subreaper(Some(rustix::process::getpid())) {
+        crate::say::line(&format!(
+            "warning: orphans are adopted only by PID 1 ({error}): processes of the job stay if entrypoint is killed"
+        ));
+    }
     let mut kubelet = Kubelet::start(pod, programs)?;
     loop {
         let deadline = kubelet.deadline;

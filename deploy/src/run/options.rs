@@ -139,7 +139,7 @@ pub(crate) fn command() -> Command {
         .arg(Arg::new("job").long("job").value_name("NAME").default_value("local").help("The job's name"))
         .arg(Arg::new("out").long("out").value_name("DESTINATION").default_value(DEFAULT_OUT).help(
             "Where results go: a directory (one folder per job and build id below it), file:///DIRECTORY, \
-             s3://BUCKET[/PREFIX] or gs://BUCKET[/PREFIX]",
+             s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX] or az://CONTAINER[/PREFIX]",
         ))
         .arg(time("timeout", format!("How long the command may run [default: {DEFAULT_TIMEOUT}]")))
         .arg(time(

@@ -2,8 +2,8 @@
 //! nothing of the container stays.
 //!
 //! Entrypoint cleans up behind its job; only when it was killed does something
-//! stay. `podutils` is the subreaper of its descendants, so that these processes
-//! become its children.
+//! stay. `podutils` is the subreaper of its descendants, where it may be, so that
+//! these processes become its children.
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::time::Duration;
