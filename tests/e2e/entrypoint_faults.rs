@@ -154,6 +154,17 @@ fn a_deleted_log_is_put_back() {
     assert_eq!(entry.report()["output"]["log_bytes"], 8);
 }
 
+/// Sidecar follows no link that a job made.
+#[test]
+fn a_log_that_is_moved_and_linked_is_put_back() {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let script = format!("echo one; mv {0} {0}.1; ln -s {0}.1 {0}; echo two", entry.log.display());
+    pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(0);
+    assert!(entry.log.symlink_metadata().expect("there").is_file());
+    assert_eq!(entry.log_text(), "one\ntwo\n");
+}
+
 #[test]
 fn a_job_that_deletes_its_whole_log_folder_still_has_its_result() {
     let pod = Pod::new();

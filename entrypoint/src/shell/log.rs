@@ -18,6 +18,8 @@ const READABLE: u32 = 0o444;
 pub(super) struct Log {
     file: File,
     path: PathBuf,
+    /// Whether its path led to it through a link at its end.
+    linked: bool,
     stamper: Option<Stamper>,
     bytes: u64,
     crc32c: u32,
@@ -49,7 +51,17 @@ impl Log {
             // Somebody else's file has the mode its owner gave it.
             let _ = rustix::fs::fchmod(&file, mode);
         }
-        Ok(Self { file, path: path.to_owned(), stamper, bytes: 0, crc32c: 0, dropped: 0, reported: 0 })
+        let linked = path.is_symlink();
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            linked,
+            stamper,
+            bytes: 0,
+            crc32c: 0,
+            dropped: 0,
+            reported: 0,
+        })
     }
 
     /// Appends the child's output.
@@ -107,7 +119,10 @@ impl Log {
     /// Puts the log back when its path no longer names it, as far as there is
     /// room.
     pub(super) fn restore(&self) -> io::Result<()> {
-        if !is_regular(&self.file) || names(&self.path, &self.file) {
+        // A log that was moved and linked is not where sidecar looks: it follows
+        // no link that a job can have made.
+        let moved = !self.linked && self.path.is_symlink();
+        if !is_regular(&self.file) || !moved && names(&self.path, &self.file) {
             return Ok(());
         }
         if let Some(parent) = self.path.parent() {
