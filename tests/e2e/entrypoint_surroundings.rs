@@ -163,11 +163,14 @@ fn opened_again(running: &Running) -> bool {
 
 #[test]
 fn a_stdout_pipe_that_cannot_be_opened_again_gets_everything_from_a_slow_reader() {
-    let Some((_pod, entry, running, mut reader)) = with_foreign_stdout(&[HOSTILE, "flood", "1000000"]) else {
+    // A pipe may hold all of it: the job stays until it has been looked at.
+    let script = "\"$0\" flood 1000000; until [ -e \"$0.seen\" ]; do sleep 0.01; done";
+    let Some((pod, entry, running, mut reader)) = with_foreign_stdout(&["sh", "-c", script, HOSTILE]) else {
         skip!("another user cannot be taken on here");
     };
     wait::until("a full pipe", || (!entry.log_text().is_empty()).then_some(()));
     assert!(!opened_again(&running));
+    fs::write(pod.path("hostile.seen"), "").expect("written");
     let (mut total, mut buffer) = (0, vec![0; 20_000]);
     loop {
         match reader.read(&mut buffer).expect("read") {
