@@ -81,6 +81,11 @@ impl<'a> Censoring<'a> {
         }
     }
 
+    /// Whether every byte is looked at as it passes.
+    pub(super) fn is_masking(&self) -> bool {
+        matches!(self, Self::Masking { .. })
+    }
+
     /// Bytes overwritten.
     pub(super) fn masked(&self) -> u64 {
         match self {

@@ -2,6 +2,7 @@
 
 mod buffers;
 mod censoring;
+mod feed;
 mod files;
 mod parts;
 mod pump;

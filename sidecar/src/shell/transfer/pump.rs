@@ -1,27 +1,24 @@
 //! The blocking half of a transfer: read, censor, compress, sum up.
 //!
 //! ```text
-//! file ─┬─ window ── censor ─┬─ [gzip] ── sink (parts, or a file)
-//!       │     └ CRC32C of    │               └ CRC32C of what is stored
-//!       │       what was read│
+//! file ─┬─ feed ── window ── censor ─┬─ [gzip] ── sink (parts, or a file)
+//!       │   └ CRC32C of              │               └ CRC32C of what is stored
+//!       │     what was read          │
 //!       └─ container, packed anew
 //! ```
 //!
-//! The window is as large as one read and what the censor holds back. It runs
-//! on a thread of its own, never on the runtime's.
+//! The window is one block and what the censor held back of those before. It
+//! runs on a thread of its own, never on the runtime's.
 
 use super::Upload;
 use super::censoring::Censoring;
+use super::feed::{Block, Fault, READ_BYTES, each_block, is_worth_a_thread};
 use crate::censor::Censor;
 use crate::layout::sniff;
 use crate::shell::source::{OpenFile, Source, Stamp};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{Read, Write};
-
-/// Bytes asked of the file at a time. The page cache gives more per second up
-/// to about this size, and it fits the processor's cache beside the output.
-const READ_BYTES: usize = 256 * 1024;
 
 /// A first chunk up to this many bytes is not compressed (U-51).
 const COMPRESS_ABOVE: usize = 1024;
@@ -84,25 +81,27 @@ pub(super) fn pump<S: Sink>(
     let mut input = Input::open(&upload.source).map_err(PumpError::Source)?;
     let mut censoring = Censoring::of(upload, censor);
     let mut output = Output::new(upload, compress, input.size(), sink);
-    let mut window = Vec::with_capacity(READ_BYTES.min(input.size_hint()));
-    let (mut source_bytes, mut source_crc32c) = (0, 0);
     if let Input::File(file) = &input
         && let Some(dirty) = censoring.look_into(file, || output.sink.wanted())?
     {
         return dirty.rewrite(file, output);
     }
-    loop {
-        let before = window.len();
-        let end = !input.read(&mut window).map_err(PumpError::Source)?;
-        source_bytes += (window.len() - before) as u64;
-        source_crc32c = crc32c::crc32c_append(source_crc32c, &window[before..]);
-        let released = censoring.mask(&mut window, end);
-        output.write(&window[..released]).map_err(PumpError::Sink)?;
-        window.drain(..released);
-        if end {
-            break;
-        }
-    }
+    let (mut carry, mut read) = (Vec::new(), (0, 0));
+    let ahead = (compress || censoring.is_masking()) && is_worth_a_thread(input.size());
+    let fed = each_block(&mut input, ahead, |mut block| {
+        read = block.read;
+        let end = block.end;
+        let window = behind(&mut carry, &mut block);
+        let released = censoring.mask(window, end);
+        output.write(&window[..released])?;
+        carry = window[released..].to_vec();
+        Ok(block.bytes)
+    });
+    fed.map_err(|fault| match fault {
+        Fault::Source(error) => PumpError::Source(error),
+        Fault::Taker(error) => PumpError::Sink(error),
+    })?;
+    let (source_bytes, source_crc32c) = read;
     if !censoring.holds_for(source_bytes, source_crc32c) {
         return Err(PumpError::Moved);
     }
@@ -119,10 +118,23 @@ pub(super) fn pump<S: Sink>(
     })
 }
 
+/// The window: a block behind what was held back of those before.
+fn behind<'a>(carry: &mut Vec<u8>, block: &'a mut Block) -> &'a mut [u8] {
+    let headroom = block.headroom;
+    if carry.len() > headroom {
+        // Only a secret that is as long holds back so much of a large source.
+        block.bytes.splice(..headroom, carry.drain(..));
+        return &mut block.bytes;
+    }
+    let start = headroom - carry.len();
+    block.bytes[start..headroom].copy_from_slice(carry);
+    &mut block.bytes[start..]
+}
+
 /// An open source.
-enum Input<'a> {
+pub(super) enum Input<'a> {
     Bytes(&'a [u8]),
-    Packed(Box<dyn Read>, u64),
+    Packed(Box<dyn Read + Send>, u64),
     File(OpenFile),
 }
 
@@ -138,7 +150,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Packed(_, bytes) => *bytes,
@@ -146,12 +158,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn size_hint(&self) -> usize {
-        usize::try_from(self.size()).unwrap_or(usize::MAX)
-    }
-
     /// Appends to the window; false at the end.
-    fn read(&mut self, window: &mut Vec<u8>) -> Result<bool, String> {
+    pub(super) fn read(&mut self, window: &mut Vec<u8>) -> Result<bool, String> {
         match self {
             Self::Bytes(bytes) => {
                 window.extend_from_slice(bytes);

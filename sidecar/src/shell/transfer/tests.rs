@@ -9,6 +9,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+mod large;
+
 const LIMITS: Limits = Limits { part_bytes: 5 << 20, parts_in_memory: 2 };
 
 /// A directory store in `out` and sources in `in`.
@@ -279,9 +281,15 @@ fn small_content_is_not_compressed() {
 
 /// A censor with one secret, loaded as in a pod.
 fn censor(dir: &Path) -> Arc<Censor> {
+    censor_of(dir, &["the-secret-value\n"])
+}
+
+fn censor_of(dir: &Path, values: &[&str]) -> Arc<Censor> {
     let secrets = dir.join("secrets");
     std::fs::create_dir_all(&secrets).expect("made");
-    std::fs::write(secrets.join("token"), "the-secret-value\n").expect("written");
+    for (number, value) in values.iter().enumerate() {
+        std::fs::write(secrets.join(format!("token-{number}")), value).expect("written");
+    }
     let secret_directories = vec![secrets.display().to_string()];
     let options = crate::censor::CensoringOptions { secret_directories, ..Default::default() };
     let mut secrets = crate::censor::Secrets::new(&options, &[]);
