@@ -15,6 +15,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::time::{ClockId, clock_gettime};
+use sidecar::censor::encodings::encodings;
 use sidecar::censor::engine::Matcher;
 use std::hint::black_box;
 use texts::{Random, base64_text, log_text, near_misses, numbers, patterns, pieces, repeat, secrets, token};
@@ -37,6 +38,7 @@ fn main() {
     if wants("engine") {
         secrets_of(16..=200, size, runs, &mut random);
         secrets_of(10..=64, size, runs, &mut random);
+        as_sidecar(size, runs, &mut random);
     }
     if wants("adversarial") {
         adversarial(size / 4, runs, &mut random);
@@ -72,6 +74,35 @@ fn secrets_of(lengths: std::ops::RangeInclusive<usize>, size: usize, runs: usize
             figures[1],
             figures[2],
         );
+    }
+    println!();
+}
+
+/// All forms that sidecar looks for: with lines of wrapped base64, the last of
+/// which can have eight characters and then decides the stride, and with
+/// hexadecimal digits in any case.
+fn as_sidecar(size: usize, runs: usize, random: &mut Random) {
+    println!("## Secrets of 16–200 bytes, all forms that sidecar looks for\n");
+    println!("| secrets | log text | random base64 | build ms, forms included | MiB beyond patterns |");
+    println!("|---|---|---|---|---|");
+    let (log, base64) = (log_text(size, random), base64_text(size, random));
+    for count in COUNTS {
+        let secrets = secrets(count, 16..=200, random);
+        let build = || {
+            let forms = secrets.iter().flat_map(|secret| encodings(secret, secret));
+            Matcher::new(forms.map(|(_, pattern)| pattern)).expect("they fit")
+        };
+        let times = (0..runs).map(|_| {
+            let since = Stopwatch::start();
+            black_box(build());
+            since.seconds() * 1e3
+        });
+        let best = times.fold(f64::INFINITY, f64::min);
+        let matcher = build();
+        let figures =
+            in_turns(runs, &mut [&mut || engine(&matcher, &log), &mut || engine(&matcher, &base64)]);
+        let beyond = matcher.memory().1 as f64 / f64::from(1 << 20);
+        println!("| {count} | {} | {} | {best:.1} | {beyond:.1} |", figures[0], figures[1]);
     }
     println!();
 }
