@@ -22,12 +22,17 @@ impl<'a> Texts<'a> {
     }
 
     pub(super) fn folded(&self) -> &[u8] {
-        self.folded.get_or_init(|| {
-            let mut copy = self.plain.to_vec();
-            fold(&mut copy);
-            copy
-        })
+        self.folded.get_or_init(|| folded_copy(self.plain))
     }
+}
+
+/// Not inlined: what a cell is filled by counts as rarely run, and would be built
+/// for size.
+#[inline(never)]
+fn folded_copy(plain: &[u8]) -> Vec<u8> {
+    let mut copy = plain.to_vec();
+    fold(&mut copy);
+    copy
 }
 
 /// Whether a byte is a letter whose case may not count.

@@ -5,7 +5,7 @@
 //! far, the last differences, both by their place in the text and by that in
 //! the pattern, and the last match of a pattern that overlaps itself.
 
-use super::fold::Texts;
+use super::fold::{Texts, folded};
 use super::patterns::Patterns;
 use super::short::GRAM_BYTES;
 use super::spans::Spans;
@@ -94,8 +94,14 @@ impl<'a> Verifier<'a> {
     #[inline]
     pub(super) fn may_stand(&self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
-        let text = self.text_for(pattern).get(start..start + bytes.len()).unwrap_or_default();
-        text.last_chunk::<GRAM_BYTES>() == bytes.last_chunk::<GRAM_BYTES>()
+        let text = self.window().get(start..start + bytes.len()).unwrap_or_default();
+        let (text, bytes) = (text.last_chunk::<GRAM_BYTES>(), bytes.last_chunk::<GRAM_BYTES>());
+        if self.patterns.is_exact(pattern) {
+            text == bytes
+        } else {
+            // The whole window is folded for those only that pass.
+            text.map(|text| text.map(folded)).as_ref() == bytes
+        }
     }
 
     /// Notes the pattern as found when it stands at this place.
