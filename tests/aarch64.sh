@@ -173,7 +173,7 @@ same 'podutils verify, a changed object' "$(code quiet "$bin/podutils" verify s3
 
 # All images twice, every layer made anew.
 repeats() { # engine, architecture, programs
-  local build_twice=("$build" --engine "$1" --arch "$2" --programs "$3" --tag "again-$2" --no-cache "${images[@]}")
+  local build_twice=("$build" --engine "$1" --arch "$2" --programs "$3" --tag "again-$2" "${images[@]}")
   "${build_twice[@]}" | tee "$work/first"
   "${build_twice[@]}" >"$work/second"
   same "$1, $2: layers that differ the second time" "$(diff "$work/first" "$work/second" | wc -l)" 0

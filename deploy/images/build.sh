@@ -12,7 +12,6 @@
 #   --prefix PREFIX          default: localhost/pod-utils
 #   --tag TAG                default: dev
 #   --programs DIR           take programs that were built before from DIR
-#   --no-cache               have the engine make each layer anew
 #   --programs-only          build no image; prints the directory of the programs
 #   --package PROGRAM        build no other program
 #
@@ -28,7 +27,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 fail() { printf 'build.sh: %s\n' "$1" >&2; exit 1; }
 
-engine= arch=$(uname -m) prefix=localhost/pod-utils tag=dev programs= packages=() images=() cache=() make_images=1
+engine= arch=$(uname -m) prefix=localhost/pod-utils tag=dev programs= packages=() images=() make_images=1
 while [ $# -gt 0 ]; do
   case $1 in
     --engine) engine=${2:?}; shift ;;
@@ -36,7 +35,6 @@ while [ $# -gt 0 ]; do
     --prefix) prefix=${2:?}; shift ;;
     --tag) tag=${2:?}; shift ;;
     --programs) programs=$(cd "${2:?}" && pwd); shift ;;
-    --no-cache) cache=(--no-cache) ;;
     --programs-only) make_images= ;;
     --package) packages+=(--package "${2:?}"); shift ;;
     entrypoint | sidecar | initupload | gcsupload | entrypoint-wrapper | pod-utils | s3-server) images+=("$1") ;;
@@ -140,7 +138,9 @@ for image in "${images[@]}"; do
   label revision "$revision"
   label created "$(date --utc --date="@$epoch" +%Y-%m-%dT%H:%M:%SZ)"
   label licenses Apache-2.0
-  options=(--quiet --file "$context/Containerfile" --target "$image" --platform "$platform" --tag "$prefix/$image:$tag" "${labels[@]}" "${cache[@]}")
+  # The engines' caches do not look at the times of files: a layer from there would
+  # have those of the commit it was made for.
+  options=(--quiet --no-cache --file "$context/Containerfile" --target "$image" --platform "$platform" --tag "$prefix/$image:$tag" "${labels[@]}")
   # With podman the whole image repeats, not only its layer; docker writes its own time.
   [ "$engine" = docker ] || options+=(--timestamp "$epoch")
   # Docker's classic builder warns of its own end each time.
