@@ -129,11 +129,14 @@ impl Header {
         let are_numbers = |field: Range<usize>| self.0[field].iter().all(is_digit);
         let name = if are_numbers(NAME.end..SIZE.start) { NAME } else { NAME.start..SIZE.start };
         let time = if are_numbers(TIME) { 0..0 } else { TIME };
-        let owner =
-            if are_numbers(GROUP.end..BLOCK_BYTES) { USER.start..GROUP.end } else { USER.start..BLOCK_BYTES };
+        // What stands in place of magic and version can run on into the owner's name.
+        let is_marked = matches!(&self.0[MAGIC.start..USER.start], b"ustar\x0000" | b"ustar  \0");
+        let owner = if is_marked { USER.start } else { MAGIC.start };
+        let owner = owner..if are_numbers(GROUP.end..BLOCK_BYTES) { GROUP.end } else { BLOCK_BYTES };
         // Readers take an unknown letter for that of a plain file.
         let is_known = matches!(self.0[KIND], 0 | b'0'..=b'7' | b'A'..=b'Z' | b'g' | b'x');
-        let link = if is_known { LINK } else { KIND..LINK.end };
+        let link = if is_known { LINK.start } else { KIND };
+        let link = link..if is_marked { LINK.end } else { owner.end };
         [name, time, link, owner]
     }
 

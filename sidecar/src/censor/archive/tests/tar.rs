@@ -84,6 +84,20 @@ fn a_secret_in_a_member_is_masked_and_everything_else_stays() {
     assert_eq!(changed, 16, "nothing but the secret");
 }
 
+/// Found by fuzzing: a value that begins where the format's name stands.
+#[test]
+fn i6_what_stands_in_place_of_the_formats_name_hides_no_secret() {
+    for at in [250, 257, 260, 263] {
+        for letter in [b'0', b'5'] {
+            let mut odd = member("a", letter, b"");
+            odd[at..at + SECRET.len()].copy_from_slice(SECRET);
+            let all = [member("first", b'0', b""), sealed(odd, b"")];
+            let (after, _) = rewritten(&archive(&all));
+            assert!(!holds(&after, SECRET) && holds(&after, MASKED), "{at} {letter}");
+        }
+    }
+}
+
 #[test]
 fn i6_names_links_and_owners_hide_no_secret() {
     let mut owner = member("a", b'0', b"");
