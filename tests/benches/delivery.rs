@@ -219,6 +219,7 @@ impl Bench {
             let marker = dir.join("marker.txt");
             let mut times: Vec<Duration> = (0..50)
                 .map(|_| {
+                    // The pod comes with a marker; of a second run there may be none.
                     let _ = fs::remove_file(&marker);
                     let mut command = Command::new(path);
                     pod_environment(&mut command, &dir, &upload);

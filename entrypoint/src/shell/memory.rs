@@ -50,6 +50,7 @@ impl Watch {
 }
 
 fn now() -> Option<Cgroup> {
+    // A file that cannot be read is one that this version or kernel does not have.
     let read = |path: &str| std::fs::read_to_string(path).ok();
     VERSIONS.iter().find_map(|files| {
         if files.only_in_root.is_some_and(|path| Path::new(path).exists()) {

@@ -2,16 +2,15 @@
 //! manifest. One that is restarted need not send large objects again that are
 //! there. The log volume, which is hostile, is never asked.
 
-use super::flight::Place;
+use super::flight::{Context, Place};
+use super::source::Source;
 use super::store::Store;
-use super::transfer::Stored;
+use super::transfer::{self, Stored, Upload};
 use flate2::read::GzDecoder;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
-use std::fmt;
 use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
@@ -80,7 +79,9 @@ impl Earlier {
         if text.len() as u64 > LARGEST {
             return Self::default();
         }
-        serde_json::from_slice::<Document>(text).map(|document| document.0).unwrap_or_default()
+        let Ok(document) = serde_json::from_slice::<Document>(text) else { return Self::default() };
+        let stored = document.objects.into_iter().filter(|claim| *claim.state == *"stored");
+        Self(stored.map(|claim| (claim.key.clone(), claim)).collect())
     }
 
     /// Whether the manifest tells of an object from a source of this size.
@@ -100,61 +101,30 @@ impl Earlier {
     }
 }
 
-/// A manifest, of which only the objects are kept, and of them only those that
-/// are stored as their source was.
-struct Document(Earlier);
-
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
-        impl<'de> Visitor<'de> for Members {
-            type Value = Document;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a manifest")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Document, A::Error> {
-                let mut objects = Objects::default();
-                while let Some(name) = members.next_key::<String>()? {
-                    if name == "objects" {
-                        objects = members.next_value()?;
-                    } else {
-                        members.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Document(Earlier(objects.0)))
-            }
-        }
-        deserializer.deserialize_map(Members)
-    }
+/// A manifest, as far as it is of interest here.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    objects: Vec<Claim>,
 }
 
-#[derive(Default)]
-struct Objects(HashMap<Box<str>, Claim>);
-
-impl<'de> Deserialize<'de> for Objects {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Elements;
-        impl<'de> Visitor<'de> for Elements {
-            type Value = Objects;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a list of objects")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Objects, A::Error> {
-                let mut objects = Objects::default();
-                while let Some(claim) = list.next_element::<Claim>()? {
-                    if *claim.state == *"stored" {
-                        objects.0.insert(claim.key.clone(), claim);
-                    }
-                }
-                Ok(objects)
-            }
-        }
-        deserializer.deserialize_seq(Elements)
+/// What an earlier sidecar has stored, when an attempt would store just that and
+/// the store still has it.
+pub async fn there(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
+    let Source::File(file) = &upload.source else { return None };
+    // To copy a file takes as long as to compare it.
+    if !store.keeps_attributes() {
+        return None;
     }
+    let earlier = context.earlier.clone().await;
+    // Whatever cannot be opened, read or asked is told by the attempt that follows.
+    if !earlier.knows(&upload.key, file.open().ok()?.stamp().size) {
+        return None;
+    }
+    let stored = transfer::rehearse(upload, context.censor.as_ref()).await.ok()?;
+    let same = !stored.changed && earlier.claims(&upload.key, &stored);
+    let head = if same { store.head(&upload.key).await.ok()?? } else { return None };
+    (head.bytes == stored.stored_bytes).then_some(stored)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Transfers on their way: each object's attempt as one future that can be
 //! given up.
 
-use super::earlier::Reading;
+use super::earlier::{self, Reading};
 use super::object::Fingerprint;
 use super::source::Source;
 use super::store::{Store, StoreError, Version};
@@ -252,7 +252,7 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
             upload.condition = Condition::Overwrite;
             transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await
         }
-        Manner::UnlessThere => match there(context, store, &upload).await {
+        Manner::UnlessThere => match earlier::there(context, store, &upload).await {
             Some(stored) => {
                 tracing::info!(dest = %upload.key, "It is there already, by the bucket's manifest");
                 Ok(stored)
@@ -278,24 +278,6 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
         Ok(stored) => Landed::Stored(Some(Box::new(stored))),
         Err(error) => Landed::Failed(failure(error, &upload)),
     }
-}
-
-/// What an earlier sidecar has stored, when an attempt would store just that and
-/// the store still has it.
-async fn there(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
-    let Source::File(file) = &upload.source else { return None };
-    // To copy a file takes as long as to compare it.
-    if !store.keeps_attributes() {
-        return None;
-    }
-    let earlier = context.earlier.clone().await;
-    if !earlier.knows(&upload.key, file.open().ok()?.stamp().size) {
-        return None;
-    }
-    let stored = transfer::rehearse(upload, context.censor.as_ref()).await.ok()?;
-    let same = !stored.changed && earlier.claims(&upload.key, &stored);
-    let head = if same { store.head(&upload.key).await.ok()?? } else { return None };
-    (head.bytes == stored.stored_bytes).then_some(stored)
 }
 
 /// Under `strict` nothing that is censored leaves when a secret is missing.

@@ -126,7 +126,7 @@ fn take_all<E>(
 ) -> Result<(), Fault<E>> {
     for block in blocks {
         let bytes = take(block.map_err(Fault::Source)?).map_err(Fault::Taker)?;
-        // Without a reader there is no use for it.
+        // It fails when the reader has ended, which then needs no buffer.
         let _ = emptied.send(bytes);
     }
     Ok(())
