@@ -1,6 +1,7 @@
 //! Files that are none, that may not be read, and that change while they are
 //! read: each is named with its reason, and holds nothing else up.
 
+use crate::job::on_each_target;
 use common::marker;
 use harness::job::Job;
 use harness::pod::{self, Entry};
@@ -41,22 +42,7 @@ fn endless_device(path: &Path) -> bool {
     usable
 }
 
-/// Makes a test of each function, for a directory and for a bucket.
-macro_rules! for_both {
-    ($(fn $name:ident($job:ident) $body:block)*) => {
-        $(fn $name($job: &Job) $body)*
-        mod local {
-            use super::*;
-            $(#[test] fn $name() { super::$name(&Job::local()); })*
-        }
-        mod s3 {
-            use super::*;
-            $(#[test] fn $name() { super::$name(&Job::s3()); })*
-        }
-    };
-}
-
-for_both! {
+on_each_target! {
 fn what_is_no_file_is_named_and_links_count_inside_the_item_only(job) {
     let entry = ended(job);
     let artifacts = job.pod.artifacts();

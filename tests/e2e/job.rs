@@ -26,6 +26,8 @@ macro_rules! on_each_target {
     };
 }
 
+pub(crate) use on_each_target;
+
 /// Runs a pod with one container to its end and checks marker and exit status.
 #[track_caller]
 fn run(job: &Job, args: &[&str], options: Value, code: i32) -> Entry {
