@@ -89,6 +89,14 @@ fn delivered(file: &[u8]) -> Option<Vec<u8>> {
     Some(output)
 }
 
+/// Whether the secret is in there. In a tar archive it is not looked for across
+/// the unused end of a header and the content behind it, nor across the end of
+/// a container and the name behind it.
+fn shows(content: &[u8]) -> bool {
+    let is_tar = content.get(257..265).is_some_and(|magic| magic.starts_with(b"ustar") || magic == [0; 8]);
+    content.chunks(if is_tar { 512 } else { content.len().max(1) }).any(|text| holds(text, SECRET))
+}
+
 /// No decoder finds a secret in a gzip stream that is delivered.
 pub fn gzip(data: &[u8]) {
     let file = [b"\x1f\x8b\x08", data].concat();
@@ -97,7 +105,7 @@ pub fn gzip(data: &[u8]) {
     let mut content = Vec::new();
     // A stream that is cut off gives what there is.
     let _is_whole = MultiGzDecoder::new(output.as_slice()).take(16 << 20).read_to_end(&mut content).is_ok();
-    assert!(!holds(&content, SECRET));
+    assert!(!shows(&content));
 }
 
 /// Blocks that look like headers get a valid checksum, which no fuzzer guesses.
@@ -108,9 +116,7 @@ pub fn tar(data: &[u8]) {
         let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
         block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     }
-    // A secret across the end of a member and what follows is not looked for.
-    let output = delivered(&file).unwrap_or_default();
-    assert!(!output.chunks(512).any(|block| holds(block, SECRET)));
+    assert!(!shows(&delivered(&file).unwrap_or_default()));
 }
 
 /// No raw secret is in a zip archive that is delivered.

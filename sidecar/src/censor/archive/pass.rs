@@ -207,28 +207,10 @@ impl<'a> Pass<'a> {
 
     /// Masks a stream to its end, or to where it fails.
     pub(super) fn mask(self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
-        let mut mask = self.fresh();
-        let mut window = Vec::with_capacity(2 * CHUNK_BYTES);
-        loop {
-            let before = window.len();
-            window.resize(before + CHUNK_BYTES, 0);
-            let (read, error) = match input.read(&mut window[before..]) {
-                Ok(read) => (read, None),
-                Err(error) => (0, Some(error)),
-            };
-            window.truncate(before + read);
-            self.meter.time()?;
-            let released = mask.mask(&mut window, read == 0);
-            if self.is_looking && mask.masked() > 0 {
-                return Err(Stop::Dirty);
-            }
-            output.write_all(&window[..released])?;
-            window.drain(..released);
-            if read == 0 {
-                self.count(mask.masked());
-                return error.map_or(Ok(()), |error| Err(error.into()));
-            }
-        }
+        let mut run = Run::new(self);
+        let read = run.read(input, self, output);
+        run.finish(self, output)?;
+        read
     }
 
     /// Masks a whole text; whether anything was changed.
@@ -300,7 +282,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// A text that comes in pieces and has no reader.
+/// A text that comes in pieces.
 pub(super) struct Run {
     mask: Box<dyn Mask>,
     window: Vec<u8>,
@@ -314,23 +296,67 @@ impl Run {
     pub(super) fn push(&mut self, bytes: &[u8], pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
         pass.meter().time()?;
         self.window.extend_from_slice(bytes);
-        self.release(false, pass, output)
+        self.release(pass, output)
     }
 
-    pub(super) fn finish(mut self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        self.release(true, pass, output)?;
-        pass.count(self.mask.masked());
-        Ok(())
-    }
-
-    fn release(&mut self, end: bool, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        let released = self.mask.mask(&mut self.window, end);
-        if pass.is_looking() && self.mask.masked() > 0 {
-            return Err(Stop::Dirty);
+    /// Takes all that comes, up to the end of the input or to where it fails.
+    pub(super) fn read(
+        &mut self,
+        input: &mut dyn Read,
+        pass: Pass<'_>,
+        output: &mut dyn Write,
+    ) -> Result<(), Stop> {
+        loop {
+            let before = self.window.len();
+            self.window.resize(before + CHUNK_BYTES, 0);
+            let read = input.read(&mut self.window[before..]);
+            self.window.truncate(before + *read.as_ref().unwrap_or(&0));
+            if read? == 0 {
+                return Ok(());
+            }
+            pass.meter().time()?;
+            self.release(pass, output)?;
         }
+    }
+
+    pub(super) fn finish(self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+        self.finish_with(&mut [], pass, output).map(|_| ())
+    }
+
+    /// Ends, and begins another text.
+    pub(super) fn next(self, pass: Pass<'_>, output: &mut dyn Write) -> Result<Self, Stop> {
+        self.finish(pass, output)?;
+        Ok(Self::new(pass))
+    }
+
+    /// Ends with a text that is written elsewhere: it is masked as what comes
+    /// last. Whether it was changed.
+    pub(super) fn finish_with(
+        mut self,
+        last: &mut [u8],
+        pass: Pass<'_>,
+        output: &mut dyn Write,
+    ) -> Result<bool, Stop> {
+        self.window.extend_from_slice(last);
+        self.mask(true, pass)?;
+        pass.count(self.mask.masked());
+        let (rest, masked) = self.window.split_at(self.window.len() - last.len());
+        output.write_all(rest)?;
+        let is_changed = masked != last;
+        last.copy_from_slice(masked);
+        Ok(is_changed)
+    }
+
+    fn release(&mut self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+        let released = self.mask(false, pass)?;
         output.write_all(&self.window[..released])?;
         self.window.drain(..released);
         Ok(())
+    }
+
+    fn mask(&mut self, end: bool, pass: Pass<'_>) -> Result<usize, Stop> {
+        let released = self.mask.mask(&mut self.window, end);
+        if pass.is_looking() && self.mask.masked() > 0 { Err(Stop::Dirty) } else { Ok(released) }
     }
 }
 

@@ -2,7 +2,8 @@
 //! Format"; GNU tar manual, "Basic Tar Format").
 
 use super::super::Stop;
-use super::super::pass::Pass;
+use super::super::pass::{Pass, Run};
+use std::io::Write;
 use std::ops::Range;
 
 pub(super) const BLOCK_BYTES: usize = 512;
@@ -120,6 +121,19 @@ impl Header {
             self.seal();
         }
         Ok(self)
+    }
+
+    /// Its name masked as the end of what comes before it.
+    pub(super) fn end_with_name(
+        &mut self,
+        before: Run,
+        pass: Pass<'_>,
+        output: &mut dyn Write,
+    ) -> Result<(), Stop> {
+        if before.finish_with(&mut self.0[NAME], pass, output)? {
+            self.seal();
+        }
+        Ok(())
     }
 
     /// Where texts can stand. Numbers stay as they are; where something else

@@ -32,27 +32,32 @@ pub(super) fn is_tar(beginning: &[u8]) -> bool {
 
 /// Walks through an archive.
 pub(super) fn walk(pass: Pass<'_>, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
-    let mut archive =
-        Archive { pass, input, output, extensions: Extensions::default(), withheld: HashSet::new() };
-    let mut between = None;
+    let mut archive = Archive {
+        pass,
+        input,
+        output,
+        open: None,
+        extensions: Extensions::default(),
+        withheld: HashSet::new(),
+    };
     loop {
         let mut block = [0; BLOCK_BYTES];
         let (read, error) = fill(archive.input, &mut block);
         if read == BLOCK_BYTES
-            && let Some(header) = Header::of(&block)
+            && let Some(mut header) = Header::of(&block)
         {
-            archive.finish(between.take())?;
+            if let Some(open) = archive.open.take() {
+                header.end_with_name(open, pass, archive.output)?;
+            }
             archive.member(header)?;
             continue;
         }
-        if between.is_none() {
-            let pending = std::mem::take(&mut archive.extensions);
-            pending.write(archive.output, None)?;
-        }
-        let run = between.get_or_insert_with(|| Run::new(pass));
-        run.push(&block[..read], pass, archive.output)?;
+        let pending = std::mem::take(&mut archive.extensions);
+        pending.write(archive.output, None)?;
+        archive.open.get_or_insert_with(|| Run::new(pass)).push(&block[..read], pass, archive.output)?;
         if read < BLOCK_BYTES {
-            archive.finish(between)?;
+            let open = archive.open.take();
+            open.map_or(Ok(()), |open| open.finish(pass, archive.output))?;
             return error.map_or(Ok(()), |error| Err(error.into()));
         }
     }
@@ -75,6 +80,9 @@ struct Archive<'a, 'io> {
     pass: Pass<'a>,
     input: &'io mut dyn Read,
     output: &'io mut dyn Write,
+    /// What came last, unless that was a container: a secret can run on from it
+    /// into the next name.
+    open: Option<Run>,
     /// What was said about the next member.
     extensions: Extensions,
     /// Hashes of the paths of members that were withheld: links to them lead
@@ -83,10 +91,6 @@ struct Archive<'a, 'io> {
 }
 
 impl Archive<'_, '_> {
-    fn finish(&mut self, run: Option<Run>) -> Result<(), Stop> {
-        run.map_or(Ok(()), |run| run.finish(self.pass, self.output))
-    }
-
     fn member(&mut self, header: Header) -> Result<(), Stop> {
         self.pass.meter().member()?;
         match header.kind() {
@@ -210,8 +214,15 @@ impl Archive<'_, '_> {
         let padding = header::padding(size) as u64;
         let rest = (&mut *self.input).take((size - beginning.len() as u64).saturating_add(padding));
         let mut content = beginning.chain(rest);
-        self.pass.mask(&mut content, self.output)?;
-        if content.into_inner().1.limit() > padding { Err(Stop::Truncated) } else { Ok(()) }
+        let mut run = Run::new(self.pass);
+        let read = run.read(&mut content, self.pass, self.output);
+        let is_cut_off = content.into_inner().1.limit() > padding;
+        if read.is_err() || is_cut_off {
+            run.finish(self.pass, self.output)?;
+            return read.and(Err(Stop::Truncated));
+        }
+        self.open = Some(run);
+        Ok(())
     }
 
     /// Skips the content of a member that cannot be censored.

@@ -128,6 +128,27 @@ fn i6_bytes_between_members_hide_no_secret() {
     assert!(!holds(&after, SECRET) && holds(&after, &[b"\x07", MASKED, b"\x07"].concat()));
 }
 
+#[test]
+fn i6_a_secret_does_not_run_on_into_the_next_name() {
+    let (begins, ends) = SECRET.split_at(4);
+    let content = [vec![b'.'; 508], begins.to_vec()].concat();
+    let next = std::str::from_utf8(ends).expect("text");
+    for file in [
+        archive(&[member("a", b'0', &content), member(next, b'0', b"next")]),
+        archive(&[member("a", b'0', b""), content.clone(), member(next, b'5', b"")]),
+    ] {
+        assert!(holds(&file, SECRET));
+        let (output, rewritten) = rewritten(&file);
+        assert!(!holds(&output, SECRET) && holds(&output, MASKED));
+        assert_eq!((rewritten.masked, output.len()), (16, file.len()));
+    }
+    // The rest of the archive is the same.
+    let file = archive(&[member("a", b'0', &content), member(next, b'0', b"next")]);
+    let masked = [vec![b'.'; 508], vec![b'X'; 4]].concat();
+    let (output, _) = rewritten(&file);
+    assert_eq!(members(&output), [row("a", '0', masked), row("XXXXXXXXXXXX", '0', "next")]);
+}
+
 fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     let record = |(key, value): &(&str, &[u8])| {
         let rest = key.len() + value.len() + 3;

@@ -179,6 +179,43 @@ fn i6_what_belongs_to_no_member_hides_no_secret() {
 }
 
 #[test]
+fn i6_a_secret_does_not_run_on_from_one_part_to_the_next() {
+    let (begins, ends) = SECRET.split_at(4);
+    let name = std::str::from_utf8(begins).expect("text");
+    // From a name into the content, which has a secret of its own or none.
+    for content in [ends.to_vec(), [ends, b" ", SECRET].concat()] {
+        let (output, rewritten) = rewritten(&archive(&[member(name, 0, &content), member("b", 8, b"b")]));
+        assert!(!holds(&output, SECRET));
+        assert_eq!(rewritten.note.as_deref(), Some("1 member was withheld"));
+        let reason = "This member was withheld: a secret runs on from its name into its content.\n";
+        assert_eq!(members(&output), [row("the-.withheld.txt", reason), row("b", b"b")]);
+    }
+    // From the content into what belongs to no member.
+    let mut file = archive(&[member("a", 0, begins)]);
+    let at = 30 + 1 + begins.len();
+    file.splice(at..at, ends.iter().copied());
+    let start = file.len() - 22 + 16;
+    file[start] += u8::try_from(ends.len()).expect("few");
+    let (output, _) = rewritten(&file);
+    assert!(!holds(&output, SECRET));
+    assert_eq!(members(&output), [row("a", begins)]);
+    // From a name into a comment, both in the directory: nothing is delivered.
+    let file = archive(&[Member { comment: ends.to_vec(), ..member(name, 8, b"a") }]);
+    assert_eq!(Bench::new().look(&file), Verdict::Dirty);
+    let error = Bench::new().rewrite(&file).expect_err("withheld");
+    assert!(error.to_string().contains("where texts end"), "{error}");
+}
+
+/// Found by fuzzing: the directory is said to begin within the secret.
+#[test]
+fn i6_a_directory_may_begin_anywhere() {
+    let end = [b"PK\x05\x06", [0; 8].as_slice(), &[8, 0, 0, 0], &[26, 0, 0, 0], &[0, 0]].concat();
+    let file = [b"PK\x03\x04", [0; 14].as_slice(), SECRET, &end].concat();
+    let (output, _) = rewritten(&file);
+    assert!(!holds(&output, SECRET));
+}
+
+#[test]
 fn containers_in_an_archive_are_rewritten() {
     let tar = |text: &[u8]| tar::archive(&[tar::member("in", b'0', text)]);
     let all = [

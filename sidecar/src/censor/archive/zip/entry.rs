@@ -141,6 +141,11 @@ impl Entry {
         self.flags & ENCRYPTED != 0 || self.method == AES
     }
 
+    /// Whether its data stands there as it is.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.is_encrypted() && self.method == STORED
+    }
+
     /// Whether a secret in it can be masked.
     pub(super) fn is_masked_inside(&self) -> bool {
         !self.is_encrypted() && [STORED, DEFLATED].contains(&self.method)

@@ -8,11 +8,12 @@ use super::entry::number16;
 use super::{DEFLATED, LOCAL_BYTES, LOCAL_MAGIC};
 use std::io::{self, BufRead};
 
-/// Looks at everything: at packed members unpacked, at the rest as it is. What
-/// is damaged is passed over.
-pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
+/// Looks at everything: at packed members unpacked, at the rest as it is, as one
+/// text with what came before. What is damaged is passed over. Gives the text
+/// that is not at its end, and whether all members are whole.
+pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(Run, bool), Stop> {
     let mut cursor = Cursor::new(source);
-    let mut between = Run::new(pass);
+    let mut between = before;
     let mut is_whole = true;
     while let Some(length) = next(&mut cursor, |bytes| between.push(bytes, pass, &mut io::sink()))? {
         let header = cursor.at_least(length)?;
@@ -23,8 +24,7 @@ pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
         if !is_packed {
             continue;
         }
-        between.finish(pass, &mut io::sink())?;
-        between = Run::new(pass);
+        between = between.next(pass, &mut io::sink())?;
         let mut inflate = Inflate::new(&mut cursor, pass.meter());
         match pass.look_again(|pass| pass.content(&mut inflate, &mut io::sink())) {
             Ok(()) | Err(Stop::Damaged(_)) => {}
@@ -32,8 +32,7 @@ pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
             Err(stop) => return Err(stop),
         }
     }
-    between.finish(pass, &mut io::sink())?;
-    if is_whole { Ok(()) } else { Err(Stop::Truncated) }
+    Ok((between, is_whole))
 }
 
 /// Whether something like a member is in there.

@@ -13,10 +13,12 @@
 mod directory;
 mod entry;
 mod loose;
+mod places;
 
 use super::bytes::{Cursor, Part, ReadAt};
+use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
-use super::pass::{Pass, copy};
+use super::pass::{Pass, Run, copy};
 use super::scanned;
 use super::spool::Spool;
 use super::{CHUNK_BYTES, Format, Stop};
@@ -40,15 +42,20 @@ const DEFLATED: u16 = 8;
 /// From about 4 GiB on sizes are written in 64 bits.
 const LARGE: u64 = 0xffff_0000;
 
+/// So much of a member's data is looked at together with what is around it:
+/// secrets are shorter.
+const NEAR_BYTES: u64 = 64 * 1024;
+
 /// Walks through an archive.
 pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     let Some(directory) = Directory::find(source)? else {
-        loose::look(pass, source)?;
+        let (rest, _) = loose::look(pass, source, Run::new(pass))?;
+        rest.finish(pass, &mut io::sink())?;
         return Err(Stop::Truncated);
     };
-    let ranges = ranges(pass, &directory, source)?;
+    let places = places::find(pass, &directory, source)?;
     if pass.is_looking() {
-        look_between(pass, &directory, source, &ranges)?;
+        places::look_between(pass, &directory, source, &places)?;
     }
     let mut archive = Archive {
         pass,
@@ -57,49 +64,11 @@ pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) 
         entries: 0,
         directory: Spool::new(pass),
     };
-    archive.prefix(ranges.first().map_or(directory.start, |first| first.0))?;
+    archive.prefix(places.first().map_or(directory.start, |first| first.from))?;
     for number in directory.entries(source) {
         archive.member(number?)?;
     }
     archive.end(&directory)
-}
-
-/// Where the members lie, in the order of the archive.
-fn ranges(pass: Pass<'_>, directory: &Directory, source: &dyn ReadAt) -> Result<Vec<(u64, u64)>, Stop> {
-    let mut ranges = Vec::new();
-    for entry in directory.entries(source) {
-        pass.meter().member()?;
-        let entry = entry?;
-        let end = entry.local(source)?.data_at.checked_add(entry.packed);
-        let end =
-            end.filter(|end| *end <= directory.start).ok_or(Stop::Damaged("a member lies outside of it"))?;
-        ranges.push((entry.offset, end));
-    }
-    ranges.sort_unstable();
-    if ranges.windows(2).any(|pair| pair[1].0 < pair[0].1) {
-        return Err(Stop::Damaged("members lie over each other"));
-    }
-    Ok(ranges)
-}
-
-/// Looks at what belongs to no member.
-fn look_between(
-    pass: Pass<'_>,
-    directory: &Directory,
-    source: &dyn ReadAt,
-    ranges: &[(u64, u64)],
-) -> Result<(), Stop> {
-    let mut done = 0;
-    for (from, to) in ranges.iter().copied().chain([(directory.start, directory.start)]) {
-        if done < from {
-            match loose::look(pass, &Part::new(source, done, from - done)) {
-                Ok(()) | Err(Stop::Truncated) => {}
-                Err(stop) => return Err(stop),
-            }
-        }
-        done = to;
-    }
-    pass.mask(&mut Cursor::new(&directory.tail(source)), &mut io::sink())
 }
 
 struct Archive<'a, 'io> {
@@ -138,9 +107,14 @@ impl Archive<'_, '_> {
             });
         }
         let offset = self.output.written;
-        let written = match self.pass.look_again(|pass| member.walk(pass, &mut io::sink())) {
+        let texts = [entry.name.as_slice(), &local_extra].concat();
+        let looked = self.pass.look_again(|pass| {
+            member.walk(pass, &mut io::sink())?;
+            look_across(pass, &entry, &texts, &Part::new(&raw, 0, NEAR_BYTES).to_vec()?)
+        });
+        let written = match looked {
             Ok(()) => self.copy(&member, &local_extra)?,
-            Err(Stop::Dirty) if entry.is_masked_inside() => match self.rehearse(&member) {
+            Err(Stop::Dirty) if entry.is_masked_inside() => match self.rehearse(&member, &texts) {
                 Ok(sums) => self.pack(&member, sums, &local_extra)?,
                 Err(stop) => self.withhold(&mut entry.clone(), stop)?,
             },
@@ -163,9 +137,11 @@ impl Archive<'_, '_> {
 
     /// What a member would be: its sums must stand before stored data, and
     /// whatever cannot be censored is found before anything is written.
-    fn rehearse(&self, member: &Member<'_>) -> Result<Sums, Stop> {
-        let mut summing = Summing { crc: Crc::new(), size: 0, output: io::sink() };
+    fn rehearse(&self, member: &Member<'_>, texts: &[u8]) -> Result<Sums, Stop> {
+        let mut summing = Summing { crc: Crc::new(), size: 0, output: Beginning::default() };
         self.pass.rehearse(|pass| member.walk(pass, &mut summing))?;
+        let beginning = summing.output.0;
+        self.pass.look_again(|pass| look_across(pass, member.entry, texts, &beginning))?;
         Ok(Sums { crc: summing.crc.sum(), packed: summing.size, size: summing.size })
     }
 
@@ -208,6 +184,13 @@ impl Archive<'_, '_> {
 
     /// Writes the directory and its end.
     fn end(mut self, directory: &Directory) -> Result<(), Stop> {
+        if !self.pass.is_looking() {
+            let look = |pass: Pass<'_>| pass.mask(&mut Cursor::new(&self.directory), &mut io::sink());
+            self.pass.look_again(look).map_err(|stop| match stop {
+                Stop::Dirty => Stop::Damaged("its directory holds a secret where texts end"),
+                Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
+            })?;
+        }
         let start = self.output.written;
         copy(&self.directory, &mut self.output)?;
         let size = self.output.written - start;
@@ -215,6 +198,17 @@ impl Archive<'_, '_> {
         // The comment and what lies behind it are one text.
         self.pass.mask(&mut Cursor::new(&directory.comment(self.source)), &mut self.output)
     }
+}
+
+/// Looks at what runs on from the texts before the data into it.
+fn look_across(pass: Pass<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Result<(), Stop> {
+    if !entry.is_plain() || Format::of(&data[..data.len().min(PEEK_BYTES)]).is_some() {
+        return Ok(());
+    }
+    pass.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {
+        Stop::Dirty => Stop::Member("a secret runs on from its name into its content".to_owned()),
+        Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
+    })
 }
 
 /// Packs what is written; its checksum and size.
@@ -283,6 +277,22 @@ fn scanned_method(method: u16) -> Option<Format> {
         93 => Some(Format::Zstd),
         95 => Some(Format::Xz),
         _ => None,
+    }
+}
+
+/// Keeps the beginning of what is written.
+#[derive(Default)]
+struct Beginning(Vec<u8>);
+
+impl Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = usize::try_from(NEAR_BYTES).unwrap_or(usize::MAX) - self.0.len();
+        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,0 +1,76 @@
+//! Where members lie, and what is around them.
+
+use super::super::Stop;
+use super::super::bytes::{Cursor, Part, ReadAt};
+use super::super::format::{Format, PEEK_BYTES};
+use super::super::pass::{Pass, Run};
+use super::directory::Directory;
+use super::{LOCAL_BYTES, NEAR_BYTES, loose};
+use std::io;
+
+/// Where a member lies.
+pub(super) struct Place {
+    pub(super) from: u64,
+    /// Where its name begins.
+    name_at: u64,
+    data_at: u64,
+    to: u64,
+    /// Its data stands there as it is, and is no container.
+    is_plain: bool,
+}
+
+/// Where the members lie, in the order of the archive.
+pub(super) fn find(pass: Pass<'_>, directory: &Directory, source: &dyn ReadAt) -> Result<Vec<Place>, Stop> {
+    let mut places = Vec::new();
+    for entry in directory.entries(source) {
+        pass.meter().member()?;
+        let entry = entry?;
+        let data_at = entry.local(source)?.data_at;
+        let to = data_at.checked_add(entry.packed).filter(|to| *to <= directory.start);
+        let to = to.ok_or(Stop::Damaged("a member lies outside of it"))?;
+        let (from, name_at) = (entry.offset, entry.offset + LOCAL_BYTES as u64);
+        let is_plain = entry.is_plain() && !is_container(&Part::new(source, data_at, entry.packed))?;
+        places.push(Place { from, name_at, data_at, to, is_plain });
+    }
+    places.sort_unstable_by_key(|place| (place.from, place.to));
+    if places.windows(2).any(|pair| pair[1].from < pair[0].to) {
+        return Err(Stop::Damaged("members lie over each other"));
+    }
+    Ok(places)
+}
+
+fn is_container(source: &dyn ReadAt) -> Result<bool, Stop> {
+    let beginning = Part::new(source, 0, PEEK_BYTES as u64).to_vec()?;
+    Ok(Format::of(&beginning).is_some())
+}
+
+/// Looks at what belongs to no member, and at what lies across members and what
+/// is around them.
+pub(super) fn look_between(
+    pass: Pass<'_>,
+    directory: &Directory,
+    source: &dyn ReadAt,
+    places: &[Place],
+) -> Result<(), Stop> {
+    let mut run = Run::new(pass);
+    let mut done = 0;
+    let read = |run: &mut Run, from: u64, to: u64| {
+        run.read(&mut Cursor::new(&Part::new(source, from, to - from)), pass, &mut io::sink())
+    };
+    for place in places {
+        (run, _) = loose::look(pass, &Part::new(source, done, place.from - done), run)?;
+        run = run.next(pass, &mut io::sink())?;
+        let near = if place.is_plain { NEAR_BYTES } else { 0 };
+        let (begins, ends) =
+            (place.data_at.saturating_add(near).min(place.to), place.to.saturating_sub(near));
+        read(&mut run, place.name_at, begins)?;
+        if begins < ends || near == 0 {
+            run = run.next(pass, &mut io::sink())?;
+        }
+        read(&mut run, ends.max(begins), place.to)?;
+        done = place.to;
+    }
+    (run, _) = loose::look(pass, &Part::new(source, done, directory.start - done), run)?;
+    run.read(&mut Cursor::new(&directory.tail(source)), pass, &mut io::sink())?;
+    run.finish(pass, &mut io::sink())
+}
