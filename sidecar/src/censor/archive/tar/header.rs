@@ -10,7 +10,6 @@ pub(super) const BLOCK_BYTES: usize = 512;
 
 const NAME: Range<usize> = 0..100;
 const SIZE: Range<usize> = 124..136;
-const TIME: Range<usize> = 136..148;
 const CHECKSUM: Range<usize> = 148..156;
 const KIND: usize = 156;
 const LINK: Range<usize> = 157..257;
@@ -137,21 +136,24 @@ impl Header {
     }
 
     /// Where texts can stand. Numbers stay as they are; where something else
-    /// stands in their place, it goes with the text before it.
-    fn texts(&self) -> [Range<usize>; 4] {
+    /// stands in their place, it goes with the text beside it.
+    fn texts(&self) -> [Range<usize>; 3] {
         let is_digit = |byte: &u8| byte.is_ascii_digit() || [0, b' '].contains(byte);
         let are_numbers = |field: Range<usize>| self.0[field].iter().all(is_digit);
-        let name = if are_numbers(NAME.end..SIZE.start) { NAME } else { NAME.start..SIZE.start };
-        let time = if are_numbers(TIME) { 0..0 } else { TIME };
+        let name = if are_numbers(NAME.end..CHECKSUM.start) { NAME } else { NAME.start..CHECKSUM.start };
         // What stands in place of magic and version can run on into the owner's name.
         let is_marked = matches!(&self.0[MAGIC.start..USER.start], b"ustar\x0000" | b"ustar  \0");
         let owner = if is_marked { USER.start } else { MAGIC.start };
         let owner = owner..if are_numbers(GROUP.end..BLOCK_BYTES) { GROUP.end } else { BLOCK_BYTES };
         // Readers take an unknown letter for that of a plain file.
         let is_known = matches!(self.0[KIND], 0 | b'0'..=b'7' | b'A'..=b'Z' | b'g' | b'x');
-        let link = if is_known { LINK.start } else { KIND };
+        let link = match are_numbers(CHECKSUM) {
+            true if is_known => LINK.start,
+            true => KIND,
+            false => CHECKSUM.start,
+        };
         let link = link..if is_marked { LINK.end } else { owner.end };
-        [name, time, link, owner]
+        [name, link, owner]
     }
 
     /// The two parts of a path are one text.

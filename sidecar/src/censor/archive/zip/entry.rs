@@ -3,7 +3,7 @@
 use super::super::Stop;
 use super::super::bytes::{Part, ReadAt};
 use super::super::pass::Pass;
-use super::{DEFLATED, LARGE, STORED};
+use super::{DEFLATED, LARGE, STORED, scanned_method};
 
 const MAGIC: &[u8] = b"PK\x01\x02";
 const BYTES: usize = 46;
@@ -141,9 +141,10 @@ impl Entry {
         self.flags & ENCRYPTED != 0 || self.method == AES
     }
 
-    /// Whether its data stands there as it is.
+    /// Whether its data is looked at as it stands there: it is not packed, or
+    /// nobody here knows how.
     pub(super) fn is_plain(&self) -> bool {
-        !self.is_encrypted() && self.method == STORED
+        self.is_encrypted() || self.method != DEFLATED && scanned_method(self.method).is_none()
     }
 
     /// Whether a secret in it can be masked.

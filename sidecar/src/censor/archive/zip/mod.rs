@@ -200,9 +200,15 @@ impl Archive<'_, '_> {
     }
 }
 
+/// Whether a member's data is looked at as it stands there, by its beginning.
+fn is_text(entry: &Entry, data: &[u8]) -> bool {
+    let is_container = || Format::of(&data[..data.len().min(PEEK_BYTES)]).is_some();
+    entry.is_plain() && !(entry.is_masked_inside() && is_container())
+}
+
 /// Looks at what runs on from the texts before the data into it.
 fn look_across(pass: Pass<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Result<(), Stop> {
-    if !entry.is_plain() || Format::of(&data[..data.len().min(PEEK_BYTES)]).is_some() {
+    if !is_text(entry, data) {
         return Ok(());
     }
     pass.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {

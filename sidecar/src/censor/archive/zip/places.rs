@@ -2,10 +2,10 @@
 
 use super::super::Stop;
 use super::super::bytes::{Cursor, Part, ReadAt};
-use super::super::format::{Format, PEEK_BYTES};
+use super::super::format::PEEK_BYTES;
 use super::super::pass::{Pass, Run};
 use super::directory::Directory;
-use super::{LOCAL_BYTES, NEAR_BYTES, loose};
+use super::{LOCAL_BYTES, NEAR_BYTES, is_text, loose};
 use std::io;
 
 /// Where a member lies.
@@ -15,7 +15,7 @@ pub(super) struct Place {
     name_at: u64,
     data_at: u64,
     to: u64,
-    /// Its data stands there as it is, and is no container.
+    /// Its data is looked at as it stands there.
     is_plain: bool,
 }
 
@@ -29,7 +29,8 @@ pub(super) fn find(pass: Pass<'_>, directory: &Directory, source: &dyn ReadAt) -
         let to = data_at.checked_add(entry.packed).filter(|to| *to <= directory.start);
         let to = to.ok_or(Stop::Damaged("a member lies outside of it"))?;
         let (from, name_at) = (entry.offset, entry.offset + LOCAL_BYTES as u64);
-        let is_plain = entry.is_plain() && !is_container(&Part::new(source, data_at, entry.packed))?;
+        let most = entry.packed.min(PEEK_BYTES as u64);
+        let is_plain = is_text(&entry, &Part::new(source, data_at, most).to_vec()?);
         places.push(Place { from, name_at, data_at, to, is_plain });
     }
     places.sort_unstable_by_key(|place| (place.from, place.to));
@@ -37,11 +38,6 @@ pub(super) fn find(pass: Pass<'_>, directory: &Directory, source: &dyn ReadAt) -
         return Err(Stop::Damaged("members lie over each other"));
     }
     Ok(places)
-}
-
-fn is_container(source: &dyn ReadAt) -> Result<bool, Stop> {
-    let beginning = Part::new(source, 0, PEEK_BYTES as u64).to_vec()?;
-    Ok(Format::of(&beginning).is_some())
 }
 
 /// Looks at what belongs to no member, and at what lies across members and what
