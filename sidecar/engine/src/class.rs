@@ -6,10 +6,10 @@
 
 use super::anchor::{Census, Choice};
 use super::crowd::{Crowd, LARGE, Looked, search};
+use super::family::{Families, has_grams};
 use super::filter::{Filter, passes};
 use super::gram::{Width, check, hash};
 use super::patterns::Patterns;
-use super::runs::is_run;
 use super::short::GRAM_BYTES;
 use super::table::{Entry, Table};
 use super::verify::Verifier;
@@ -36,14 +36,17 @@ const NARROW_PATTERNS: usize = 10_000;
 
 /// Classes of patterns by their lengths, with the width of their grams: as few
 /// as can be, because each looks at the whole text.
-pub(super) fn classes(patterns: &Patterns) -> Vec<Class> {
+pub(super) fn classes(patterns: &Patterns, families: &Families) -> Vec<Class> {
     let has_narrow = patterns.iter().any(|(_, pattern)| (GRAM_BYTES..WIDE_FROM).contains(&pattern.len()));
     let classes = match (has_narrow, patterns.len() > NARROW_PATTERNS) {
         (false, _) => vec![(WIDE_FROM..usize::MAX, WIDE)],
         (true, false) => vec![(GRAM_BYTES..usize::MAX, NARROW)],
         (true, true) => vec![(GRAM_BYTES..WIDE_FROM, NARROW), (WIDE_FROM..usize::MAX, WIDE)],
     };
-    classes.into_iter().filter_map(|(lengths, width)| Class::new(patterns, &lengths, width)).collect()
+    classes
+        .into_iter()
+        .filter_map(|(lengths, width)| Class::new(patterns, families, &lengths, width))
+        .collect()
 }
 
 /// The patterns of one class.
@@ -59,15 +62,30 @@ pub(super) struct Class {
     after: usize,
 }
 
+/// A pattern of a class.
+struct Member<'a> {
+    id: u32,
+    pattern: &'a [u8],
+    /// The length of the longest pattern that is found by it.
+    longest: usize,
+}
+
 impl Class {
     /// `None` when no pattern belongs to it.
-    fn new(patterns: &Patterns, lengths: &Range<usize>, width: Width) -> Option<Self> {
-        let members =
-            || patterns.iter().filter(|(_, pattern)| lengths.contains(&pattern.len()) && !is_run(pattern));
+    fn new(patterns: &Patterns, families: &Families, lengths: &Range<usize>, width: Width) -> Option<Self> {
+        let is_member = |id, pattern: &[u8]| {
+            lengths.contains(&pattern.len()) && has_grams(pattern) && !families.is_follower(id)
+        };
+        let members = || patterns.iter().filter(|(id, pattern)| is_member(*id, pattern));
+        let longest = |id| {
+            let followers = families.followers(id).map(|id| patterns.get(id).len());
+            followers.max().unwrap_or(0)
+        };
         let shortest = members().map(|(_, pattern)| pattern.len()).min()?;
         let count = members().count();
         let stride = (shortest + 1 - width.bytes()).min(MOST_STRIDE).min((MOST_GRAMS / count).max(1));
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
+        let members = || members().map(|(id, pattern)| Member { id, pattern, longest: longest(id) });
         let class = Self::with_stride(members(), &census, width, stride);
         // One byte that differs is in all grams of `width` places beside each other.
         if class.table.largest() > LARGE && stride > width.bytes() {
@@ -77,18 +95,18 @@ impl Class {
     }
 
     fn with_stride<'a>(
-        members: impl Iterator<Item = (u32, &'a [u8])>,
+        members: impl Iterator<Item = Member<'a>>,
         census: &Census,
         width: Width,
         stride: usize,
     ) -> Self {
         let (mut grams, mut before, mut after) = (Vec::new(), 0, 0);
         let mut chosen = vec![Choice::default(); stride];
-        for (id, pattern) in members {
+        for Member { id, pattern, longest } in members {
             census.choose(pattern, &mut chosen);
             for choice in &chosen {
                 before = before.max(choice.place);
-                after = after.max(pattern.len() - choice.place);
+                after = after.max(pattern.len().max(longest) - choice.place);
                 let gram = width.at(pattern, choice.place);
                 grams.push((gram, Entry::new(gram, id, choice.place)));
             }
@@ -136,8 +154,7 @@ impl Class {
             }
         }
         if let Some(from) = without_crowd {
-            let (patterns, texts) = (verifier.patterns(), verifier.texts());
-            self.crowd.find(from.saturating_sub(self.before), patterns, texts, verifier.spans());
+            self.crowd.find(from.saturating_sub(self.before), verifier);
         }
         at
     }

@@ -5,9 +5,7 @@
 //! over long equal parts, at every place; an automaton over these patterns
 //! alone takes over then. It is built when it is first needed.
 
-use super::fold::Texts;
 use super::patterns::Patterns;
-use super::spans::Spans;
 use super::table::{Entry, Table};
 use super::verify::Verifier;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
@@ -75,16 +73,18 @@ impl Crowd {
     }
 
     /// Finds all of its patterns that start at `from` or later.
-    pub(super) fn find(&self, from: usize, patterns: &Patterns, texts: &Texts<'_>, spans: &mut Spans) {
+    pub(super) fn find(&self, from: usize, verifier: &mut Verifier<'_>) {
+        let (patterns, texts) = (verifier.patterns(), verifier.texts());
         let Some(automata) = self.automata(patterns) else { return };
-        let mut find = |automaton: &AhoCorasick, text: &[u8]| {
+        let mut find = |automaton: &AhoCorasick, members: &[u32], text: &[u8]| {
             for found in automaton.find_overlapping_iter(Input::new(text).range(from..)) {
-                spans.push(found.start(), found.end());
+                verifier.found(members[found.pattern().as_usize()], found.start());
             }
         };
-        find(&automata.exact, texts.plain());
+        let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
+        find(&automata.exact, exact, texts.plain());
         if automata.folded.patterns_len() > 0 {
-            find(&automata.folded, texts.folded());
+            find(&automata.folded, folded, texts.folded());
         }
     }
 

@@ -17,9 +17,11 @@
 //! | `filter` | a table of bits that nearly all text fails |
 //! | `table` | from a gram to the patterns it stands for |
 //! | `crowd` | patterns that share their grams with many others |
+//! | `family` | patterns that begin with another one |
 //! | `verify` | exact comparison in bounded time |
 //! | `runs` | patterns of one repeated byte |
 //! | `short` | patterns too short for grams |
+//! | `tails` | short last lines, looked for behind the line before |
 //! | `spans` | the union of what was found |
 //!
 //! It is exact: nothing else is masked, and nothing is missed. Patterns are bytes,
@@ -31,6 +33,7 @@
 mod anchor;
 mod class;
 mod crowd;
+mod family;
 mod filter;
 mod fold;
 mod gram;
@@ -40,6 +43,7 @@ mod runs;
 mod short;
 mod spans;
 mod table;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod verify;

@@ -1,20 +1,19 @@
 //! The matcher and its place in a stream.
 
 use super::class::{Class, classes};
+use super::family::Families;
 use super::fold::Texts;
 use super::patterns::{Pattern, Patterns};
 use super::runs::Runs;
 use super::short::Short;
 use super::spans::Spans;
 use super::table::Entry;
-use super::verify::Verifier;
+use super::tails::{Near, Tails};
+use super::verify::{Known, Verifier};
 use std::fmt;
 
 /// What stands in place of each byte of a secret (C-23).
 pub const MASK: u8 = b'X';
-
-/// No pattern has this number.
-const NONE: u32 = u32::MAX;
 
 /// Finds many patterns at once.
 pub struct Matcher {
@@ -24,7 +23,8 @@ pub struct Matcher {
     runs: Option<Runs>,
     /// Runs of a letter in either case.
     folded_runs: Option<Runs>,
-    shorter: Box<[u32]>,
+    families: Families,
+    tails: Tails,
 }
 
 impl fmt::Debug for Matcher {
@@ -49,6 +49,8 @@ pub struct Progress {
     next_runs: usize,
     /// The same for those in either case.
     next_folded_runs: usize,
+    /// Where last lines are looked for.
+    near: Vec<Near>,
     spans: Spans,
     masked: u64,
 }
@@ -58,15 +60,15 @@ impl Matcher {
     ///
     /// Fails when they have more than 4 GiB together or are more than 2^24.
     pub fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, TooLarge> {
-        let patterns = Patterns::new(patterns.into_iter().map(Into::into)).ok_or(TooLarge)?;
+        let (patterns, tails) = Patterns::new(patterns.into_iter().map(Into::into)).ok_or(TooLarge)?;
         if patterns.len() > Entry::MOST_PATTERNS {
             return Err(TooLarge);
         }
-        let classes = classes(&patterns);
+        let families = Families::new(&patterns);
+        let classes = classes(&patterns, &families);
         let short = Short::new(&patterns).map_err(|_| TooLarge)?;
         let (runs, folded_runs) = (Runs::new(&patterns, true), Runs::new(&patterns, false));
-        let shorter = shorter(&patterns);
-        Ok(Self { patterns, classes, short, runs, folded_runs, shorter })
+        Ok(Self { patterns, classes, short, runs, folded_runs, families, tails })
     }
 
     /// Whether there is nothing to find.
@@ -82,6 +84,7 @@ impl Matcher {
             next_short: 0,
             next_runs: 0,
             next_folded_runs: 0,
+            near: Vec::new(),
             spans: Spans::default(),
             masked: 0,
         }
@@ -101,11 +104,13 @@ impl Matcher {
     fn find(&self, progress: &mut Progress, window: &[u8], end: bool) -> usize {
         let mut released = window.len();
         let texts = Texts::new(window);
-        let mut verifier = Verifier::new(&self.patterns, &self.shorter, &texts, &mut progress.spans);
+        let known = Known { patterns: &self.patterns, families: &self.families, tails: &self.tails };
+        let mut verifier = Verifier::new(known, &texts, &mut progress.spans, &mut progress.near);
         for (class, next) in self.classes.iter().zip(&mut progress.next) {
             *next = class.scan(*next, end, &mut verifier);
             released = released.min(next.saturating_sub(class.before()));
         }
+        released = released.min(self.tails.scan(window, end, &mut progress.near, &mut progress.spans));
         if let Some(runs) = &self.runs {
             progress.next_runs = runs.scan(window, progress.next_runs, end, &mut progress.spans);
             released = released.min(progress.next_runs.saturating_sub(runs.before()));
@@ -123,6 +128,7 @@ impl Matcher {
             released = window.len();
         }
         progress.next.iter_mut().for_each(|next| *next = next.saturating_sub(released));
+        progress.near.iter_mut().for_each(|near| near.move_by(released));
         progress.next_short = progress.next_short.saturating_sub(released);
         progress.next_runs = progress.next_runs.saturating_sub(released);
         progress.next_folded_runs = progress.next_folded_runs.saturating_sub(released);
@@ -133,7 +139,8 @@ impl Matcher {
     pub fn memory(&self) -> (usize, usize) {
         let tables = self.classes.iter().map(Class::memory).sum::<usize>()
             + self.short.as_ref().map_or(0, Short::memory)
-            + size_of_val(&*self.shorter);
+            + self.families.memory()
+            + self.tails.memory();
         (self.patterns.memory() + tables, tables)
     }
 }
@@ -143,23 +150,4 @@ impl Progress {
     pub fn masked(&self) -> u64 {
         self.masked
     }
-}
-
-/// For each pattern the longest one that is a proper beginning of it.
-fn shorter(patterns: &Patterns) -> Box<[u32]> {
-    let mut shorter = vec![NONE; patterns.len()].into_boxed_slice();
-    let mut open: Vec<u32> = Vec::new();
-    for (id, pattern) in patterns.iter() {
-        if open.last().is_some_and(|last| patterns.is_exact(*last) != patterns.is_exact(id)) {
-            open.clear();
-        }
-        while open.last().is_some_and(|last| !pattern.starts_with(patterns.get(*last))) {
-            open.pop();
-        }
-        if let Some(last) = open.last() {
-            shorter[id as usize] = *last;
-        }
-        open.push(id);
-    }
-    shorter
 }

@@ -2,6 +2,8 @@
 
 use super::fold::{fold, is_folded, variants};
 use super::short::GRAM_BYTES;
+use super::tails::{Tails, Unnumbered};
+use std::cmp::Ordering;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -9,12 +11,19 @@ use zeroize::Zeroizing;
 pub struct Pattern {
     bytes: Zeroizing<Vec<u8>>,
     any_case: bool,
+    line: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Pattern {
     /// These bytes.
     pub fn exact(bytes: Vec<u8>) -> Self {
-        Self { bytes: Zeroizing::new(bytes), any_case: false }
+        Self { bytes: Zeroizing::new(bytes), any_case: false, line: None }
+    }
+
+    /// These bytes, where they end within 256 bytes behind a line that is then a
+    /// pattern too. Looking for a short pattern only there keeps everything fast.
+    pub fn behind(line: Vec<u8>, bytes: Vec<u8>) -> Self {
+        Self { line: Some(Zeroizing::new(line)), ..Self::exact(bytes) }
     }
 
     /// These bytes, with each of the letters A to F in either case, as in
@@ -26,6 +35,21 @@ impl Pattern {
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The line that it stands behind, if it is looked for only there.
+    pub fn line(&self) -> Option<&[u8]> {
+        self.line.as_ref().map(|line| line.as_slice())
+    }
+
+    /// The line and the bytes behind it, if there are both.
+    pub(super) fn into_behind(self) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Self> {
+        match self {
+            Self { bytes, line: Some(line), .. } if !line.is_empty() && !bytes.is_empty() => {
+                Ok((line, bytes))
+            }
+            other => Err(other),
+        }
     }
 
     /// Whether the case of A to F does not count.
@@ -65,11 +89,15 @@ impl fmt::Debug for Patterns {
 impl Patterns {
     /// Takes over the patterns and zeroes the memory they came in. `None` when
     /// they have more than 4 GiB together.
-    pub(super) fn new(patterns: impl IntoIterator<Item = Pattern>) -> Option<Self> {
-        let (mut exact, mut folded) = (Vec::new(), Vec::new());
+    pub(super) fn new(patterns: impl IntoIterator<Item = Pattern>) -> Option<(Self, Tails)> {
+        let (mut exact, mut folded, mut tails) = (Vec::new(), Vec::new(), Unnumbered::default());
         for pattern in patterns {
-            sort_out(pattern, &mut exact, &mut folded);
+            match pattern.into_behind() {
+                Ok((line, bytes)) => tails.push(line, bytes),
+                Err(pattern) => sort_out(pattern, &mut exact, &mut folded),
+            }
         }
+        exact.append(&mut tails.sort_out());
         let all = || exact.iter().chain(&folded);
         let total: usize = all().map(|pattern| pattern.len()).sum();
         u32::try_from(total).ok()?;
@@ -81,7 +109,8 @@ impl Patterns {
         patterns.exact = u32::try_from(patterns.starts.len()).ok()?;
         patterns.append(folded)?;
         patterns.starts.push(u32::try_from(patterns.bytes.len()).ok()?);
-        Some(patterns)
+        let tails = tails.numbered(&patterns);
+        Some((patterns, tails))
     }
 
     fn append(&mut self, mut patterns: Vec<Zeroizing<Vec<u8>>>) -> Option<()> {
@@ -116,6 +145,20 @@ impl Patterns {
         &self.bytes[self.starts[id] as usize..self.starts[id + 1] as usize]
     }
 
+    /// The number of an exact pattern.
+    pub(super) fn number(&self, bytes: &[u8]) -> Option<u32> {
+        let (mut from, mut to) = (0, self.exact);
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match self.get(middle).cmp(bytes) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => to = middle,
+            }
+        }
+        None
+    }
+
     /// All with their numbers, in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> + Clone {
         (0..)
@@ -132,7 +175,7 @@ impl Patterns {
 /// Puts a pattern where it belongs. One without a letter of two cases is exact,
 /// and so are all the variants of one that is too short for folding to pay.
 fn sort_out(pattern: Pattern, exact: &mut Vec<Zeroizing<Vec<u8>>>, folded: &mut Vec<Zeroizing<Vec<u8>>>) {
-    let Pattern { mut bytes, any_case } = pattern;
+    let Pattern { mut bytes, any_case, .. } = pattern;
     if bytes.is_empty() {
         return;
     }

@@ -1,5 +1,7 @@
 //! The matcher against an oracle that tries every pattern at every place.
 
+mod tails;
+
 use super::{Matcher, Pattern};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -5,11 +5,13 @@
 //! far, the last differences, both by their place in the text and by that in
 //! the pattern, and the last match of a pattern that overlaps itself.
 
+use super::family::{Families, NONE};
 use super::fold::{Texts, folded};
 use super::patterns::Patterns;
 use super::short::GRAM_BYTES;
 use super::spans::Spans;
 use super::table::Entry;
+use super::tails::{Near, Tails};
 
 /// Last differences that are kept, each for its share of the patterns.
 const DIFFERENCES: usize = 64;
@@ -21,13 +23,22 @@ const LANE: usize = 16;
 /// For shorter patterns comparing is as quick as thinking about it.
 const LONG: usize = 64;
 
+/// The patterns, and what is known of them.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) patterns: &'a Patterns,
+    pub(super) families: &'a Families,
+    pub(super) tails: &'a Tails,
+}
+
 /// Compares patterns with one window.
 pub(super) struct Verifier<'a> {
     patterns: &'a Patterns,
-    /// For each pattern the longest one that is a beginning of it, or `u32::MAX`.
-    shorter: &'a [u32],
+    families: &'a Families,
+    tails: &'a Tails,
     texts: &'a Texts<'a>,
     spans: &'a mut Spans,
+    near: &'a mut Vec<Near>,
     differences: [Difference; DIFFERENCES],
     last: Option<Match>,
 }
@@ -50,16 +61,19 @@ struct Match {
 
 impl<'a> Verifier<'a> {
     pub(super) fn new(
-        patterns: &'a Patterns,
-        shorter: &'a [u32],
+        known: Known<'a>,
         texts: &'a Texts<'a>,
         spans: &'a mut Spans,
+        near: &'a mut Vec<Near>,
     ) -> Self {
+        let Known { patterns, families, tails } = known;
         Self {
             patterns,
-            shorter,
+            families,
+            tails,
             texts,
             spans,
+            near,
             differences: [Difference { text: usize::MAX, pattern: usize::MAX }; DIFFERENCES],
             last: None,
         }
@@ -83,10 +97,6 @@ impl<'a> Verifier<'a> {
         self.patterns
     }
 
-    pub(super) fn spans(&mut self) -> &mut Spans {
-        self.spans
-    }
-
     /// Whether the pattern can stand at this place, by its last bytes.
     ///
     /// Asked for many candidates one after another, it also has the processor
@@ -106,14 +116,35 @@ impl<'a> Verifier<'a> {
 
     /// Notes the pattern as found when it stands at this place.
     pub(super) fn candidate(&mut self, pattern: u32, start: usize) {
+        if self.stands_anew(pattern, start) {
+            self.found(pattern, start);
+        }
+    }
+
+    /// Whether it stands there and that tells something new.
+    fn stands_anew(&mut self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
         let end = start + bytes.len();
-        if end > self.window().len() || self.spans.covers(start, end) {
-            return;
+        let leads_on = || !self.families.followers(pattern).is_empty() || self.tails.has(pattern);
+        end <= self.window().len()
+            && (!self.spans.covers(start, end) || leads_on())
+            && self.stands(pattern, bytes, start)
+    }
+
+    /// Notes a pattern that stands at this place, and those that are found by it.
+    pub(super) fn found(&mut self, pattern: u32, start: usize) {
+        self.note(pattern, start);
+        for follower in self.families.followers(pattern) {
+            if self.stands_anew(follower, start) {
+                self.note(follower, start);
+            }
         }
-        if self.stands(pattern, bytes, start) {
-            self.spans.push(start, end);
-        }
+    }
+
+    fn note(&mut self, pattern: u32, start: usize) {
+        let end = start + self.patterns.get(pattern).len();
+        self.spans.push(start, end);
+        self.tails.note(pattern, end, self.near);
     }
 
     /// Notes the longest pattern found at this place of those that are given,
@@ -129,12 +160,18 @@ impl<'a> Verifier<'a> {
         let mut pattern = of[last].pattern();
         let common = common_prefix(self.patterns.get(pattern), text);
         while self.patterns.get(pattern).len() > common {
-            pattern = self.shorter[pattern as usize];
-            if pattern == u32::MAX {
+            pattern = self.families.shorter(pattern);
+            if pattern == NONE {
                 return common;
             }
         }
-        self.spans.push(start, start + self.patterns.get(pattern).len());
+        self.found(pattern, start);
+        // All that are beginnings of it stand there too.
+        while self.families.shorter(pattern) != NONE {
+            pattern = self.families.shorter(pattern);
+            let end = start + self.patterns.get(pattern).len();
+            self.tails.note(pattern, end, self.near);
+        }
         common
     }
 

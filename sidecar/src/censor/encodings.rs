@@ -20,6 +20,9 @@ const MOST_BYTES: usize = 16 * 1024;
 /// Columns at which `base64(1)` and PEM break lines.
 const WRAPPED_AT: [usize; 2] = [76, 64];
 
+/// A shorter last line is looked for near behind the line before it.
+const LAST_LINE_BYTES: usize = 24;
+
 /// How a form is made of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -95,7 +98,9 @@ impl Forms {
 
     fn push(&mut self, encoding: Encoding, pattern: Pattern) {
         let known = |(_, other): &(Encoding, Pattern)| {
-            other.bytes() == pattern.bytes() && other.is_hexadecimal() == pattern.is_hexadecimal()
+            other.bytes() == pattern.bytes()
+                && other.is_hexadecimal() == pattern.is_hexadecimal()
+                && (other.line().is_none() || other.line() == pattern.line())
         };
         if !pattern.bytes().is_empty() && !self.0.iter().any(known) {
             self.0.push((encoding, pattern));
@@ -127,8 +132,13 @@ fn wrapped(value: &[u8], forms: &mut Forms) {
     let encoded = Zeroizing::new(STANDARD.encode(value));
     for columns in WRAPPED_AT.into_iter().filter(|columns| encoded.len() > *columns) {
         let lines: Vec<&[u8]> = encoded.as_bytes().chunks(columns).collect();
-        for line in lines.iter().filter(|line| line.len() >= ENOUGH_BYTES) {
+        let Some((last, others)) = lines.split_last() else { continue };
+        for line in others {
             forms.add(Encoding::Base64Lines, *line);
+        }
+        match others.last().filter(|_| last.len() < LAST_LINE_BYTES) {
+            Some(line) => forms.push(Encoding::Base64Lines, Pattern::behind(line.to_vec(), last.to_vec())),
+            None => forms.add(Encoding::Base64Lines, *last),
         }
         for line_break in ["\n", "\r\n"] {
             forms.add(Encoding::Base64Lines, lines.join(line_break.as_bytes()));
@@ -431,7 +441,8 @@ mod tests {
     #[test]
     fn no_form_is_repeated() {
         let forms = encodings(b"simple-secret", b"simple-secret");
-        let mut bytes: Vec<_> = forms.iter().map(|(_, form)| (form.bytes(), form.is_hexadecimal())).collect();
+        let known = |form: &'_ Pattern| (form.bytes().to_vec(), form.is_hexadecimal(), form.line().is_some());
+        let mut bytes: Vec<_> = forms.iter().map(|(_, form)| known(form)).collect();
         bytes.sort_unstable();
         bytes.dedup();
         assert_eq!(bytes.len(), forms.len());
