@@ -2,7 +2,7 @@
 
 use super::fold::{fold, is_folded, variants};
 use super::short::GRAM_BYTES;
-use super::tails::{Tails, Unnumbered};
+use super::tails::{Behind, Tails, Unnumbered};
 use std::cmp::Ordering;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -43,10 +43,10 @@ impl Pattern {
     }
 
     /// The line and the bytes behind it, if there are both.
-    pub(super) fn into_behind(self) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Self> {
+    pub(super) fn into_behind(self) -> Result<Behind, Self> {
         match self {
             Self { bytes, line: Some(line), .. } if !line.is_empty() && !bytes.is_empty() => {
-                Ok((line, bytes))
+                Ok(Behind { line, bytes })
             }
             other => Err(other),
         }
@@ -93,7 +93,7 @@ impl Patterns {
         let (mut exact, mut folded, mut tails) = (Vec::new(), Vec::new(), Unnumbered::default());
         for pattern in patterns {
             match pattern.into_behind() {
-                Ok((line, bytes)) => tails.push(line, bytes),
+                Ok(behind) => tails.push(behind),
                 Err(pattern) => sort_out(pattern, &mut exact, &mut folded),
             }
         }

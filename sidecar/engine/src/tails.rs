@@ -34,9 +34,9 @@ pub(super) struct Near {
 }
 
 /// A pattern that stands behind a line, before the line has a number.
-struct Behind {
-    line: Zeroizing<Vec<u8>>,
-    bytes: Zeroizing<Vec<u8>>,
+pub(super) struct Behind {
+    pub(super) line: Zeroizing<Vec<u8>>,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// Those that are looked for behind a line only.
@@ -45,8 +45,8 @@ pub(super) struct Unnumbered(Vec<Behind>);
 
 impl Unnumbered {
     /// Takes one.
-    pub(super) fn push(&mut self, line: Zeroizing<Vec<u8>>, bytes: Zeroizing<Vec<u8>>) {
-        self.0.push(Behind { line, bytes });
+    pub(super) fn push(&mut self, behind: Behind) {
+        self.0.push(behind);
     }
 
     /// Sorts out what is to be looked for everywhere: the lines, and what stands

@@ -92,6 +92,17 @@ impl<'a> Cursor<'a> {
         Self { source, at: 0, buffer: Vec::new(), taken: 0 }
     }
 
+    /// Where the next byte is.
+    pub(super) fn position(&self) -> u64 {
+        self.at - (self.buffer.len() - self.taken) as u64
+    }
+
+    /// Goes on at a place.
+    pub(super) fn seek(&mut self, to: u64) {
+        (self.at, self.taken) = (to, 0);
+        self.buffer.clear();
+    }
+
     /// At least so many bytes, or all that are left.
     pub(super) fn at_least(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.buffer.len() - self.taken < wanted && self.fill()? > 0 {}

@@ -14,11 +14,15 @@ use flate2::{Compression, Crc};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 pub(super) const MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
 
 const FIXED_BYTES: usize = 10;
 const TRAILER_BYTES: usize = 8;
+
+/// Where time, `XFL` and the operating system stand.
+const TIME_AT: usize = 4;
 
 const HAS_CRC: u8 = 2;
 const HAS_EXTRA: u8 = 4;
@@ -52,6 +56,7 @@ pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) 
 struct Header {
     /// Flags, time, `XFL` and the operating system.
     fixed: [u8; FIXED_BYTES],
+    /// With the zero that ends it, as the comment.
     name: Option<Vec<u8>>,
     comment: Option<Vec<u8>>,
 }
@@ -66,26 +71,36 @@ impl Header {
         if !fixed.starts_with(MAGIC) || flags & RESERVED != 0 {
             return Err(Stop::Damaged("a header is invalid"));
         }
+        // One text: what stands in place of numbers can run on into a name.
+        let mut texts = fixed[TIME_AT..].to_vec();
         if flags & HAS_EXTRA != 0 {
-            let mut extra = take(source, 2)?;
+            let extra = take(source, 2)?;
             let length = usize::from(u16::from_le_bytes([extra[0], extra[1]]));
-            extra = take(source, length)?;
-            pass.mask_text(&mut extra)?;
+            texts.extend(extra);
+            texts.extend(take(source, length)?);
         }
-        let mut text = |flag| if flags & flag == 0 { Ok(None) } else { text(pass, source).map(Some) };
+        let mut text = |flag| {
+            let from = texts.len();
+            if flags & flag != 0 {
+                read_text(source, &mut texts)?;
+            }
+            Ok::<_, Stop>((flags & flag != 0).then_some(from..texts.len()))
+        };
         let (name, comment) = (text(HAS_NAME)?, text(HAS_COMMENT)?);
         if flags & HAS_CRC != 0 {
             take(source, 2)?;
         }
+        pass.mask_text(&mut texts)?;
+        fixed[TIME_AT..].copy_from_slice(&texts[..FIXED_BYTES - TIME_AT]);
         fixed[3] = flags & (HAS_NAME | HAS_COMMENT | 1);
-        Ok(Self { fixed, name, comment })
+        let masked = |text: Range<usize>| [&texts[text.start..text.end - 1], &[0]].concat();
+        Ok(Self { fixed, name: name.map(masked), comment: comment.map(masked) })
     }
 
     fn write(&self, output: &mut dyn Write) -> io::Result<()> {
         output.write_all(&self.fixed)?;
         for text in [&self.name, &self.comment].into_iter().flatten() {
             output.write_all(text)?;
-            output.write_all(&[0])?;
         }
         Ok(())
     }
@@ -103,20 +118,19 @@ fn take(source: &mut Cursor<'_>, length: usize) -> Result<Vec<u8>, Stop> {
     }
 }
 
-/// A text that ends with a zero, masked.
-fn text(pass: Pass<'_>, source: &mut Cursor<'_>) -> Result<Vec<u8>, Stop> {
-    let mut text = Vec::new();
+/// Appends a text with the zero that ends it.
+fn read_text(source: &mut Cursor<'_>, texts: &mut Vec<u8>) -> Result<(), Stop> {
+    let most = texts.len() + MOST_TEXT_BYTES;
     loop {
-        match take(source, 1)?[0] {
-            0 => break,
-            byte => text.push(byte),
+        let byte = take(source, 1)?[0];
+        texts.push(byte);
+        if byte == 0 {
+            return Ok(());
         }
-        if text.len() > MOST_TEXT_BYTES {
+        if texts.len() > most {
             return Err(Stop::Damaged("a name in it has no end"));
         }
     }
-    pass.mask_text(&mut text)?;
-    Ok(text)
 }
 
 /// Members that were met and not written yet, by where their content begins.

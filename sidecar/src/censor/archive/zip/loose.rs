@@ -9,7 +9,7 @@ use super::{DEFLATED, LOCAL_BYTES, LOCAL_MAGIC};
 use std::io::{self, BufRead};
 
 /// Looks at everything: at packed members unpacked, at the rest as it is, as one
-/// text with what came before. What is damaged is passed over. Gives the text
+/// text with what came before. What cannot be unpacked is looked at as it is. Gives the text
 /// that is not at its end, and whether all members are whole.
 pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(Run, bool), Stop> {
     let mut cursor = Cursor::new(source);
@@ -24,11 +24,16 @@ pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(
         if !is_packed {
             continue;
         }
-        between = between.next(pass, &mut io::sink())?;
+        let data_at = cursor.position();
         let mut inflate = Inflate::new(&mut cursor, pass.meter());
         match pass.look_again(|pass| pass.content(&mut inflate, &mut io::sink())) {
-            Ok(()) | Err(Stop::Damaged(_)) => {}
-            Err(Stop::Truncated) => is_whole = false,
+            Ok(()) => between = between.next(pass, &mut io::sink())?,
+            // It may be no packed data at all.
+            Err(Stop::Damaged(_)) => cursor.seek(data_at),
+            Err(Stop::Truncated) => {
+                is_whole = false;
+                cursor.seek(data_at);
+            }
             Err(stop) => return Err(stop),
         }
     }
