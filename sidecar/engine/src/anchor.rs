@@ -10,6 +10,15 @@ use super::gram::{Width, hash, place};
 /// before a gram is held back, and beginnings that patterns share are shorter.
 pub(super) const PLACES: usize = 256;
 
+/// A gram that no other pattern has and that is not all lower-case letters and
+/// digits: no better one is looked for.
+const GOOD: u32 = 16 + 4;
+
+/// Behind so many places any that no other pattern has is good, as long as
+/// its bytes differ.
+const ENOUGH: usize = 64;
+const GOOD_ENOUGH: u32 = 16 + 7;
+
 /// Counters, as a power of two.
 const COUNTERS_LOG: std::ops::RangeInclusive<u32> = 10..=20;
 
@@ -46,7 +55,14 @@ impl Census {
             if cost < best[remainder].cost {
                 best[remainder] = Choice { cost, place };
             }
-            remainder = if remainder + 1 == stride { 0 } else { remainder + 1 };
+            remainder += 1;
+            if remainder == stride {
+                let good = if place < ENOUGH { GOOD } else { GOOD_ENOUGH };
+                if best.iter().all(|choice| choice.cost <= good) {
+                    return;
+                }
+                remainder = 0;
+            }
         }
     }
 

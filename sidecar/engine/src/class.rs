@@ -86,21 +86,22 @@ impl Class {
         let stride = (shortest + 1 - width.bytes()).min(MOST_STRIDE).min((MOST_GRAMS / count).max(1));
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
         let members = || members().map(|(id, pattern)| Member { id, pattern, longest: longest(id) });
-        let class = Self::with_stride(members(), &census, width, stride);
+        let class = Self::with_stride(members(), count, &census, width, stride);
         // One byte that differs is in all grams of `width` places beside each other.
         if class.table.largest() > LARGE && stride > width.bytes() {
-            return Some(Self::with_stride(members(), &census, width, width.bytes()));
+            return Some(Self::with_stride(members(), count, &census, width, width.bytes()));
         }
         Some(class)
     }
 
     fn with_stride<'a>(
         members: impl Iterator<Item = Member<'a>>,
+        count: usize,
         census: &Census,
         width: Width,
         stride: usize,
     ) -> Self {
-        let (mut grams, mut before, mut after) = (Vec::new(), 0, 0);
+        let (mut grams, mut before, mut after) = (Vec::with_capacity(count * stride), 0, 0);
         let mut chosen = vec![Choice::default(); stride];
         for Member { id, pattern, longest } in members {
             census.choose(pattern, &mut chosen);

@@ -145,9 +145,15 @@ impl Patterns {
         &self.bytes[self.starts[id] as usize..self.starts[id + 1] as usize]
     }
 
-    /// The number of an exact pattern.
-    pub(super) fn number(&self, bytes: &[u8]) -> Option<u32> {
-        let (mut from, mut to) = (0, self.exact);
+    /// The number of an exact pattern, which is not before `from`; quick when it
+    /// is not far behind.
+    pub(super) fn number(&self, bytes: &[u8], mut from: u32) -> Option<u32> {
+        let (mut to, mut step) = (from, 1);
+        while to < self.exact && self.get(to) < bytes {
+            (from, to) = (to + 1, to.saturating_add(step));
+            step = step.saturating_mul(2);
+        }
+        to = to.saturating_add(1).min(self.exact);
         while from < to {
             let middle = from + (to - from) / 2;
             match self.get(middle).cmp(bytes) {

@@ -75,9 +75,15 @@ impl Unnumbered {
 
     /// With the numbers that the lines got.
     pub(super) fn numbered(self, patterns: &Patterns) -> Tails {
-        let number = |tail: Behind| Some(Tail { line: patterns.number(&tail.line)?, bytes: tail.bytes });
-        let mut tails: Vec<_> = self.0.into_iter().filter_map(number).collect();
-        tails.sort_by_key(|tail| tail.line);
+        let mut from = 0;
+        let mut tails = Vec::with_capacity(self.0.len());
+        for Behind { line, bytes } in self.0 {
+            // Both are in ascending order.
+            if let Some(line) = patterns.number(&line, from) {
+                from = line;
+                tails.push(Tail { line, bytes });
+            }
+        }
         Tails(tails)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::engine::Pattern;
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use std::fmt::{self, Write};
 use zeroize::Zeroizing;
 
@@ -111,18 +111,27 @@ impl Forms {
 /// Base64 inside other base64 data: at each of the three alignments the
 /// characters that the value alone decides, and the whole forms without padding.
 fn base64_anywhere(value: &[u8], forms: &mut Forms) {
-    let alphabets =
-        [(Encoding::Base64, STANDARD_NO_PAD, STANDARD), (Encoding::Base64Url, URL_SAFE_NO_PAD, URL_SAFE)];
-    for (encoding, plain, padded) in alphabets {
-        forms.add(encoding, plain.encode(value));
-        forms.add(encoding, padded.encode(value));
-        for before in 0..3 {
-            let shifted = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
-            let encoded = Zeroizing::new(plain.encode(&*shifted));
-            // A character holds six bits; those shared with a neighbour are not decided.
-            let (first, end) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
-            forms.add(encoding, &encoded.as_bytes()[first..end]);
-        }
+    base64(&STANDARD_NO_PAD.encode(value), forms);
+    base64(&STANDARD.encode(value), forms);
+    for before in 0..3 {
+        let shifted = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
+        let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*shifted));
+        // A character holds six bits; those shared with a neighbour are not decided.
+        let (first, end) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
+        base64(&encoded[first..end], forms);
+    }
+}
+
+/// In both alphabets, which differ in two characters.
+fn base64(standard: &str, forms: &mut Forms) {
+    forms.add(Encoding::Base64, standard);
+    let for_urls = |byte| match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => other,
+    };
+    if standard.bytes().any(|byte| for_urls(byte) != byte) {
+        forms.add(Encoding::Base64Url, standard.bytes().map(for_urls).collect::<Vec<_>>());
     }
 }
 
@@ -147,34 +156,42 @@ fn wrapped(value: &[u8], forms: &mut Forms) {
 }
 
 fn hexadecimal(value: &[u8], forms: &mut Forms) {
-    let mut digits = String::with_capacity(value.len() * 2);
-    for byte in value {
-        // Writing to a string does not fail.
-        let _ = write!(digits, "{byte:02x}");
+    let mut digits = Vec::with_capacity(value.len() * 2);
+    for &byte in value {
+        digits.extend(two_digits(byte));
     }
-    forms.push(Encoding::Hexadecimal, Pattern::hexadecimal(digits.into()));
+    forms.push(Encoding::Hexadecimal, Pattern::hexadecimal(digits));
+}
+
+fn two_digits(byte: u8) -> [u8; 2] {
+    [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)])
 }
 
 /// `%xx` for all but unreserved characters (RFC 3986), with the habits of
 /// forms (`+` for a space) and of paths (`/` as it is). Where something is
 /// encoded, the case of A to F does not count in all of the value.
 fn percent_encoded(value: &[u8], forms: &mut Forms) {
-    for (keep_slash, plus) in [(false, false), (true, false), (false, true)] {
-        let mut encoded = String::with_capacity(value.len() * 3);
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    if value.iter().all(|byte| is_unreserved(*byte)) {
+        return;
+    }
+    let habits = [(false, false, None), (true, false, Some(b'/')), (false, true, Some(b' '))];
+    let matters = |habit: &(bool, bool, Option<u8>)| habit.2.is_none_or(|byte| value.contains(&byte));
+    for (keep_slash, plus, _) in habits.into_iter().filter(matters) {
+        let mut encoded = Vec::with_capacity(value.len() * 3);
         for &byte in value {
-            let kept =
-                byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || (keep_slash && byte == b'/');
-            if kept {
-                encoded.push(char::from(byte));
-            } else if plus && byte == b' ' {
-                encoded.push('+');
-            } else {
-                // Writing to a string does not fail.
-                let _ = write!(encoded, "%{byte:02x}");
+            match byte {
+                _ if is_unreserved(byte) => encoded.push(byte),
+                b'/' if keep_slash => encoded.push(b'/'),
+                b' ' if plus => encoded.push(b'+'),
+                _ => {
+                    encoded.push(b'%');
+                    encoded.extend(two_digits(byte));
+                }
             }
         }
-        if encoded.contains('%') {
-            forms.push(Encoding::Percent, Pattern::hexadecimal(encoded.into()));
+        if encoded.contains(&b'%') {
+            forms.push(Encoding::Percent, Pattern::hexadecimal(encoded));
         } else {
             forms.add(Encoding::Percent, encoded);
         }
@@ -239,10 +256,16 @@ fn shell_quoted(text: &str, forms: &mut Forms) {
         forms.add(Encoding::Shell, text.replace('\'', "'\\''"));
         forms.add(Encoding::Shell, text.replace('\'', "'\"'\"'"));
     }
-    forms.add(Encoding::Shell, escaped(text, |c| "\"$`\\".contains(c)));
-    let word = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    forms.add(Encoding::Shell, escaped(text, |c| !word(c)));
-    forms.add(Encoding::Shell, quoted_by_bash(text));
+    let is_word = |c: char| {
+        !c.is_ascii()
+            || c.is_ascii_alphanumeric()
+            || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | '@' | '%' | '+' | ',')
+    };
+    if !text.chars().all(|c| is_word(c) && c != ',') {
+        forms.add(Encoding::Shell, escaped(text, |c| matches!(c, '"' | '$' | '`' | '\\')));
+        forms.add(Encoding::Shell, escaped(text, |c| !is_word(c)));
+        forms.add(Encoding::Shell, quoted_by_bash(text));
+    }
     if text.contains(|c: char| c.is_ascii_control()) {
         let mut ansi = String::with_capacity(text.len() * 4);
         for c in text.chars() {
@@ -270,7 +293,8 @@ fn quoted_by_bash(text: &str) -> String {
         let special = match c {
             '#' => before.is_none(),
             '~' => matches!(before, None | Some(':' | '=')),
-            c => " !\"$&'()*,;<>?[\\]^`{|}".contains(c),
+            '!'..=',' => !matches!(c, '#' | '%' | '+'),
+            c => matches!(c, ' ' | ';' | '<' | '>' | '?' | '['..='^' | '`' | '{'..='}'),
         };
         if special {
             result.push('\\');
@@ -334,6 +358,7 @@ fn lines(value: &[u8], forms: &mut Forms) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 
     fn has(forms: &[(Encoding, Pattern)], form: &str) -> bool {
         forms.iter().any(|(_, pattern)| pattern.bytes() == form.as_bytes())

@@ -23,6 +23,7 @@ const XZ: &[u8] = b"\xfd7zXZ\0";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// The last three bytes of the magic number of a frame to be skipped.
 const SKIPPED: &[u8] = b"\x2a\x4d\x18";
+const SKIPPED_MAGIC_BYTES: usize = 4;
 const SKIPPED_HEADER_BYTES: usize = 8;
 
 /// The format of content that begins so.
@@ -187,8 +188,10 @@ impl Frames<'_> {
         let beginning = packed.cursor.at_least(SKIPPED_HEADER_BYTES)?;
         if is_skipped(beginning) && beginning.len() >= SKIPPED_HEADER_BYTES {
             let length = u32::from_le_bytes([beginning[4], beginning[5], beginning[6], beginning[7]]);
-            packed.consume(SKIPPED_HEADER_BYTES);
-            self.pass.mask(&mut (&mut packed).take(length.into()), &mut io::sink())?;
+            // With the length, in whose place a text can begin.
+            packed.consume(SKIPPED_MAGIC_BYTES);
+            let rest = (SKIPPED_HEADER_BYTES - SKIPPED_MAGIC_BYTES) as u64 + u64::from(length);
+            self.pass.mask(&mut (&mut packed).take(rest), &mut io::sink())?;
             return Ok(Frame::Between(packed, decoder));
         }
         if !beginning.starts_with(ZSTD) {

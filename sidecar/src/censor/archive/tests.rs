@@ -105,3 +105,14 @@ fn gunzip(stream: &[u8]) -> (Vec<u8>, bool) {
     let is_whole = flate2::read::MultiGzDecoder::new(stream).read_to_end(&mut content).is_ok();
     (content, is_whole)
 }
+
+/// zstd's frames to be skipped: the secret is in one, or begins in its length.
+#[test]
+fn i6_frames_to_be_skipped_hide_no_secret() {
+    let bench = Bench::new();
+    let whole = [b"\x50\x2a\x4d\x18".as_slice(), &16_u32.to_le_bytes(), SECRET].concat();
+    let begins_in_length = [b"\x5d\x2a\x4d\x18".as_slice(), b"\x15\x15", SECRET].concat();
+    for file in [whole, begins_in_length] {
+        assert!(bench.delivered(&file).is_none_or(|output| !holds(&output, SECRET)));
+    }
+}

@@ -8,12 +8,11 @@ use super::entry::number16;
 use super::{DEFLATED, LOCAL_BYTES, LOCAL_MAGIC};
 use std::io::{self, BufRead};
 
-/// Looks at everything: at packed members unpacked, at the rest as it is, as one
-/// text with what came before. What cannot be unpacked is looked at as it is. Gives the text
-/// that is not at its end, and whether all members are whole.
-pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(Run, bool), Stop> {
+/// Looks at everything: at packed members unpacked, at the rest as it is. What
+/// cannot be unpacked may be no packed data at all.
+pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
     let mut cursor = Cursor::new(source);
-    let mut between = before;
+    let mut between = Run::new(pass);
     let mut is_whole = true;
     while let Some(length) = next(&mut cursor, |bytes| between.push(bytes, pass, &mut io::sink()))? {
         let header = cursor.at_least(length)?;
@@ -28,7 +27,6 @@ pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(
         let mut inflate = Inflate::new(&mut cursor, pass.meter());
         match pass.look_again(|pass| pass.content(&mut inflate, &mut io::sink())) {
             Ok(()) => between = between.next(pass, &mut io::sink())?,
-            // It may be no packed data at all.
             Err(Stop::Damaged(_)) => cursor.seek(data_at),
             Err(Stop::Truncated) => {
                 is_whole = false;
@@ -37,7 +35,8 @@ pub(super) fn look(pass: Pass<'_>, source: &dyn ReadAt, before: Run) -> Result<(
             Err(stop) => return Err(stop),
         }
     }
-    Ok((between, is_whole))
+    between.finish(pass, &mut io::sink())?;
+    if is_whole { Ok(()) } else { Err(Stop::Truncated) }
 }
 
 /// Whether something like a member is in there.

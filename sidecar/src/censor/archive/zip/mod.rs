@@ -18,7 +18,7 @@ mod places;
 use super::bytes::{Cursor, Part, ReadAt};
 use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
-use super::pass::{Pass, Run, copy};
+use super::pass::{Pass, copy};
 use super::scanned;
 use super::spool::Spool;
 use super::{CHUNK_BYTES, Format, Stop};
@@ -49,8 +49,7 @@ const NEAR_BYTES: u64 = 64 * 1024;
 /// Walks through an archive.
 pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     let Some(directory) = Directory::find(source)? else {
-        let (rest, _) = loose::look(pass, source, Run::new(pass))?;
-        rest.finish(pass, &mut io::sink())?;
+        loose::look(pass, source)?;
         return Err(Stop::Truncated);
     };
     let places = places::find(pass, &directory, source)?;

@@ -53,20 +53,27 @@ pub(super) fn look_between(
     let read = |run: &mut Run, from: u64, to: u64| {
         run.read(&mut Cursor::new(&Part::new(source, from, to - from)), pass, &mut io::sink())
     };
+    // What belongs to no member is packed by nobody: it is looked at as it is,
+    // and what looks like members in it unpacked too.
+    let loose =
+        |run: &mut Run, from: u64, to: u64| match loose::look(pass, &Part::new(source, from, to - from)) {
+            Ok(()) | Err(Stop::Truncated) => read(run, from, to),
+            Err(stop) => Err(stop),
+        };
     for place in places {
-        (run, _) = loose::look(pass, &Part::new(source, done, place.from - done), run)?;
+        loose(&mut run, done, place.from)?;
         run = run.next(pass, &mut io::sink())?;
         let near = if place.is_plain { NEAR_BYTES } else { 0 };
-        let (begins, ends) =
-            (place.data_at.saturating_add(near).min(place.to), place.to.saturating_sub(near));
+        let begins = place.data_at.saturating_add(near).min(place.to);
+        let ends = place.to.saturating_sub(near).max(begins);
         read(&mut run, place.name_at, begins)?;
         if begins < ends || near == 0 {
             run = run.next(pass, &mut io::sink())?;
         }
-        read(&mut run, ends.max(begins), place.to)?;
+        read(&mut run, ends, place.to)?;
         done = place.to;
     }
-    (run, _) = loose::look(pass, &Part::new(source, done, directory.start - done), run)?;
+    loose(&mut run, done, directory.start)?;
     run.read(&mut Cursor::new(&directory.tail(source)), pass, &mut io::sink())?;
     run.finish(pass, &mut io::sink())
 }
