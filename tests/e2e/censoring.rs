@@ -167,6 +167,26 @@ fn i6_names_and_documents_hold_no_secret_and_the_manifest_says_so() {
     }
 }
 
+/// The note about a file that is withheld stands beside a file with its name.
+#[test]
+fn a_note_takes_no_files_place() {
+    let job = Job::local();
+    let secrets = job.pod.path("secrets");
+    write(&secrets.join("token"), "the-secret-value");
+    let entry = running(&job, "log\n");
+    let damaged = [b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice(), &[0xff; 64]].concat();
+    write(&job.pod.artifacts().join("a.gz"), &damaged);
+    write(&job.pod.artifacts().join("a.gz.withheld.txt"), "the job's own");
+    write(&job.pod.artifacts().join("b.gz"), damaged);
+    write(&entry.marker, "0");
+    job.sidecar(&[&entry], censoring(&[&secrets], json!({}))).wait().expect_code(0);
+    assert_eq!(job.text("artifacts/a.gz.withheld.txt"), "the job's own");
+    for note in ["artifacts/a.gz-2.withheld.txt", "artifacts/b.gz.withheld.txt"] {
+        assert!(job.text(note).contains("damaged"), "{}", job.text(note));
+    }
+    assert!(!job.names().iter().any(|name| name.ends_with(".gz")), "{:?}", job.names());
+}
+
 /// The deprecated way to name the one entry; upstream censors its log no
 /// differently (5.4), and its metadata goes into the result.
 #[test]

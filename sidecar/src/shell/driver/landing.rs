@@ -5,8 +5,9 @@ use crate::deliver::{Class, Failure, Policy, State};
 use crate::layout::paths::WITHHELD_SUFFIX;
 use crate::shell::flight::{Landed, Sent};
 use crate::shell::listing::document;
-use crate::shell::object::{Fingerprint, Record as Stored};
+use crate::shell::object::{Fingerprint, Origin, Record as Stored};
 use std::hash::{BuildHasher, RandomState};
+use std::iter::once;
 
 impl Driver {
     pub(super) fn landed(&mut self, number: u32, sent: Sent, landed: Landed) {
@@ -61,9 +62,16 @@ impl Driver {
         }
     }
 
-    /// Puts a line with the reason in the place of an object that is withheld.
+    /// Puts a line with the reason in the place of an object that is withheld,
+    /// or beside a file that has that name.
     pub(super) fn note_withheld(&mut self, key: &str, class: Class, reason: &str) {
-        let note = document(format!("{key}{WITHHELD_SUFFIX}"), class, format!("{reason}\n").into());
+        let is_file = |key: &str| {
+            let other = self.plan.find(key);
+            other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item(..)))
+        };
+        let numbered = (2..).map(|number| format!("{key}-{number}{WITHHELD_SUFFIX}"));
+        let note_key = once(format!("{key}{WITHHELD_SUFFIX}")).chain(numbered).find(|key| !is_file(key));
+        let note = document(note_key.unwrap_or_default(), class, format!("{reason}\n").into());
         if let Some(action) = self.plan.submit(note) {
             self.act(action);
         }
