@@ -1,6 +1,6 @@
 //! A table of bits in front of the exact tables: most text ends here.
 
-/// Bits of the table for each gram: with two bits per gram about one in two
+/// Bits of the table for each gram: with three bits per gram about one in six
 /// hundred foreign grams passes.
 const BITS_PER_GRAM: usize = 24;
 
@@ -25,7 +25,7 @@ impl Filter {
 
     pub(super) fn insert(&mut self, hash: u64) {
         let index = index(hash, self.words.len());
-        self.words[index] |= 1 << (hash >> 58) | 1 << ((hash >> 52) & 63);
+        self.words[index] |= 1 << (hash >> 58) | 1 << ((hash >> 52) & 63) | 1 << ((hash >> 46) & 63);
     }
 
     /// The table as the loop over the text wants it.
@@ -42,11 +42,11 @@ impl Filter {
 #[inline]
 pub(super) fn passes(words: &[u64], hash: u64) -> u64 {
     let word = words[index(hash, words.len())];
-    (word >> (hash >> 58)) & (word >> ((hash >> 52) & 63)) & 1
+    (word >> (hash >> 58)) & (word >> ((hash >> 52) & 63)) & (word >> ((hash >> 46) & 63)) & 1
 }
 
-/// The twelve upper bits of a hash choose two bits of a word, those below choose the word.
+/// The 18 upper bits of a hash choose three bits of a word, those below choose the word.
 #[inline]
 fn index(hash: u64, words: usize) -> usize {
-    (hash >> 32) as usize & (words - 1)
+    (hash >> (46 - MOST_WORDS_LOG)) as usize & (words - 1)
 }
