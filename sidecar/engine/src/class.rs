@@ -16,7 +16,7 @@ use super::verify::Verifier;
 use std::ops::Range;
 
 /// More grams than this would not pay in time what they cost in memory.
-const MOST_GRAMS: usize = 1 << 19;
+const MOST_GRAMS: usize = 1 << 20;
 
 /// Larger strides would not pay: reading the text takes longer then.
 const MOST_STRIDE: usize = 16;
