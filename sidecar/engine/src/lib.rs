@@ -25,7 +25,8 @@
 //! | `spans` | the union of what was found |
 //!
 //! It is exact: nothing else is masked, and nothing is missed. Patterns are bytes,
-//! or bytes in which the case of A to F does not count. Tables hold
+//! or bytes in which the case of A to F does not count; a short one can be looked
+//! for near behind another one only. Tables hold
 //! hashes of parts of patterns, automata bytes of them: those of patterns of up
 //! to three bytes, and of a crowd that a text was made against. Neither are
 //! zeroed.

@@ -102,14 +102,19 @@ impl Tails {
         !self.0.is_empty() && !self.of(pattern).is_empty()
     }
 
+    /// The length of the longest one behind a line; `None` where there is none.
+    fn longest(&self, line: u32) -> Option<usize> {
+        self.of(line).iter().map(|tail| tail.bytes.len()).max()
+    }
+
     /// Notes where to look behind a line that ends at a place.
     pub(super) fn note(&self, line: u32, end: usize, near: &mut Vec<Near>) {
-        if !self.has(line) {
-            return;
-        }
-        // Lines that overlap themselves are found one after another.
+        let Some(longest) = self.longest(line) else { return };
+        // Lines that overlap themselves are found one after another. A tail that
+        // begins before the second place ends within the first one.
         if let Some(last) = near.iter_mut().rev().take(MOST).find(|near| near.line == line)
-            && (last.from..=last.until).contains(&end)
+            && last.from <= end
+            && end + longest <= last.until
         {
             last.until = last.until.max(end + NEAR);
             return;
@@ -123,9 +128,8 @@ impl Tails {
         let mut first = window.len();
         near.retain_mut(|near| {
             let until = near.until.min(window.len());
-            let mut longest = 0;
+            let longest = self.longest(near.line).unwrap_or(0);
             for tail in self.of(near.line) {
-                longest = longest.max(tail.bytes.len());
                 let text = window.get(near.from..until).unwrap_or_default();
                 let places = text.windows(tail.bytes.len()).enumerate();
                 for (at, _) in places.filter(|(_, place)| *place == tail.bytes.as_slice()) {

@@ -42,8 +42,8 @@ const DEFLATED: u16 = 8;
 /// From about 4 GiB on sizes are written in 64 bits.
 const LARGE: u64 = 0xffff_0000;
 
-/// So much of a member's data is looked at together with what is around it:
-/// secrets are shorter.
+/// So much of a member's data is looked at together with what is around it.
+/// Secrets are hardly ever longer.
 const NEAR_BYTES: u64 = 64 * 1024;
 
 /// Walks through an archive.
