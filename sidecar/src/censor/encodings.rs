@@ -1,9 +1,12 @@
 //! The forms in which a secret can appear.
 
+mod quoted;
+
 use super::engine::Pattern;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use std::fmt::{self, Write};
+use quoted::{json_escaped, shell_quoted, yaml_quoted};
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// Shorter secrets are looked for as they are and in the base64 forms of
@@ -175,15 +178,14 @@ fn percent_encoded(value: &[u8], forms: &mut Forms) {
     if value.iter().all(|byte| is_unreserved(*byte)) {
         return;
     }
-    let habits = [(false, false, None), (true, false, Some(b'/')), (false, true, Some(b' '))];
-    let matters = |habit: &(bool, bool, Option<u8>)| habit.2.is_none_or(|byte| value.contains(&byte));
-    for (keep_slash, plus, _) in habits.into_iter().filter(matters) {
+    let matters = |special: &Option<u8>| special.is_none_or(|byte| value.contains(&byte));
+    for special in [None, Some(b'/'), Some(b' ')].into_iter().filter(matters) {
         let mut encoded = Vec::with_capacity(value.len() * 3);
         for &byte in value {
             match byte {
                 _ if is_unreserved(byte) => encoded.push(byte),
-                b'/' if keep_slash => encoded.push(b'/'),
-                b' ' if plus => encoded.push(b'+'),
+                b' ' if special == Some(byte) => encoded.push(b'+'),
+                _ if special == Some(byte) => encoded.push(byte),
                 _ => {
                     encoded.push(b'%');
                     encoded.extend(two_digits(byte));
@@ -216,136 +218,6 @@ fn as_text(value: &[u8], forms: &mut Forms) {
     yaml_quoted(text, forms);
 }
 
-/// Inside a JSON string: as most encoders write it, as Go does, with escaped
-/// slashes, and in pure ASCII.
-fn json_escaped(text: &str, forms: &mut Forms) {
-    let Ok(quoted) = serde_json::to_string(text) else {
-        return;
-    };
-    let quoted = Zeroizing::new(quoted);
-    let inner = &quoted[1..quoted.len() - 1];
-    forms.add(Encoding::Json, inner);
-    if inner.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
-        let go = inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-        forms.add(Encoding::Json, go.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
-    }
-    if inner.contains('/') {
-        forms.add(Encoding::Json, inner.replace('/', "\\/"));
-    }
-    if !inner.is_ascii() {
-        let mut ascii = String::with_capacity(inner.len() * 3);
-        for c in inner.chars() {
-            if c.is_ascii() {
-                ascii.push(c);
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
-                    let _ = write!(ascii, "\\u{unit:04x}");
-                }
-            }
-        }
-        forms.add(Encoding::Json, ascii);
-    }
-}
-
-/// As a shell, or a program that writes for one, quotes a word: a single quote
-/// inside single quotes in both usual ways; between double quotes; with
-/// backslashes (`printf %q`); and as `$'…'` where there are control characters.
-fn shell_quoted(text: &str, forms: &mut Forms) {
-    if text.contains('\'') {
-        forms.add(Encoding::Shell, text.replace('\'', "'\\''"));
-        forms.add(Encoding::Shell, text.replace('\'', "'\"'\"'"));
-    }
-    let is_word = |c: char| {
-        !c.is_ascii()
-            || c.is_ascii_alphanumeric()
-            || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | '@' | '%' | '+' | ',')
-    };
-    if !text.chars().all(|c| is_word(c) && c != ',') {
-        forms.add(Encoding::Shell, escaped(text, |c| matches!(c, '"' | '$' | '`' | '\\')));
-        forms.add(Encoding::Shell, escaped(text, |c| !is_word(c)));
-        forms.add(Encoding::Shell, quoted_by_bash(text));
-    }
-    if text.contains(|c: char| c.is_ascii_control()) {
-        let mut ansi = String::with_capacity(text.len() * 4);
-        for c in text.chars() {
-            match c {
-                '\n' => ansi.push_str("\\n"),
-                '\t' => ansi.push_str("\\t"),
-                '\r' => ansi.push_str("\\r"),
-                '\u{1b}' => ansi.push_str("\\E"),
-                '\'' | '\\' => ansi.extend(['\\', c]),
-                // Writing to a string does not fail.
-                c if c.is_ascii_control() => drop(write!(ansi, "\\{:03o}", u32::from(c))),
-                c => ansi.push(c),
-            }
-        }
-        forms.add(Encoding::Shell, ansi);
-    }
-}
-
-/// As `printf %q` of bash: two characters only where they would mean something
-/// (`sh_backslash_quote` in its `lib/sh/shquote.c`).
-fn quoted_by_bash(text: &str) -> String {
-    let mut result = String::with_capacity(text.len() * 2);
-    let mut before = None;
-    for c in text.chars() {
-        let special = match c {
-            '#' => before.is_none(),
-            '~' => matches!(before, None | Some(':' | '=')),
-            '!'..=',' => !matches!(c, '#' | '%' | '+'),
-            c => matches!(c, ' ' | ';' | '<' | '>' | '?' | '['..='^' | '`' | '{'..='}'),
-        };
-        if special {
-            result.push('\\');
-        }
-        result.push(c);
-        before = Some(c);
-    }
-    result
-}
-
-/// A backslash in front of some characters.
-fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
-    let mut result = String::with_capacity(text.len() * 2);
-    for c in text.chars() {
-        if is_escaped(c) {
-            result.push('\\');
-        }
-        result.push(c);
-    }
-    result
-}
-
-/// Inside single quotes; and inside double quotes where YAML has escapes of its
-/// own for control characters. Otherwise those are JSON's.
-fn yaml_quoted(text: &str, forms: &mut Forms) {
-    if text.contains('\'') {
-        forms.add(Encoding::Yaml, text.replace('\'', "''"));
-    }
-    if text.contains(|c: char| c.is_ascii_control()) {
-        let mut quoted = String::with_capacity(text.len() * 4);
-        for c in text.chars() {
-            match c {
-                '\0' => quoted.push_str("\\0"),
-                '\u{7}' => quoted.push_str("\\a"),
-                '\u{8}' => quoted.push_str("\\b"),
-                '\t' => quoted.push_str("\\t"),
-                '\n' => quoted.push_str("\\n"),
-                '\u{b}' => quoted.push_str("\\v"),
-                '\u{c}' => quoted.push_str("\\f"),
-                '\r' => quoted.push_str("\\r"),
-                '\u{1b}' => quoted.push_str("\\e"),
-                '"' | '\\' => quoted.extend(['\\', c]),
-                // Writing to a string does not fail.
-                c if c.is_ascii_control() => drop(write!(quoted, "\\x{:02X}", u32::from(c))),
-                c => quoted.push(c),
-            }
-        }
-        forms.add(Encoding::Yaml, quoted);
-    }
-}
-
 /// The lines of a multi-line secret: a key printed line by line with a prefix
 /// is found by them. The armour of PEM files is no secret.
 fn lines(value: &[u8], forms: &mut Forms) {
@@ -357,6 +229,7 @@ fn lines(value: &[u8], forms: &mut Forms) {
 
 #[cfg(test)]
 mod tests {
+    use super::quoted::quoted_by_bash;
     use super::*;
     use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 
