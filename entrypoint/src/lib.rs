@@ -6,25 +6,25 @@
 //! | [`options`] | what was typed, and what it means |
 //! | [`copy`] | copy mode |
 //! | [`supervise`] | the machine that decides, without any I/O |
-//! | [`shell`] | the loop that does and reports |
+//! | [`io`] | the loop that does and reports |
 
 pub mod copy;
+pub mod io;
 pub mod options;
-pub mod shell;
 pub mod supervise;
 
 use common::codes;
 use common::fatal;
+use io::CommandLine;
+use io::records::Queue;
 use options::{EntrypointOptions, LoadError, OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
-use shell::CommandLine;
-use shell::records::Queue;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 
 /// The whole program; answers its exit status. To be called first thing in main.
 pub fn run(words: CommandLine) -> u8 {
-    if let Err(error) = shell::begin() {
+    if let Err(error) = io::begin() {
         eprintln!("entrypoint: could not block signals, or open /dev/null for a closed stream: {error}");
         return codes::EXIT_FAILURE;
     }
@@ -74,7 +74,7 @@ fn supervise(options: &EntrypointOptions, queue: &Queue) -> u8 {
         return codes::EXIT_FAILURE;
     }
     let policy = options.policy(announced(options));
-    shell::run(options, &policy, queue)
+    io::run(options, &policy, queue)
 }
 
 /// The platform's own grace period, which counts when no other was given.

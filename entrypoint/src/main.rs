@@ -7,7 +7,7 @@
 #![no_main]
 #![expect(unsafe_code, reason = "`main` is a symbol by its C name, and its arguments are C's")]
 
-use entrypoint::shell::{Arena, CommandLine};
+use entrypoint::io::{Arena, CommandLine};
 use std::ffi::{c_char, c_int};
 
 #[global_allocator]

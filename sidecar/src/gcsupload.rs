@@ -1,10 +1,10 @@
 //! `gcsupload`: uploads files and directories of a job (contract 7.4).
 
+use crate::io::driver::Driver;
+use crate::io::interrupts::Interrupts;
+use crate::io::own_log::OwnLog;
 use crate::options::flags::{self, job_flags, under, upload_flags};
 use crate::options::{LoadError, Loaded, UploadOptions};
-use crate::shell::driver::Driver;
-use crate::shell::interrupts::Interrupts;
-use crate::shell::own_log::OwnLog;
 use crate::upload_job::{self, UploadJob};
 use clap::Command;
 use common::json::Notes;

@@ -3,9 +3,9 @@
 //!
 //! ```text
 //!  log volume                     sidecar                              store
-//!  markers, locks ──▶ shell::markers ─┐
-//!  signals, timers ─▶ shell::driver ──┼─▶ Event ─▶ deliver::Machine ─▶ Effect
-//!  logs, artifacts ─▶ shell::listing ─┘              deliver::Plan ─▶ shell::transfer ─▶ objects
+//!  markers, locks ──▶ io::markers ─┐
+//!  signals, timers ─▶ io::driver ──┼─▶ Event ─▶ deliver::Machine ─▶ Effect
+//!  logs, artifacts ─▶ io::listing ─┘              deliver::Plan ─▶ io::transfer ─▶ objects
 //! ```
 //!
 //! | module | what it is |
@@ -15,7 +15,7 @@
 //! | [`deliver`] | the core: when to deliver what, without I/O and without a clock |
 //! | [`layout`] | names, types and documents at the destination |
 //! | [`censor`] | masking of secrets in everything that leaves |
-//! | [`shell`] | what touches the operating system and the network |
+//! | [`io`] | what touches the operating system and the network |
 //! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
 
 mod arithmetic;
@@ -23,23 +23,23 @@ pub mod censor;
 pub mod deliver;
 pub mod gcsupload;
 pub mod initupload;
+pub mod io;
 pub mod layout;
 pub mod options;
 mod program;
 pub mod settings;
-pub mod shell;
 mod upload_job;
 
 use common::job_spec::JobSpec;
 use common::json::Notes;
 use common::records::{Records, local_zone};
+use io::driver::Driver;
+use io::interrupts::Interrupts;
+use io::keeper::Keeper;
+use io::own_log::OwnLog;
 use options::{LoadError, Loaded};
 use program::Program;
 use settings::Settings;
-use shell::driver::Driver;
-use shell::interrupts::Interrupts;
-use shell::keeper::Keeper;
-use shell::own_log::OwnLog;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ use std::sync::Arc;
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Should it fail, a signal in the next milliseconds ends the program as it
     // would any other.
-    let _ = shell::interrupts::hold();
-    shell::store::install_tls();
+    let _ = io::interrupts::hold();
+    io::store::install_tls();
     let (program, args) = Program::choose(args);
     let own_log = OwnLog::default();
     let records = Records::new(program.name(), TARGETS, program.level(), own_log.clone());

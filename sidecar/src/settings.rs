@@ -2,9 +2,9 @@
 //! questioned again.
 
 use crate::censor::CensoringOptions;
+use crate::io::store::{Credentials, Destination};
 use crate::layout::paths::{ObjectPaths, build_log_names};
 use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
-use crate::shell::store::{Credentials, Destination};
 use common::entry::Entry;
 use common::job_spec::{JobSpec, JobSpecError, JobType};
 use common::json::Notes;

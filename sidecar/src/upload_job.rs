@@ -1,9 +1,9 @@
 //! What initupload and gcsupload share: a job to upload for, and how it ends.
 
 use crate::censor::CensoringOptions;
+use crate::io::driver::Undelivered;
 use crate::options::{JobFlags, OptionError, UploadOptions};
 use crate::settings::{self, Settings};
-use crate::shell::driver::Undelivered;
 use common::codes;
 use common::job_spec::JobSpec;
 use common::paths::{self, PathStrategy};

@@ -1,9 +1,9 @@
 //! What is said to a store: a server that records requests and plays answers.
 
 use bytes::Bytes;
-use sidecar::shell::source::Source;
-use sidecar::shell::store::{Credentials, Destination, Store};
-use sidecar::shell::transfer::{Condition, Limits, Upload, UploadError, upload};
+use sidecar::io::source::Source;
+use sidecar::io::store::{Credentials, Destination, Store};
+use sidecar::io::transfer::{Condition, Limits, Upload, UploadError, upload};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};

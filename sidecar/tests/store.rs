@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use harness::s3::{BUCKET, Fault, S3, Seen};
-use sidecar::shell::source::{FileSource, Source};
-use sidecar::shell::store::{Credentials, Destination, Store};
-use sidecar::shell::transfer::{Condition, Limits, Stored, Upload, UploadError, upload};
+use sidecar::io::source::{FileSource, Source};
+use sidecar::io::store::{Credentials, Destination, Store};
+use sidecar::io::transfer::{Condition, Limits, Stored, Upload, UploadError, upload};
 use std::future::Future;
 use std::time::Duration;
 use tempfile::TempDir;

@@ -110,7 +110,7 @@ fn the_cores_reach_nothing_outside() {
 /// Where entrypoint reads the wall clock: to say when something happened.
 /// Everything that decides counts on the monotonic one.
 const WALL_CLOCK: [&str; 3] =
-    ["entrypoint/src/shell/log.rs", "entrypoint/src/shell/story.rs", "entrypoint/src/shell/tree.rs"];
+    ["entrypoint/src/io/log.rs", "entrypoint/src/io/story.rs", "entrypoint/src/io/tree.rs"];
 
 #[test]
 fn the_wall_clock_decides_nothing_in_entrypoint() {
@@ -153,7 +153,7 @@ fn unsafe_code_is_in_one_module_and_the_main_of_a_c_runtime_only() {
         .filter(|(_, text)| text.lines().any(is_exception))
         .map(|(path, _)| path)
         .collect();
-    let allowed = ["entrypoint/src/main.rs", "entrypoint/src/shell/sys.rs"].map(|path| root().join(path));
+    let allowed = ["entrypoint/src/main.rs", "entrypoint/src/io/sys.rs"].map(|path| root().join(path));
     assert!(unsafe_files.iter().all(|path| allowed.contains(path)), "{unsafe_files:?}");
 }
 

@@ -1,4 +1,4 @@
-//! What the machine asks the shell to do.
+//! What the machine asks the I/O layer to do.
 
 use super::event::{Pid, Timer};
 use super::verdict::{Tally, Verdict};
@@ -67,7 +67,7 @@ impl Record {
     }
 }
 
-/// Everything the shell can be asked for. Whatever completes returns as an event.
+/// Everything the I/O layer can be asked for. Whatever completes returns as an event.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
     /// Take the lock, make the artifact directory, reserve space, open the log.

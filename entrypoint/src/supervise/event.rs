@@ -43,7 +43,7 @@ pub enum Pace {
     Hinted,
 }
 
-/// A timer of the machine. The shell knows the clock, the machine only names.
+/// A timer of the machine. The I/O layer knows the clock, the machine only names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Timer {
     /// The job's time is over.
@@ -70,7 +70,7 @@ pub enum Timer {
     MarkLimit,
 }
 
-/// What the shell reports of the way to a running child.
+/// What the I/O layer reports of the way to a running child.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Setup {
     /// Lock, artifact directory, log and reserved space are there.

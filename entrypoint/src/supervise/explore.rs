@@ -2,7 +2,7 @@
 //! machine together with what is true outside, with the invariants checked
 //! after every step.
 //!
-//! The world has the direct child, its child, and that one's child (a filter), the pipe, the timers, and a shell that carries out effects in
+//! The world has the direct child, its child, and that one's child (a filter), the pipe, the timers, and an I/O layer that carries out effects in
 //! order and reports in order. Anything that can happen may happen at any time:
 //! signals, ends, timers that are running, orphans, a process that not even
 //! SIGKILL ends, a marker that cannot be written.
@@ -43,7 +43,7 @@ struct World {
     others: [Life; 2],
     pipe_open: bool,
     timers: BTreeSet<Timer>,
-    /// What the shell will report next, in order.
+    /// What the I/O layer will report next, in order.
     queue: VecDeque<Event>,
     signals_left: u8,
     last_sent_to_child: Option<Signal>,
@@ -83,7 +83,7 @@ impl World {
         self.child.is_alive() || self.others.iter().any(|life| life.is_alive())
     }
 
-    /// The end of a process: its children become ours; the shell reaps and reports.
+    /// The end of a process: its children become ours; the I/O layer reaps and reports.
     fn end(&mut self, who: Option<usize>, end: ChildEnd) {
         match who {
             None => {
@@ -199,7 +199,7 @@ fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Ev
         change(&mut next);
         (event, next)
     };
-    // The shell handles its queue before it waits for anything else.
+    // The I/O layer handles its queue before it waits for anything else.
     if let Some(event) = world.queue.front() {
         let event = event.clone();
         return vec![with(&|next| drop(next.queue.pop_front()), event)];

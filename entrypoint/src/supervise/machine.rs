@@ -26,7 +26,7 @@ pub enum Pipe {
 /// Where the supervision stands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum State {
-    /// The shell makes what is needed; a signal may be waiting.
+    /// The I/O layer makes what is needed; a signal may be waiting.
     Preparing(Option<Signal>),
     /// The entry before this one has not ended yet.
     AwaitingPrevious {
@@ -57,7 +57,7 @@ pub enum State {
 pub struct Step {
     /// The new state.
     pub state: State,
-    /// What the shell has to do, in this order.
+    /// What the I/O layer has to do, in this order.
     pub effects: Vec<Effect>,
 }
 

@@ -3,7 +3,7 @@
 //! A reconciler without I/O. *Wanted* is what the last listing gave, *stored*
 //! is what the destination is known to hold; only differences are sent. What is
 //! read (`S`), what tells two contents apart (`F`) and what is remembered of a
-//! stored object (`T`) are the shell's business.
+//! stored object (`T`) are the I/O layer's business.
 
 mod object;
 mod outcome;

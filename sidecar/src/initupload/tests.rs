@@ -1,7 +1,7 @@
 use super::*;
+use crate::io::object::Origin;
 use crate::options::{JobFlags, UploadOptions};
 use crate::settings::Settings;
-use crate::shell::object::Origin;
 use common::job_spec::JobSpec;
 use serde_json::{Value, json};
 

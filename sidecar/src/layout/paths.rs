@@ -1,8 +1,8 @@
 //! The keys of everything but the items' files, and what the pointers among
 //! them hold (contract 4.1, 4.2, 3.5).
 
+use crate::io::store::Destination;
 use crate::options::UploadOptions;
-use crate::shell::store::Destination;
 use common::entry::Entry;
 use common::job_spec::JobSpec;
 use common::paths::{self, PathError, PathStrategy};

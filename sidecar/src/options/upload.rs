@@ -1,8 +1,8 @@
 //! What to upload and where to (contract 1.5): the object `gcs_options`.
 
 use super::OptionError;
+use crate::io::store::Destination;
 use crate::layout::media_types::is_media_type;
-use crate::shell::store::Destination;
 use common::json::{Document, JsonError, Notes, Raw};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl UploadOptions {
 
 /// Destinations name key, value and what is allowed themselves.
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err by name")]
-fn destination_error(error: crate::shell::store::DestinationError) -> OptionError {
+fn destination_error(error: crate::io::store::DestinationError) -> OptionError {
     OptionError::from_text(error.to_string())
 }
 

@@ -10,7 +10,7 @@ use super::buffers::{Buffer, Buffers};
 use super::pump::{Head, PumpError, Sink, Sums, pump};
 use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
-use crate::shell::store::{Multipart, Properties, Remote};
+use crate::io::store::{Multipart, Properties, Remote};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::runtime::Handle;

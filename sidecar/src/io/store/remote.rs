@@ -6,7 +6,7 @@ use super::multipart::Multipart;
 use super::parts_again::PartsAgain;
 use super::under_way::UnderWay;
 use super::{Pending, StoreError, Version};
-use crate::shell::transfer::{Buffers, Condition, UploadError};
+use crate::io::transfer::{Buffers, Condition, UploadError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -34,15 +34,15 @@ pub(super) enum Dialect {
 
 /// What is stored with an object beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::shell) struct Properties {
-    pub(in crate::shell) content_type: String,
-    pub(in crate::shell) content_encoding: Option<&'static str>,
-    pub(in crate::shell) metadata: Vec<(String, String)>,
+pub(in crate::io) struct Properties {
+    pub(in crate::io) content_type: String,
+    pub(in crate::io) content_encoding: Option<&'static str>,
+    pub(in crate::io) metadata: Vec<(String, String)>,
 }
 
 /// An open bucket.
 #[derive(Debug)]
-pub(in crate::shell) struct Remote {
+pub(in crate::io) struct Remote {
     store: Arc<dyn ObjectStore>,
     dialect: Dialect,
     prefix: String,
@@ -80,7 +80,7 @@ impl Remote {
     }
 
     /// Memory for parts, shared by all attempts under way.
-    pub(in crate::shell) fn buffers(&self) -> Arc<Buffers> {
+    pub(in crate::io) fn buffers(&self) -> Arc<Buffers> {
         let mut shared = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let fresh = Arc::new(Buffers::default());
@@ -90,7 +90,7 @@ impl Remote {
     }
 
     /// Stores a small object in one request.
-    pub(in crate::shell) async fn put(
+    pub(in crate::io) async fn put(
         &self,
         key: &str,
         content: Bytes,
@@ -142,7 +142,7 @@ impl Remote {
     }
 
     /// Begins an object that is sent in parts.
-    pub(in crate::shell) async fn begin(
+    pub(in crate::io) async fn begin(
         &self,
         key: &str,
         properties: &Properties,

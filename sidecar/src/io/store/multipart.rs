@@ -5,7 +5,7 @@ use super::http::observed;
 use super::remote::{Remote, version};
 use super::under_way::Taken;
 use super::{Pending, Version};
-use crate::shell::transfer::{Condition, UploadError};
+use crate::io::transfer::{Condition, UploadError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -20,7 +20,7 @@ const PARTS_ARRIVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// An object under way in parts. Dropped before its completion it is aborted.
 #[derive(Debug)]
-pub(in crate::shell) struct Multipart {
+pub(in crate::io) struct Multipart {
     upload: Option<Box<dyn MultipartUpload>>,
     parts: Parts,
     path: Path,
@@ -43,7 +43,7 @@ impl Multipart {
     }
 
     /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
-    pub(in crate::shell) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), UploadError> {
+    pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), UploadError> {
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (checksum, taken, bytes) = (remote.checksum(&content), self.taken.clone(), content.len());
         let part = upload.put_part(PutPayload::from_bytes(content));
@@ -58,21 +58,18 @@ impl Multipart {
     }
 
     /// How many parts are on their way.
-    pub(in crate::shell) fn parts_on_their_way(&self) -> usize {
+    pub(in crate::io) fn parts_on_their_way(&self) -> usize {
         self.parts.len()
     }
 
     /// How the next part ended; `None` when none is on its way.
-    pub(in crate::shell) async fn part_sent(&mut self) -> Option<Result<(), UploadError>> {
+    pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), UploadError>> {
         self.parts.next().await
     }
 
     /// Makes the object visible. When that fails, or its success is unknown,
     /// the upload is aborted before this returns, so that it cannot happen later.
-    pub(in crate::shell) async fn complete(
-        mut self,
-        remote: &Remote,
-    ) -> Result<Option<Version>, UploadError> {
+    pub(in crate::io) async fn complete(mut self, remote: &Remote) -> Result<Option<Version>, UploadError> {
         let header = remote.completion_header(&self.condition);
         let conditional = header.is_some();
         if !conditional {

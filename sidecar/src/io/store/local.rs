@@ -6,8 +6,8 @@
 
 use super::under_way::{Taken, UnderWay};
 use super::{StoreError, Version};
-use crate::shell::source::Stamp;
-use crate::shell::transfer::{Condition, UploadError};
+use crate::io::source::Stamp;
+use crate::io::transfer::{Condition, UploadError};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -25,14 +25,14 @@ const FILE_MODE: u32 = 0o666;
 
 /// A directory that holds objects.
 #[derive(Clone, Debug)]
-pub(in crate::shell) struct Local {
+pub(in crate::io) struct Local {
     root: PathBuf,
     under_way: UnderWay,
 }
 
 /// An object that is being written, not yet visible under its name.
 #[derive(Debug)]
-pub(in crate::shell) struct Draft {
+pub(in crate::io) struct Draft {
     directory: OwnedFd,
     temporary: Option<String>,
     name: String,
@@ -51,7 +51,7 @@ impl Local {
     }
 
     /// Creates the directories of a key and a temporary file there.
-    pub(in crate::shell) fn create(&self, key: &str) -> Result<Draft, UploadError> {
+    pub(in crate::io) fn create(&self, key: &str) -> Result<Draft, UploadError> {
         let (parents, name) = split(key)?;
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -159,14 +159,14 @@ fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
 
 impl Draft {
     /// Appends to the object.
-    pub(in crate::shell) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    pub(in crate::io) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
         self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
         self.taken.add(bytes.len());
         Ok(())
     }
 
     /// Makes the object visible.
-    pub(in crate::shell) fn commit(mut self, condition: &Condition) -> Result<Version, UploadError> {
+    pub(in crate::io) fn commit(mut self, condition: &Condition) -> Result<Version, UploadError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
         let version = version(&self.file).map_err(|error| failed("it cannot be examined", error))?;
         let Some(temporary) = self.temporary.clone() else {

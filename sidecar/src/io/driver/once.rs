@@ -4,9 +4,9 @@
 
 use super::{Driver, close, pass};
 use crate::deliver::{Completeness, Part, Policy};
-use crate::shell::flight::Place;
-use crate::shell::interrupts::Interrupts;
-use crate::shell::object::Wanted;
+use crate::io::flight::Place;
+use crate::io::interrupts::Interrupts;
+use crate::io::object::Wanted;
 use common::signal::Signal;
 use thiserror::Error;
 

@@ -4,7 +4,7 @@ use super::Upload;
 use super::pump::{Output, PumpError, Sink, Sums};
 use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
 use crate::censor::{Censor, Mask};
-use crate::shell::source::{OpenFile, Source};
+use crate::io::source::{OpenFile, Source};
 use std::cell::RefCell;
 use std::io::{self, Write};
 

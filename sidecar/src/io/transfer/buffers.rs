@@ -13,7 +13,7 @@ const LEAST_BYTES: usize = 256 * 1024;
 
 /// Blocks that wait for another part. Attempts of one store share them.
 #[derive(Debug, Default)]
-pub(in crate::shell) struct Buffers {
+pub(in crate::io) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
 }
 

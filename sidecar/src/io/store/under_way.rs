@@ -11,7 +11,7 @@ pub(super) struct UnderWay(Arc<AtomicU64>);
 /// What was taken of one object; forgotten with the last copy of the value,
 /// whether the object is complete then or was given up.
 #[derive(Clone, Debug)]
-pub(in crate::shell) struct Taken(Arc<One>);
+pub(in crate::io) struct Taken(Arc<One>);
 
 #[derive(Debug)]
 struct One {
@@ -31,7 +31,7 @@ impl UnderWay {
 
 impl Taken {
     /// So many bytes more are at the destination.
-    pub(in crate::shell) fn add(&self, bytes: usize) {
+    pub(in crate::io) fn add(&self, bytes: usize) {
         self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         self.0.all.0.fetch_add(bytes as u64, Ordering::Relaxed);
     }

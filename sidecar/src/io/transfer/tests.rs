@@ -1,8 +1,8 @@
 //! Attempts into directories; buckets are tested with a server in `sidecar/tests`.
 
 use super::*;
-use crate::shell::source::FileSource;
-use crate::shell::store::{Credentials, Destination};
+use crate::io::source::FileSource;
+use crate::io::store::{Credentials, Destination};
 use bytes::Bytes;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,7 +1,7 @@
 //! The words for what the machine wants recorded.
 
 use crate::deliver::{End, Policy, Record};
-use crate::shell::markers::WatchedEntry;
+use crate::io::markers::WatchedEntry;
 use common::entry::Entry;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};

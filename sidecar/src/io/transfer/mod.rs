@@ -10,7 +10,7 @@ mod rehearsal;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::shell) use buffers::Buffers;
+pub(in crate::io) use buffers::Buffers;
 pub use rehearsal::rehearse;
 
 use super::source::{Source, Stamp};

@@ -17,10 +17,10 @@ mod s3;
 mod under_way;
 
 pub use destination::{Destination, DestinationError};
-pub(in crate::shell) use local::{Draft, Local};
-pub(in crate::shell) use multipart::Multipart;
+pub(in crate::io) use local::{Draft, Local};
+pub(in crate::io) use multipart::Multipart;
 pub use read::{Head, Listed};
-pub(in crate::shell) use remote::{Properties, Remote};
+pub(in crate::io) use remote::{Properties, Remote};
 
 use super::transfer::UploadError;
 use pending::Pending;
@@ -91,7 +91,7 @@ pub struct Store {
 
 /// The two ways of storing.
 #[derive(Debug)]
-pub(in crate::shell) enum Backend {
+pub(in crate::io) enum Backend {
     Remote(Remote),
     Local(Local),
 }
@@ -129,7 +129,7 @@ impl Store {
         Ok(Self { destination: destination.clone(), backend, pending })
     }
 
-    pub(in crate::shell) fn backend(&self) -> &Backend {
+    pub(in crate::io) fn backend(&self) -> &Backend {
         &self.backend
     }
 

@@ -4,7 +4,7 @@
 //! refuses to be left (cap-std); directories are opened one at a time, so that
 //! depth costs no descriptors.
 
-use crate::shell::source::Stamp;
+use crate::io::source::Stamp;
 use cap_std::fs::{Dir, Metadata, MetadataExt};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;

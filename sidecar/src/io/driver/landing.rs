@@ -2,10 +2,10 @@
 
 use super::{Driver, records};
 use crate::deliver::{Class, Failure, Policy, State};
+use crate::io::flight::{Landed, Sent};
+use crate::io::listing::document;
+use crate::io::object::{Fingerprint, Origin, Record as Stored};
 use crate::layout::paths::WITHHELD_SUFFIX;
-use crate::shell::flight::{Landed, Sent};
-use crate::shell::listing::document;
-use crate::shell::object::{Fingerprint, Origin, Record as Stored};
 use std::hash::{BuildHasher, RandomState};
 use std::iter::once;
 

@@ -1,7 +1,7 @@
 //! What a store's failure means for the next attempt.
 
 use super::http::Outcome;
-use crate::shell::transfer::UploadError;
+use crate::io::transfer::UploadError;
 use std::error::Error;
 
 /// Longer messages are cut: a proxy may answer with a whole page.

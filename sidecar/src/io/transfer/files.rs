@@ -3,7 +3,7 @@
 use super::pump::{Head, PumpError, Sink, pump};
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
-use crate::shell::store::{Draft, Local};
+use crate::io::store::{Draft, Local};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Makes one attempt. Dropping the future gives it up: once that has happened,

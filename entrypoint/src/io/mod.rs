@@ -1,4 +1,4 @@
-//! The shell around the machine: it does what the machine asks for and reports
+//! The I/O layer around the machine: it does what the machine asks for and reports
 //! what happens. It decides nothing about the job.
 
 mod child;

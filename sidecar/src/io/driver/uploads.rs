@@ -2,15 +2,15 @@
 
 use super::Driver;
 use crate::deliver::{Class, Policy, Weights, patience};
+use crate::io::documents::full_key;
+use crate::io::flight::Manner;
+use crate::io::listing::Item;
+use crate::io::object::Origin;
+use crate::io::source::{FileSource, Source};
+use crate::io::store::Store;
+use crate::io::transfer::{Condition, Limits, Upload};
 use crate::layout::names::{Named, base_name, extension_of, is_compression_candidate, name_rule};
 use crate::layout::paths::WITHHELD_SUFFIX;
-use crate::shell::documents::full_key;
-use crate::shell::flight::Manner;
-use crate::shell::listing::Item;
-use crate::shell::object::Origin;
-use crate::shell::source::{FileSource, Source};
-use crate::shell::store::Store;
-use crate::shell::transfer::{Condition, Limits, Upload};
 use bytes::Bytes;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -82,7 +82,7 @@ impl Driver {
         self.context.store().map_or_else(|| key.clone(), |store| store.describe(&key))
     }
 
-    fn version(&self, number: u32) -> Option<crate::shell::store::Version> {
+    fn version(&self, number: u32) -> Option<crate::io::store::Version> {
         self.plan.object(number).stored.as_ref().and_then(|stored| stored.version().cloned())
     }
 

@@ -2,12 +2,12 @@
 
 use super::{Driver, records};
 use crate::deliver::{Class, Desired, Event, Part, Policy, State, Verdict};
+use crate::io::documents;
+use crate::io::earlier;
+use crate::io::flight::{Context, Place};
+use crate::io::listing::{self, Listing, document};
+use crate::io::object::{Fingerprint, Origin};
 use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG};
-use crate::shell::documents;
-use crate::shell::earlier;
-use crate::shell::flight::{Context, Place};
-use crate::shell::listing::{self, Listing, document};
-use crate::shell::object::{Fingerprint, Origin};
 use bytes::Bytes;
 use common::timestamp::Timestamp;
 use std::rc::Rc;
