@@ -2,7 +2,7 @@
 
 use crate::say::Problem;
 use clap::{Arg, ArgMatches, value_parser};
-use sidecar::shell::store::{Credentials, Destination, Head, Listed, Store, StoreError};
+use sidecar::io::store::{Credentials, Destination, Head, Listed, Store, StoreError};
 use std::future::Future;
 use std::io::{Read, Seek, Write};
 use std::ops::Range;

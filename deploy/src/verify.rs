@@ -12,7 +12,7 @@ use crate::show::manifest::{self, Object, base_of, name_below};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::report::crc32c_text;
 use futures::StreamExt;
-use sidecar::shell::store::Head;
+use sidecar::io::store::Head;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;

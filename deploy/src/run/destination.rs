@@ -7,8 +7,8 @@ use common::paths::{self, PathStrategy};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use sidecar::io::store::{self, Credentials, Store};
 use sidecar::options::UploadOptions;
-use sidecar::shell::store::{self, Credentials, Store};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 

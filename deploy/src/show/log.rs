@@ -92,7 +92,7 @@ pub(crate) async fn read(
     name: &str,
     encoding: Option<&str>,
 ) -> Result<Option<Excerpt>, String> {
-    let fail = |error: sidecar::shell::store::StoreError| format!("{name}: {error}");
+    let fail = |error: sidecar::io::store::StoreError| format!("{name}: {error}");
     if let Some(encoding) = encoding {
         return match encoding {
             "gzip" => read_compressed(place, name).await,

@@ -24,7 +24,7 @@ pub(crate) use story::Story;
 use crate::place::{Place, block_on};
 use crate::say::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use sidecar::shell::store::{Credentials, Destination};
+use sidecar::io::store::{Credentials, Destination};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

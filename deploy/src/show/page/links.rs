@@ -1,7 +1,7 @@
 //! Where a page's links lead.
 
 use crate::say::Problem;
-use sidecar::shell::store::Destination;
+use sidecar::io::store::Destination;
 use std::fmt::Write;
 use std::path::Path;
 
