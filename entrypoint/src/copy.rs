@@ -1,4 +1,4 @@
-//! Copy mode: the running executable puts itself into a shared volume.
+//! Copy mode: copies the running executable into a shared volume.
 
 use common::reserved;
 use std::fs::File;
@@ -6,9 +6,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Copies the running executable to `destination`, atomically and with its
-/// mode; missing parent directories are made. A second run replaces the first
-/// one's copy, which may be running.
+/// Copies the running executable to `destination`, atomically and with its mode, and
+/// makes missing parent directories. Replaces an earlier copy, which may be running.
 pub fn copy_self(destination: &Path) -> io::Result<()> {
     copy(Path::new("/proc/self/exe"), destination)
 }
@@ -28,7 +27,7 @@ fn copy(source: &Path, destination: &Path) -> io::Result<()> {
         .and_then(|_| to.set_permissions(std::fs::Permissions::from_mode(mode)))
         .and_then(|()| std::fs::rename(&temp, destination));
     if copied.is_err() {
-        // The error that matters is the one above.
+        // The first error is the one to report.
         let _ = std::fs::remove_file(&temp);
     }
     copied

@@ -1,30 +1,35 @@
-//! The supervisor of one entry: it runs a command, writes its output to a
-//! process log, and always leaves a marker with its code, or a free lock.
+//! The supervisor of one entry: runs a command, writes its output to a process log,
+//! and always leaves a marker with its code, or a free lock.
 //!
-//! | module | what it is |
+//! | module | purpose |
 //! | --- | --- |
-//! | [`options`] | what was typed, and what it means |
+//! | [`options`] | options as typed, and the policy they amount to |
 //! | [`copy`] | copy mode |
 //! | [`supervise`] | the machine that decides, without any I/O |
-//! | [`io`] | the loop that does and reports |
+//! | [`io`] | the loop that carries out effects and reports events |
+//! | [`sys`] | unsafe system calls |
+//!
+//! Imports point one way: `main → lib → io → options, supervise → common`; `io` alone
+//! uses `sys`.
 
 pub mod copy;
 pub mod io;
 pub mod options;
 pub mod supervise;
+pub mod sys;
 
 use common::codes;
 use common::fatal;
-use io::CommandLine;
 use io::records::Queue;
 use options::{EntrypointOptions, LoadError, OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
+use sys::CommandLine;
 
-/// The whole program; answers its exit status. To be called first thing in main.
+/// Runs the whole program and returns its exit status. Called first in `main`.
 pub fn run(words: CommandLine) -> u8 {
-    if let Err(error) = io::begin() {
+    if let Err(error) = io::init() {
         eprintln!("entrypoint: could not block signals, or open /dev/null for a closed stream: {error}");
         return codes::EXIT_FAILURE;
     }
@@ -47,7 +52,7 @@ pub fn run(words: CommandLine) -> u8 {
 }
 
 fn usage(error: &common::flags::FlagError) -> u8 {
-    // Nobody is left to tell when the output is gone.
+    // With the output gone nobody is left to tell.
     let _ = if error.exit_status() == 0 {
         let mut stdout = std::io::stdout();
         stdout.write_all(error.text().as_bytes()).and_then(|()| stdout.flush())
@@ -77,7 +82,7 @@ fn supervise(options: &EntrypointOptions, queue: &Queue) -> u8 {
     io::run(options, &policy, queue)
 }
 
-/// The platform's own grace period, which counts when no other was given.
+/// Returns the platform's own grace period, which counts when none was given.
 fn announced(options: &EntrypointOptions) -> Option<OuterGrace> {
     let announced = std::env::var(OUTER_GRACE_VARIABLE).ok()?;
     let grace = outer_grace(&announced);

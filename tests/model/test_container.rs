@@ -184,9 +184,9 @@ impl TestContainer {
             Effect::Arm(timer, _) => drop(self.timers.insert(timer)),
             Effect::DisarmAll => self.timers.clear(),
             Effect::Record(_) | Effect::LogText(_) => self.log += 1,
-            Effect::LastLook if self.mutation == Some(Mutation::NoLastLook) => {}
-            Effect::LastLook => self.pump(),
-            Effect::Mark(verdict, tally) => {
+            Effect::DrainPipe if self.mutation == Some(Mutation::NoLastLook) => {}
+            Effect::DrainPipe => self.pump(),
+            Effect::WriteMarker(verdict, tally) => {
                 self.unkillable_named = tally.unkillable > 0 || tally.unknown;
                 self.reason = Some(verdict.reason);
                 self.marking = Some(verdict.code);
@@ -207,8 +207,8 @@ impl TestContainer {
             | Effect::WatchPrevious
             | Effect::UnwatchPrevious
             | Effect::Spawn
-            | Effect::Name(_)
-            | Effect::Conclude(_) => {}
+            | Effect::ReportLeftovers(_)
+            | Effect::CloseLog(_) => {}
         }
         Ok(())
     }

@@ -1,16 +1,16 @@
-//! One thread, one loop: signals, the child's pipe, stdout, timers.
+//! The loop: one thread polls signals, the child's pipe, stdout and timers.
 
 use super::files::Files;
-use super::live::Flushed;
-use super::output::{Output, Pumped};
 use super::previous::PreviousWatch;
+use super::processes::Processes;
+use super::pump::{Pump, Pumped};
 use super::records::Queue;
+use super::report::ReportBuilder;
 use super::signals::Signals;
-use super::story::Story;
+use super::stdout::Flushed;
 use super::timers::Timers;
-use super::tree::Tree;
 use crate::options::EntrypointOptions;
-use crate::supervise::{self, Event, Output as Piped, Policy, Setup, State};
+use crate::supervise::{self, Event, Output, Policy, Setup, State};
 use common::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -18,9 +18,9 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Supervises the entry; answers the exit status.
+/// Supervises the entry and returns the exit status.
 pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -> u8 {
-    // Orphans of the tree come to us; PID 1 gets them anyway.
+    // Adopt the tree's orphans; PID 1 gets them anyway.
     if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         tracing::warn!(error = %error, "Orphans of the job are adopted only by PID 1");
     }
@@ -30,10 +30,10 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         queue,
         signals: Signals::new(),
         timers: Timers::default(),
-        output: Output::new(),
-        tree: Tree::default(),
+        pump: Pump::new(),
+        processes: Processes::default(),
         files: Files::new(options),
-        story: Story::begin(),
+        report: ReportBuilder::begin(),
         previous: None,
         unmarked: None,
         events: VecDeque::new(),
@@ -44,26 +44,26 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
     status
 }
 
-/// The loop and everything it looks at.
+/// The loop and everything it polls.
 pub(super) struct Driver<'a> {
     pub(super) options: &'a EntrypointOptions,
     pub(super) policy: &'a Policy,
     pub(super) queue: &'a Queue,
-    /// Without them nothing is supervised, but the marker still says so.
+    /// An error here prevents supervision; the marker still reports it.
     pub(super) signals: io::Result<Signals>,
     pub(super) timers: Timers,
-    pub(super) output: Output,
-    pub(super) tree: Tree,
+    pub(super) pump: Pump,
+    pub(super) processes: Processes,
     pub(super) files: Files,
-    pub(super) story: Story,
+    pub(super) report: ReportBuilder,
     pub(super) previous: Option<PreviousWatch>,
-    /// Why the marker could not be written, the last time it was tried.
+    /// Error of the last attempt to write the marker.
     pub(super) unmarked: Option<io::ErrorKind>,
     pub(super) events: VecDeque<Event>,
     pub(super) exit: Option<u8>,
 }
 
-/// What poll looks at.
+/// A descriptor that the loop polls.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
     Signals,
@@ -91,7 +91,7 @@ impl Driver<'_> {
 
     fn carry_out(&mut self, step: supervise::Step) -> State {
         for effect in step.effects {
-            self.perform(effect);
+            self.execute(effect);
             self.write_records();
         }
         step.state
@@ -99,25 +99,25 @@ impl Driver<'_> {
 
     pub(super) fn write_records(&mut self) {
         for line in self.queue.take() {
-            self.output.record(&line);
+            self.pump.record(&line);
         }
     }
 
     fn wait(&self) -> Vec<Source> {
         let previous = self.previous.as_ref();
-        let deadlines = [self.timers.next(), self.output.deadline(), previous.map(PreviousWatch::deadline)];
+        let deadlines = [self.timers.next(), self.pump.deadline(), previous.map(PreviousWatch::deadline)];
         let timeout = deadlines.into_iter().flatten().min().map(until);
         let sources = [
             (Source::Signals, self.signals.as_ref().ok().map(AsFd::as_fd), PollFlags::IN),
-            (Source::Pipe, self.output.wants_read(), PollFlags::IN),
-            (Source::Stdout, self.output.wants_write(), PollFlags::OUT),
+            (Source::Pipe, self.pump.wants_read(), PollFlags::IN),
+            (Source::Stdout, self.pump.wants_write(), PollFlags::OUT),
             (Source::Hints, previous.and_then(PreviousWatch::hints), PollFlags::IN),
         ];
         let wanted: Vec<_> =
             sources.into_iter().filter_map(|(source, fd, flags)| Some((source, fd?, flags))).collect();
         let mut fds: Vec<_> =
             wanted.iter().map(|(_, fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
-        // An interrupted call found nothing; the loop asks again.
+        // An interrupted call found nothing; the loop polls again.
         let _ = poll(&mut fds, timeout.as_ref());
         let ready = wanted.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
         ready.map(|((source, _, _), _)| *source).collect()
@@ -125,17 +125,17 @@ impl Driver<'_> {
 
     fn collect(&mut self, ready: &[Source]) {
         let now = Instant::now();
-        if ready.contains(&Source::Stdout) || self.output.deadline().is_some_and(|at| at <= now) {
-            match self.output.flush(now) {
-                Flushed::Some => self.events.push_back(Event::Output(Piped::Bytes)),
+        if ready.contains(&Source::Stdout) || self.pump.deadline().is_some_and(|at| at <= now) {
+            match self.pump.flush(now) {
+                Flushed::Some => self.events.push_back(Event::Output(Output::Bytes)),
                 Flushed::Nothing => {}
                 Flushed::Resumed(bytes) => tracing::warn!("Live output goes on; {bytes} bytes were left out"),
             }
         }
         if ready.contains(&Source::Pipe) {
-            match self.output.pump() {
-                Pumped::Bytes => self.events.push_back(Event::Output(Piped::Bytes)),
-                Pumped::Closed => self.events.push_back(Event::Output(Piped::Closed)),
+            match self.pump.pump() {
+                Pumped::Bytes => self.events.push_back(Event::Output(Output::Bytes)),
+                Pumped::Closed => self.events.push_back(Event::Output(Output::Closed)),
                 Pumped::Nothing => {}
             }
         }
@@ -146,9 +146,9 @@ impl Driver<'_> {
             if ready.contains(&Source::Hints) {
                 previous.hinted();
             }
-            if previous.wants_look(now) {
-                let (look, pace) = previous.look();
-                self.events.push_back(Event::Setup(Setup::Previous(look, pace)));
+            if previous.is_due(now) {
+                let (found, trigger) = previous.check();
+                self.events.push_back(Event::Setup(Setup::Previous(found, trigger)));
             }
         }
         while let Some(timer) = self.timers.take_due(now) {
@@ -161,33 +161,33 @@ impl Driver<'_> {
         let Ok(signals) = &self.signals else { return };
         for signal in signals.read() {
             if signal == Signal::CHLD {
-                self.events.extend(self.tree.reap().into_iter().map(Event::Tree));
+                self.events.extend(self.processes.reap().into_iter().map(Event::Tree));
             } else if !is_our_own(signal) {
-                self.story.received(signal);
+                self.report.received(signal);
                 self.events.push_back(Event::Signal(signal));
             }
         }
     }
 
-    /// Gives a slow reader of stdout its time, now that nothing waits for us.
+    /// Waits for a slow reader of stdout, now that nothing waits for entrypoint.
     fn let_stdout_catch_up(&mut self) {
-        while let Some(deadline) = self.output.deadline() {
-            let ready = match self.output.wants_write() {
+        while let Some(deadline) = self.pump.deadline() {
+            let ready = match self.pump.wants_write() {
                 Some(fd) => {
                     let mut fds = [PollFd::from_borrowed_fd(fd, PollFlags::OUT)];
                     matches!(poll(&mut fds, Some(&until(deadline))), Ok(1..))
                 }
                 None => return,
             };
-            if self.output.flush(Instant::now()) == Flushed::Nothing && ready {
+            if self.pump.flush(Instant::now()) == Flushed::Nothing && ready {
                 return;
             }
         }
     }
 }
 
-/// Whether the kernel sends this signal for a write of ours, to a closed stdout
-/// or beyond the largest file: the error of the write says it.
+/// Returns true for the signals that the kernel sends for a write of our own, to a
+/// closed stdout or beyond the file size limit; the write's error reports the same.
 fn is_our_own(signal: Signal) -> bool {
     matches!(signal, Signal::PIPE | Signal::XFSZ)
 }

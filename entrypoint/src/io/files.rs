@@ -1,7 +1,7 @@
-//! The files an entry leaves: lock, log, report and marker.
+//! The files of an entry: lock, log, report and marker.
 
-use super::child::words;
-use super::log::Log;
+use super::process_log::ProcessLog;
+use super::spawn::go_error;
 use super::timestamps::Stamper;
 use crate::options::EntrypointOptions;
 use common::lock::HeldLock;
@@ -11,7 +11,7 @@ use common::{marker, report};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Lock and space, held until the marker is visible.
+/// The lock and the preallocated files, held until the marker is visible.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     marker_path: PathBuf,
@@ -25,22 +25,21 @@ impl Files {
         Self { marker_path: PathBuf::from(&options.entry.marker_file), ..Self::default() }
     }
 
-    /// Makes what the entry needs: the lock before everything else, so that a
-    /// reader can tell from then on. The error names what could not be made.
-    pub(super) fn prepare(&mut self, options: &EntrypointOptions) -> Result<Log, String> {
+    /// Creates the entry's files. The lock comes first, because readers rely on it
+    /// from then on.
+    pub(super) fn prepare(&mut self, options: &EntrypointOptions) -> Result<ProcessLog, PrepareError> {
         let marker = &options.entry.marker_file;
-        let lock = HeldLock::acquire(&self.marker_path)
-            .map_err(|error| failed("take the lock for marker_file", marker, &error))?;
+        let lock =
+            HeldLock::acquire(&self.marker_path).map_err(failed("take the lock for marker_file", marker))?;
         self.lock = Some(lock);
-        self.reserve().map_err(|error| failed("reserve space beside marker_file", marker, &error))?;
+        self.reserve().map_err(failed("reserve space beside marker_file", marker))?;
         let artifact_dir = &options.artifact_dir;
         if !artifact_dir.is_empty() {
-            std::fs::create_dir_all(artifact_dir)
-                .map_err(|error| failed("create artifact_dir", artifact_dir, &error))?;
+            std::fs::create_dir_all(artifact_dir).map_err(failed("create artifact_dir", artifact_dir))?;
         }
         let path = &options.entry.process_log;
         let stamper = options.supervision.timestamps.then(Stamper::default);
-        Log::create(Path::new(path), stamper).map_err(|error| failed("create process_log", path, &error))
+        ProcessLog::create(Path::new(path), stamper).map_err(failed("create process_log", path))
     }
 
     fn reserve(&mut self) -> io::Result<()> {
@@ -49,14 +48,14 @@ impl Files {
         Ok(())
     }
 
-    /// Makes the report visible. Sidecar can do without it.
+    /// Makes the report visible. Sidecar works without one.
     pub(super) fn publish_report(&mut self, report: &Report) -> io::Result<()> {
         let path = marker::report_path(&self.marker_path);
         let reserved = self.report.take();
         self.publish(reserved, &path, &report.encode(), report::MODE)
     }
 
-    /// Makes the marker visible: the last thing that happens to this entry.
+    /// Makes the marker visible, which ends the entry.
     pub(super) fn publish_marker(&mut self, code: i32) -> io::Result<()> {
         let reserved = self.marker.take();
         self.publish(reserved, &self.marker_path, code.to_string().as_bytes(), marker::MODE)
@@ -67,7 +66,7 @@ impl Files {
         let published = reserved.map_or_else(anew, |reserved| reserved.publish(bytes));
         match (published, path.parent()) {
             (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound && self.lock.is_some() => {
-                // The job deleted the folder that was there when it started.
+                // The job deleted the directory that existed when it started.
                 std::fs::create_dir_all(parent)?;
                 anew()
             }
@@ -75,12 +74,23 @@ impl Files {
         }
     }
 
-    /// Frees the lock.
+    /// Releases the lock.
     pub(super) fn release(&mut self) {
         self.lock = None;
     }
 }
 
-fn failed(what: &str, path: &str, error: &io::Error) -> String {
-    format!("could not {what} {path:?}: {}", words(error))
+/// A file that the entry needs could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {action} {path:?}: {}", go_error(.source))]
+pub(super) struct PrepareError {
+    /// The action that failed, with the option that names the path.
+    action: &'static str,
+    path: String,
+    source: io::Error,
+}
+
+fn failed(action: &'static str, path: &str) -> impl FnOnce(io::Error) -> PrepareError {
+    let path = path.to_owned();
+    move |source| PrepareError { action, path, source }
 }

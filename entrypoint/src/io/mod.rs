@@ -1,32 +1,31 @@
-//! The I/O layer around the machine: it does what the machine asks for and reports
-//! what happens. It decides nothing about the job.
+//! The I/O layer around the supervision machine: carries out its effects and feeds
+//! it events. It makes no decision about the job.
 
-mod child;
+mod cgroup;
 mod driver;
+mod effects;
 mod files;
-mod live;
-mod log;
-mod memory;
-mod output;
-mod perform;
 mod previous;
+mod process_log;
+mod processes;
+mod pump;
 pub(crate) mod records;
+mod report;
 mod signals;
-mod story;
-mod streams;
-mod sys;
+mod spawn;
+mod stdio;
+mod stdout;
 mod timers;
 mod timestamps;
-mod tree;
 
 pub(crate) use driver::run;
-pub use sys::{Arena, CommandLine};
 
+use crate::sys;
 use std::io;
 
-/// The first thing in main: blocks every signal, because one that comes earlier
-/// has its default effect, and makes sure of the three standard streams.
-pub(crate) fn begin() -> io::Result<()> {
+/// Blocks every signal and opens missing standard streams. Called first in `main`,
+/// because a signal that arrives earlier has its default effect.
+pub(crate) fn init() -> io::Result<()> {
     sys::block_signals()?;
-    streams::open_missing()
+    stdio::open_missing()
 }

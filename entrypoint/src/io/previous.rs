@@ -1,6 +1,6 @@
-//! Looking at the marker of the entry before this one.
+//! Checking the marker of the previous entry.
 
-use crate::supervise::{Pace, Predecessor};
+use crate::supervise::{Predecessor, Trigger};
 use common::lock::{EntryWatch, LockState, Sighting};
 use common::marker::Content;
 use rustix::fs::inotify;
@@ -8,15 +8,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A freed lock raises no event, so a look is due this often.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between checks: a freed lock raises no inotify event.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The watch. Events are hints; a look decides.
+/// Watches the previous entry. inotify events are hints; a check decides.
 #[derive(Debug)]
 pub(super) struct PreviousWatch {
     entry: EntryWatch,
     hints: Option<OwnedFd>,
-    /// When a look is due whatever happens.
+    /// Time of the next regular check.
     due: Instant,
     hinted: bool,
 }
@@ -31,22 +31,22 @@ impl PreviousWatch {
         Self { entry: EntryWatch::new(marker), hints, due: Instant::now(), hinted: false }
     }
 
-    /// When the next look is due without a hint.
+    /// Returns the time of the next regular check.
     pub(super) fn deadline(&self) -> Instant {
         self.due
     }
 
-    /// Whether a look is to be taken now.
-    pub(super) fn wants_look(&self, now: Instant) -> bool {
+    /// Returns true if the marker should be checked now.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
         self.hinted || self.due <= now
     }
 
-    /// What to poll for hints.
+    /// Returns the descriptor to poll for hints.
     pub(super) fn hints(&self) -> Option<BorrowedFd<'_>> {
         self.hints.as_ref().map(AsFd::as_fd)
     }
 
-    /// Empties the queue of hints: the next look sees it all.
+    /// Empties the queue of hints: the next check covers them all.
     pub(super) fn hinted(&mut self) {
         let mut events = [0_u8; 4096];
         if let Some(fd) = &self.hints {
@@ -55,12 +55,12 @@ impl PreviousWatch {
         self.hinted = true;
     }
 
-    /// Takes a look.
-    pub(super) fn look(&mut self) -> (Predecessor, Pace) {
+    /// Checks the marker.
+    pub(super) fn check(&mut self) -> (Predecessor, Trigger) {
         let now = Instant::now();
-        let pace = if now >= self.due { Pace::Due } else { Pace::Hinted };
-        if pace == Pace::Due {
-            self.due = now + LOOK;
+        let trigger = if now >= self.due { Trigger::Interval } else { Trigger::Inotify };
+        if trigger == Trigger::Interval {
+            self.due = now + CHECK_INTERVAL;
         }
         self.hinted = false;
         let found = match self.entry.look() {
@@ -70,12 +70,12 @@ impl PreviousWatch {
             Sighting::Marker(Content::Unreadable(why)) => Predecessor::Unreadable(why),
             Sighting::Lost => Predecessor::Lost,
         };
-        (found, pace)
+        (found, trigger)
     }
 }
 
-/// Hints about the marker's directory. Where it does not exist yet or watches
-/// have run out, the looks alone have to do.
+/// Watches the marker's directory. Where it does not exist yet or the user's watches
+/// are exhausted, regular checks must do.
 fn watch(marker: &Path) -> rustix::io::Result<OwnedFd> {
     use inotify::{CreateFlags, WatchFlags};
     let parent = marker.parent().filter(|parent| !parent.as_os_str().is_empty());

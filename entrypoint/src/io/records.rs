@@ -1,5 +1,5 @@
-//! Where our own log records go: to stderr until there is a process log, then
-//! through the driver, which keeps them in order with the child's output.
+//! Routing of our own log records: to stderr until the process log is open, then to
+//! the driver, which keeps them in order with the child's output.
 
 use common::records::{Records, Sink, to_stderr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Crates whose events become records.
 const TARGETS: &[&str] = &["entrypoint"];
 
-/// Takes finished records until the driver collects them.
+/// Holds finished records until the driver takes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
     route: Arc<Mutex<Route>>,
@@ -21,20 +21,20 @@ enum Route {
 }
 
 impl Queue {
-    /// Makes this the program's logging.
+    /// Installs this queue as the program's logger.
     pub(crate) fn install(&self) {
         let records = Records::new("entrypoint", TARGETS, tracing::Level::INFO, self.clone())
-            .zone(super::sys::local_zone);
-        // Only a second installation fails, and then the first one works.
+            .zone(crate::sys::local_zone);
+        // Only a second installation fails, and then the first one is active.
         let _ = records.install();
     }
 
-    /// From here on records wait for the driver.
+    /// Queues records from here on.
     pub(crate) fn hold(&self) {
         *self.lock() = Route::Queued(Vec::new());
     }
 
-    /// What waits.
+    /// Takes the queued records.
     pub(crate) fn take(&self) -> Vec<Vec<u8>> {
         match &mut *self.lock() {
             Route::Queued(lines) => std::mem::take(lines),

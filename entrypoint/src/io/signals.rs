@@ -1,32 +1,32 @@
-//! Signals as data: all of them are blocked and read from one descriptor.
+//! Signals as data: blocked, and read from one descriptor.
 
-use super::sys;
+use crate::sys;
 use common::signal::Signal;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The blocked signals, one after the other.
+/// Reads blocked signals one by one.
 #[derive(Debug)]
 pub(super) struct Signals {
     fd: OwnedFd,
 }
 
-/// The length of one `struct signalfd_siginfo` (signalfd(2)); the signal's
-/// number is its first field.
-const RECORD: usize = 128;
+/// Size of `struct signalfd_siginfo` (signalfd(2)); its first field is the signal's
+/// number.
+const RECORD_BYTES: usize = 128;
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self { fd: sys::signal_descriptor()? })
     }
 
-    /// What has come since the last look, in the kernel's order.
+    /// Returns the signals that arrived since the last call, in the kernel's order.
     pub(super) fn read(&self) -> Vec<Signal> {
         let mut signals = Vec::new();
-        let mut buffer = [0_u8; 8 * RECORD];
-        // An error can only be that nothing is waiting.
+        let mut buffer = [0_u8; 8 * RECORD_BYTES];
+        // The only possible error is that none is pending.
         while let Ok(length @ 1..) = rustix::io::read(&self.fd, &mut buffer) {
-            let records = buffer[..length].chunks_exact(RECORD);
+            let records = buffer[..length].chunks_exact(RECORD_BYTES);
             signals.extend(records.filter_map(|record| {
                 let number: [u8; 4] = record.first_chunk().copied()?;
                 Signal::from_raw(i32::from_ne_bytes(number))

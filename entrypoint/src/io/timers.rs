@@ -1,17 +1,17 @@
-//! The machine's timers on the monotonic clock: jumps of the wall clock mean
-//! nothing here.
+//! The machine's timers on the monotonic clock, which jumps of the wall clock do
+//! not affect.
 
 use crate::supervise::Timer;
 use std::time::{Duration, Instant};
 
-/// All running timers.
+/// The running timers.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     running: Vec<(Timer, Instant)>,
 }
 
 impl Timers {
-    /// Starts a timer, or starts it again. One too long for the clock never fires.
+    /// Starts or restarts a timer. One beyond the clock's range never fires.
     pub(super) fn arm(&mut self, timer: Timer, after: Duration) {
         self.running.retain(|(other, _)| *other != timer);
         if let Some(at) = Instant::now().checked_add(after) {
@@ -24,12 +24,12 @@ impl Timers {
         self.running.clear();
     }
 
-    /// When the next timer is due.
+    /// Returns the time of the next timer.
     pub(super) fn next(&self) -> Option<Instant> {
         self.running.iter().map(|(_, at)| *at).min()
     }
 
-    /// Takes the timer that is due for the longest time.
+    /// Removes and returns the timer that has been due for longest.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<Timer> {
         let (index, _) = self
             .running

@@ -1,12 +1,12 @@
-//! Times in front of lines.
+//! Timestamps in front of log lines.
 
 use common::timestamp::Timestamp;
 
-/// Puts the time at which a line began in front of it: RFC 3339 in UTC with
+/// Inserts the time of a line's first byte in front of it: RFC 3339 in UTC with
 /// microseconds, and a space.
 ///
-/// A line may come in pieces; it gets one time. What follows a lone carriage
-/// return (a progress bar) is a line of its own, `\r\n` ends one line.
+/// A line that arrives in pieces gets one time. Text after a lone carriage return
+/// (a progress bar) counts as a line of its own; `\r\n` ends one line.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Stamper {
     position: Position,
@@ -21,8 +21,8 @@ enum Position {
 }
 
 impl Stamper {
-    /// The bytes with times in front of the lines that begin in them. `now` is
-    /// asked at most once.
+    /// Returns the bytes with times in front of the lines that begin in them. Calls
+    /// `now` at most once.
     pub(super) fn stamp(&mut self, bytes: &[u8], now: impl FnOnce() -> Timestamp) -> Vec<u8> {
         let mut now = Some(now);
         let mut prefix = Vec::new();
@@ -54,7 +54,7 @@ impl Stamper {
     }
 }
 
-/// Every prefix has the same width.
+/// Formats a prefix; all have the same width.
 fn prefix_for(time: Timestamp) -> Vec<u8> {
     let seconds = time.in_seconds(0);
     let micros = time.as_nanos().rem_euclid(1_000_000_000) / 1_000;

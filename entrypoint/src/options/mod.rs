@@ -8,7 +8,7 @@ pub use budget::{OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
 pub use flags::command;
 pub use supervision::{Escalation, SupervisionOptions, TERMINATION_MESSAGE_PATH};
 
-use crate::supervise::{Policy, Rung};
+use crate::supervise::{EscalationStep, Policy};
 use common::duration::GoDuration;
 use common::entry::{Entry, EntryError};
 use common::flags::FlagError;
@@ -171,7 +171,7 @@ impl EntrypointOptions {
     pub fn policy(&self, outer: Option<OuterGrace>) -> Policy {
         let or = |given: GoDuration, default| if given.is_zero() { default } else { given };
         let default_grace = outer.map_or(DEFAULT_GRACE_PERIOD, |outer| outer.inner);
-        let rung = |rung: &Escalation| Rung { signal: rung.signal, after: rung.after };
+        let rung = |rung: &Escalation| EscalationStep { signal: rung.signal, after: rung.after };
         Policy {
             timeout: or(self.timeout, DEFAULT_TIMEOUT),
             grace_period: or(self.grace_period, default_grace),

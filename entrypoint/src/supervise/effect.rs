@@ -1,4 +1,4 @@
-//! What the machine asks the I/O layer to do.
+//! Effects: everything the machine asks the I/O layer to do.
 
 use super::event::{Pid, Timer};
 use super::verdict::{Tally, Verdict};
@@ -7,7 +7,7 @@ use common::report::Origin;
 use common::signal::Signal;
 use std::time::Duration;
 
-/// Who gets a signal.
+/// Recipient of a signal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// The direct child, which has not been reaped.
@@ -16,32 +16,32 @@ pub enum Target {
     ChildGroup,
     /// One other process of the tree.
     Process(Pid),
-    /// One other process of the tree and everybody in its process group,
-    /// which is inside the tree because the child leads a session of its own.
+    /// One other process of the tree and its process group. The group lies inside
+    /// the tree, because the child leads a session of its own.
     GroupOf(Pid),
 }
 
 /// A record for the process log and stdout.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// The timeout came.
+    /// The job's time limit has passed.
     TimedOut(GoDuration),
-    /// A signal came from outside.
+    /// A signal arrived from outside.
     Interrupted(Signal),
     /// The whole tree ended in time.
     Graceful(GoDuration),
-    /// It did not.
+    /// The tree did not end in time.
     NotGraceful(GoDuration),
     /// The previous entry exited with this code.
     PreviousFailed(i32),
-    /// The previous entry was killed without a marker.
+    /// The previous entry was killed and left no marker.
     PreviousLost,
-    /// A signal came during the wait for the previous marker.
+    /// A signal arrived during the wait for the previous marker.
     Cancelled(Signal),
 }
 
 impl Record {
-    /// The text. People's tools match on it (contract, section 2.7).
+    /// Returns the text, on which people's tools match (contract, section 2.7).
     pub fn message(&self) -> String {
         match self {
             Self::TimedOut(timeout) => format!("Process did not finish before {timeout} timeout"),
@@ -54,7 +54,7 @@ impl Record {
         }
     }
 
-    /// Whether the record is an error; the others are informative.
+    /// Returns true for an error record; the others are informative.
     pub const fn is_error(&self) -> bool {
         match self {
             Self::TimedOut(_)
@@ -67,46 +67,45 @@ impl Record {
     }
 }
 
-/// Everything the I/O layer can be asked for. Whatever completes returns as an event.
+/// A request to the I/O layer. Its completion returns as an event.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Effect {
-    /// Take the lock, make the artifact directory, reserve space, open the log.
+    /// Take the lock, make the artifact directory, preallocate files, open the log.
     Prepare,
-    /// Look at the previous marker until told otherwise.
+    /// Check the previous marker until [`Effect::UnwatchPrevious`].
     WatchPrevious,
-    /// Stop looking at it.
+    /// Stop checking the previous marker.
     UnwatchPrevious,
     /// Start the child.
     Spawn,
     /// Send a signal.
     Signal {
-        /// Which.
+        /// The signal.
         signal: Signal,
-        /// To whom.
+        /// Its recipient.
         to: Target,
-        /// Because of what.
+        /// Its cause, for the report.
         from: Origin,
     },
-    /// Reap, then look for entrypoint's children, at once: what follows in the
-    /// same batch of effects happens after the look.
+    /// Reap, then list entrypoint's children at once: later effects of the same
+    /// step happen after the scan.
     Scan,
     /// Write the names of these processes to the log and the report.
-    Name(Vec<Pid>),
-    /// Start a timer, or start it again.
+    ReportLeftovers(Vec<Pid>),
+    /// Start or restart a timer.
     Arm(Timer, Duration),
     /// Stop all timers.
     DisarmAll,
     /// Write a record to the process log and stdout.
     Record(Record),
-    /// Write a text to the process log alone, as it is.
+    /// Write a text verbatim to the process log only.
     LogText(String),
-    /// Pump what is in the pipe now, without waiting for more.
-    LastLook,
-    /// Say how it ended, put a deleted log back: nothing is written to the log
-    /// any more.
-    Conclude(Verdict),
+    /// Pump the bytes that are in the pipe now, without waiting for more.
+    DrainPipe,
+    /// Log the verdict and restore a deleted log. The log gets nothing afterwards.
+    CloseLog(Verdict),
     /// Make report and marker visible.
-    Mark(Verdict, Tally),
+    WriteMarker(Verdict, Tally),
     /// Release the lock and exit with this status.
     Exit(u8),
 }

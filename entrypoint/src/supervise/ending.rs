@@ -1,24 +1,24 @@
-//! The end: the rest of the output, then report and marker.
+//! The end: the remaining output, then report and marker.
 
 use super::effect::{Effect, Record};
 use super::event::{Event, Marker, Output, Timer, Tree};
-use super::machine::{Pipe, State, Step};
-use super::sweeping::Sweep;
+use super::leftovers::EndingLeftovers;
+use super::state::{Pipe, State, Step};
 use super::verdict::{Ending, Grace, Tally, Verdict, verdict};
 use super::{Leftovers, Policy};
 use common::codes;
 use std::time::Duration;
 
-/// Draining ends when the pipe was quiet for this long.
-const QUIET: Duration = Duration::from_secs(1);
+/// Silence on the pipe after which draining ends.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Draining takes at most this long.
-const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Upper bound on draining.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a marker that cannot be written is tried again.
-const MARK_RETRY: Duration = Duration::from_secs(1);
+/// Interval between attempts to write the marker.
+const MARKER_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The direct child has ended; its output may not have.
+/// A job whose direct child has ended and whose output may not have.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Draining {
     ending: Ending,
@@ -26,14 +26,14 @@ pub struct Draining {
     rest: Rest,
 }
 
-/// Whether there is anybody left of the tree.
+/// Knowledge about the rest of the tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rest {
     Perhaps,
     Gone,
 }
 
-/// The direct child has ended: waits for the end of its output.
+/// Waits for the end of the output, now that the direct child has ended.
 pub(super) fn drain(policy: &Policy, ending: Ending, pipe: Pipe, tally: Tally) -> Step {
     let draining = Draining { ending, tally, rest: Rest::Perhaps };
     match pipe {
@@ -42,19 +42,19 @@ pub(super) fn drain(policy: &Policy, ending: Ending, pipe: Pipe, tally: Tally) -
             State::Draining(draining),
             vec![
                 Effect::DisarmAll,
-                Effect::Arm(Timer::Quiet, QUIET),
-                Effect::Arm(Timer::DrainLimit, DRAIN_LIMIT),
+                Effect::Arm(Timer::Quiet, QUIET_TIMEOUT),
+                Effect::Arm(Timer::DrainLimit, DRAIN_TIMEOUT),
             ],
         ),
     }
 }
 
 impl Draining {
-    /// One step. Signals change nothing any more: the child's exit decides.
+    /// Handles an event. Signals change nothing any more: the child's exit decides.
     pub fn step(mut self, policy: &Policy, event: &Event) -> Step {
         match event {
             Event::Output(Output::Bytes) => {
-                Step::new(State::Draining(self), vec![Effect::Arm(Timer::Quiet, QUIET)])
+                Step::new(State::Draining(self), vec![Effect::Arm(Timer::Quiet, QUIET_TIMEOUT)])
             }
             Event::Tree(Tree::Gone) => {
                 self.rest = Rest::Gone;
@@ -71,7 +71,7 @@ impl Draining {
 
     fn over(self, policy: &Policy) -> Step {
         match (&self.ending, self.rest, policy.leftovers) {
-            (Ending::ByItself(end), Rest::Perhaps, Leftovers::End) => Sweep::begin(*end),
+            (Ending::ByItself(end), Rest::Perhaps, Leftovers::End) => EndingLeftovers::begin(*end),
             (Ending::Terminated { grace: Grace::Tree, .. }, _, _) => {
                 let graceful = Effect::Record(Record::Graceful(policy.grace_period));
                 mark(policy, &self.ending, self.tally, vec![graceful])
@@ -83,7 +83,7 @@ impl Draining {
     }
 }
 
-/// The marker is being written.
+/// A job whose marker is being written.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Marking {
     verdict: Verdict,
@@ -97,17 +97,17 @@ enum Tries {
     Again,
 }
 
-/// Everything has ended: a last look at the pipe, then `records`, then the marker.
+/// Drains the pipe once more, then writes `records`, then the marker, now that everything has ended.
 pub(super) fn mark(policy: &Policy, ending: &Ending, tally: Tally, records: Vec<Effect>) -> Step {
     let verdict = verdict(policy, ending);
-    let mut effects = vec![Effect::DisarmAll, Effect::LastLook];
+    let mut effects = vec![Effect::DisarmAll, Effect::DrainPipe];
     effects.extend(records);
-    effects.extend([Effect::Conclude(verdict.clone()), Effect::Mark(verdict.clone(), tally)]);
+    effects.extend([Effect::CloseLog(verdict.clone()), Effect::WriteMarker(verdict.clone(), tally)]);
     Step::new(State::Marking(Marking { verdict, tally, tries: Tries::First }), effects)
 }
 
 impl Marking {
-    /// One step.
+    /// Handles an event.
     pub fn step(mut self, policy: &Policy, event: &Event) -> Step {
         let effects = match event {
             Event::Marker(Marker::Visible) => {
@@ -119,15 +119,15 @@ impl Marking {
                 return Step::new(State::Done, vec![Effect::Exit(status)]);
             }
             Event::Marker(Marker::Failed) => {
-                let mut effects = vec![Effect::Arm(Timer::MarkRetry, MARK_RETRY)];
+                let mut effects = vec![Effect::Arm(Timer::MarkRetry, MARKER_RETRY_INTERVAL)];
                 if self.tries == Tries::First {
                     self.tries = Tries::Again;
-                    // A full volume may get room while others give up theirs.
+                    // Other processes may free space on a full volume.
                     effects.push(Effect::Arm(Timer::MarkLimit, policy.grace_period.as_std()));
                 }
                 effects
             }
-            Event::Fired(Timer::MarkRetry) => vec![Effect::Mark(self.verdict.clone(), self.tally)],
+            Event::Fired(Timer::MarkRetry) => vec![Effect::WriteMarker(self.verdict.clone(), self.tally)],
             Event::Setup(_) | Event::Signal(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) => {
                 Vec::new()
             }

@@ -1,115 +1,115 @@
-//! What can happen to a supervised job.
+//! Events: everything that can happen to a supervised job.
 
 use common::report::ChildEnd;
 use common::signal::Signal;
 
-/// A process of the tree, by the kernel's number.
+/// The kernel's number of a process in the job's tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Pid(pub i32);
 
-/// A process that became entrypoint's child because its own parent ended.
+/// A process that entrypoint adopted because the process's own parent ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Process {
     /// Its number.
     pub pid: Pid,
-    /// Its standard input is a pipe: it ends by itself at end of file.
+    /// Its standard input is a pipe, so it ends by itself at end of file.
     pub filter: bool,
     /// It is in the direct child's process group.
     pub in_group: bool,
 }
 
-/// What a look at the marker of the entry before this one tells.
+/// Result of one check of the previous entry's marker.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Predecessor {
-    /// No result yet.
+    /// There is no result yet.
     Waiting,
-    /// Its lock was free and its path gone, without a marker: restarting, or dead.
+    /// Its lock was free and then unlinked without a marker: it is restarting, or dead.
     Vanished,
     /// Its marker holds this code.
     Code(i32),
-    /// Its marker holds no number, perhaps not yet.
+    /// Its marker holds no number, perhaps not yet; the text says what it holds.
     Unreadable(String),
-    /// It was killed without a marker.
+    /// It was killed and left no marker.
     Lost,
 }
 
-/// Why a look was taken.
+/// Reason for a check of the previous marker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Pace {
-    /// Its second had come.
-    Due,
-    /// Something happened in the directory, which hostile code can make happen
-    /// as often as it likes.
-    Hinted,
+pub enum Trigger {
+    /// The regular interval of one second had passed.
+    Interval,
+    /// inotify reported a change in the directory. Hostile code can cause any
+    /// number of these.
+    Inotify,
 }
 
-/// A timer of the machine. The I/O layer knows the clock, the machine only names.
+/// A timer. The I/O layer owns the clock; the machine only names its timers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Timer {
-    /// The job's time is over.
+    /// When the job's time limit ends.
     Timeout,
-    /// The tree's grace period is over.
+    /// When the tree's grace period ends.
     Grace,
-    /// A rung of the escalation ladder, by its index.
+    /// When to send the signal of the escalation step with this index.
     Escalation(usize),
-    /// Only filters are left and end of file did not end them.
+    /// When to signal filters that end of file did not end.
     FilterPause,
-    /// Orphans arrive without an event: time for another look.
+    /// When to scan again for orphans, which arrive without an event.
     Rescan,
-    /// The pipe was quiet long enough after the child's end.
+    /// When the pipe has been quiet for long enough after the child's end.
     Quiet,
-    /// Draining has taken long enough, quiet or not.
+    /// When to stop draining even if bytes still arrive.
     DrainLimit,
-    /// Leftovers had their chance to end after SIGTERM.
+    /// When to kill leftovers that ignored SIGTERM.
     LeftoversEnd,
-    /// What SIGKILL did not end will not end.
+    /// When to give up on processes that SIGKILL did not end.
     KillLimit,
-    /// Time to try the marker again.
+    /// When to try the marker again.
     MarkRetry,
-    /// The marker was tried for long enough.
+    /// When to give up on the marker.
     MarkLimit,
 }
 
-/// What the I/O layer reports of the way to a running child.
+/// Events on the way to a running child.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Setup {
-    /// Lock, artifact directory, log and reserved space are there.
+    /// Lock, artifact directory, log and preallocated files exist.
     Prepared,
     /// One of them could not be made; the text says which and why.
     Unprepared(String),
-    /// A look at the previous marker.
-    Previous(Predecessor, Pace),
+    /// The previous marker was checked.
+    Previous(Predecessor, Trigger),
     /// The child runs.
     Spawned,
     /// The child could not be started; the text says why.
     SpawnFailed(String),
 }
 
-/// What happened to the processes.
+/// Events of the job's processes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Tree {
     /// The direct child was reaped.
     ChildEnded(ChildEnd),
     /// Another process was reaped.
     Reaped(Pid),
-    /// Nothing is left: entrypoint has no children.
+    /// Entrypoint has no children left.
     Gone,
-    /// The answer to a scan: entrypoint's children, the direct one excluded.
+    /// Result of a scan: entrypoint's children, the direct one excluded.
     Children(Vec<Process>),
-    /// The answer to a scan without a readable /proc.
+    /// Result of a scan without a readable /proc.
     Unknown,
 }
 
-/// What happened at the child's pipe.
+/// Events at the child's pipe.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Output {
     /// Bytes came out.
     Bytes,
-    /// End of file: nobody holds it open any more.
+    /// End of file: no process holds the pipe open any more.
     Closed,
 }
 
-/// What became of an attempt to write the marker.
+/// Result of an attempt to write the marker.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Marker {
     /// Report and marker are visible.
@@ -123,14 +123,14 @@ pub enum Marker {
 pub enum Event {
     /// On the way to a running child.
     Setup(Setup),
-    /// A signal came from outside.
+    /// A signal arrived from outside.
     Signal(Signal),
-    /// To the processes.
+    /// In the job's tree.
     Tree(Tree),
     /// At the child's pipe.
     Output(Output),
-    /// A timer ran out.
+    /// A timer fired.
     Fired(Timer),
-    /// To the marker.
+    /// At the marker.
     Marker(Marker),
 }

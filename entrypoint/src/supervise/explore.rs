@@ -1,17 +1,18 @@
-//! Every interleaving of a small world: breadth first over all states of the
-//! machine together with what is true outside, with the invariants checked
-//! after every step.
+//! Explores every interleaving of a small world: breadth first over the states of
+//! the machine together with the state of the world, checking the invariants after
+//! every step.
 //!
-//! The world has the direct child, its child, and that one's child (a filter), the pipe, the timers, and an I/O layer that carries out effects in
-//! order and reports in order. Anything that can happen may happen at any time:
-//! signals, ends, timers that are running, orphans, a process that not even
-//! SIGKILL ends, a marker that cannot be written.
+//! The world consists of the direct child, its child, that one's child (a filter),
+//! the pipe, the timers, and an I/O layer that carries out effects and reports
+//! events in order. Everything possible may happen at any time: signals, ends,
+//! running timers, orphans, a process that not even SIGKILL ends, a marker that
+//! cannot be written.
 
 use super::*;
 use common::report::ChildEnd;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// Where a process of the tree stands.
+/// State of a process of the tree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Life {
     /// Not started yet.
@@ -35,7 +36,7 @@ impl Life {
     }
 }
 
-/// What is true outside the machine.
+/// State of everything outside the machine.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
 struct World {
@@ -43,12 +44,12 @@ struct World {
     others: [Life; 2],
     pipe_open: bool,
     timers: BTreeSet<Timer>,
-    /// What the I/O layer will report next, in order.
+    /// Events that the I/O layer will report next, in order.
     queue: VecDeque<Event>,
     signals_left: u8,
     last_sent_to_child: Option<Signal>,
-    /// The pipe was looked at after the last process had ended.
-    looked: bool,
+    /// The pipe was drained after the last process had ended.
+    drained: bool,
     marker: bool,
     unkillable_named: bool,
     exit: Option<u8>,
@@ -68,7 +69,7 @@ impl World {
             queue: VecDeque::new(),
             signals_left: 2,
             last_sent_to_child: None,
-            looked: false,
+            drained: false,
             marker: false,
             unkillable_named: false,
             exit: None,
@@ -83,7 +84,7 @@ impl World {
         self.child.is_alive() || self.others.iter().any(|life| life.is_alive())
     }
 
-    /// The end of a process: its children become ours; the I/O layer reaps and reports.
+    /// Ends a process: we adopt its children; the I/O layer reaps and reports.
     fn end(&mut self, who: Option<usize>, end: ChildEnd) {
         match who {
             None => {
@@ -111,7 +112,7 @@ impl World {
         }
     }
 
-    fn perform(&mut self, policy: &Policy, proc: bool, effect: &Effect) {
+    fn execute(&mut self, policy: &Policy, proc: bool, effect: &Effect) {
         match effect {
             Effect::Scan => self.scan(proc),
             Effect::Signal { signal, to, .. } => self.signal(*signal, *to),
@@ -119,8 +120,8 @@ impl World {
                 self.timers.insert(*timer);
             }
             Effect::DisarmAll => self.timers.clear(),
-            Effect::LastLook => self.looked = true,
-            Effect::Mark(_, tally) => {
+            Effect::DrainPipe => self.drained = true,
+            Effect::WriteMarker(_, tally) => {
                 self.unkillable_named = tally.unkillable > 0 || tally.unknown;
                 self.check_before_marker(policy);
             }
@@ -129,10 +130,10 @@ impl World {
             | Effect::WatchPrevious
             | Effect::UnwatchPrevious
             | Effect::Spawn
-            | Effect::Name(_)
+            | Effect::ReportLeftovers(_)
             | Effect::Record(_)
             | Effect::LogText(_)
-            | Effect::Conclude(_) => {}
+            | Effect::CloseLog(_) => {}
         }
     }
 
@@ -180,9 +181,9 @@ impl World {
         }
     }
 
-    /// I2 and I3 as far as the machine is concerned.
+    /// Checks I2 and I3 as far as the machine is concerned.
     fn check_before_marker(&self, policy: &Policy) {
-        assert!(self.looked, "I2: the pipe is looked at before the marker");
+        assert!(self.drained, "I2: the pipe is drained before the marker");
         let kept = policy.leftovers == Leftovers::Keep;
         if self.child != Life::Future {
             let alive = if kept { self.child.is_alive() } else { self.anybody_alive() };
@@ -191,8 +192,8 @@ impl World {
     }
 }
 
-/// What can happen next, with the world after it.
-fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Event, World)> {
+/// Returns the events that can happen next, each with the world after it.
+fn possible_events(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Event, World)> {
     let mut all = Vec::new();
     let with = |change: &dyn Fn(&mut World), event: Event| {
         let mut next = world.clone();
@@ -210,9 +211,10 @@ fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Ev
             all.push(with(&|_| {}, Event::Setup(Setup::Unprepared("x".to_owned()))));
         }
         State::AwaitingPrevious { .. } => {
-            for look in previous {
-                let looks = [Pace::Due, Pace::Hinted].map(|pace| Setup::Previous(look.clone(), pace));
-                all.extend(looks.map(|look| with(&|_| {}, Event::Setup(look))));
+            for found in previous {
+                let checks = [Trigger::Interval, Trigger::Inotify]
+                    .map(|trigger| Setup::Previous(found.clone(), trigger));
+                all.extend(checks.map(|check| with(&|_| {}, Event::Setup(check))));
             }
         }
         State::Spawning(_) => {
@@ -249,8 +251,8 @@ fn happenings(state: &State, world: &World, previous: &[Predecessor]) -> Vec<(Ev
     all
 }
 
-/// What can become of the processes, without an event of its own.
-fn fates(world: &World) -> Vec<World> {
+/// Returns the worlds after what can happen to the processes without an event.
+fn process_changes(world: &World) -> Vec<World> {
     let mut all = Vec::new();
     let mut with = |change: &dyn Fn(&mut World)| {
         let mut next = world.clone();
@@ -279,7 +281,7 @@ fn fates(world: &World) -> Vec<World> {
     all
 }
 
-/// Visits every reachable node; answers how many there are.
+/// Visits every reachable node and returns their number.
 fn explore(policy: &Policy, proc: bool) -> usize {
     let previous = [
         Predecessor::Waiting,
@@ -299,16 +301,16 @@ fn explore(policy: &Policy, proc: bool) -> usize {
             continue;
         }
         let mut next: Vec<Node> = Vec::new();
-        for (event, mut world) in happenings(&state, &world, &previous) {
+        for (event, mut world) in possible_events(&state, &world, &previous) {
             let step = step(policy, state.clone(), event);
             for effect in &step.effects {
-                world.perform(policy, proc, effect);
+                world.execute(policy, proc, effect);
             }
             check_after_step(&step.state, &world);
             next.push((step.state, world));
         }
         if world.queue.is_empty() {
-            next.extend(fates(&world).into_iter().map(|world| (state.clone(), world)));
+            next.extend(process_changes(&world).into_iter().map(|world| (state.clone(), world)));
         }
         for node in next {
             let known = numbers.get(&node).copied();
@@ -328,14 +330,14 @@ fn explore(policy: &Policy, proc: bool) -> usize {
     numbers.len()
 }
 
-/// Which node is reached from which, by numbers.
+/// The reached nodes by number, each with its predecessors.
 struct Graph {
     parents: Vec<Vec<usize>>,
     ends: Vec<usize>,
 }
 
 impl Graph {
-    /// The nodes from which the end cannot be reached: there must be none.
+    /// Returns the nodes from which the end cannot be reached, of which there must be none.
     fn trapped(&self) -> Vec<usize> {
         let mut free = vec![false; self.parents.len()];
         let mut frontier = self.ends.clone();
@@ -348,8 +350,8 @@ impl Graph {
     }
 }
 
-/// I1: the lock is freed (by exiting) only after the marker is visible or was
-/// given up with status 127.
+/// Checks I1: entrypoint exits, which frees its lock, only after the marker is visible
+/// or was given up with status 127.
 fn check_after_step(state: &State, world: &World) {
     assert_eq!(*state == State::Done, world.exit.is_some(), "I1: done means exiting");
     if let Some(status) = world.exit {
@@ -383,8 +385,8 @@ fn i1_i2_i3_hold_while_waiting_for_a_predecessor() {
 }
 
 #[test]
-fn i1_i2_i3_hold_with_a_ladder() {
-    let escalation = vec![Rung { signal: Signal::TERM, after: GoDuration::from_secs(5) }];
+fn i1_i2_i3_hold_with_escalation() {
+    let escalation = vec![EscalationStep { signal: Signal::TERM, after: GoDuration::from_secs(5) }];
     explore(&Policy { escalation, ..policy() }, true);
 }
 

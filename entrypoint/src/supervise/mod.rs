@@ -7,17 +7,21 @@
 //!     └──────────────┴──────────────┴──────────────────────────────────┴──→ Marking → Done
 //! ```
 //!
-//! All policy is here: who is signalled when, what counts as having ended in
-//! time, which code the marker gets. There is no clock, handle or process here:
-//! time enters as [`Timer`] events only, so that the tests can explore every
-//! interleaving.
+//! All policy lives here: which process gets which signal and when, what counts
+//! as ending in time, which code the marker holds. There is no clock, handle or
+//! process in this module. Time enters only as [`Timer`] events, so the tests can
+//! explore every interleaving.
+//!
+//! The I/O layer calls [`begin`] once, then [`step`] for each event, and carries
+//! out the effects of a step in order before it passes in the next event.
 
+mod descendants;
 mod effect;
 mod ending;
 mod event;
-mod machine;
-mod roster;
-mod sweeping;
+mod killing;
+mod leftovers;
+mod state;
 mod terminating;
 mod verdict;
 
@@ -27,24 +31,24 @@ mod explore;
 mod tests;
 
 pub use effect::{Effect, Record, Target};
-pub use event::{Event, Marker, Output, Pace, Pid, Predecessor, Process, Setup, Timer, Tree};
-pub use machine::{State, Step, begin, step};
+pub use event::{Event, Marker, Output, Pid, Predecessor, Process, Setup, Timer, Tree, Trigger};
+pub use state::{State, Step, begin, step};
 pub use verdict::{Cause, Ending, Grace, NotStarted, Tally, Verdict};
 
 use common::duration::GoDuration;
 use common::signal::Signal;
 
-/// What becomes of processes that the job left behind.
+/// Treatment of processes that the job leaves behind.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub enum Leftovers {
-    /// They are ended: TERM, then KILL.
+    /// End them: SIGTERM, then SIGKILL.
     #[default]
     End,
-    /// They are left alone, for use on a build host with long-lived daemons.
+    /// Leave them running, for build hosts with long-lived daemons.
     Keep,
 }
 
-/// Who gets the signals of a termination from the start.
+/// Recipients of the first signals of a termination.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub enum SignalScope {
     /// The direct child alone: tools take a second SIGINT for "force quit".
@@ -54,32 +58,32 @@ pub enum SignalScope {
     Group,
 }
 
-/// A signal for those who do not react to the first one.
+/// A signal for processes that ignore the first one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Rung {
+pub struct EscalationStep {
     /// The signal.
     pub signal: Signal,
-    /// When, counted from the first signal of the termination.
+    /// Delay, counted from the first signal of the termination.
     pub after: GoDuration,
 }
 
-/// What the options ask for, with every default settled.
+/// The options that concern supervision, with every default resolved.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Policy {
-    /// How long the job may run; negative counts as over.
+    /// Time limit of the job; a negative one has passed already.
     pub timeout: GoDuration,
-    /// How long its tree has to end after the first signal.
+    /// Time the job's tree has to end after the first signal.
     pub grace_period: GoDuration,
-    /// Whether there is a marker to wait for.
+    /// Wait for the marker of a previous entry first.
     pub await_previous: bool,
-    /// The escalation ladder.
-    pub escalation: Vec<Rung>,
-    /// What becomes of leftovers.
+    /// Further signals inside the grace period.
+    pub escalation: Vec<EscalationStep>,
+    /// Treatment of leftovers.
     pub leftovers: Leftovers,
-    /// Who is signalled.
+    /// Recipients of the first signals.
     pub signal_scope: SignalScope,
-    /// Whether a terminated job's code is the child's own.
+    /// Report a terminated job's own code instead of 127 or 130.
     pub propagate_error_code: bool,
-    /// Whether the exit status is 0 once the marker is visible.
+    /// Exit with 0 once the marker is visible.
     pub always_zero: bool,
 }

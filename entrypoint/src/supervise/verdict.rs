@@ -1,92 +1,102 @@
-//! How the job ended, and what that is worth: reason, code and cause.
+//! The verdict: how the job ended, as reason, code and cause.
 
 use super::Policy;
 use common::codes;
-use common::report::{ChildEnd, Reason};
+use common::report::{ChildEnd, Origin, Reason};
 use common::signal::Signal;
 
-/// What began the termination of a running job.
+/// Cause of the termination of a running job.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Cause {
-    /// Its time was over.
+    /// Its time limit passed.
     Timeout,
     /// This signal came from outside.
     Abort(Signal),
 }
 
-/// How the job ended, as facts.
+impl Cause {
+    /// Returns the origin of the signals that this cause makes entrypoint send.
+    pub(super) const fn origin(self) -> Origin {
+        match self {
+            Self::Timeout => Origin::Timeout,
+            Self::Abort(_) => Origin::Outside,
+        }
+    }
+}
+
+/// Facts about how the job ended.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Ending {
     /// The child ended by itself.
     ByItself(ChildEnd),
     /// The job was terminated.
     Terminated {
-        /// What began it.
+        /// Its cause.
         cause: Cause,
-        /// How the direct child ended; `None` when not even SIGKILL ended it.
+        /// End of the direct child; `None` if not even SIGKILL ended it.
         child: Option<ChildEnd>,
-        /// How much of the tree ended within the grace period.
+        /// Part of the tree that ended within the grace period.
         grace: Grace,
     },
     /// The child never ran.
     NotStarted(NotStarted),
 }
 
-/// Who ended within the grace period.
+/// Part of the tree that ended within the grace period.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Grace {
     /// The whole tree.
     Tree,
-    /// The direct child, but not everybody else.
+    /// The direct child only.
     ChildOnly,
     /// Not even the direct child.
     Nobody,
 }
 
-/// Why the child never ran.
+/// Reason why the child never ran.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum NotStarted {
-    /// A signal came before the start.
+    /// A signal arrived before the start.
     Aborted(Signal),
     /// The start failed.
     StartFailed(String),
     /// The previous entry exited with this code.
     PreviousFailed(i32),
-    /// The previous entry was killed without a marker.
+    /// The previous entry was killed and left no marker.
     PreviousLost,
     /// Entrypoint could not do its work.
     Internal(String),
 }
 
-/// What became of the processes that were left of the tree.
+/// Counts of processes other than the direct child, by how they ended.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Tally {
-    /// Ended after a signal they could handle.
+    /// Ended after a signal that they could handle.
     pub ended: u32,
     /// Ended by SIGKILL.
     pub killed: u32,
     /// Outlived SIGKILL.
     pub unkillable: u32,
-    /// /proc could not be read.
+    /// The counts are incomplete because /proc could not be read.
     pub unknown: bool,
 }
 
 /// The result of the job.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Verdict {
-    /// Why it ended.
+    /// Kind of end.
     pub reason: Reason,
-    /// The code for the marker.
+    /// Code for the marker.
     pub code: i32,
     /// One sentence for people.
     pub cause: String,
-    /// The error text of the record that only stdout gets; none for a success.
+    /// Error text of the record that only stdout gets; none for a success.
     pub error: Option<String>,
-    /// How the direct child ended, when it ended.
+    /// End of the direct child, if it ended.
     pub child: Option<ChildEnd>,
 }
 
-/// The code table of the design.
+/// Applies the code table of the design.
 pub(super) fn verdict(policy: &Policy, ending: &Ending) -> Verdict {
     match ending {
         Ending::ByItself(end) => by_itself(*end),

@@ -1,4 +1,4 @@
-//! What an end is worth.
+//! Reason, code and cause of each end.
 
 use super::*;
 
@@ -87,6 +87,6 @@ fn e_42_a_marker_that_cannot_be_written_is_127_after_the_grace_period() {
     run.all(&[exited(0), GONE, CLOSED]);
     let effects = run.on(Event::Marker(Marker::Failed));
     assert!(effects.contains(&Effect::Arm(Timer::MarkLimit, GRACE.as_std())));
-    assert!(matches!(run.on(fired(Timer::MarkRetry)).as_slice(), [Effect::Mark(..)]));
+    assert!(matches!(run.on(fired(Timer::MarkRetry)).as_slice(), [Effect::WriteMarker(..)]));
     assert_eq!(run.on(fired(Timer::MarkLimit)), [Effect::Exit(127)]);
 }

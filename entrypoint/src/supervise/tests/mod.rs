@@ -1,8 +1,8 @@
 //! One test for each rule; the interleavings are the explorer's.
 
 mod ending;
+mod signalling;
 mod starting;
-mod telling;
 
 use super::*;
 use common::report::{ChildEnd, Origin, Reason};
@@ -20,7 +20,7 @@ fn policy() -> Policy {
     }
 }
 
-/// A machine and everything it asked for since the last look.
+/// A machine, and the effects it requested since the last call of `sent`.
 struct Run {
     policy: Policy,
     state: State,
@@ -42,7 +42,7 @@ impl Run {
         run
     }
 
-    /// Lets something happen; answers what the machine asked for.
+    /// Passes an event to the machine and returns its effects.
     fn on(&mut self, event: Event) -> Vec<Effect> {
         let state = std::mem::replace(&mut self.state, State::Done);
         let Step { state, effects } = step(&self.policy, state, event);
@@ -57,7 +57,7 @@ impl Run {
         }
     }
 
-    /// The signals sent since the last look, with their targets.
+    /// Takes the signals sent so far, with their targets.
     fn sent(&mut self) -> Vec<(Signal, Target)> {
         let effects = std::mem::take(&mut self.effects);
         let mut sent = Vec::new();
@@ -71,7 +71,7 @@ impl Run {
 
     fn marked(&self) -> (Verdict, Tally) {
         for effect in self.effects.iter().rev() {
-            if let Effect::Mark(verdict, tally) = effect {
+            if let Effect::WriteMarker(verdict, tally) = effect {
                 return (verdict.clone(), *tally);
             }
         }

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn v_ep_7_a_failed_predecessor_is_1130() {
     let mut run = Run::prepared(Policy { await_previous: true, ..policy() });
-    run.on(Event::Setup(Setup::Previous(Predecessor::Code(9), Pace::Hinted)));
+    run.on(Event::Setup(Setup::Previous(Predecessor::Code(9), Trigger::Inotify)));
     assert!(run.recorded(&Record::PreviousFailed(9)));
     assert_eq!((run.verdict().reason, run.verdict().code), (Reason::PreviousFailed, 1130));
     assert_eq!(run.on(Event::Marker(Marker::Visible)), [Effect::Exit(106)]);
@@ -14,17 +14,17 @@ fn v_ep_7_a_failed_predecessor_is_1130() {
 #[test]
 fn v_ep_8_a_successful_predecessor_lets_the_child_start() {
     let mut run = Run::prepared(Policy { await_previous: true, ..policy() });
-    run.on(Event::Setup(Setup::Previous(Predecessor::Waiting, Pace::Due)));
-    let effects = run.on(Event::Setup(Setup::Previous(Predecessor::Code(0), Pace::Hinted)));
+    run.on(Event::Setup(Setup::Previous(Predecessor::Waiting, Trigger::Interval)));
+    let effects = run.on(Event::Setup(Setup::Previous(Predecessor::Code(0), Trigger::Inotify)));
     assert_eq!(effects, [Effect::UnwatchPrevious, Effect::Spawn]);
 }
 
 #[test]
 fn a_lost_predecessor_is_1130_and_an_unreadable_one_127() {
-    let look = |look| Event::Setup(Setup::Previous(look, Pace::Due));
+    let found = |found| Event::Setup(Setup::Previous(found, Trigger::Interval));
     let waiting = Policy { await_previous: true, ..policy() };
     let mut run = Run::prepared(waiting.clone());
-    run.on(look(Predecessor::Lost));
+    run.on(found(Predecessor::Lost));
     assert!(run.recorded(&Record::PreviousLost));
     assert_eq!((run.verdict().reason, run.verdict().code), (Reason::PreviousFailed, 1130));
     for (odd, reason) in [
@@ -32,13 +32,13 @@ fn a_lost_predecessor_is_1130_and_an_unreadable_one_127() {
         (Predecessor::Vanished, Reason::PreviousFailed),
     ] {
         let mut run = Run::prepared(waiting.clone());
-        run.on(look(odd.clone()));
+        run.on(found(odd.clone()));
         for _ in 0..100 {
-            run.on(Event::Setup(Setup::Previous(odd.clone(), Pace::Hinted)));
+            run.on(Event::Setup(Setup::Previous(odd.clone(), Trigger::Inotify)));
         }
         assert!(matches!(run.state, State::AwaitingPrevious { .. }), "one second is not enough");
         for _ in 0..5 {
-            run.on(look(odd.clone()));
+            run.on(found(odd.clone()));
         }
         assert_eq!(run.verdict().reason, reason);
     }

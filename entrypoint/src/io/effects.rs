@@ -1,9 +1,9 @@
-//! What the machine asks for, done.
+//! Carrying out the machine's effects.
 
-use super::child;
 use super::driver::Driver;
 use super::previous::PreviousWatch;
-use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Tree as Happened, Verdict};
+use super::spawn::{SpawnError, go_error, spawn};
+use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Tree, Verdict};
 use common::report::{Reason, Report};
 use common::signal::Signal;
 use std::os::fd::AsFd;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 impl Driver<'_> {
-    pub(super) fn perform(&mut self, effect: Effect) {
+    pub(super) fn execute(&mut self, effect: Effect) {
         match effect {
             Effect::Prepare => self.prepare(),
             Effect::WatchPrevious => {
@@ -20,8 +20,8 @@ impl Driver<'_> {
             Effect::UnwatchPrevious => self.previous = None,
             Effect::Spawn => self.spawn(),
             Effect::Signal { signal, to, from } => {
-                self.story.sent(signal, to, from);
-                if let Err(error) = self.tree.signal(to, signal) {
+                self.report.sent(signal, to, from);
+                if let Err(error) = self.processes.signal(to, signal) {
                     let text = match signal {
                         Signal::INT => "Could not interrupt process after timeout".to_owned(),
                         Signal::KILL => "Could not kill process after grace period".to_owned(),
@@ -31,18 +31,18 @@ impl Driver<'_> {
                 }
             }
             Effect::Scan => self.scan(),
-            Effect::Name(pids) => {
-                for name in self.story.name(&pids) {
+            Effect::ReportLeftovers(pids) => {
+                for name in self.report.name(&pids) {
                     tracing::warn!("Process left behind: {name}");
                 }
             }
             Effect::Arm(timer, after) => self.timers.arm(timer, after),
             Effect::DisarmAll => self.timers.disarm_all(),
             Effect::Record(record) => write(&record),
-            Effect::LogText(text) => self.output.log_text(&text),
-            Effect::LastLook => self.output.last_look(),
-            Effect::Conclude(verdict) => self.conclude(&verdict),
-            Effect::Mark(verdict, tally) => self.mark(&verdict, tally),
+            Effect::LogText(text) => self.pump.log_text(&text),
+            Effect::DrainPipe => self.pump.drain(),
+            Effect::CloseLog(verdict) => self.close_log(&verdict),
+            Effect::WriteMarker(verdict, tally) => self.write_marker(&verdict, tally),
             Effect::Exit(status) => {
                 self.files.release();
                 self.exit = Some(status);
@@ -54,16 +54,16 @@ impl Driver<'_> {
         let prepared = self.files.prepare(self.options);
         let setup = match prepared {
             Ok(log) => {
-                self.output.set_log(log);
+                self.pump.set_log(log);
                 self.queue.hold();
                 match &self.signals {
                     Ok(_) => Setup::Prepared,
                     Err(error) => {
-                        Setup::Unprepared(format!("could not receive signals: {}", child::words(error)))
+                        Setup::Unprepared(format!("could not receive signals: {}", go_error(error)))
                     }
                 }
             }
-            Err(text) => Setup::Unprepared(text),
+            Err(error) => Setup::Unprepared(error.to_string()),
         };
         self.events.push_back(Event::Setup(setup));
     }
@@ -74,55 +74,55 @@ impl Driver<'_> {
             ("ENTRYPOINT_GRACE_PERIOD", seconds(self.policy.grace_period.as_std())),
         ];
         let started = self
-            .output
+            .pump
             .open_pipe()
-            .map_err(|error| format!("pipe: {}", child::words(&error)))
-            .and_then(|pipe| child::spawn(&self.options.entry.args, &extra, pipe.as_fd()));
+            .map_err(SpawnError::Pipe)
+            .and_then(|pipe| spawn(&self.options.entry.args, &extra, pipe.as_fd()));
         let setup = match started {
             Ok(pid) => {
-                self.tree.started(pid);
+                self.processes.started(pid);
                 Setup::Spawned
             }
-            Err(reason) => Setup::SpawnFailed(reason),
+            Err(error) => Setup::SpawnFailed(error.to_string()),
         };
         self.events.push_back(Event::Setup(setup));
     }
 
     fn scan(&mut self) {
-        let reaped = self.tree.reap();
-        let gone = reaped.contains(&Happened::Gone);
+        let reaped = self.processes.reap();
+        let gone = reaped.contains(&Tree::Gone);
         self.events.extend(reaped.into_iter().map(Event::Tree));
         if !gone {
-            let children = self.tree.scan();
+            let children = self.processes.scan();
             self.events.push_back(Event::Tree(children));
         }
     }
 
-    fn conclude(&mut self, verdict: &Verdict) {
-        self.output.close_pipe();
-        let dropped = self.output.newly_dropped();
+    fn close_log(&mut self, verdict: &Verdict) {
+        self.pump.close_pipe();
+        let dropped = self.pump.newly_dropped();
         if dropped > 0 {
             tracing::warn!("{dropped} bytes of the output could not be written to the process log");
         }
         self.write_records();
-        if let Err(error) = self.output.restore_log() {
+        if let Err(error) = self.pump.restore_log() {
             tracing::error!(error = %error, "Could not restore the deleted process log");
         }
         if let Some(error) = &verdict.error {
             tracing::error!(error = %error, "Error executing test process");
         }
         self.write_records_live();
-        self.last_words(verdict);
+        self.write_termination_message(verdict);
     }
 
-    fn mark(&mut self, verdict: &Verdict, tally: Tally) {
+    fn write_marker(&mut self, verdict: &Verdict, tally: Tally) {
         let report = Report {
-            child_ended: self.tree.child_ended(),
-            ..self.story.report(self.policy, verdict, tally, self.output.totals())
+            child_ended: self.processes.child_ended(),
+            ..self.report.build(self.policy, verdict, tally, self.pump.totals())
         };
         let reported = self.files.publish_report(&report);
         let marked = self.files.publish_marker(verdict.code);
-        // Tries that fail like the one before are not worth a record each.
+        // An attempt that fails like the previous one gets no record of its own.
         if let Err(error) = &reported
             && marked.is_ok()
         {
@@ -138,19 +138,19 @@ impl Driver<'_> {
         self.events.push_back(Event::Marker(outcome));
     }
 
-    /// Records from the time after the log was closed.
+    /// Writes records made after the log was closed to stdout only.
     fn write_records_live(&mut self) {
         for line in self.queue.take() {
-            self.output.record_live(&line);
+            self.pump.record_live(&line);
         }
     }
 
-    /// The container's termination message, where Kubernetes made a file for it.
-    fn last_words(&self, verdict: &Verdict) {
+    /// Writes the container's termination message where Kubernetes made a file for it.
+    fn write_termination_message(&self, verdict: &Verdict) {
         let path = &self.options.supervision.termination_message_path;
         let wanted = match verdict.reason {
             Reason::TimedOut | Reason::Aborted | Reason::StartFailed | Reason::InternalError => true,
-            // A plain failure is better explained by the log's tail.
+            // The log's tail explains a plain failure better.
             Reason::Exited | Reason::Signaled | Reason::PreviousFailed => false,
         };
         if wanted {
@@ -159,8 +159,8 @@ impl Driver<'_> {
     }
 }
 
-/// Seconds with as many decimals as needed. (Through `f64` it would cost the
-/// binary 20 KiB of float formatting.)
+/// Formats seconds with as many decimals as needed. (Formatting an `f64` would add
+/// 20 KiB to the program.)
 fn seconds(time: Duration) -> String {
     let text = format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

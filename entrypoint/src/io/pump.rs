@@ -1,7 +1,7 @@
-//! The pump: the child's pipe, to our stdout first, then to the process log.
+//! The pump: moves bytes from the child's pipe to our stdout, then to the process log.
 
-use super::live::{Flushed, Live};
-use super::log::Log;
+use super::process_log::ProcessLog;
+use super::stdout::{Flushed, Stdout};
 use common::report;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
@@ -9,26 +9,26 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
-/// The capacity and the size of one read of a pipe that is busy. Measured: 64 to 256 KiB are
-/// equally fast, larger ones slower, the default of 64 KiB with many short reads slowest.
-const CAPACITY: usize = 256 * 1024;
+/// Capacity of a busy pipe, and size of a read from it. Measured: 64 to 256 KiB are
+/// equally fast, more is slower, and many short reads of a 64 KiB pipe are slowest.
+const MAX_READ_BYTES: usize = 256 * 1024;
 
-/// The size of the reads of a job that prints little.
-const FIRST_READ: usize = 4 * 1024;
+/// Size of a read while the job prints little.
+const MIN_READ_BYTES: usize = 4 * 1024;
 
-/// Everything that comes out of the child.
+/// The child's output on its way.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(super) struct Pump {
     pipe: Option<OwnedFd>,
-    live: Live,
-    log: Option<Log>,
+    stdout: Stdout,
+    log: Option<ProcessLog>,
     buffer: Vec<u8>,
-    /// The size of a read: few jobs print much.
-    appetite: usize,
+    /// Size of the next read: few jobs print much.
+    read_size: usize,
     child_bytes: u64,
 }
 
-/// What one round of the pump came to.
+/// Result of one round of the pump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Pumped {
     Bytes,
@@ -36,24 +36,24 @@ pub(super) enum Pumped {
     Closed,
 }
 
-impl Output {
+impl Pump {
     pub(super) fn new() -> Self {
         Self {
             pipe: None,
-            live: Live::stdout(),
+            stdout: Stdout::new(),
             log: None,
             buffer: Vec::new(),
-            appetite: FIRST_READ,
+            read_size: MIN_READ_BYTES,
             child_bytes: 0,
         }
     }
 
-    /// From here on output goes to this log too.
-    pub(super) fn set_log(&mut self, log: Log) {
+    /// Sends output to this log too from here on.
+    pub(super) fn set_log(&mut self, log: ProcessLog) {
         self.log = Some(log);
     }
 
-    /// Makes the pipe and answers its writing end, for the child.
+    /// Makes the pipe and returns its write end, for the child.
     pub(super) fn open_pipe(&mut self) -> io::Result<OwnedFd> {
         let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&reader, true)?;
@@ -61,29 +61,29 @@ impl Output {
         Ok(writer)
     }
 
-    /// What to poll for reading: nothing while stdout has to catch up.
+    /// Returns the descriptor to poll for reading, none while stdout has to catch up.
     pub(super) fn wants_read(&self) -> Option<BorrowedFd<'_>> {
-        self.pipe.as_ref().filter(|_| !self.live.is_busy()).map(AsFd::as_fd)
+        self.pipe.as_ref().filter(|_| !self.stdout.is_busy()).map(AsFd::as_fd)
     }
 
-    /// What to poll for writing.
+    /// Returns the descriptor to poll for writing.
     pub(super) fn wants_write(&self) -> Option<BorrowedFd<'_>> {
-        self.live.wants_poll()
+        self.stdout.wants_poll()
     }
 
-    /// When a wait for stdout's reader is over.
+    /// Returns the time at which a wait for stdout's reader ends.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.live.deadline()
+        self.stdout.deadline()
     }
 
-    /// Moves what one read gives.
+    /// Moves the bytes of one read.
     pub(super) fn pump(&mut self) -> Pumped {
-        self.pump_up_to(CAPACITY)
+        self.pump_up_to(MAX_READ_BYTES)
     }
 
     fn pump_up_to(&mut self, limit: usize) -> Pumped {
         let Some(pipe) = &self.pipe else { return Pumped::Nothing };
-        self.buffer.reserve_exact(self.appetite);
+        self.buffer.reserve_exact(self.read_size);
         let room = self.buffer.spare_capacity_mut();
         let limit = limit.min(room.len());
         match rustix::io::read(pipe, &mut room[..limit]) {
@@ -92,14 +92,14 @@ impl Output {
                 Pumped::Closed
             }
             Ok((bytes, _)) => {
-                if bytes.len() == self.appetite && self.appetite < CAPACITY {
-                    self.appetite = CAPACITY;
-                    // Refused when the user's pipes have reached their limit:
-                    // then it is slower.
-                    let _ = rustix::pipe::fcntl_setpipe_size(pipe, CAPACITY);
+                if bytes.len() == self.read_size && self.read_size < MAX_READ_BYTES {
+                    self.read_size = MAX_READ_BYTES;
+                    // The kernel refuses when the user's pipes have reached their
+                    // limit; then the pump is slower.
+                    let _ = rustix::pipe::fcntl_setpipe_size(pipe, MAX_READ_BYTES);
                 }
                 self.child_bytes += bytes.len() as u64;
-                self.live.write(bytes);
+                self.stdout.write(bytes);
                 if let Some(log) = &mut self.log {
                     log.write_output(bytes);
                 }
@@ -114,8 +114,8 @@ impl Output {
         }
     }
 
-    /// Moves what is in the pipe now, even if stdout cannot keep up.
-    pub(super) fn last_look(&mut self) {
+    /// Moves the bytes that are in the pipe now, even if stdout cannot keep up.
+    pub(super) fn drain(&mut self) {
         let waiting = self.pipe.as_ref().and_then(|pipe| rustix::io::ioctl_fionread(pipe).ok());
         let mut rest = waiting.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         while rest > 0 {
@@ -129,20 +129,19 @@ impl Output {
         }
     }
 
-    /// Takes nothing out of the pipe any more: what is in the log by now is what
-    /// its report counts.
+    /// Closes the pipe: the report counts the bytes that are in the log by now.
     pub(super) fn close_pipe(&mut self) {
         self.pipe = None;
     }
 
-    /// Gives stdout what is pending.
+    /// Writes pending bytes to stdout.
     pub(super) fn flush(&mut self, now: Instant) -> Flushed {
-        self.live.flush(now)
+        self.stdout.flush(now)
     }
 
     /// Writes a record to stdout and, as long as it is open, to the log.
     pub(super) fn record(&mut self, line: &[u8]) {
-        self.live.write(line);
+        self.stdout.write(line);
         if let Some(log) = &mut self.log {
             log.write_record(line);
         }
@@ -150,7 +149,7 @@ impl Output {
 
     /// Writes a record to stdout only.
     pub(super) fn record_live(&mut self, line: &[u8]) {
-        self.live.write(line);
+        self.stdout.write(line);
     }
 
     /// Writes a text to the log only.
@@ -160,23 +159,23 @@ impl Output {
         }
     }
 
-    /// Bytes that a full volume kept out of the log, if there are new ones.
+    /// Returns the number of bytes that a full volume kept out of the log since the last call.
     pub(super) fn newly_dropped(&mut self) -> u64 {
-        self.log.as_mut().map_or(0, Log::newly_dropped)
+        self.log.as_mut().map_or(0, ProcessLog::newly_dropped)
     }
 
-    /// Puts a deleted log back.
+    /// Restores a deleted log.
     pub(super) fn restore_log(&self) -> io::Result<()> {
-        self.log.as_ref().map_or(Ok(()), Log::restore)
+        self.log.as_ref().map_or(Ok(()), ProcessLog::restore)
     }
 
-    /// The numbers for the report.
+    /// Returns the figures for the report.
     pub(super) fn totals(&self) -> report::Output {
-        let (log_bytes, crc32c, dropped_bytes) = self.log.as_ref().map_or((0, 0, 0), Log::totals);
+        let (log_bytes, crc32c, dropped_bytes) = self.log.as_ref().map_or((0, 0, 0), ProcessLog::totals);
         report::Output {
             child_bytes: self.child_bytes,
             dropped_bytes,
-            live_dropped_bytes: self.live.dropped(),
+            live_dropped_bytes: self.stdout.dropped(),
             log_bytes,
             log_crc32c: report::crc32c_text(crc32c),
         }

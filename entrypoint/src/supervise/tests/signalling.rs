@@ -1,4 +1,4 @@
-//! Who is told what.
+//! Recipients of signals.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn filters_are_spared_until_end_of_file_had_its_chance() {
 }
 
 #[test]
-fn those_adopted_earlier_are_told_when_the_child_has_ended() {
+fn processes_adopted_earlier_are_signalled_when_the_child_has_ended() {
     let mut run = Run::running(policy());
     run.all(&[Event::Signal(Signal::INT), children(&[(5, false)])]);
     assert_eq!(run.sent(), [(Signal::INT, Target::Child)]);
@@ -80,10 +80,10 @@ fn those_adopted_earlier_are_told_when_the_child_has_ended() {
 }
 
 #[test]
-fn the_ladder_climbs_inside_the_grace_period() {
-    let rung = |signal, secs| Rung { signal, after: GoDuration::from_secs(secs) };
-    let ladder = vec![rung(Signal::TERM, 5), rung(Signal::QUIT, 7)];
-    let mut run = Run::running(Policy { escalation: ladder, ..policy() });
+fn escalation_steps_follow_inside_the_grace_period() {
+    let after = |signal, secs| EscalationStep { signal, after: GoDuration::from_secs(secs) };
+    let escalation = vec![after(Signal::TERM, 5), after(Signal::QUIT, 7)];
+    let mut run = Run::running(Policy { escalation, ..policy() });
     let effects = run.on(fired(Timer::Timeout));
     for index in [0, 1] {
         let armed = |effect: &Effect| matches!(effect, Effect::Arm(Timer::Escalation(i), _) if *i == index);
@@ -104,11 +104,11 @@ fn the_whole_group_is_signalled_where_that_is_asked_for() {
 }
 
 #[test]
-fn leftovers_are_named_told_and_killed() {
+fn leftovers_are_named_signalled_and_killed() {
     let mut run = Run::running(policy());
     run.all(&[exited(0), fired(Timer::Quiet)]);
     let effects = run.on(children(&[(8, false), (9, true)]));
-    assert_eq!(effects.first(), Some(&Effect::Name(vec![Pid(8), Pid(9)])));
+    assert_eq!(effects.first(), Some(&Effect::ReportLeftovers(vec![Pid(8), Pid(9)])));
     assert_eq!(run.sent(), [(Signal::TERM, to(8))]);
     run.on(fired(Timer::FilterPause));
     assert_eq!(run.sent(), [(Signal::TERM, to(9))], "end of file did not end the filter");

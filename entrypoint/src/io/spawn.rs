@@ -1,55 +1,76 @@
-//! Finding and starting the child, with upstream's words for what goes wrong.
+//! Finding and starting the child, with upstream's error texts.
 
-use super::sys::{self, Program};
+use crate::sys::{self, Program};
 use rustix::fs::{Access, CWD, Mode, OFlags};
 use std::ffi::{CString, OsStr};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Starts `args` with `extra` added to the inherited environment. The error is
-/// the reason that follows `could not start the process: ` (E-26).
+/// Reason why the child could not be started, in upstream's words: it follows
+/// `could not start the process: ` (E-26).
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SpawnError {
+    /// The output pipe could not be made.
+    #[error("pipe: {}", go_error(.0))]
+    Pipe(io::Error),
+    /// Standard input could not be opened.
+    #[error("open /dev/null: {}", go_error(.0))]
+    Input(io::Error),
+    /// PATH has no such program.
+    #[error("exec: {name:?}: {why}")]
+    LookUp {
+        /// The name as given.
+        name: String,
+        /// Go's text.
+        why: &'static str,
+    },
+    /// The kernel refused to run the program.
+    #[error("fork/exec {}: {}", .path.display(), go_error(.source))]
+    Exec {
+        /// The program.
+        path: PathBuf,
+        /// The kernel's error.
+        source: io::Error,
+    },
+}
+
+/// Starts `args` with `extra` added to the inherited environment and returns its pid.
 pub(super) fn spawn(
     args: &[String],
     extra: &[(&str, String)],
     output: BorrowedFd<'_>,
-) -> Result<i32, String> {
+) -> Result<i32, SpawnError> {
     let name = args.first().map_or("", String::as_str);
     let path = if name.contains('/') || name.is_empty() {
         PathBuf::from(name)
     } else {
         look_up(name, std::env::var_os("PATH").as_deref())?
     };
-    let failed = |error: &io::Error| format!("fork/exec {}: {}", path.display(), words(error));
     let strings = || {
         let path = CString::new(path.as_os_str().as_bytes())?;
         let args = args.iter().map(|arg| CString::new(arg.as_str())).collect::<Result<Vec<_>, _>>()?;
         let extra = extra.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
         Ok::<_, io::Error>((path, args, extra.collect::<Result<Vec<_>, _>>()?))
     };
-    // A NUL byte inside is what the kernel could not be told either.
-    let (program, args, extra) =
-        strings().map_err(|_| failed(&io::Error::from_raw_os_error(libc::EINVAL)))?;
-    let input = open_null().map_err(|error| format!("open /dev/null: {}", words(&error)))?;
-    let program = Program {
-        path: &program,
-        args: &args,
-        extra: &extra,
-        input: rustix::fd::AsFd::as_fd(&input),
-        output,
+    // The kernel would refuse a string with a NUL byte in it likewise.
+    let Ok((program, args, extra)) = strings() else {
+        return Err(SpawnError::Exec { path, source: io::Error::from_raw_os_error(libc::EINVAL) });
     };
-    sys::start(&program).map_err(|error| failed(&error))
+    let input = open_null().map_err(SpawnError::Input)?;
+    let program = Program { path: &program, args: &args, extra: &extra, input: input.as_fd(), output };
+    sys::start(&program).map_err(|source| SpawnError::Exec { path, source })
 }
 
 fn open_null() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Looks a bare name up in PATH as Go's `exec.LookPath` does: a hit that is
-/// only relative to the current directory is refused.
-fn look_up(name: &str, path: Option<&OsStr>) -> Result<PathBuf, String> {
-    let refused = |why: &str| Err(format!("exec: {name:?}: {why}"));
+/// Looks a bare name up in PATH as Go's `exec.LookPath` does, which refuses a hit
+/// relative to the current directory.
+fn look_up(name: &str, path: Option<&OsStr>) -> Result<PathBuf, SpawnError> {
+    let refused = |why| Err(SpawnError::LookUp { name: name.to_owned(), why });
     for dir in std::env::split_paths(path.unwrap_or_default()) {
         let dir = if dir.as_os_str().is_empty() { PathBuf::from(".") } else { dir };
         let file = dir.join(name);
@@ -67,12 +88,12 @@ fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let allowed = rustix::fs::accessat(CWD, path, Access::EXEC_OK, rustix::fs::AtFlags::EACCESS);
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        // Kernels before 5.8 know no effective access; the start itself will tell.
+        // Kernels before 5.8 do not check effective access; execve reports the error.
         && !matches!(allowed, Err(rustix::io::Errno::ACCESS))
 }
 
-/// Go's words for an error of the kernel.
-pub(super) fn words(error: &io::Error) -> String {
+/// Returns Go's text for an error of the kernel.
+pub(super) fn go_error(error: &io::Error) -> String {
     let Some(errno) = error.raw_os_error() else { return error.to_string() };
     let text = match errno {
         libc::EPERM => "operation not permitted",

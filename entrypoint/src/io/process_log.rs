@@ -1,4 +1,4 @@
-//! The process log: appended to, counted and summed, and put back when the job
+//! The process log: counts and checksums what it appends, and is restored if the job
 //! deleted it.
 
 use super::timestamps::Stamper;
@@ -10,15 +10,15 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Others may read a log whatever the umask: sidecar may run as another user.
+/// Mode bits that a log gets whatever the umask: sidecar may run as another user.
 const READABLE: u32 = 0o444;
 
 /// The process log.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(super) struct ProcessLog {
     file: File,
     path: PathBuf,
-    /// Whether its path led to it through a link at its end.
+    /// The last component of its path was a symlink.
     linked: bool,
     stamper: Option<Stamper>,
     bytes: u64,
@@ -27,13 +27,13 @@ pub(super) struct Log {
     reported: u64,
 }
 
-impl Log {
-    /// Creates the log or empties an old one.
+impl ProcessLog {
+    /// Creates the log or truncates an existing one.
     pub(super) fn create(path: &Path, stamper: Option<Stamper>) -> io::Result<Self> {
-        // Readable for ourselves, to put it back when it was deleted.
+        // Opened for reading too, so that it can be restored.
         let open = |access: OFlags| {
-            // A named pipe that somebody put there must not hold us up for ever;
-            // a regular file takes no notice.
+            // A named pipe at the path must not block us for ever; a regular file
+            // ignores the flag.
             let flags = access
                 | OFlags::CREATE
                 | OFlags::TRUNC
@@ -43,12 +43,12 @@ impl Log {
                 | OFlags::NONBLOCK;
             rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))
         };
-        // A log file that may only be written to is still a log file.
+        // A write-only file will do as a log.
         let file = File::from(open(OFlags::RDWR).or_else(|_| open(OFlags::WRONLY))?);
         let stat = rustix::fs::fstat(&file)?;
         if is_regular(&file) {
             let mode = Mode::from_raw_mode((stat.st_mode & 0o7777) | READABLE);
-            // Somebody else's file has the mode its owner gave it.
+            // Another user's file keeps the mode its owner gave it.
             let _ = rustix::fs::fchmod(&file, mode);
         }
         let linked = path.is_symlink();
@@ -74,18 +74,18 @@ impl Log {
         let with_times = stamper.stamp(bytes, Timestamp::now);
         let written = self.append(&with_times);
         if written < with_times.len() {
-            // Which bytes of a stamped chunk are missing is not worth knowing.
+            // An approximation: which bytes of a stamped chunk are missing does not matter.
             self.dropped += bytes.len().min(with_times.len() - written) as u64;
         }
     }
 
     /// Appends a record of our own.
     pub(super) fn write_record(&mut self, bytes: &[u8]) {
-        // A record that does not fit is not part of the job's output.
+        // A record that does not fit is not counted as dropped output.
         self.append(bytes);
     }
 
-    /// Appends as much as there is room for.
+    /// Appends as many bytes as fit and returns their number.
     fn append(&mut self, bytes: &[u8]) -> usize {
         let mut written = 0;
         while written < bytes.len() {
@@ -93,8 +93,8 @@ impl Log {
                 Ok(0) => break,
                 Ok(count) => written += count,
                 Err(rustix::io::Errno::INTR) => {}
-                // Full, over quota, broken: what is left is dropped, and the
-                // next bytes are tried again.
+                // Full, over quota or broken: drop the rest, and try again with the
+                // next bytes.
                 Err(_) => break,
             }
         }
@@ -103,24 +103,23 @@ impl Log {
         written
     }
 
-    /// Bytes of output that were dropped since the last time this was asked and
-    /// there was room to say so.
+    /// Returns the number of output bytes dropped since the last call.
     pub(super) fn newly_dropped(&mut self) -> u64 {
         let new = self.dropped - self.reported;
         self.reported = self.dropped;
         new
     }
 
-    /// Bytes written, their CRC32C, and bytes of output that were dropped.
+    /// Returns bytes written, their CRC32C, and output bytes dropped.
     pub(super) fn totals(&self) -> (u64, u32, u64) {
         (self.bytes, self.crc32c, self.dropped)
     }
 
-    /// Puts the log back when its path no longer names it, as far as there is
+    /// Copies the log back to its path if that no longer names it, as far as there is
     /// room.
     pub(super) fn restore(&self) -> io::Result<()> {
-        // A log that was moved and linked is not where sidecar looks: it follows
-        // no link that a job can have made.
+        // Sidecar follows no link that the job can have made, so a log that was moved
+        // and linked counts as deleted.
         let moved = !self.linked && self.path.is_symlink();
         if !is_regular(&self.file) || !moved && names(&self.path, &self.file) {
             return Ok(());
@@ -141,7 +140,7 @@ fn is_regular(file: &File) -> bool {
     rustix::fs::fstat(file).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
-/// Whether `path`, links followed as at the opening, is the open file.
+/// Returns true if `path`, with links followed, is the open file.
 fn names(path: &Path, file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     match (path.metadata(), file.metadata()) {

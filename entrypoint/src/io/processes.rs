@@ -1,22 +1,24 @@
-//! The processes of the tree: reaping, looking and signalling. Nothing outside
-//! the tree is ever touched: only our own children are, which stay ours until
-//! they are reaped, in one place.
+//! The processes of the job's tree: reaping, scanning and signalling.
+//!
+//! Only our own children are ever signalled by pid. They stay ours until they are
+//! reaped, in one place, so that a pid cannot be reused under us.
 
-use super::sys;
-use crate::supervise::{Pid, Process, Target, Tree as Happened};
+use crate::supervise::{Pid, Process, Target, Tree as Event};
+use crate::sys;
 use common::report::ChildEnd;
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 use std::io;
+use std::path::Path;
 
-/// Command lines are cut here: a name is for recognising a process.
-const NAME_LIMIT: usize = 200;
+/// Upper bound on the length of a name, which is for recognising a process.
+const MAX_NAME_CHARS: usize = 200;
 
-/// The child's tree.
+/// The job's tree.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct Processes {
     child: Option<Child>,
     child_ended: Option<Timestamp>,
     proc: Proc,
@@ -34,7 +36,7 @@ enum Life {
     Reaped,
 }
 
-/// How entrypoint's children can be found.
+/// Availability of /proc.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 enum Proc {
     #[default]
@@ -44,19 +46,19 @@ enum Proc {
     Unusable,
 }
 
-impl Tree {
-    /// The child that has just been started.
+impl Processes {
+    /// Records the child that was just started.
     pub(super) fn started(&mut self, pid: i32) {
         self.child = Some(Child { pid, life: Life::Running });
     }
 
-    /// When the child was reaped.
+    /// Returns the time at which the child was reaped.
     pub(super) fn child_ended(&self) -> Option<Timestamp> {
         self.child_ended
     }
 
-    /// Reaps whoever has ended.
-    pub(super) fn reap(&mut self) -> Vec<Happened> {
+    /// Reaps every child that has ended.
+    pub(super) fn reap(&mut self) -> Vec<Event> {
         let mut happened = Vec::new();
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
@@ -67,32 +69,32 @@ impl Tree {
                 Err(Errno::INTR) => {}
                 Err(_) => {
                     // The only other error is that there are no children.
-                    happened.push(Happened::Gone);
+                    happened.push(Event::Gone);
                     return happened;
                 }
             }
         }
     }
 
-    fn reaped(&mut self, pid: i32, status: WaitStatus) -> Option<Happened> {
+    fn reaped(&mut self, pid: i32, status: WaitStatus) -> Option<Event> {
         let end = match (status.exit_status(), status.terminating_signal().and_then(Signal::from_raw)) {
             (Some(code), _) => ChildEnd::ExitCode(code),
             (None, Some(signal)) => ChildEnd::Signal(signal),
-            // Stopped or continued, which was not asked for.
+            // Stopped or continued, which the call did not ask for.
             (None, None) => return None,
         };
         match &mut self.child {
             Some(child) if child.pid == pid && child.life == Life::Running => {
                 child.life = Life::Reaped;
                 self.child_ended = Some(Timestamp::now());
-                Some(Happened::ChildEnded(end))
+                Some(Event::ChildEnded(end))
             }
-            Some(_) | None => Some(Happened::Reaped(Pid(pid))),
+            Some(_) | None => Some(Event::Reaped(Pid(pid))),
         }
     }
 
-    /// Looks for our children, the direct one excluded.
-    pub(super) fn scan(&mut self) -> Happened {
+    /// Lists our children, the direct one excluded.
+    pub(super) fn scan(&mut self) -> Event {
         if self.proc == Proc::Untried {
             self.proc = if shows_us() { Proc::Readable } else { Proc::Unusable };
         }
@@ -102,8 +104,8 @@ impl Tree {
         };
         let child = self.child.map(|child| child.pid);
         match found {
-            None => Happened::Unknown,
-            Some(pids) => Happened::Children(
+            None => Event::Unknown,
+            Some(pids) => Event::Children(
                 pids.into_iter()
                     .filter(|pid| self.running_child() != Some(*pid))
                     .map(|pid| Process {
@@ -120,7 +122,7 @@ impl Tree {
         self.child.filter(|child| child.life == Life::Running).map(|child| child.pid)
     }
 
-    /// Sends a signal. That the target is gone is no error.
+    /// Sends a signal. A target that is gone is no error.
     pub(super) fn signal(&self, target: Target, signal: Signal) -> io::Result<()> {
         let sent = match target {
             Target::Child => self.running_child().map_or(Ok(()), |pid| sys::kill(pid, signal)),
@@ -131,8 +133,8 @@ impl Tree {
             Target::Process(Pid(pid)) => sys::kill(pid, signal),
             Target::GroupOf(Pid(pid)) => {
                 if let Some(group) = sys::group_of(pid).filter(|group| sys::group_of(0) != Some(*group)) {
-                    // Its members may be gone or may not be ours to signal; the
-                    // process itself counts.
+                    // Members may be gone or belong to another user; the process
+                    // itself counts.
                     let _ = sys::kill(-group, signal);
                 }
                 sys::kill(pid, signal)
@@ -145,8 +147,8 @@ impl Tree {
     }
 }
 
-/// Whether a child of ours is in this process group, running or not: only then
-/// does its number still mean our tree.
+/// Returns true if a child of ours, running or not, is in this process group: only
+/// then does the number still mean our tree.
 fn is_ours(group: i32) -> bool {
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
     let Some(group) = Pid::from_raw(group) else { return false };
@@ -154,14 +156,14 @@ fn is_ours(group: i32) -> bool {
     waitid(WaitId::Pgid(Some(group)), look).is_ok()
 }
 
-/// Whether /proc is mounted and numbers processes as we do.
+/// Returns true if /proc is mounted for our own pid namespace.
 fn shows_us() -> bool {
     let own = std::process::id().to_string();
     std::fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == own.as_str())
 }
 
-/// Our children. The kernel lists them where it is built to
-/// (`CONFIG_PROC_CHILDREN`); else every process is asked for its parent.
+/// Returns our children. A kernel built with `CONFIG_PROC_CHILDREN` lists them; else
+/// every process's parent is read.
 fn children() -> Option<Vec<i32>> {
     if let Ok(text) = std::fs::read_to_string("/proc/thread-self/children") {
         return Some(text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect());
@@ -174,12 +176,31 @@ fn children() -> Option<Vec<i32>> {
     Some(pids.collect())
 }
 
-/// The fourth field of `proc_pid_stat(5)`; the second may hold anything but is
-/// in parentheses.
 fn parent_of(pid: i32) -> Option<u32> {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit(|byte| *byte == b')').next()?;
-    std::str::from_utf8(after_name).ok()?.split_ascii_whitespace().nth(1)?.parse().ok()
+    Stat::read(Path::new(&format!("/proc/{pid}/stat")))?.parent
+}
+
+/// The fields of `proc_pid_stat(5)` that are used here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    /// A letter, such as `D` for uninterruptible sleep.
+    state: Option<u8>,
+    parent: Option<u32>,
+}
+
+impl Stat {
+    fn read(path: &Path) -> Option<Self> {
+        Self::parse(&std::fs::read(path).ok()?)
+    }
+
+    /// Skips the second field, which may hold anything but is in parentheses.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let after_name = stat.rsplit(|byte| *byte == b')').next()?;
+        let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
+        let state = fields.next().and_then(|field| field.bytes().next());
+        let parent = fields.next().and_then(|field| field.parse().ok());
+        Some(Self { state, parent })
+    }
 }
 
 fn reads_a_pipe(pid: i32) -> bool {
@@ -187,26 +208,19 @@ fn reads_a_pipe(pid: i32) -> bool {
         .is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"pipe:"))
 }
 
-/// Whether no thread of the process is in uninterruptible sleep.
+/// Returns true if no thread of the process is in uninterruptible sleep.
 ///
-/// A thread that waits for a dead file system in a page fault can hold the lock
-/// that reading the command line needs: then the reader waits with it.
+/// A thread that waits for a dead file system in a page fault can hold the lock that
+/// reading the command line needs; the reader would wait with it.
 fn is_awake(pid: i32) -> bool {
     let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
     threads.filter_map(Result::ok).all(|thread| {
-        let stat = std::fs::read(thread.path().join("stat")).unwrap_or_default();
-        state_of(&stat) != Some(b'D')
+        let stat = Stat::read(&thread.path().join("stat"));
+        stat.and_then(|stat| stat.state) != Some(b'D')
     })
 }
 
-/// The third field of `proc_pid_stat(5)`, a letter; the second may hold anything
-/// but is in parentheses.
-fn state_of(stat: &[u8]) -> Option<u8> {
-    let after_name = stat.rsplit(|byte| *byte == b')').next()?;
-    after_name.iter().copied().find(|byte| *byte != b' ')
-}
-
-/// `<pid> <command line>`, on one line.
+/// Returns `<pid> <command line>`, on one line.
 pub(super) fn name(Pid(pid): Pid) -> String {
     let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let mut line = if is_awake(pid) { read("cmdline") } else { Vec::new() };
@@ -219,7 +233,19 @@ pub(super) fn name(Pid(pid): Pid) -> String {
         .trim_end_matches(['\0', '\n'])
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .take(NAME_LIMIT)
+        .take(MAX_NAME_CHARS)
         .collect();
     format!("{pid} {shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stat_is_read_whatever_the_process_is_called() {
+        let stat = Stat::parse(b"7 (a) D 1 (b) S 42 7 7 0 -1");
+        assert_eq!(stat, Some(Stat { state: Some(b'S'), parent: Some(42) }));
+        assert_eq!(Stat::parse(b"7 (x) D"), Some(Stat { state: Some(b'D'), parent: None }));
+    }
 }

@@ -1,20 +1,20 @@
-//! What the container's control group says about memory.
+//! Memory figures of the container's control group.
 //!
-//! A container sees its own group where the hierarchy is mounted, with version 2
-//! as with version 1. A host's root group tells of the whole machine and counts
-//! for nothing: version 2 has no such files there, version 1 has one more.
+//! A container sees its own group at the hierarchy's mount point, in version 2 as in
+//! version 1. The root group of a host covers the whole machine and is ignored:
+//! version 2 has no such files there, version 1 has one more.
 
 use crate::supervise::Verdict;
 use common::report::Cgroup;
 use std::path::Path;
 
-/// Where the files are, and what they are called.
+/// Paths of the files in one version.
 struct Files {
-    /// Has a line `oom_kill N` (version 1: since Linux 4.13).
+    /// Contains a line `oom_kill N` (version 1: since Linux 4.13).
     kills: &'static str,
-    /// Bytes; version 2: since Linux 5.19.
+    /// Contains a number of bytes (version 2: since Linux 5.19).
     peak: &'static str,
-    /// Is there only in a root group.
+    /// Exists in a root group only.
     only_in_root: Option<&'static str>,
 }
 
@@ -27,10 +27,10 @@ const VERSIONS: [Files; 2] = [
     },
 ];
 
-/// Tells what happened from its beginning on.
+/// Counts from its creation on.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// Processes killed before that. A container begins with its PID 1.
+    /// Processes killed before that; none if we are PID 1, with which a container begins.
     killed_before: u64,
 }
 
@@ -41,7 +41,7 @@ impl Watch {
         Self { killed_before: before.and_then(|cgroup| cgroup.oom_kills).unwrap_or(0) }
     }
 
-    /// What the group says at the end; `None` where it cannot be read.
+    /// Returns the figures at the end; `None` where they cannot be read.
     pub(super) fn ended(&self) -> Option<Cgroup> {
         let mut cgroup = now()?;
         cgroup.oom_kills = cgroup.oom_kills.map(|kills| kills.saturating_sub(self.killed_before));
@@ -50,7 +50,7 @@ impl Watch {
 }
 
 fn now() -> Option<Cgroup> {
-    // A file that cannot be read is one that this version or kernel does not have.
+    // An unreadable file is one that this version or kernel does not have.
     let read = |path: &str| std::fs::read_to_string(path).ok();
     VERSIONS.iter().find_map(|files| {
         if files.only_in_root.is_some_and(|path| Path::new(path).exists()) {
@@ -69,8 +69,8 @@ fn oom_kills(events: &str) -> Option<u64> {
     events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 
-/// The verdict's cause; of a failure also that there was no memory: whoever
-/// started what was killed often fails with a code that does not tell.
+/// Returns the verdict's cause. That of a failure mentions processes killed for lack
+/// of memory: their parent often fails with a code that does not show it.
 pub(super) fn cause(verdict: &Verdict, killed: u64) -> String {
     let cause = &verdict.cause;
     match (verdict.code, killed) {

@@ -1,83 +1,84 @@
-//! The machine's states and its steps on the way to a running child.
+//! The states, and the steps on the way to a running child.
 
 use super::Policy;
 use super::effect::{Effect, Record};
 use super::ending::{self, Draining, Marking, drain};
-use super::event::{Event, Output, Pace, Predecessor, Setup, Timer, Tree};
-use super::sweeping::{Killing, Sweep};
+use super::event::{Event, Output, Predecessor, Setup, Timer, Tree, Trigger};
+use super::killing::Killing;
+use super::leftovers::EndingLeftovers;
 use super::terminating::{self, Terminating, is_interrupt, pass_on};
 use super::verdict::{Cause, Ending, NotStarted, Tally};
 use common::codes;
 use common::signal::Signal;
 
-/// A predecessor's marker that stays unreadable, or a lock that stays vanished,
-/// for this many due looks (one a second) will not become better.
-const ODD_LOOKS: u8 = 5;
+/// Number of regular checks, one a second, after which an unreadable marker or a
+/// vanished lock is final.
+const MAX_UNREADABLE_CHECKS: u8 = 5;
 
-/// Whether somebody can still write to the child's pipe.
+/// State of the child's pipe.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Pipe {
-    /// Somebody may.
+    /// Some process may still write to it.
     Open,
-    /// End of file was seen.
+    /// End of file was read.
     Closed,
 }
 
-/// Where the supervision stands.
+/// State of the supervision.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum State {
-    /// The I/O layer makes what is needed; a signal may be waiting.
+    /// The I/O layer prepares the files; a signal may be pending.
     Preparing(Option<Signal>),
-    /// The entry before this one has not ended yet.
+    /// The previous entry has not ended yet.
     AwaitingPrevious {
-        /// Due looks in a row that made no sense.
-        odd_looks: u8,
+        /// Consecutive regular checks that found no sensible result.
+        unreadable_checks: u8,
     },
-    /// The child is being started; a signal may be waiting.
+    /// The I/O layer starts the child; a signal may be pending.
     Spawning(Option<Signal>),
     /// The child runs.
     Running(Pipe),
-    /// It was told to end.
+    /// The tree was signalled and has its grace period.
     Terminating(Terminating),
-    /// Its grace period is over.
+    /// The grace period is over.
     Killing(Killing),
     /// The direct child has ended; its output may not have.
     Draining(Draining),
-    /// What an ordinary child left behind is being ended.
-    Leftovers(Sweep),
-    /// The marker is being written.
+    /// Processes that the child left behind are being ended.
+    Leftovers(EndingLeftovers),
+    /// The I/O layer writes the marker.
     Marking(Marking),
     /// Nothing happens any more.
     Done,
 }
 
-/// What a step leads to.
+/// Result of a transition.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[must_use]
 pub struct Step {
     /// The new state.
     pub state: State,
-    /// What the I/O layer has to do, in this order.
+    /// Requests to the I/O layer, in this order.
     pub effects: Vec<Effect>,
 }
 
 impl Step {
-    /// A step to `state`.
+    /// Makes a step to `state`.
     pub fn new(state: State, effects: Vec<Effect>) -> Self {
         Self { state, effects }
     }
 }
 
-/// The first step.
+/// Returns the first step.
 pub fn begin() -> Step {
     Step::new(State::Preparing(None), vec![Effect::Prepare])
 }
 
-/// One step.
+/// Consumes a state and an event and returns the next state with its effects.
 pub fn step(policy: &Policy, state: State, event: Event) -> Step {
     match state {
         State::Preparing(signal) => preparing(policy, signal, event),
-        State::AwaitingPrevious { odd_looks } => awaiting_previous(policy, odd_looks, event),
+        State::AwaitingPrevious { unreadable_checks } => awaiting_previous(policy, unreadable_checks, event),
         State::Spawning(signal) => spawning(policy, signal, event),
         State::Running(pipe) => running(policy, pipe, &event),
         State::Terminating(state) => state.step(policy, event),
@@ -89,36 +90,41 @@ pub fn step(policy: &Policy, state: State, event: Event) -> Step {
     }
 }
 
-fn preparing(policy: &Policy, waiting: Option<Signal>, event: Event) -> Step {
+fn preparing(policy: &Policy, pending: Option<Signal>, event: Event) -> Step {
     match event {
-        Event::Setup(Setup::Prepared) => match waiting {
+        Event::Setup(Setup::Prepared) => match pending {
             Some(signal) => not_started(policy, NotStarted::Aborted(signal), Vec::new()),
             None if policy.await_previous => {
-                Step::new(State::AwaitingPrevious { odd_looks: 0 }, vec![Effect::WatchPrevious])
+                let state = State::AwaitingPrevious { unreadable_checks: 0 };
+                Step::new(state, vec![Effect::WatchPrevious])
             }
             None => Step::new(State::Spawning(None), vec![Effect::Spawn]),
         },
         Event::Setup(Setup::Unprepared(text)) => not_started(policy, NotStarted::Internal(text), Vec::new()),
-        Event::Signal(signal) => Step::new(State::Preparing(first_interrupt(waiting, signal)), Vec::new()),
+        Event::Signal(signal) => Step::new(State::Preparing(first_interrupt(pending, signal)), Vec::new()),
         Event::Setup(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) | Event::Marker(_) => {
-            Step::new(State::Preparing(waiting), Vec::new())
+            Step::new(State::Preparing(pending), Vec::new())
         }
     }
 }
 
-fn awaiting_previous(policy: &Policy, odd_looks: u8, event: Event) -> Step {
-    let wait = |odd_looks| Step::new(State::AwaitingPrevious { odd_looks }, Vec::new());
+fn awaiting_previous(policy: &Policy, unreadable_checks: u8, event: Event) -> Step {
+    let wait = |unreadable_checks| Step::new(State::AwaitingPrevious { unreadable_checks }, Vec::new());
     let stop = |why, record: Option<Record>| {
         let mut effects = vec![Effect::UnwatchPrevious];
         effects.extend(record.map(Effect::Record));
         not_started(policy, why, effects)
     };
     match event {
-        Event::Setup(Setup::Previous(look, pace)) => match look {
+        Event::Setup(Setup::Previous(found, trigger)) => match found {
             Predecessor::Waiting => wait(0),
-            Predecessor::Vanished | Predecessor::Unreadable(_) if pace == Pace::Hinted => wait(odd_looks),
-            Predecessor::Vanished | Predecessor::Unreadable(_) if odd_looks < ODD_LOOKS => {
-                wait(odd_looks + 1)
+            Predecessor::Vanished | Predecessor::Unreadable(_) if trigger == Trigger::Inotify => {
+                wait(unreadable_checks)
+            }
+            Predecessor::Vanished | Predecessor::Unreadable(_)
+                if unreadable_checks < MAX_UNREADABLE_CHECKS =>
+            {
+                wait(unreadable_checks + 1)
             }
             Predecessor::Unreadable(text) => {
                 stop(NotStarted::Internal(format!("the previous marker cannot be read: {text}")), None)
@@ -141,13 +147,13 @@ fn awaiting_previous(policy: &Policy, odd_looks: u8, event: Event) -> Step {
         | Event::Tree(_)
         | Event::Output(_)
         | Event::Fired(_)
-        | Event::Marker(_) => wait(odd_looks),
+        | Event::Marker(_) => wait(unreadable_checks),
     }
 }
 
-fn spawning(policy: &Policy, waiting: Option<Signal>, event: Event) -> Step {
+fn spawning(policy: &Policy, pending: Option<Signal>, event: Event) -> Step {
     match event {
-        Event::Setup(Setup::Spawned) => match waiting {
+        Event::Setup(Setup::Spawned) => match pending {
             Some(signal) => terminating::terminate(policy, Cause::Abort(signal), Pipe::Open),
             None => Step::new(
                 State::Running(Pipe::Open),
@@ -159,16 +165,16 @@ fn spawning(policy: &Policy, waiting: Option<Signal>, event: Event) -> Step {
             let log = vec![Effect::LogText(text.clone())];
             not_started(policy, NotStarted::StartFailed(text), log)
         }
-        Event::Signal(signal) => Step::new(State::Spawning(first_interrupt(waiting, signal)), Vec::new()),
+        Event::Signal(signal) => Step::new(State::Spawning(first_interrupt(pending, signal)), Vec::new()),
         Event::Setup(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) | Event::Marker(_) => {
-            Step::new(State::Spawning(waiting), Vec::new())
+            Step::new(State::Spawning(pending), Vec::new())
         }
     }
 }
 
-/// The signal to act on as soon as that is possible: the first one counts.
-fn first_interrupt(waiting: Option<Signal>, signal: Signal) -> Option<Signal> {
-    waiting.or_else(|| is_interrupt(signal).then_some(signal))
+/// Returns the signal to act on once the child runs: the first interrupt wins.
+fn first_interrupt(pending: Option<Signal>, signal: Signal) -> Option<Signal> {
+    pending.or_else(|| is_interrupt(signal).then_some(signal))
 }
 
 fn running(policy: &Policy, pipe: Pipe, event: &Event) -> Step {

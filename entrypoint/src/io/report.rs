@@ -1,9 +1,9 @@
-//! The report: what happened, collected while it happens.
+//! The report, collected while the job runs.
 
-use super::memory;
-use super::sys;
-use super::tree;
+use super::cgroup;
+use super::processes;
 use crate::supervise::{Pid, Policy, Tally, Target, Verdict};
+use crate::sys;
 use common::duration::GoDuration;
 use common::report::{
     self, Interrupt, Leftovers, MAX_LEFTOVER_NAMES, Origin, Output, Recipient, Report, Usage,
@@ -11,34 +11,34 @@ use common::report::{
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 
-/// A storm of signals must not fill the memory: more are not recorded.
+/// Upper bound on recorded signals: a storm of them must not fill the memory.
 const MAX_INTERRUPTS: usize = 100;
 
-/// What happened so far.
+/// Collects the facts for the report.
 #[derive(Debug)]
-pub(super) struct Story {
+pub(super) struct ReportBuilder {
     started: Timestamp,
     interrupts: Vec<Interrupt>,
     names: Vec<String>,
-    memory: memory::Watch,
+    memory: cgroup::Watch,
 }
 
-impl Story {
+impl ReportBuilder {
     pub(super) fn begin() -> Self {
         Self {
             started: Timestamp::now(),
             interrupts: Vec::new(),
             names: Vec::new(),
-            memory: memory::Watch::begin(),
+            memory: cgroup::Watch::begin(),
         }
     }
 
-    /// A signal came from outside.
+    /// Records a signal from outside.
     pub(super) fn received(&mut self, signal: Signal) {
         self.interrupt(signal, Origin::Outside, None);
     }
 
-    /// A signal was sent.
+    /// Records a signal that entrypoint sent.
     pub(super) fn sent(&mut self, signal: Signal, to: Target, from: Origin) {
         let recipient = match to {
             Target::Child => Recipient::Child,
@@ -54,22 +54,22 @@ impl Story {
         }
     }
 
-    /// Names leftovers; answers those that are named for the first time.
+    /// Records the names of leftovers and returns the names added.
     pub(super) fn name(&mut self, pids: &[Pid]) -> Vec<String> {
         let room = MAX_LEFTOVER_NAMES - self.names.len();
-        let names: Vec<String> = pids.iter().take(room).map(|pid| tree::name(*pid)).collect();
+        let names: Vec<String> = pids.iter().take(room).map(|pid| processes::name(*pid)).collect();
         self.names.extend(names.iter().cloned());
         names
     }
 
-    /// The whole story.
-    pub(super) fn report(&self, policy: &Policy, verdict: &Verdict, tally: Tally, output: Output) -> Report {
+    /// Builds the report.
+    pub(super) fn build(&self, policy: &Policy, verdict: &Verdict, tally: Tally, output: Output) -> Report {
         let cgroup = self.memory.ended();
         let killed = cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
         Report {
             version: report::VERSION,
             reason: verdict.reason,
-            cause: memory::cause(verdict, killed),
+            cause: cgroup::cause(verdict, killed),
             code: verdict.code,
             child: verdict.child,
             child_ended: None,

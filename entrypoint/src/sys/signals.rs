@@ -1,0 +1,51 @@
+//! The signal mask, its descriptor, and signals by number.
+
+use super::check;
+use common::signal::Signal;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::ptr;
+
+/// Blocks every signal of this process and resets the disposition of SIGCHLD: the
+/// kernel silently reaps the children of a process that inherited `SIG_IGN`.
+pub(crate) fn block_signals() -> io::Result<()> {
+    let set = full_set();
+    // SAFETY: the default disposition is no function that could be called.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    // SAFETY: `set` is initialised, and no old mask is asked for.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) }).map(drop)
+}
+
+/// Opens a descriptor for the blocked signals, non-blocking and close-on-exec.
+pub(crate) fn signal_descriptor() -> io::Result<OwnedFd> {
+    let set = full_set();
+    // SAFETY: `set` is initialised; -1 asks for a new descriptor.
+    let fd = check(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
+    // SAFETY: the kernel has just made this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn full_set() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigfillset initialises the set it is given.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        set.assume_init()
+    }
+}
+
+/// Sends a signal; a negative `pid` means a process group.
+pub(crate) fn kill(pid: i32, signal: Signal) -> io::Result<()> {
+    // SAFETY: kill takes numbers only.
+    check(unsafe { libc::kill(pid, signal.as_raw()) }).map(drop)
+}
+
+/// Returns the process group of a process, our own for 0; `None` if the process is
+/// gone or its group has no number in our pid namespace (the kernel returns 0, as for
+/// most PID 1).
+pub(crate) fn group_of(pid: i32) -> Option<i32> {
+    // SAFETY: getpgid takes and gives numbers only.
+    let group = unsafe { libc::getpgid(pid) };
+    (group > 0).then_some(group)
+}
