@@ -32,4 +32,4 @@ else
 fi
 docker compose version
 cd "$root"
-POD_UTILS_COMPOSE='docker compose' cargo test --workspace --test e2e -- compose:: "${@:2}"
+POD_UTILS_COMPOSE='docker compose' cargo test --workspace --test e2e -- deploy::compose:: "${@:2}"

@@ -1,6 +1,6 @@
 //! entrypoint's options: what they do, and what mistakes in them cost.
 
-use crate::entrypoint::{by_hand, run};
+use crate::entrypoint::command::{by_hand, run};
 use harness::bins;
 use harness::pod::Pod;
 use harness::process::{self};

@@ -1,7 +1,7 @@
 //! Files that are none, that may not be read, and that change while they are
 //! read: each is named with its reason, and holds nothing else up.
 
-use crate::job::on_each_target;
+use crate::pod::job::on_each_target;
 use common::marker;
 use harness::job::Job;
 use harness::pod::{self, Entry};

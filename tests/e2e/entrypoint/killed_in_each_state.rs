@@ -1,7 +1,7 @@
 //! entrypoint brought into each of its states, then killed or told to end there.
 
-use crate::entrypoint_odd::Freezer;
-use crate::entrypoint_tree::{Case, Place, namespaces, two_deaf_ones};
+use crate::entrypoint::hostile_job::Freezer;
+use crate::entrypoint::process_tree::{Case, Place, namespaces, two_deaf_ones};
 use common::lock::{EntryWatch, LockState, Sighting};
 use common::signal::Signal;
 use harness::process::Exit;

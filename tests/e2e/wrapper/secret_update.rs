@@ -1,7 +1,7 @@
 //! entrypoint-wrapper and the API server: the early upload, the final update, and
 //! what can go wrong with them.
 
-use crate::wrapper_pod::{StepPod, TEST0, printed};
+use crate::wrapper::step_pod::{StepPod, TEST0, printed};
 use harness::api_server::{Answer, ApiServer, TOKEN};
 use harness::process::Ended;
 use harness::skip;

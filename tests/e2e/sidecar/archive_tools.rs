@@ -6,7 +6,7 @@ use sidecar::censor::{Censor, CensoringOptions};
 use std::path::Path;
 use std::process::Command;
 
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/archive_tools.py");
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sidecar/archive_tools.py");
 
 #[track_caller]
 fn python(arguments: &[&Path], what: &str) -> String {

@@ -1,8 +1,8 @@
 //! entrypoint-wrapper and the API server: the early upload of a kubeconfig, and
 //! signals while something is uploaded.
 
-use crate::wrapper_pod::StepPod;
-use crate::wrapper_secret::{bodies, step, test0};
+use crate::wrapper::secret_update::{bodies, step, test0};
+use crate::wrapper::step_pod::StepPod;
 use common::signal::Signal;
 use harness::api_server::{Answer, ApiServer};
 use harness::wait;

@@ -1,6 +1,6 @@
 //! The composition of contract 8.12: wrapper → entrypoint → bash, as PID 1.
 
-use crate::wrapper_pod::{StepPod, TEST0, printed};
+use crate::wrapper::step_pod::{StepPod, TEST0, printed};
 use common::signal::Signal;
 use harness::api_server::ApiServer;
 use harness::docker::Engine;

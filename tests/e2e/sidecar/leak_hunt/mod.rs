@@ -24,7 +24,7 @@ fn number(variable: &str, default: u64) -> u64 {
 
 fn python(pod: &Pod, args: &[&str]) {
     let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/leak_hunt/hunt.py")).args(args);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sidecar/leak_hunt/hunt.py")).args(args);
     process::start(pod.tree(), &mut command).wait_for(PATIENCE).expect_code(0);
 }
 

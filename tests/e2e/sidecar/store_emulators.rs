@@ -52,7 +52,7 @@ impl Azurite {
     }
 
     fn node(&self, args: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/azurite.js");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sidecar/azurite.js");
         let mut command = Command::new("node");
         command.arg(script).arg(&self.url).args(args);
         let ended = process::run(self.pod.tree(), &mut command);

@@ -2,7 +2,7 @@
 //! sidecar may read: nothing of that arrives, everything else does, and the
 //! manifest and the log say what was refused.
 
-use crate::containers;
+use crate::pod::containers;
 use common::marker;
 use harness::docker::Engine;
 use harness::job::Job;

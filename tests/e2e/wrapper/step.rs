@@ -1,7 +1,7 @@
 //! entrypoint-wrapper around a step, without an API server: the vectors of
 //! contract 10.7, and what pods do to a step.
 
-use crate::wrapper_pod::{StepPod, TEST0, is_root, names, path_variable, printed};
+use crate::wrapper::step_pod::{StepPod, TEST0, is_root, names, path_variable, printed};
 use common::signal::Signal;
 use harness::{skip, wait};
 use std::fs;

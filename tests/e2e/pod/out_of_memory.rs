@@ -2,7 +2,7 @@
 //! in another one, a volume between them. Whoever is killed, the result is a
 //! failure that says why.
 
-use crate::containers::{ENTRYPOINT, engine_or_skip, open_pod, start};
+use crate::pod::containers::{ENTRYPOINT, engine_or_skip, open_pod, start};
 use harness::docker::{Container, Engine};
 use harness::pod::{Entry, Pod};
 use harness::{skip, wait};

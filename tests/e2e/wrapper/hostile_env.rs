@@ -1,7 +1,7 @@
 //! entrypoint-wrapper around a step in odd surroundings: temporary directories
 //! and homes that cannot be used, commands that do not end, missing variables.
 
-use crate::wrapper_pod::{StepPod, TEST0, names, printed};
+use crate::wrapper::step_pod::{StepPod, TEST0, names, printed};
 use common::signal::Signal;
 use harness::process::Running;
 use harness::{skip, wait};

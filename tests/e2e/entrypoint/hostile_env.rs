@@ -1,7 +1,7 @@
 //! entrypoint where the surroundings are odd: a clock that jumps, a program with
 //! another user's rights, a stdout that belongs to somebody else.
 
-use crate::entrypoint_tree::{Case, Place, namespaces};
+use crate::entrypoint::process_tree::{Case, Place, namespaces};
 use common::lock::{EntryWatch, Sighting};
 use common::signal::Signal;
 use harness::pod::{Entry, Pod};

@@ -4,7 +4,7 @@
 //! The seed is printed; `POD_UTILS_CAMPAIGN_SEED` repeats a campaign,
 //! `POD_UTILS_CAMPAIGN_RUNS` makes it longer or shorter.
 
-use crate::entrypoint_tree::{Case, Place, namespaces};
+use crate::entrypoint::process_tree::{Case, Place, namespaces};
 use common::lock::{EntryWatch, Sighting};
 use common::marker::Content;
 use common::signal::Signal;

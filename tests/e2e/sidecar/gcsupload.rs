@@ -1,6 +1,6 @@
 //! gcsupload, the uploader by hand in sidecar's binary.
 
-use crate::initupload::{JOB_PATH, clean, complaint, run, said, with_json};
+use crate::sidecar::initupload::{JOB_PATH, clean, complaint, run, said, with_json};
 use harness::bins;
 use harness::pod::Pod;
 use harness::process;

@@ -1,0 +1,10 @@
+//! entrypoint by itself: one process or one PID 1, no sidecar beside it.
+
+mod campaign;
+mod command;
+mod hostile_env;
+mod hostile_job;
+mod killed_in_each_state;
+mod options;
+mod process_tree;
+mod volume_faults;

@@ -1,0 +1,7 @@
+//! Entrypoints and a sidecar together, as a pod has them.
+
+pub(crate) mod containers;
+mod crash_campaign;
+pub(crate) mod job;
+mod mixed_versions;
+mod out_of_memory;

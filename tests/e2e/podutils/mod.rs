@@ -1,0 +1,6 @@
+//! podutils: jobs on this machine, pods to be, results to look at.
+
+mod completions;
+mod inject;
+mod run;
+mod show;

@@ -1,0 +1,21 @@
+//! sidecar, initupload and gcsupload: what reaches a store, and what does not.
+
+mod archive_tools;
+mod censoring;
+mod checkpoints;
+mod credentials;
+mod gcsupload;
+mod hostile_files;
+mod hostile_links;
+mod hostile_names;
+mod initupload;
+mod leak_hunt;
+mod option_errors;
+mod progress;
+mod restarts;
+mod store_emulators;
+mod store_faults;
+mod store_requests;
+mod store_writes;
+mod termination;
+mod upstream_vectors;
