@@ -1,14 +1,14 @@
 //! `podutils censor`: sidecar's masking as a filter, to try what would be masked.
 
-use crate::say::{self, Problem};
+use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use sidecar::censor::{Censor, CensoringOptions, Explainer, Secrets};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-/// The verb's name.
-pub(crate) const VERB: &str = "censor";
+/// The subcommand's name.
+pub(crate) const SUBCOMMAND: &str = "censor";
 
 /// Bytes asked of the input at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -23,12 +23,12 @@ read, or with --strict when a secret cannot be loaded; 2 for a wrong flag.
 
 Example: kubectl logs my-pod | podutils censor --secrets ./secrets --explain";
 
-/// The verb.
+/// The subcommand.
 pub(crate) fn command() -> Command {
     let list = |name: &'static str, value: &'static str| {
         Arg::new(name).long(name).value_name(value).action(ArgAction::Append)
     };
-    Command::new(VERB)
+    Command::new(SUBCOMMAND)
         .about("Masks secrets in a text, as sidecar does")
         .after_help(AFTER_HELP)
         .arg(
@@ -66,17 +66,17 @@ pub(crate) fn command() -> Command {
         )
 }
 
-/// Runs the verb; gives the exit status.
+/// Runs the subcommand; gives the exit status.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let options = options(matches)?;
     let mut secrets = Secrets::new(&options, &[]);
     secrets.read();
     let censor = Censor::new(&secrets, &options, 1);
     for problem in censor.problems() {
-        say::line(&problem.to_string());
+        terminal::line(&problem.to_string());
     }
     for path in censor.unmasked() {
-        say::line(&format!("a value in {path} is not masked: it is too short, or a boolean"));
+        terminal::line(&format!("a value in {path} is not masked: it is too short, or a boolean"));
     }
     if let Some(reason) = censor.withholds_everything() {
         return Err(Problem::new(reason));
@@ -143,7 +143,7 @@ fn filter(
         if let Some(explainer) = &mut explainer {
             for found in explainer.explain(&was, &window, released) {
                 let (offset, bytes) = (found.offset, found.bytes);
-                say::raw(&format!("{offset}: {bytes} bytes, {} ({})", found.file, found.encoding));
+                terminal::raw(&format!("{offset}: {bytes} bytes, {} ({})", found.file, found.encoding));
             }
         }
         output.write_all(&window[..released]).map_err(Broken::Output)?;

@@ -1,6 +1,6 @@
-//! The verbs of the command line.
+//! The subcommands of the command line.
 
-use crate::say::{self, Problem};
+use crate::terminal::{self, Problem};
 use crate::{censor, completions, explain, inject, run, show, verify};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
@@ -8,34 +8,34 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// One verb: its definition, whose name is the verb, and what it does.
-struct Verb {
+/// One subcommand: its definition, whose name is the subcommand, and what it does.
+struct Subcommand {
     command: fn() -> Command,
     run: fn(&ArgMatches) -> Result<u8, Problem>,
 }
 
-/// The verbs in the order of the help.
-const VERBS: [Verb; 8] = [
-    Verb {
+/// The subcommands in the order of the help.
+const SUBCOMMANDS: [Subcommand; 8] = [
+    Subcommand {
         command: run::command,
         run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
     },
-    Verb {
+    Subcommand {
         command: inject::command,
         run: |matches| inject::Options::from_matches(matches).and_then(|options| inject::run(&options)),
     },
-    Verb { command: censor::command, run: censor::run },
-    Verb { command: show::command, run: show::run },
-    Verb { command: verify::command, run: verify::run },
-    Verb { command: explain::command, run: explain::run },
-    Verb { command: completions::completions_command, run: completions::run_completions },
-    Verb { command: completions::man_command, run: completions::run_man },
+    Subcommand { command: censor::command, run: censor::run },
+    Subcommand { command: show::command, run: show::run },
+    Subcommand { command: verify::command, run: verify::run },
+    Subcommand { command: explain::command, run: explain::run },
+    Subcommand { command: completions::completions_command, run: completions::run_completions },
+    Subcommand { command: completions::man_command, run: completions::run_man },
 ];
 
 /// Runs the tool with its command line, program name first.
 pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let done = match parse(args) {
-        Ok(Request::Verb(run, matches)) => run(&matches),
+        Ok(Request::Subcommand(run, matches)) => run(&matches),
         Ok(Request::Exec(matches)) => run::session::exec(&matches).map(|never| match never {}),
         Ok(Request::Text(text)) => {
             // Nobody reads the help that was asked for.
@@ -45,7 +45,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
         Err(problem) => Err(problem),
     };
     ExitCode::from(done.unwrap_or_else(|problem| {
-        say::raw(&format!("error: {}", problem.text));
+        terminal::raw(&format!("error: {}", problem.text));
         problem.status
     }))
 }
@@ -53,7 +53,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
 /// What the command line asks for.
 #[derive(Debug)]
 enum Request {
-    Verb(fn(&ArgMatches) -> Result<u8, Problem>, ArgMatches),
+    Subcommand(fn(&ArgMatches) -> Result<u8, Problem>, ArgMatches),
     Exec(ArgMatches),
     /// Help or the version.
     Text(String),
@@ -62,11 +62,13 @@ enum Request {
 fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
     match command().try_get_matches_from(args) {
         Ok(mut matches) => match matches.remove_subcommand() {
-            Some((name, matches)) => match VERBS.iter().find(|verb| (verb.command)().get_name() == name) {
-                Some(verb) => Ok(Request::Verb(verb.run, matches)),
-                None => Ok(Request::Exec(matches)),
-            },
-            None => Err(Problem::syntax("no verb given; see podutils --help")),
+            Some((name, matches)) => {
+                match SUBCOMMANDS.iter().find(|subcommand| (subcommand.command)().get_name() == name) {
+                    Some(subcommand) => Ok(Request::Subcommand(subcommand.run, matches)),
+                    None => Ok(Request::Exec(matches)),
+                }
+            }
+            None => Err(Problem::syntax("no subcommand given; see podutils --help")),
         },
         Err(error) => refusal(&error),
     }
@@ -101,9 +103,9 @@ pub(crate) fn command() -> Command {
             "Runs CI jobs on this machine the way a pod would, and puts supervision and delivery into pods, and tells what happened",
         )
         .disable_help_subcommand(true)
-        .subcommands(VERBS.iter().map(|verb| (verb.command)()))
+        .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()))
         .subcommand(
-            Command::new(run::session::VERB).hide(true).arg(
+            Command::new(run::session::SUBCOMMAND).hide(true).arg(
                 Arg::new(run::session::WORDS)
                     .num_args(1..)
                     .trailing_var_arg(true)
@@ -112,7 +114,7 @@ pub(crate) fn command() -> Command {
             ),
         )
         .after_help(
-            "podutils VERB --help says more about one of them, with examples.\n\n\
+            "podutils SUBCOMMAND --help says more about one of them, with examples.\n\n\
              Examples:\n  \
              podutils run -- make test\n  \
              podutils show pod-utils-out/local/20260131120000000\n  \
@@ -131,7 +133,7 @@ mod tests {
     #[test]
     fn mistakes_are_one_line_and_2() {
         for (words, part) in [
-            (&["podutils"][..], "no verb"),
+            (&["podutils"][..], "no subcommand"),
             (&["podutils", "runn"], "run"),
             (&["podutils", "run"], "no command given"),
             (&["podutils", "run", "--jobs", "x", "--", "true"], "'--job'"),

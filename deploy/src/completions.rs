@@ -1,7 +1,7 @@
 //! `podutils completions` and `podutils man`: made from the definitions that the
 //! programs parse their command lines with, so that they are always current.
 
-use crate::say::Problem;
+use crate::terminal::Problem;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
@@ -60,7 +60,9 @@ pub(crate) fn man_command() -> Command {
     Command::new("man")
         .about("Prints a manual page")
         .arg(program_arg())
-        .arg(directory_arg("Write the pages of all programs into this directory instead, verbs included"))
+        .arg(directory_arg(
+            "Write the pages of all programs into this directory instead, subcommands included",
+        ))
         .after_help(
             "Examples:\n  \
              podutils man sidecar | man -l -\n  \
@@ -101,10 +103,10 @@ pub(crate) fn run_man(matches: &ArgMatches) -> Result<u8, Problem> {
     };
     for (name, command) in PROGRAMS {
         write(dir, &format!("{name}.1"), &page(command())?)?;
-        for verb in command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
-            let full = format!("{name}-{}", verb.get_name());
-            let verb = verb.clone().version(common::version::VERSION).display_name(full.clone());
-            write(dir, &format!("{full}.1"), &page(verb)?)?;
+        for subcommand in command().get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+            let full = format!("{name}-{}", subcommand.get_name());
+            let subcommand = subcommand.clone().version(common::version::VERSION).display_name(full.clone());
+            write(dir, &format!("{full}.1"), &page(subcommand)?)?;
         }
     }
     Ok(0)

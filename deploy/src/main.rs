@@ -1,19 +1,19 @@
 //! `podutils`: the operator's tool, for people rather than pods.
 //!
-//! [`cli`] knows the verbs, and each verb has a module of its name. They share
-//! [`place`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
-//! reads it), [`say`] (what people read) and [`inert`] (hostile text in it).
+//! [`cli`] knows the subcommands, and each subcommand has a module of its name. They share
+//! [`results`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
+//! reads it), [`terminal`] (what people read) and [`escape`] (hostile text in it).
 
 mod censor;
 mod cli;
 mod completions;
+mod escape;
 mod explain;
-mod inert;
 mod inject;
-mod place;
+mod results;
 mod run;
-mod say;
 mod show;
+mod terminal;
 mod verify;
 mod yaml;
 

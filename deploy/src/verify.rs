@@ -5,10 +5,10 @@
 //! manifest are named too. `manifest.json` itself and `finished.json` come after it
 //! and are only looked for.
 
-use crate::inert::visible;
-use crate::place::{Place, block_on};
-use crate::say::{Problem, size};
+use crate::escape::visible;
+use crate::results::{Results, block_on};
 use crate::show::manifest::{self, Object, base_of, name_below};
+use crate::terminal::{Problem, size};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::report::crc32c_text;
 use futures::StreamExt;
@@ -30,11 +30,11 @@ const BATCH: usize = 1000;
 const OF_OTHERS: [&str; 6] =
     ["started.json", "clone-log.txt", "clone-records.json", "prowjob.json", "podinfo.json", "report.html"];
 
-/// The verb's definition.
+/// The subcommand's definition.
 pub(crate) fn command() -> Command {
     Command::new("verify")
         .about("Checks that what lies at a destination is what sidecar delivered there")
-        .args(Place::args())
+        .args(Results::args())
         .next_help_heading("Extent")
         .arg(
             Arg::new("quick")
@@ -53,11 +53,11 @@ pub(crate) fn command() -> Command {
         )
 }
 
-/// Runs the verb.
+/// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
-    let place = Place::from_matches(matches)?;
-    let audit = block_on(audit(&place, matches.get_flag("quick")))?;
-    let seen = format!("{}: {} objects, {}", place.display(), audit.objects, size(audit.bytes));
+    let results = Results::from_matches(matches)?;
+    let audit = block_on(audit(&results, matches.get_flag("quick")))?;
+    let seen = format!("{}: {} objects, {}", results.display(), audit.objects, size(audit.bytes));
     let mut lines = audit.differences;
     let status = if lines.is_empty() { 0 } else { common::codes::EXIT_FAILURE };
     lines.push(match lines.len() {
@@ -85,22 +85,22 @@ struct Audit {
     differences: Vec<String>,
 }
 
-async fn audit(place: &Place, quick: bool) -> Result<Audit, Problem> {
-    let refuse = |why: String| Problem::new(format!("{}: {why}", place.display()));
-    let Some(file) = place.document("manifest.json").await.map_err(refuse)? else {
+async fn audit(results: &Results, quick: bool) -> Result<Audit, Problem> {
+    let refuse = |why: String| Problem::new(format!("{}: {why}", results.display()));
+    let Some(file) = results.document("manifest.json").await.map_err(refuse)? else {
         return Err(refuse("there is no manifest.json to compare with".to_owned()));
     };
     let base = base(&file).map_err(refuse)?;
-    let above = place.above(&base);
+    let above = results.above(&base);
     let mut audit = Audit::default();
-    if place.head("finished.json").await.map_err(|error| refuse(error.to_string()))?.is_none() {
+    if results.head("finished.json").await.map_err(|error| refuse(error.to_string()))?.is_none() {
         audit.differences.push("finished.json: it is not there".to_owned());
     }
     let names = Names::default();
     for batch in Batches::read(&file).map_err(refuse)? {
         let checks = batch.iter().filter(|object| object.is_there()).map(async |object| {
             match (name_below(&object.key, &base), &above) {
-                (Some(name), _) => check(place, name, object, quick).await,
+                (Some(name), _) => check(results, name, object, quick).await,
                 (None, Some(above)) => check_pointer(above, &object.key).await,
                 (None, None) => None,
             }
@@ -122,7 +122,7 @@ async fn audit(place: &Place, quick: bool) -> Result<Audit, Problem> {
     }
     ["manifest.json", "finished.json"].into_iter().chain(OF_OTHERS).for_each(|name| names.add(name));
     let strangers = RefCell::new(Vec::new());
-    place
+    results
         .list(|listed| {
             if names.add_is_new(&listed.key) {
                 let line =
@@ -207,12 +207,12 @@ impl Names {
 }
 
 /// What is different about an object; `None` when nothing is.
-async fn check(place: &Place, name: &str, object: &Object, quick: bool) -> Option<String> {
+async fn check(results: &Results, name: &str, object: &Object, quick: bool) -> Option<String> {
     let line = |what: String| Some(format!("{}: {what}", visible(name)));
     let read = if quick {
-        place.head(name).await.map(|head| head.map(|head| (head.bytes, None, head)))
+        results.head(name).await.map(|head| head.map(|head| (head.bytes, None, head)))
     } else {
-        let read = place.through(
+        let read = results.through(
             name,
             || (0, 0),
             |(bytes, sum), block| {
@@ -238,7 +238,7 @@ async fn check(place: &Place, name: &str, object: &Object, quick: bool) -> Optio
         }
         _ => {}
     }
-    if place.keeps_attributes() { attributes(&head, object).and_then(line) } else { None }
+    if results.keeps_attributes() { attributes(&head, object).and_then(line) } else { None }
 }
 
 /// What is different about content type and encoding.
@@ -260,7 +260,7 @@ fn attributes(head: &Head, object: &Object) -> Option<String> {
 }
 
 /// Later runs replace these.
-async fn check_pointer(above: &Place, key: &str) -> Option<String> {
+async fn check_pointer(above: &Results, key: &str) -> Option<String> {
     match above.head(key).await {
         Ok(Some(_)) => None,
         Ok(None) => Some(format!("{}: it is not there", visible(key))),

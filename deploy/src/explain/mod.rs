@@ -1,13 +1,13 @@
 //! `podutils explain`: what option JSON means, with every default filled in.
 //!
 //! The programs' own decoders read it, so that what is said here is what they do.
-//! [`keys`] has the words; [`hidden`] keeps secrets in commands from being printed.
+//! [`keys`] has the words; [`redact`] keeps secrets in commands from being printed.
 
-mod hidden;
 mod keys;
+mod redact;
 
-use crate::inert::visible;
-use crate::say::Problem;
+use crate::escape::visible;
+use crate::terminal::Problem;
 use clap::{Arg, ArgMatches, Command};
 use common::duration::GoDuration;
 use common::json::{Document, Notes, decode};
@@ -62,7 +62,7 @@ struct Row {
     meaning: &'static str,
 }
 
-/// The verb's definition.
+/// The subcommand's definition.
 pub(crate) fn command() -> Command {
     Command::new("explain")
         .about("Prints what the option JSON of a pod means, with every default filled in")
@@ -78,7 +78,7 @@ pub(crate) fn command() -> Command {
         )
 }
 
-/// Runs the verb.
+/// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let assignment = matches.get_one::<String>(ASSIGNMENT).map(String::as_str).unwrap_or_default();
     let text = explained(assignment, &|name| std::env::var(name).ok())?;
@@ -101,7 +101,7 @@ fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
     };
     let json = json.ok_or_else(|| Problem::new(format!("{name} is not set; write {name}='…'")))?;
     let meaning =
-        explain(&json).map_err(|why| Problem::new(format!("{name}: {}", visible(&hidden::text(&why)))))?;
+        explain(&json).map_err(|why| Problem::new(format!("{name}: {}", visible(&redact::text(&why)))))?;
     let mut lines = vec![format!("{name}")];
     let width = meaning.rows.iter().map(|row| row.key.len()).max().unwrap_or(0);
     let values = meaning.rows.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(32);
@@ -168,13 +168,13 @@ fn shown(value: &Value, kind: Kind) -> String {
             .map_or_else(|| number.to_string(), |nanos| GoDuration::from_nanos(nanos).to_string()),
         (Value::Array(words), Kind::Command) => {
             let words: Vec<_> = words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            serde_json::to_string(&hidden::words(&words)).unwrap_or_default()
+            serde_json::to_string(&redact::words(&words)).unwrap_or_default()
         }
         (Value::Null, _) => "–".to_owned(),
         (Value::String(text), _) if text.is_empty() => "–".to_owned(),
-        (Value::String(text), _) => hidden::text(text),
+        (Value::String(text), _) => redact::text(text),
         (other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)), _) => {
-            hidden::text(&other.to_string())
+            redact::text(&other.to_string())
         }
     };
     visible(&text).into_owned()
@@ -186,7 +186,7 @@ fn in_words(options: &EntrypointOptions) -> Vec<String> {
         return vec!["It copies itself to copy_dst and ends.".to_owned()];
     }
     let policy = options.policy(None);
-    let command = hidden::words(&options.entry.args).join(" ");
+    let command = redact::words(&options.entry.args).join(" ");
     let mut rungs: Vec<_> = policy.escalation.iter().map(|rung| (rung.after, rung.signal)).collect();
     rungs.sort();
     let rungs: Vec<_> = rungs.iter().map(|(after, signal)| format!(", {signal} {after} later")).collect();

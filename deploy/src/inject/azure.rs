@@ -4,11 +4,11 @@
 //! With workload identity the webhook of the cluster gives tokens to all
 //! containers of a labelled pod. The annotation keeps them from the test's.
 
-use super::at::{At, Flaw};
+use super::field_path::{FieldPath, Finding};
 use super::model::Pod;
 use super::options::Out;
 use super::pod::fill;
-use crate::say::Problem;
+use crate::terminal::Problem;
 use crate::yaml::{Map, Node};
 use clap::ArgMatches;
 
@@ -51,7 +51,7 @@ impl Azure {
     pub(super) fn variables(&self) -> Vec<Node> {
         let account = self.account.as_ref();
         account
-            .map(|name| super::parts::variable(ACCOUNT, &super::expand::literal(name)))
+            .map(|name| super::containers::variable(ACCOUNT, &super::expand::literal(name)))
             .into_iter()
             .collect()
     }
@@ -63,11 +63,11 @@ impl Azure {
     }
 
     /// What stands in the way of the label in a pod's template.
-    pub(super) fn flaw(&self, template: &At<'_>) -> Result<(), Flaw> {
+    pub(super) fn finding(&self, template: &FieldPath<'_>) -> Result<(), Finding> {
         let label = template.keys(&["metadata", "labels", LABEL]);
         match label.text()? {
             Some(value) if self.identity && value != "true" => {
-                Err(label.flaw(format!("{value}, but --azure-workload-identity needs true")))
+                Err(label.finding(format!("{value}, but --azure-workload-identity needs true")))
             }
             Some(_) | None => Ok(()),
         }
@@ -94,8 +94,8 @@ fn is_azure(bucket: &str) -> bool {
 }
 
 /// What a container that uploads to this bucket has not been told.
-pub(super) fn missing(bucket: &str, container: &super::model::Container) -> Option<Flaw> {
+pub(super) fn missing(bucket: &str, container: &super::model::Container) -> Option<Finding> {
     let named = container.env_from || NAME_IT.iter().any(|name| container.variable(name).is_some());
     let text = format!("{ACCOUNT} is missing: {bucket} is a container of which storage account?");
-    (is_azure(bucket) && !named).then(|| Flaw::new(container.field("env"), text))
+    (is_azure(bucket) && !named).then(|| Finding::new(container.field("env"), text))
 }

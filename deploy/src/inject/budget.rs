@@ -6,7 +6,7 @@
 //! └──────────────── terminationGracePeriodSeconds ──────────────────────────┘
 //! ```
 
-use super::at::Flaw;
+use super::field_path::Finding;
 use super::model::Pod;
 use super::options::Decoration;
 use crate::run::DRAIN;
@@ -31,7 +31,7 @@ fn least(test: Duration, upload: Duration, waits: bool) -> u64 {
 
 /// The `terminationGracePeriodSeconds` of a pod: its own when it is long enough,
 /// else the computed one.
-pub(super) fn settle(pod: &Pod, decoration: &Decoration) -> Result<i64, Flaw> {
+pub(super) fn resolve(pod: &Pod, decoration: &Decoration) -> Result<i64, Finding> {
     let test = decoration.grace_period.as_std();
     let waits = decoration.ignore_interrupts || decoration.native;
     let given = decoration.upload_budget.map(GoDuration::as_std);
@@ -41,7 +41,7 @@ pub(super) fn settle(pod: &Pod, decoration: &Decoration) -> Result<i64, Flaw> {
     if own >= needed {
         return Ok(own);
     }
-    Err(Flaw::new(
+    Err(Finding::new(
         pod.field("terminationGracePeriodSeconds"),
         format!(
             "{own} is too short: the grace period of {} and the uploads need {needed} at least; take the line out, or \

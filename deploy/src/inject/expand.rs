@@ -5,7 +5,7 @@
 //! list in front of it, and where a quotation mark in a value would break the
 //! JSON.
 
-use super::at::Flaw;
+use super::field_path::Finding;
 use super::model::Container;
 
 /// The names that a text refers to.
@@ -40,8 +40,8 @@ pub(super) fn unescaped(text: &str) -> String {
 /// perhaps do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lost {
-    pub(super) surely: Vec<Flaw>,
-    pub(super) perhaps: Vec<Flaw>,
+    pub(super) surely: Vec<Finding>,
+    pub(super) perhaps: Vec<Finding>,
 }
 
 /// Looks at what a container's command refers to.
@@ -55,11 +55,11 @@ pub(super) fn lost(container: &Container, ours: &[&str]) -> Lost {
         for name in references(word).into_iter().filter(|name| is_name(name)) {
             let Some(why) = trouble(container, name, ours) else { continue };
             let text = format!("$({name}) {why}; let a shell expand it: [sh, -c, '… \"${name}\" …']");
-            let flaw = Flaw::new(container.field(&field), text);
+            let finding = Finding::new(container.field(&field), text);
             if container.variable(name).is_none() && !ours.contains(&name) {
-                lost.perhaps.push(flaw);
+                lost.perhaps.push(finding);
             } else {
-                lost.surely.push(flaw);
+                lost.surely.push(finding);
             }
         }
     }

@@ -1,11 +1,11 @@
-//! The definition of the verb `inject`.
+//! The definition of the subcommand `inject`.
 
 use super::options::RunAs;
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
 
-/// The verb's name.
-pub(crate) const VERB: &str = "inject";
+/// The subcommand's name.
+pub(crate) const SUBCOMMAND: &str = "inject";
 
 /// The file argument.
 pub(super) const FILE: &str = "FILE";
@@ -45,9 +45,9 @@ fn run_as(text: &str) -> Result<RunAs, String> {
     }
 }
 
-/// The verb's definition.
+/// The subcommand's definition.
 pub(crate) fn command() -> Command {
-    let command = Command::new(VERB)
+    let command = Command::new(SUBCOMMAND)
         .about("Puts supervision and delivery into pods: reads YAML or JSON, writes it decorated")
         .override_usage(
             "podutils inject [options] --out DESTINATION --image-prefix PREFIX [FILE]\n       podutils inject --check [FILE]",

@@ -4,7 +4,7 @@
 //! text ──yaml──▶ documents ──kinds──▶ templates ──model──▶ Pod
 //!                                        │   refuse: what stands in the way
 //!                                        ▼
-//!                         pod: wrap, add parts, settle times and users ──yaml──▶ text
+//!                         pod: wrap, add parts, resolve times and users ──yaml──▶ text
 //!                                        │
 //!                                        └──check: what cannot work in the result
 //! ```
@@ -13,30 +13,30 @@
 //! 9.1), so that people and tools find what they know. Nothing is written unless
 //! every document of the stream can be decorated.
 
-mod at;
 mod azure;
 mod budget;
 mod check;
+mod containers;
 mod expand;
+mod field_path;
 mod flags;
-mod kinds;
 mod model;
 mod options;
-mod parts;
 mod pod;
-mod refuse;
+mod preconditions;
 mod secrets;
 mod user;
+mod workloads;
 
 pub(crate) use flags::command;
 pub(crate) use options::Options;
 
-use crate::say::{self, Problem};
+use crate::terminal::{self, Problem};
 use crate::yaml::{self, Chunk, Format, Node};
-use at::Flaw;
-use kinds::Content;
+use field_path::Finding;
 use options::{Decoration, Mode};
 use std::io::{Read, Write};
+use workloads::Content;
 
 /// Decorates or checks, and returns the exit status.
 pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
@@ -73,29 +73,29 @@ fn input(options: &Options) -> Result<String, Problem> {
         .read_to_end(&mut bytes)
         .map_err(|error| Problem::new(format!("{name}: {error}")))?;
     if bytes.len() > yaml::MAX_STREAM_BYTES {
-        return Err(Problem::new(format!("{name}: longer than {}", say::size(most))));
+        return Err(Problem::new(format!("{name}: longer than {}", terminal::size(most))));
     }
     String::from_utf8(bytes).map_err(|_| Problem::new(format!("{name}: not UTF-8, so not YAML")))
 }
 
 /// A line about a field of a document.
-fn about(document: usize, flaw: &Flaw) -> String {
-    say::harmless(&format!("document {document}, {flaw}"))
+fn about(document: usize, finding: &Finding) -> String {
+    terminal::harmless(&format!("document {document}, {finding}"))
 }
 
 fn check_all(chunks: &[Chunk]) -> Result<u8, Problem> {
     let mut lines = Vec::new();
     let mut pods = 0;
     for (index, chunk) in chunks.iter().enumerate() {
-        let findings = match kinds::content(&chunk.node) {
+        let findings = match workloads::content(&chunk.node) {
             Ok(Content::NoPods) => Vec::new(),
             Ok(Content::Templates(templates)) => {
                 pods += templates.len();
                 templates.iter().flat_map(|template| check::findings(&chunk.node, template)).collect()
             }
-            Err(flaw) => vec![flaw],
+            Err(finding) => vec![finding],
         };
-        lines.extend(findings.iter().map(|flaw| about(index + 1, flaw)));
+        lines.extend(findings.iter().map(|finding| about(index + 1, finding)));
     }
     if pods == 0 && lines.is_empty() {
         return Err(Problem::new("there is no pod in any document"));
@@ -114,14 +114,14 @@ fn inject_all(
     match decorated(format, chunks, decoration)? {
         Ok(output) => {
             for line in output.changes.iter().filter(|_| explain).chain(&output.warnings) {
-                say::line(line);
+                terminal::line(line);
             }
             print(&output.text)?;
             Ok(0)
         }
         Err(errors) => {
             for error in errors {
-                say::raw(&format!("error: {error}"));
+                terminal::raw(&format!("error: {error}"));
             }
             Ok(common::codes::EXIT_FAILURE)
         }
@@ -158,7 +158,7 @@ fn decorated(
                 let warning = |warning| format!("warning: {}", about(index + 1, warning));
                 output.warnings.extend(done.warnings.iter().map(warning));
             }
-            Err(flaws) => errors.extend(flaws.iter().map(|flaw| about(index + 1, flaw))),
+            Err(findings) => errors.extend(findings.iter().map(|finding| about(index + 1, finding))),
         }
         write(&mut output.text, format, &chunk, several);
     }
@@ -169,13 +169,13 @@ fn decorated(
 }
 
 /// Decorates every pod of a document; `None` when there is none in it.
-fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Done>, Vec<Flaw>> {
-    let templates = match kinds::content(document).map_err(|flaw| vec![flaw])? {
+fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Outcome>, Vec<Finding>> {
+    let templates = match workloads::content(document).map_err(|finding| vec![finding])? {
         Content::NoPods => return Ok(None),
         Content::Templates(templates) => templates,
     };
-    let mut all = pod::Done::default();
-    let mut flaws = Vec::new();
+    let mut all = pod::Outcome::default();
+    let mut findings = Vec::new();
     for template in &templates {
         match pod::decorate(document, template, decoration) {
             Ok(done) => {
@@ -183,10 +183,10 @@ fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Do
                 all.warnings.extend(done.warnings);
                 all.warnings.extend(check::findings(document, template));
             }
-            Err(found) => flaws.extend(found),
+            Err(found) => findings.extend(found),
         }
     }
-    if flaws.is_empty() { Ok(Some(all)) } else { Err(flaws) }
+    if findings.is_empty() { Ok(Some(all)) } else { Err(findings) }
 }
 
 /// Appends a document: as it was, unless its text was taken away.

@@ -1,6 +1,6 @@
 //! A pod as far as decoration and its check have to know it.
 
-use super::at::{At, Flaw};
+use super::field_path::{FieldPath, Finding};
 
 /// A pod, or the template of one.
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ const READ_ONLY_KINDS: [&str; 5] = ["secret", "configMap", "projected", "downwar
 
 impl Pod {
     /// Reads a pod from the mapping with `metadata` and `spec`.
-    pub(super) fn read(template: &At<'_>) -> Result<Self, Flaw> {
+    pub(super) fn read(template: &FieldPath<'_>) -> Result<Self, Finding> {
         let spec = template.key("spec");
         spec.mapping()?;
         let list = |key| spec.key(key).items()?.iter().map(Container::read).collect::<Result<Vec<_>, _>>();
@@ -117,7 +117,7 @@ impl Pod {
             windows: windows(&spec)?,
         };
         if pod.containers.is_empty() {
-            return Err(spec.key("containers").flaw("there is no container"));
+            return Err(spec.key("containers").finding("there is no container"));
         }
         unique(pod.all().map(|container| (&container.path, container.name.as_str())), "name", "containers")?;
         unique(pod.volumes.iter().map(|volume| (&volume.path, volume.name.as_str())), "name", "volumes")?;
@@ -140,22 +140,29 @@ impl Pod {
 
     /// The path of a field of the pod's `spec`.
     pub(super) fn field(&self, key: &str) -> String {
-        super::at::join(&self.path, key)
+        super::field_path::join(&self.path, key)
     }
 }
 
-fn unique<'a>(names: impl Iterator<Item = (&'a String, &'a str)>, key: &str, what: &str) -> Result<(), Flaw> {
+fn unique<'a>(
+    names: impl Iterator<Item = (&'a String, &'a str)>,
+    key: &str,
+    what: &str,
+) -> Result<(), Finding> {
     let mut seen = std::collections::HashSet::new();
     for (path, name) in names {
         if !seen.insert(name) {
-            return Err(Flaw::new(format!("{path}.{key}"), format!("there are two {what} named {name:?}")));
+            return Err(Finding::new(
+                format!("{path}.{key}"),
+                format!("there are two {what} named {name:?}"),
+            ));
         }
     }
     Ok(())
 }
 
 /// Windows runs none of our programs.
-fn windows(spec: &At<'_>) -> Result<Option<String>, Flaw> {
+fn windows(spec: &FieldPath<'_>) -> Result<Option<String>, Finding> {
     const SELECTORS: [&str; 2] = ["kubernetes.io/os", "beta.kubernetes.io/os"];
     let os = spec.keys(&["os", "name"]);
     if os.text()?.as_deref() == Some("windows") {
@@ -172,13 +179,13 @@ fn windows(spec: &At<'_>) -> Result<Option<String>, Flaw> {
 }
 
 impl Container {
-    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+    fn read(at: &FieldPath<'_>) -> Result<Self, Finding> {
         at.mapping()?;
-        let name = at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?;
+        let name = at.key("name").text()?.ok_or_else(|| at.key("name").finding("missing"))?;
         let image = at.key("image").text()?;
         for (key, value) in [("name", Some(&name)), ("image", image.as_ref())] {
             if value.is_some_and(|value| value.contains("{{")) {
-                return Err(at.key(key).flaw("this is a template ({{ }}): render it first"));
+                return Err(at.key(key).finding("this is a template ({{ }}): render it first"));
             }
         }
         let env_from = at.key("envFrom").items()?;
@@ -218,13 +225,13 @@ impl Container {
 }
 
 impl Variable {
-    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+    fn read(at: &FieldPath<'_>) -> Result<Self, Finding> {
         at.mapping()?;
         let from = at.key("valueFrom");
         let value = at.key("value").text()?;
         Ok(Self {
             path: at.path().to_owned(),
-            name: at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?,
+            name: at.key("name").text()?.ok_or_else(|| at.key("name").finding("missing"))?,
             value: if from.exists() { None } else { Some(value.unwrap_or_default()) },
             secret: SecretRef::read(&from.key("secretKeyRef"))?,
         })
@@ -232,20 +239,20 @@ impl Variable {
 }
 
 impl SecretRef {
-    fn read(at: &At<'_>) -> Result<Option<Self>, Flaw> {
+    fn read(at: &FieldPath<'_>) -> Result<Option<Self>, Finding> {
         let Some(name) = at.key("name").text()? else { return Ok(None) };
         Ok(Some(Self { name, optional: at.key("optional").is_true()? }))
     }
 }
 
 impl Mount {
-    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+    fn read(at: &FieldPath<'_>) -> Result<Self, Finding> {
         at.mapping()?;
         let text = |key: &str| at.key(key).text();
         Ok(Self {
             path: at.path().to_owned(),
-            volume: text("name")?.ok_or_else(|| at.key("name").flaw("missing"))?,
-            at: text("mountPath")?.ok_or_else(|| at.key("mountPath").flaw("missing"))?,
+            volume: text("name")?.ok_or_else(|| at.key("name").finding("missing"))?,
+            at: text("mountPath")?.ok_or_else(|| at.key("mountPath").finding("missing"))?,
             read_only: at.key("readOnly").is_true()?,
             sub_path: text("subPath")?.or(text("subPathExpr")?),
         })
@@ -262,17 +269,17 @@ impl Mount {
     }
 
     /// What a path in it is, for whoever mounts the volume elsewhere.
-    pub(super) fn place(&self, path: &str) -> Place {
+    pub(super) fn locate(&self, path: &str) -> VolumePath {
         let inside = path.strip_prefix(self.point()).unwrap_or_default().trim_start_matches('/');
         let sub = self.sub_path.as_deref().unwrap_or_default().trim_matches('/');
         let whole = if sub.is_empty() { inside.to_owned() } else { format!("{sub}/{inside}") };
-        Place { volume: self.volume.clone(), path: whole }
+        VolumePath { volume: self.volume.clone(), path: whole }
     }
 }
 
 /// A file or directory of a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct VolumePath {
     pub(super) volume: String,
     pub(super) path: String,
 }
@@ -283,14 +290,14 @@ pub(super) fn is_below(path: &str, dir: &str) -> bool {
 }
 
 impl Volume {
-    fn read(at: &At<'_>) -> Result<Self, Flaw> {
+    fn read(at: &FieldPath<'_>) -> Result<Self, Finding> {
         at.mapping()?;
         let sources = at.keys(&["projected", "sources"]).items()?;
         let projected = sources.iter().map(|source| SecretRef::read(&source.key("secret")));
         Ok(Self {
             path: at.path().to_owned(),
             projected: projected.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect(),
-            name: at.key("name").text()?.ok_or_else(|| at.key("name").flaw("missing"))?,
+            name: at.key("name").text()?.ok_or_else(|| at.key("name").finding("missing"))?,
             kind: at.other_key("name").unwrap_or_else(|| "emptyDir".to_owned()),
             secret: if at.keys(&["secret", "items"]).exists() {
                 None
@@ -306,7 +313,7 @@ impl Volume {
 }
 
 impl User {
-    fn read(holder: &At<'_>) -> Result<Self, Flaw> {
+    fn read(holder: &FieldPath<'_>) -> Result<Self, Finding> {
         let at = holder.key("securityContext");
         at.mapping()?;
         Ok(Self {

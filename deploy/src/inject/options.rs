@@ -2,7 +2,7 @@
 
 use super::azure::Azure;
 use super::flags;
-use crate::say::Problem;
+use crate::terminal::Problem;
 use clap::ArgMatches;
 use common::duration::GoDuration;
 use common::job_spec::{DecorationConfig, JobSpec, JobType};

@@ -1,27 +1,27 @@
 //! One pod, decorated.
 
-use super::at::{At, Flaw};
+use super::containers::{self, Additions, ENTRYPOINT, LOGS, TOOLS, mount};
 use super::expand;
-use super::kinds::{self, Lives, Template};
+use super::field_path::{FieldPath, Finding};
 use super::model::{Container, Pod};
 use super::options::{Build, Decoration};
-use super::parts::{self, ENTRYPOINT, LOGS, Parts, TOOLS, mount};
-use super::{budget, refuse, secrets, user};
+use super::workloads::{self, RestartBehavior, Template};
+use super::{budget, preconditions, secrets, user};
 use crate::yaml::{Map, Node};
 use common::duration::GoDuration;
 
 /// What became of a pod.
 #[derive(Debug, Default)]
-pub(super) struct Done {
+pub(super) struct Outcome {
     /// What was changed and why, with the path of each.
-    pub(super) changes: Vec<Flaw>,
+    pub(super) changes: Vec<Finding>,
     /// What may be a mistake.
-    pub(super) warnings: Vec<Flaw>,
+    pub(super) warnings: Vec<Finding>,
 }
 
-impl Done {
+impl Outcome {
     fn change(&mut self, path: impl Into<String>, text: impl Into<String>) {
-        self.changes.push(Flaw::new(path, text));
+        self.changes.push(Finding::new(path, text));
     }
 }
 
@@ -30,56 +30,56 @@ pub(super) fn decorate(
     document: &mut Node,
     template: &Template,
     decoration: &Decoration,
-) -> Result<Done, Vec<Flaw>> {
-    let one = |flaw| vec![flaw];
-    let object = kinds::path(&template.object, "");
-    let at = kinds::down(kinds::down(At::root(document, ""), &template.object), &template.pod);
+) -> Result<Outcome, Vec<Finding>> {
+    let one = |finding| vec![finding];
+    let object = workloads::path(&template.object, "");
+    let at = workloads::down(workloads::down(FieldPath::root(document, ""), &template.object), &template.pod);
     let pod = Pod::read(&at).map_err(one)?;
-    if let Some(flaw) = refuse::decorated(&pod) {
-        return Err(one(flaw));
+    if let Some(finding) = preconditions::decorated(&pod) {
+        return Err(one(finding));
     }
-    let wrapped = refuse::chosen(&pod, decoration).map_err(one)?;
-    let mut flaws = refuse::flaws(&pod, &wrapped, template.lives, decoration);
+    let wrapped = preconditions::chosen(&pod, decoration).map_err(one)?;
+    let mut findings = preconditions::findings(&pod, &wrapped, template.restarts, decoration);
     let mut job = decoration.job.clone();
     if job.job.is_empty() {
         job.job.clone_from(&template.name);
     }
     if job.job.is_empty() {
-        let path = super::at::join(&object, "metadata.name");
-        flaws.push(Flaw::new(path, "missing, so the job has no name; add it, or use --job"));
+        let path = super::field_path::join(&object, "metadata.name");
+        findings.push(Finding::new(path, "missing, so the job has no name; add it, or use --job"));
     }
-    flaws.extend(decoration.azure.flaw(&at).err());
-    let grace = budget::settle(&pod, decoration).unwrap_or_else(|flaw| {
-        flaws.push(flaw);
+    findings.extend(decoration.azure.finding(&at).err());
+    let grace = budget::resolve(&pod, decoration).unwrap_or_else(|finding| {
+        findings.push(finding);
         0
     });
-    let taken = refuse::taken(decoration);
+    let taken = preconditions::taken(decoration);
     let censored = if decoration.censor {
-        secrets::find(&pod, &decoration.secrets, &taken).unwrap_or_else(|flaw| {
-            flaws.push(flaw);
+        secrets::find(&pod, &decoration.secrets, &taken).unwrap_or_else(|finding| {
+            findings.push(finding);
             secrets::Censored::default()
         })
     } else {
         secrets::Censored::default()
     };
-    if !flaws.is_empty() {
-        return Err(flaws);
+    if !findings.is_empty() {
+        return Err(findings);
     }
-    let parts = Parts {
+    let additions = Additions {
         decoration,
         job,
-        entries: parts::entries(&wrapped),
+        entries: containers::entries(&wrapped),
         censored,
-        users: user::settle(&pod, &wrapped, decoration.run_as),
+        users: user::resolve(&pod, &wrapped, decoration.run_as),
         grace,
     };
-    parts.validate(&pod).map_err(one)?;
-    let mut done = Done::default();
+    additions.validate(&pod).map_err(one)?;
+    let mut done = Outcome::default();
     for container in &wrapped {
         done.warnings.extend(expand::lost(container, &[]).perhaps);
     }
-    let problem = |problem: crate::say::Problem| vec![Flaw::new("", problem.text)];
-    let work = Work { pod: &pod, wrapped: &wrapped, parts: &parts };
+    let problem = |problem: crate::terminal::Problem| vec![Finding::new("", problem.text)];
+    let work = Work { pod: &pod, wrapped: &wrapped, additions: &additions };
     work.apply(document, template, &mut done).map_err(problem)?;
     Ok(done)
 }
@@ -88,7 +88,7 @@ pub(super) fn decorate(
 struct Work<'a> {
     pod: &'a Pod,
     wrapped: &'a [&'a Container],
-    parts: &'a Parts<'a>,
+    additions: &'a Additions<'a>,
 }
 
 /// The containers of the list `key`, each as a mapping.
@@ -116,14 +116,17 @@ pub(super) fn fill(map: &mut Map, key: &str, node: Node) -> bool {
 }
 
 /// A Job makes no second pod for a test that failed.
-fn controller(object: &mut Node, template: &Template, done: &mut Done) {
-    if template.lives != Lives::Job {
+fn controller(object: &mut Node, template: &Template, done: &mut Outcome) {
+    if template.restarts != RestartBehavior::Job {
         return;
     }
     let steps = template.pod.split_last().map(|(_, steps)| steps).unwrap_or_default();
-    let Some(spec) = kinds::down_mut(object, steps).and_then(Node::as_map_mut) else { return };
+    let Some(spec) = workloads::down_mut(object, steps).and_then(Node::as_map_mut) else { return };
     if fill(spec, "backoffLimit", Node::number(0)) {
-        let path = super::at::join(&kinds::path(&template.object, ""), &kinds::path(steps, "backoffLimit"));
+        let path = super::field_path::join(
+            &workloads::path(&template.object, ""),
+            &workloads::path(steps, "backoffLimit"),
+        );
         done.change(path, "0: a test that failed has failed, and is not run again");
     }
 }
@@ -133,21 +136,21 @@ impl Work<'_> {
         &self,
         document: &mut Node,
         template: &Template,
-        done: &mut Done,
-    ) -> Result<(), crate::say::Problem> {
-        let Some(object) = kinds::down_mut(document, &template.object) else { return Ok(()) };
+        done: &mut Outcome,
+    ) -> Result<(), crate::terminal::Problem> {
+        let Some(object) = workloads::down_mut(document, &template.object) else { return Ok(()) };
         controller(object, template, done);
-        let pod = kinds::down_mut(object, &template.pod).and_then(Node::as_map_mut);
+        let pod = workloads::down_mut(object, &template.pod).and_then(Node::as_map_mut);
         let Some(pod) = pod else { return Ok(()) };
-        if let Some(text) = self.parts.decoration.azure.label(pod, self.pod) {
-            let path = kinds::path(&template.pod, "metadata.labels");
-            done.change(super::at::join(&kinds::path(&template.object, ""), &path), text);
+        if let Some(text) = self.additions.decoration.azure.label(pod, self.pod) {
+            let path = workloads::path(&template.pod, "metadata.labels");
+            done.change(super::field_path::join(&workloads::path(&template.object, ""), &path), text);
         }
         let Some(spec) = pod.slot("spec").as_map_mut() else { return Ok(()) };
         self.wrap(spec, done);
         self.add(spec, done)?;
-        self.settle_times(spec, template.lives, done);
-        self.settle_users(spec, done);
+        self.resolve_times(spec, template.restarts, done);
+        self.resolve_users(spec, done);
         for key in ["initContainers", "containers"] {
             if spec.get(key).is_some() {
                 for container in members(spec, key) {
@@ -163,8 +166,8 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn wrap(&self, spec: &mut Map, done: &mut Done) {
-        let image_volume = self.parts.decoration.image_volume;
+    fn wrap(&self, spec: &mut Map, done: &mut Outcome) {
+        let image_volume = self.additions.decoration.image_volume;
         let names: Vec<_> = self.wrapped.iter().map(|container| container.name.as_str()).collect();
         for (node, container) in members(spec, "containers").zip(&self.pod.containers) {
             let Some(entry) = names.iter().position(|name| *name == container.name) else {
@@ -174,16 +177,16 @@ impl Work<'_> {
             };
             node.set("command", Node::texts([ENTRYPOINT]));
             node.remove("args");
-            push(node, "env", self.parts.test_variables(container, entry));
+            push(node, "env", self.additions.test_variables(container, entry));
             let mut tools = mount("tools", TOOLS);
             if let (true, Some(map)) = (image_volume, tools.as_map_mut()) {
                 map.set("readOnly", Node::bool(true));
             }
             push(node, "volumeMounts", [mount("logs", LOGS), tools]);
             let own: Vec<_> = container.env.iter().map(|variable| variable.name.as_str()).collect();
-            let marker = &self.parts.entries[entry].marker_file;
+            let marker = &self.additions.entries[entry].marker_file;
             let mut text = format!("wrapped: {ENTRYPOINT} runs its command and leaves {marker}");
-            if entry > 0 && self.parts.decoration.in_order {
+            if entry > 0 && self.additions.decoration.in_order {
                 text.extend([", after ", names[entry - 1]]);
             }
             done.change(&container.path, text);
@@ -196,21 +199,21 @@ impl Work<'_> {
         }
     }
 
-    fn add(&self, spec: &mut Map, done: &mut Done) -> Result<(), crate::say::Problem> {
-        let decoration = self.parts.decoration;
+    fn add(&self, spec: &mut Map, done: &mut Outcome) -> Result<(), crate::terminal::Problem> {
+        let decoration = self.additions.decoration;
         let mut inits = Vec::new();
         let inits_path = self.pod.field("initContainers");
         if decoration.initupload {
-            inits.push(self.parts.initupload()?);
+            inits.push(self.additions.initupload()?);
             done.change(&inits_path, "initupload: says at the destination that the job has started");
         }
         if decoration.image_volume {
             done.change(self.pod.field("volumes"), "tools: the image pod-utils, which holds entrypoint");
         } else {
-            inits.push(self.parts.place_entrypoint()?);
+            inits.push(self.additions.place_entrypoint()?);
             done.change(&inits_path, "place-entrypoint: copies entrypoint into the volume tools");
         }
-        let sidecar = self.parts.sidecar()?;
+        let sidecar = self.additions.sidecar()?;
         if decoration.native {
             inits.push(sidecar);
         } else {
@@ -219,11 +222,11 @@ impl Work<'_> {
         let place = if decoration.native { "initContainers" } else { "containers" };
         let text = "sidecar: waits for the marker of each wrapped container, then delivers logs, artifacts and the result";
         done.change(self.pod.field(place), text);
-        for directory in &self.parts.censored.directories {
+        for directory in &self.additions.censored.directories {
             done.change(self.pod.field(place), format!("sidecar: masks the Secrets in {directory}"));
         }
         push(spec, "initContainers", inits);
-        push(spec, "volumes", self.parts.volumes()?);
+        push(spec, "volumes", self.additions.volumes()?);
         done.change(self.pod.field("volumes"), "logs: what entrypoint and sidecar share");
         if let Build::Field(field) = &decoration.build {
             let text = format!("BUILD_ID is the pod's {field}, so that each pod has results of its own");
@@ -232,24 +235,24 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn settle_times(&self, spec: &mut Map, lives: Lives, done: &mut Done) {
-        let decoration = self.parts.decoration;
-        let grace = GoDuration::from_secs(self.parts.grace);
-        if fill(spec, "terminationGracePeriodSeconds", Node::number(self.parts.grace)) {
+    fn resolve_times(&self, spec: &mut Map, restarts: RestartBehavior, done: &mut Outcome) {
+        let decoration = self.additions.decoration;
+        let grace = GoDuration::from_secs(self.additions.grace);
+        if fill(spec, "terminationGracePeriodSeconds", Node::number(self.additions.grace)) {
             let text = format!(
                 "{}: {} for the test to end, 10s for its processes and output, the rest of {grace} for uploads",
-                self.parts.grace, decoration.grace_period
+                self.additions.grace, decoration.grace_period
             );
             done.change(self.pod.field("terminationGracePeriodSeconds"), text);
         }
-        let once = matches!(lives, Lives::Once | Lives::Job);
+        let once = matches!(restarts, RestartBehavior::Once | RestartBehavior::Job);
         if once && fill(spec, "restartPolicy", Node::text("Never")) {
             done.change(self.pod.field("restartPolicy"), "Never: a test runs once");
         }
     }
 
-    fn settle_users(&self, spec: &mut Map, done: &mut Done) {
-        let users = &self.parts.users;
+    fn resolve_users(&self, spec: &mut Map, done: &mut Outcome) {
+        let users = &self.additions.users;
         let path = self.pod.field("securityContext");
         if let Some(context) = spec.slot("securityContext").as_map_mut() {
             let mut set = Vec::new();

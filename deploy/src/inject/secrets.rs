@@ -1,6 +1,6 @@
 //! Which Secrets of a pod sidecar must know to mask them (P-15).
 
-use super::at::Flaw;
+use super::field_path::Finding;
 use super::model::{Container, Mount, Pod, SecretRef};
 
 /// Where Secrets are mounted for sidecar alone.
@@ -28,7 +28,7 @@ pub(super) struct OwnMount {
 }
 
 /// Finds the Secrets; `taken` are paths at which sidecar mounts other things.
-pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censored, Flaw> {
+pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censored, Finding> {
     let mut found = Censored::default();
     let mounts = || everyone(pod).flat_map(|container| &container.mounts);
     for mount in mounts() {
@@ -40,7 +40,7 @@ pub(super) fn find(pod: &Pod, more: &[String], taken: &[&str]) -> Result<Censore
         let holders = mounts().filter(|mount| mount.holds(path));
         let Some(mount) = holders.max_by_key(|mount| mount.at.len()) else {
             let text = format!("--secrets {path}: no container has a volume there");
-            return Err(Flaw::new(pod.field("containers"), text));
+            return Err(Finding::new(pod.field("containers"), text));
         };
         found.share(mount, path, taken)?;
     }
@@ -81,7 +81,7 @@ impl Censored {
     }
 
     /// A path of any volume, where the container has it.
-    fn share(&mut self, mount: &Mount, path: &str, taken: &[&str]) -> Result<(), Flaw> {
+    fn share(&mut self, mount: &Mount, path: &str, taken: &[&str]) -> Result<(), Finding> {
         let sub_path = mount.sub_path.clone();
         let at = mount.point().to_owned();
         let own = OwnMount { volume: mount.volume.clone(), at, sub_path, read_only: true };
@@ -91,7 +91,7 @@ impl Censored {
         if !self.mounts.iter().any(is_there) {
             if self.has_path(&own.at) || taken.contains(&own.at.as_str()) {
                 let text = format!("--secrets {path}: sidecar has another volume at {}", own.at);
-                return Err(Flaw::new(&mount.path, text));
+                return Err(Finding::new(&mount.path, text));
             }
             self.mounts.push(own);
         }

@@ -1,6 +1,6 @@
 //! What decoration makes of pods, by golden files, vectors and properties.
 
-use super::flags::VERB;
+use super::flags::SUBCOMMAND;
 use super::*;
 use crate::yaml::Meaning;
 use std::path::Path;
@@ -12,7 +12,7 @@ mod properties;
 const USUAL: &str = "--out s3://ci --image-prefix reg --build-id 7";
 
 fn decoration(flags: &str) -> Decoration {
-    let words = std::iter::once(VERB).chain(flags.split_whitespace());
+    let words = std::iter::once(SUBCOMMAND).chain(flags.split_whitespace());
     let matches = command().try_get_matches_from(words).unwrap_or_else(|error| panic!("{error}"));
     match Options::from_matches(&matches).unwrap_or_else(|problem| panic!("{problem:?}")).mode {
         Mode::Inject { decoration, .. } => *decoration,
@@ -109,7 +109,7 @@ fn vector_flags(more: &str) -> Decoration {
         "--out my-scheme://x --image-prefix reg --timeout 2h --gcs-credentials-secret secret-name --initupload \
          --path-strategy legacy --default-org kubernetes --default-repo kubernetes {more}"
     ).replace("my-scheme://x", "gs://my-bucket"));
-    let words = [VERB, "--job-spec", VECTOR_JOB, "--out", "gs://b", "--image-prefix", "reg"];
+    let words = [SUBCOMMAND, "--job-spec", VECTOR_JOB, "--out", "gs://b", "--image-prefix", "reg"];
     let matches = command().try_get_matches_from(words).expect("well-formed");
     let Mode::Inject { decoration: of_job, .. } = Options::from_matches(&matches).expect("valid").mode else {
         panic!("a decoration was wanted")
@@ -340,7 +340,7 @@ fn build_ids_come_from_the_pod_unless_they_are_given() {
 #[test]
 fn dollars_in_the_job_are_not_expanded() {
     let json = r#"{"type":"periodic","job":"j$(HOME)","buildid":"7"}"#;
-    let words = [VERB, "--out", "gs://b", "--image-prefix", "reg", "--job-spec", json];
+    let words = [SUBCOMMAND, "--out", "gs://b", "--image-prefix", "reg", "--job-spec", json];
     let matches = command().try_get_matches_from(words).expect("well-formed");
     let Mode::Inject { decoration, .. } = Options::from_matches(&matches).expect("valid").mode else {
         panic!()

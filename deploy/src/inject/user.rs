@@ -22,7 +22,7 @@ pub(super) struct Users {
 }
 
 /// Decides for a pod; `wrapped` are the containers that are wrapped.
-pub(super) fn settle(pod: &Pod, wrapped: &[&Container], run_as: RunAs) -> Users {
+pub(super) fn resolve(pod: &Pod, wrapped: &[&Container], run_as: RunAs) -> Users {
     let known: BTreeSet<i64> = wrapped.iter().filter_map(|container| pod.user_of(container)).collect();
     let some_unknown = wrapped.iter().any(|container| pod.user_of(container).is_none());
     let fill = match (known.len(), run_as) {

@@ -1,7 +1,7 @@
 //! What the manifest says was delivered, in a bounded number of lines.
 
-use crate::inert::visible;
-use crate::say;
+use crate::escape::visible;
+use crate::terminal;
 use serde_json::Value;
 
 /// At most this many objects are named.
@@ -50,7 +50,7 @@ impl Delivered {
         let mut lines = vec![format!("{} objects in {place}", self.stored.len())];
         let (shown, rest) = self.stored.split_at(self.stored.len().min(MAX_OBJECTS));
         lines.extend(shown.iter().map(|(name, size)| {
-            let size = size.map(say::size).unwrap_or_default();
+            let size = size.map(terminal::size).unwrap_or_default();
             format!("  {name:<40} {size}").trim_end().to_owned()
         }));
         lines.extend(more(rest.len()));

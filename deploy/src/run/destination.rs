@@ -1,7 +1,7 @@
 //! Where the results of a run go, and reading them back.
 
 use super::options::{Options, utf8_path};
-use crate::say::Problem;
+use crate::terminal::Problem;
 use common::job_spec::{JobSpec, JobType};
 use common::paths::{self, PathStrategy};
 use jiff::Timestamp;

@@ -2,8 +2,8 @@
 
 use super::options::Options;
 use super::pod::{Pod, Programs};
-use super::sweep;
-use crate::say::{self, Problem};
+use super::reap;
+use crate::terminal::{self, Problem};
 use common::signal::Signal;
 use rustix::process::{Pid, kill_process, set_child_subreaper};
 use std::future::pending;
@@ -69,7 +69,7 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
     let mut hang_up = watch(SignalKind::hangup())?;
     // Emulators of other processors refuse it, qemu's for example.
     if let Err(error) = set_child_subreaper(Some(rustix::process::getpid())) {
-        crate::say::line(&format!(
+        crate::terminal::line(&format!(
             "warning: orphans are adopted only by PID 1 ({error}): processes of the job stay if entrypoint is killed"
         ));
     }
@@ -124,14 +124,14 @@ impl<'a> Kubelet<'a> {
     fn look(&mut self) -> Result<(), Problem> {
         let fail = |error: std::io::Error| Problem::new(format!("cannot watch the pod's programs: {error}"));
         if self.entrypoint.has_just_ended().map_err(fail)? {
-            sweep::adopted(&[self.entrypoint.pid, self.sidecar.pid]);
+            reap::adopted(&[self.entrypoint.pid, self.sidecar.pid]);
             if !self.pod.has_begun() {
                 // It would wait for ever.
                 self.sidecar.signal(rustix::process::Signal::KILL);
             }
         }
         if self.sidecar.has_just_ended().map_err(fail)? && self.entrypoint.end.is_none() {
-            say::line(
+            terminal::line(
                 "sidecar has ended while the test runs: the test goes on, but its results stay in the pod directory",
             );
         }
@@ -144,9 +144,9 @@ impl<'a> Kubelet<'a> {
             if self.entrypoint.end.is_none() { "waiting for the test to end" } else { "delivering results" };
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            say::line(&format!(
+            terminal::line(&format!(
                 "{signal} again: still {doing}, for {} at most; nothing is lost yet",
-                say::time(left)
+                terminal::time(left)
             ));
             return;
         }
@@ -155,7 +155,7 @@ impl<'a> Kubelet<'a> {
             process.wait_until_ready();
             process.signal(rustix::process::Signal::TERM);
         }
-        say::line(&format!(
+        terminal::line(&format!(
             "{signal}: {doing}; the test has {} to end, then its results have {} to be delivered",
             options.grace_period, options.upload_budget
         ));
@@ -166,9 +166,9 @@ impl<'a> Kubelet<'a> {
         // Once: what survives a kill has nothing left to be told.
         self.deadline = Some(Instant::now() + Duration::from_hours(1));
         self.killed = true;
-        say::line(&format!(
+        terminal::line(&format!(
             "the pod's grace period of {} is over: killed",
-            say::time(self.pod.grace_period())
+            terminal::time(self.pod.grace_period())
         ));
         self.entrypoint.signal(rustix::process::Signal::KILL);
         self.sidecar.signal(rustix::process::Signal::KILL);

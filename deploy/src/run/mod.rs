@@ -16,14 +16,14 @@ mod destination;
 mod kubelet;
 mod options;
 mod pod;
+mod reap;
 pub(crate) mod session;
 mod summary;
-mod sweep;
 
 pub(crate) use options::{COMMAND, Options, command, duration, job_name};
 
-use crate::say::{self, Problem};
 use crate::show;
+use crate::terminal::{self, Problem};
 use destination::Destination;
 pub(crate) use pod::DRAIN;
 use pod::Pod;
@@ -43,12 +43,12 @@ pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
     runtime.block_on(async {
         let ends = kubelet::run(&pod, &programs, options).await?;
         let summary = summary::Summary::gather(&pod, &destination, &ends, started.elapsed()).await;
-        summary.lines().iter().for_each(|line| say::line(line));
+        summary.lines().iter().for_each(|line| terminal::line(line));
         if let Some(directory) = destination.directory().filter(|_| summary.is_delivered()) {
             // A courtesy, which does not make a job fail.
             match show::write_page(&directory).await {
-                Ok(page) => say::line(&format!("report page: {}", page.display())),
-                Err(problem) => say::line(&format!("no report page: {}", problem.text)),
+                Ok(page) => terminal::line(&format!("report page: {}", page.display())),
+                Err(problem) => terminal::line(&format!("no report page: {}", problem.text)),
             }
         }
         let status = summary.exit_status();

@@ -1,14 +1,14 @@
 //! The flags of `podutils run`, and what they mean.
 
-use crate::say::Problem;
+use crate::terminal::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The verb's name.
-pub(crate) const VERB: &str = "run";
+/// The subcommand's name.
+pub(crate) const SUBCOMMAND: &str = "run";
 
 /// How the words of the wrapped command are called in help and messages.
 pub(crate) const COMMAND: &str = "COMMAND";
@@ -125,7 +125,7 @@ pub(crate) fn duration(text: &str) -> Result<GoDuration, String> {
     }
 }
 
-/// The verb's definition.
+/// The subcommand's definition.
 pub(crate) fn command() -> Command {
     let time = |id: &'static str, help: String| {
         Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help)
@@ -133,7 +133,7 @@ pub(crate) fn command() -> Command {
     let file = |id: &'static str, help: &'static str| {
         Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
     };
-    Command::new(VERB)
+    Command::new(SUBCOMMAND)
         .about("Runs a command as a job: supervised, delivered, with a truthful result")
         .override_usage(format!("podutils run [options] -- {COMMAND} [ARGUMENTS]"))
         .arg(Arg::new("job").long("job").value_name("NAME").default_value("local").help("The job's name"))
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     fn parsed(words: &[&str]) -> Result<Options, Problem> {
-        let words = [VERB].iter().chain(words);
+        let words = [SUBCOMMAND].iter().chain(words);
         Options::from_matches(&command().try_get_matches_from(words).expect("well-formed"))
     }
 
@@ -228,7 +228,10 @@ mod tests {
     #[test]
     fn times_are_above_zero() {
         for text in ["0", "-1s", "5", "x"] {
-            assert!(command().try_get_matches_from([VERB, "--timeout", text, "true"]).is_err(), "{text}");
+            assert!(
+                command().try_get_matches_from([SUBCOMMAND, "--timeout", text, "true"]).is_err(),
+                "{text}"
+            );
         }
     }
 }

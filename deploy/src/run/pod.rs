@@ -3,7 +3,7 @@
 use super::destination::Destination;
 use super::options::{Options, utf8_path};
 use super::session;
-use crate::say::{self, Problem};
+use crate::terminal::{self, Problem};
 use common::duration::GoDuration;
 use common::entry::Entry;
 use common::job_spec::{self, JobSpec};
@@ -181,12 +181,12 @@ impl Pod {
     /// Removes the pod's directory, or keeps it and says where it is.
     pub(crate) fn close(self, keep: bool) {
         if keep {
-            say::line(&format!("the pod directory is kept: {}", self.dir.keep().display()));
+            terminal::line(&format!("the pod directory is kept: {}", self.dir.keep().display()));
             return;
         }
         let path = self.path().to_owned();
         if let Err(error) = self.dir.close() {
-            say::line(&format!("cannot remove {}: {error}", path.display()));
+            terminal::line(&format!("cannot remove {}: {error}", path.display()));
         }
     }
 }

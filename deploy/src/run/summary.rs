@@ -4,8 +4,8 @@ use super::delivered::Delivered;
 use super::destination::Destination;
 use super::kubelet::{End, Ends};
 use super::pod::Pod;
-use crate::inert::visible;
-use crate::say;
+use crate::escape::visible;
+use crate::terminal;
 use common::report::Reason;
 use serde_json::Value;
 use std::io::{Read, Seek, SeekFrom};
@@ -74,7 +74,7 @@ impl Summary {
 
     /// The lines.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("{} after {}: {}", self.result, say::time(self.took), self.cause)];
+        let mut lines = vec![format!("{} after {}: {}", self.result, terminal::time(self.took), self.cause)];
         lines.extend(self.delivered.iter().flat_map(|delivered| delivered.lines(&self.place)));
         if !self.is_delivered() {
             lines.push(format!("delivery to {} is not complete:", self.place));
@@ -92,7 +92,7 @@ async fn read_back(destination: &Destination) -> (Result<Value, String>, Option<
     };
     match tokio::time::timeout(READ_BACK_PATIENCE, both).await {
         Ok(both) => both,
-        Err(_) => (Err(format!("no answer within {}", say::time(READ_BACK_PATIENCE))), None),
+        Err(_) => (Err(format!("no answer within {}", terminal::time(READ_BACK_PATIENCE))), None),
     }
 }
 

@@ -1,15 +1,15 @@
-//! The story for scripts.
+//! The job for scripts.
 
+use super::job_report::{ContainerReport, JobReport};
 use super::log::At;
 use super::manifest::Object;
-use super::story::{Story, Told};
 use super::timeline::{Kind, moments};
-use crate::inert;
+use crate::escape;
 use serde_json::{Value, json};
 
 /// One document; nothing in it acts on a terminal.
-pub(crate) fn text(story: &Story) -> String {
-    let objects = &story.objects;
+pub(crate) fn text(job: &JobReport) -> String {
+    let objects = &job.objects;
     let states: serde_json::Map<_, _> = objects
         .by_state
         .iter()
@@ -21,35 +21,35 @@ pub(crate) fn text(story: &Story) -> String {
             "bytes": object.stored_bytes, "content_type": object.content_type, "censored": object.censored,
         })
     };
-    let finished = story.finished.as_ref();
+    let finished = job.finished.as_ref();
     let document = json!({
         "version": 1,
-        "destination": story.place,
-        "result": story.result,
-        "cause": story.cause,
+        "destination": job.destination,
+        "result": job.result,
+        "cause": job.cause,
         "timestamp": finished.and_then(|finished| finished.timestamp),
         "revision": finished.map(|finished| &finished.revision),
-        "timeline": moments(story).iter().map(|moment| json!({
+        "timeline": moments(job).iter().map(|moment| json!({
             "at": moment.at, "who": moment.who, "kind": kind(moment.kind), "what": moment.what,
         })).collect::<Vec<_>>(),
-        "containers": story.containers.iter().map(container).collect::<Vec<_>>(),
-        "deadline": story.deadline,
+        "containers": job.containers.iter().map(container).collect::<Vec<_>>(),
+        "deadline": job.deadline,
         "objects": {
             "count": objects.all.count, "bytes": objects.all.bytes, "states": states,
             "censored": objects.censored_bytes, "left_out": objects.left_out(),
             "troubled": objects.troubled.iter().map(object).collect::<Vec<_>>(),
             "largest": objects.largest().into_iter().map(object).collect::<Vec<_>>(),
         },
-        "problems": story.problems,
+        "problems": job.problems,
     });
     // Numbers, texts and lists only: writing them does not fail.
-    inert::json(&format!("{document:#}"))
+    escape::json(&format!("{document:#}"))
 }
 
-fn container(told: &Told) -> Value {
-    let log = match &told.log {
+fn container(container: &ContainerReport) -> Value {
+    let log = match &container.log {
         Ok(log) => json!({
-            "name": told.log_name, "bytes": log.bytes, "unread": log.unread, "tail": log.tail,
+            "name": container.log_name, "bytes": log.bytes, "unread": log.unread, "tail": log.tail,
             "errors": log.errors.iter().map(|error| {
                 let (line, byte) = match error.at {
                     At::Line(line) => (Some(line), None),
@@ -59,11 +59,11 @@ fn container(told: &Told) -> Value {
             }).collect::<Vec<_>>(),
             "errors_left_out": log.errors_left_out,
         }),
-        Err(problem) => json!({"name": told.log_name, "problem": problem}),
+        Err(problem) => json!({"name": container.log_name, "problem": problem}),
     };
     json!({
-        "name": told.container.name, "command": told.container.command, "state": told.container.state,
-        "code": told.container.code, "report": told.report, "log": log,
+        "name": container.entry.name, "command": container.entry.command, "state": container.entry.state,
+        "code": container.entry.code, "report": container.report, "log": log,
     })
 }
 

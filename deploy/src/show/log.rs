@@ -4,8 +4,8 @@
 //! [`SCANNED`] bytes, else its beginning and its end. One that is stored
 //! compressed has no parts; it is read as a whole.
 
-use crate::inert;
-use crate::place::Place;
+use crate::escape;
+use crate::results::Results;
 use aho_corasick::AhoCorasick;
 use memchr::{memchr, memchr_iter, memrchr};
 use std::collections::VecDeque;
@@ -88,18 +88,18 @@ pub(crate) struct Excerpt {
 
 /// Reads what is shown of a log; `None` when there is none.
 pub(crate) async fn read(
-    place: &Place,
+    results: &Results,
     name: &str,
     encoding: Option<&str>,
 ) -> Result<Option<Excerpt>, String> {
     let fail = |error: sidecar::io::store::StoreError| format!("{name}: {error}");
     if let Some(encoding) = encoding {
         return match encoding {
-            "gzip" => read_compressed(place, name).await,
+            "gzip" => read_compressed(results, name).await,
             other => Err(format!("{name}: its encoding {other:?} is not understood")),
         };
     }
-    let Some(head) = place.head(name).await.map_err(fail)? else { return Ok(None) };
+    let Some(head) = results.head(name).await.map_err(fail)? else { return Ok(None) };
     let mut scanner = Scanner::new();
     let mut at = 0;
     let gap = if head.bytes > SCANNED { SCANNED / 4..head.bytes - SCANNED / 4 * 3 } else { 0..0 };
@@ -110,7 +110,7 @@ pub(crate) async fn read(
         }
         let limit = if at < gap.start { gap.start } else { head.bytes };
         let end = limit.min(at + (1 << 20));
-        let Some(block) = place.range(name, at..end).await.map_err(fail)? else { return Ok(None) };
+        let Some(block) = results.range(name, at..end).await.map_err(fail)? else { return Ok(None) };
         if block.is_empty() {
             break;
         }
@@ -120,9 +120,9 @@ pub(crate) async fn read(
     Ok(Some(Excerpt { bytes: head.bytes, unread: gap.end - gap.start, ..scanner.finish() }))
 }
 
-async fn read_compressed(place: &Place, name: &str) -> Result<Option<Excerpt>, String> {
+async fn read_compressed(results: &Results, name: &str) -> Result<Option<Excerpt>, String> {
     let begin = || (flate2::write::GzDecoder::new(Scanner::new()), Ok(()));
-    let found = place
+    let found = results
         .through(name, begin, |(decoder, result), block| {
             *result = decoder.write_all(block);
             result.is_ok() && decoder.get_ref().seen < MAX_UNCOMPRESSED
@@ -303,7 +303,7 @@ fn is_harmless(line: &[u8]) -> bool {
 fn shown(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let cut = &line[..line.len().min(MAX_LINE)];
-    let mut text = inert::line(&String::from_utf8_lossy(cut));
+    let mut text = escape::line(&String::from_utf8_lossy(cut));
     if cut.len() < line.len() {
         text.push('…');
     }

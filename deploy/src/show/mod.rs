@@ -2,27 +2,27 @@
 //!
 //! ```text
 //!  finished.json ─┐                        ┌─▶ terminal   lines for people
-//!  manifest.json ─┼─▶ Story (bounded) ─────┼─▶ json       a document for scripts
+//!  manifest.json ─┼─▶ JobReport (bounded) ─────┼─▶ json       a document for scripts
 //!  build logs ────┘   objects, log, timeline └─▶ page       one HTML page
 //! ```
 //!
 //! Everything was censored by sidecar before it was delivered. Names and lines
-//! are the job's, and hostile: [`crate::inert`] makes them harmless.
+//! are the job's, and hostile: [`crate::escape`] makes them harmless.
 
+mod job_report;
 mod json;
 mod log;
 pub(crate) mod manifest;
 mod objects;
 pub(crate) mod page;
-mod story;
-mod terminal;
+mod text;
 mod timeline;
 
+pub(crate) use job_report::JobReport;
 pub(crate) use page::Links;
-pub(crate) use story::Story;
 
-use crate::place::{Place, block_on};
-use crate::say::Problem;
+use crate::results::{Results, block_on};
+use crate::terminal::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sidecar::io::store::{Credentials, Destination};
 use std::io::Write;
@@ -31,11 +31,11 @@ use std::path::{Path, PathBuf};
 /// The name of a page that lies beside the results.
 pub(crate) const PAGE: &str = "report.html";
 
-/// The verb's definition.
+/// The subcommand's definition.
 pub(crate) fn command() -> Command {
     Command::new("show")
         .about("Tells what happened to a job, from where its results are")
-        .args(Place::args())
+        .args(Results::args())
         .next_help_heading("Form")
         .arg(
             Arg::new("html")
@@ -63,28 +63,29 @@ pub(crate) fn command() -> Command {
 
 /// Writes the page of a job into the directory that its results are in.
 pub(crate) async fn write_page(directory: &Path) -> Result<PathBuf, Problem> {
-    let place = Place::open(Destination::LocalDir { root: directory.to_owned() }, Credentials::default())?;
-    let story = Story::read(&place).await?;
+    let results =
+        Results::open(Destination::LocalDir { root: directory.to_owned() }, Credentials::default())?;
+    let job = JobReport::read(&results).await?;
     let path = directory.join(PAGE);
-    std::fs::write(&path, page::html(&story, &Links::beside()))
+    std::fs::write(&path, page::html(&job, &Links::beside()))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
     Ok(path)
 }
 
-/// Runs the verb.
+/// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
-    let place = Place::from_matches(matches)?;
+    let results = Results::from_matches(matches)?;
     let links = match matches.get_one::<String>("links") {
         Some(base) => Links::given(base)?,
-        None => Links::of(place.destination()),
+        None => Links::of(results.destination()),
     };
-    let story = block_on(Story::read(&place))?;
+    let job = block_on(JobReport::read(&results))?;
     let text = if matches.get_flag("html") {
-        page::html(&story, &links)
+        page::html(&job, &links)
     } else if matches.get_flag("json") {
-        json::text(&story) + "\n"
+        json::text(&job) + "\n"
     } else {
-        terminal::lines(&story).join("\n") + "\n"
+        text::lines(&job).join("\n") + "\n"
     };
     match std::io::stdout().write_all(text.as_bytes()) {
         // A pager that was closed has seen enough.

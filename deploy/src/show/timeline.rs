@@ -1,7 +1,7 @@
 //! What happened when.
 
-use super::story::Story;
-use crate::say;
+use super::job_report::JobReport;
+use crate::terminal;
 use common::duration::GoDuration;
 use common::report::{Interrupt, Origin, Recipient, Report};
 use common::signal::Signal;
@@ -40,18 +40,18 @@ pub(crate) struct Moment {
 pub(crate) const SIDECAR: &str = "sidecar";
 
 /// All moments in order.
-pub(crate) fn moments(story: &Story) -> Vec<Moment> {
+pub(crate) fn moments(job: &JobReport) -> Vec<Moment> {
     let mut moments = Vec::new();
-    for (index, told) in story.containers.iter().enumerate() {
-        if let Some(report) = &told.report {
-            of_container(&name(&told.container.name, index), report, &mut moments);
+    for (index, container) in job.containers.iter().enumerate() {
+        if let Some(report) = &container.report {
+            of_container(&name(&container.entry.name, index), report, &mut moments);
         }
     }
     let mut add = |at, what: String| {
         let kind = Kind::Upload;
         moments.push(Moment { at, who: SIDECAR.to_owned(), kind, what });
     };
-    for pass in &story.passes {
+    for pass in &job.passes {
         let policy = pass.policy.replace('_', "-");
         add(pass.started, format!("the {policy} upload began"));
         match pass.finished {
@@ -62,7 +62,7 @@ pub(crate) fn moments(story: &Story) -> Vec<Moment> {
             None => add(pass.started, format!("the {policy} upload was taken over by the next one")),
         }
     }
-    if let Some(at) = story.deadline {
+    if let Some(at) = job.deadline {
         let what = "sidecar's deadline".to_owned();
         moments.push(Moment { at, who: SIDECAR.to_owned(), kind: Kind::Limit, what });
     }
@@ -139,7 +139,7 @@ fn signal(interrupt: &Interrupt) -> String {
 
 /// A span as people read it.
 pub(crate) fn time(span: GoDuration) -> String {
-    say::time(span.as_std()).to_string()
+    terminal::time(span.as_std()).to_string()
 }
 
 /// A time of day as people read it, in UTC.
@@ -149,9 +149,9 @@ pub(crate) fn clock(at: Timestamp) -> String {
 
 /// The part of a span that is worth a drawing of its own: from the first signal
 /// or the last exit on, when it is too short to be seen in the whole.
-pub(crate) fn ending(story: &Story) -> Option<(Timestamp, Timestamp)> {
-    let (begin, end) = story.span()?;
-    let reports = || story.containers.iter().filter_map(|told| told.report.as_ref());
+pub(crate) fn ending(job: &JobReport) -> Option<(Timestamp, Timestamp)> {
+    let (begin, end) = job.span()?;
+    let reports = || job.containers.iter().filter_map(|container| container.report.as_ref());
     let signals =
         reports().filter_map(|report| report.interrupts.iter().map(|interrupt| interrupt.at).min()).min();
     let exits = reports().filter_map(|report| report.child_ended).min();

@@ -79,7 +79,7 @@ impl Scalar {
         if text.len() < self.text.len() {
             text.push('…');
         }
-        crate::say::harmless(&text)
+        crate::terminal::harmless(&text)
     }
 
     /// What it means to Kubernetes' parser.

@@ -1,12 +1,12 @@
 //! What each program must find: volumes, logs, markers, secrets.
 
 use super::{Decorated, Delivery, Wrapped};
-use crate::inject::at::Flaw;
-use crate::inject::model::{Container, Mount, Place};
+use crate::inject::field_path::Finding;
+use crate::inject::model::{Container, Mount, VolumePath};
 use common::entry::Entry;
 use std::collections::{HashMap, HashSet};
 
-pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     for container in decorated.pod.all() {
         mounts(decorated, container, found);
     }
@@ -21,7 +21,7 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
         None if decorated.unread => {}
         None => {
             let text = "no container has SIDECAR_OPTIONS: nothing delivers what the tests leave";
-            found.push(Flaw::new(decorated.pod.field("containers"), text));
+            found.push(Finding::new(decorated.pod.field("containers"), text));
         }
         Some(delivery) => {
             entries(decorated, delivery, found);
@@ -31,18 +31,18 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
 }
 
 /// What the API server refuses, and volumes that do not exist.
-fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Flaw>) {
+fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     for mount in &container.mounts {
         if decorated.pod.volume(&mount.volume).is_none() && !is_claimed(decorated, &mount.volume) {
-            found.push(Flaw::new(
+            found.push(Finding::new(
                 format!("{}.name", mount.path),
                 format!("there is no volume {}", mount.volume),
             ));
         }
         if !seen.insert(mount.point()) {
             let text = format!("{} is there twice; Kubernetes refuses the pod", mount.at);
-            found.push(Flaw::new(format!("{}.mountPath", mount.path), text));
+            found.push(Finding::new(format!("{}.mountPath", mount.path), text));
         }
     }
 }
@@ -57,33 +57,33 @@ fn is_claimed(decorated: &Decorated<'_>, volume: &str) -> bool {
 }
 
 /// Entrypoint itself, which somebody has to put into its volume.
-fn program(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Flaw>) {
+fn program(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Finding>) {
     let container = wrapped.container;
     let words: Vec<&String> = container.command.iter().chain(&container.args).flatten().collect();
     let Some(program) = words.into_iter().find(|word| word.rsplit('/').next() == Some("entrypoint")) else {
         let text = "ENTRYPOINT_OPTIONS is set, but no word of command and args is a path of entrypoint";
-        found.push(Flaw::new(container.field("command"), text));
+        found.push(Finding::new(container.field("command"), text));
         return;
     };
     let Some(mount) = container.mount_of(program) else {
         if program.starts_with("/tools/") {
             let text = format!("{program} is in no volume of this container");
-            found.push(Flaw::new(container.field("volumeMounts"), text));
+            found.push(Finding::new(container.field("volumeMounts"), text));
         }
         return;
     };
     let is_empty = decorated.pod.volume(&mount.volume).is_some_and(|volume| volume.kind == "emptyDir");
-    let place = mount.place(program);
+    let place = mount.locate(program);
     let placed =
         |init: &Container| init.mounts.iter().any(|other| other.volume == place.volume && !other.read_only);
     if is_empty && !decorated.pod.inits.iter().any(placed) {
         let text = format!("no init container puts {program} into the volume {}", place.volume);
-        found.push(Flaw::new(&mount.path, text));
+        found.push(Finding::new(&mount.path, text));
     }
 }
 
 /// The files that entrypoint writes.
-fn own_files(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Flaw>) {
+fn own_files(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Finding>) {
     let entry = &wrapped.options.entry;
     let files = [
         ("process_log", &entry.process_log),
@@ -95,7 +95,7 @@ fn own_files(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<F
         let container = wrapped.container;
         let Some(mount) = container.mount_of(path) else {
             let text = format!("{key} {path} is in no volume of this container, so sidecar never sees it");
-            found.push(Flaw::new(container.field("volumeMounts"), text));
+            found.push(Finding::new(container.field("volumeMounts"), text));
             continue;
         };
         let kind = decorated.pod.volume(&mount.volume).filter(|volume| !volume.is_writable());
@@ -105,31 +105,31 @@ fn own_files(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<F
             None => continue,
         };
         if named.insert(&mount.path) {
-            found.push(Flaw::new(&mount.path, format!("{key} {path}: {why}")));
+            found.push(Finding::new(&mount.path, format!("{key} {path}: {why}")));
         }
     }
 }
 
-fn place(container: &Container, path: &str) -> Option<Place> {
-    container.mount_of(path).map(|mount| mount.place(path))
+fn location(container: &Container, path: &str) -> Option<VolumePath> {
+    container.mount_of(path).map(|mount| mount.locate(path))
 }
 
 /// Entries that wait for another one.
-fn previous(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Flaw>) {
+fn previous(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Finding>) {
     let marker = &wrapped.options.previous_marker;
     if marker.is_empty() {
         return;
     }
-    let own = place(wrapped.container, marker);
+    let own = location(wrapped.container, marker);
     let path = || wrapped.container.field("env");
     let owner = decorated
         .wrapped
         .iter()
-        .find(|other| own.is_some() && own == place(other.container, &other.options.entry.marker_file));
+        .find(|other| own.is_some() && own == location(other.container, &other.options.entry.marker_file));
     let Some(owner) = owner else {
         let text =
             format!("previous_marker {marker}: no container leaves that marker, so the command never starts");
-        return found.push(Flaw::new(path(), text));
+        return found.push(Finding::new(path(), text));
     };
     // As many steps as there are containers lead out of every chain but a circle.
     let mut at = Some(owner);
@@ -140,7 +140,7 @@ fn previous(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Fl
     }
     if at.is_some() {
         let text = format!("previous_marker {marker}: the containers wait for each other in a circle");
-        found.push(Flaw::new(path(), text));
+        found.push(Finding::new(path(), text));
     }
 }
 
@@ -155,17 +155,17 @@ fn files_of(entry: &Entry) -> [(&'static str, String); 4] {
     ]
 }
 
-fn collisions(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
-    let mut owners: HashMap<Place, (&str, &str)> = HashMap::new();
+fn collisions(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
+    let mut owners: HashMap<VolumePath, (&str, &str)> = HashMap::new();
     for wrapped in &decorated.wrapped {
         for (key, path) in files_of(&wrapped.options.entry) {
-            let Some(place) = place(wrapped.container, &path) else { continue };
+            let Some(place) = location(wrapped.container, &path) else { continue };
             let name = wrapped.container.name.as_str();
             if let Some((other, other_key)) = owners.get(&place) {
                 let text = format!(
                     "{key} {path} is the {other_key} of container {other}, too: one overwrites the other"
                 );
-                found.push(Flaw::new(wrapped.container.field("env"), text));
+                found.push(Finding::new(wrapped.container.field("env"), text));
             } else {
                 owners.insert(place, (name, key));
             }
@@ -174,14 +174,14 @@ fn collisions(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
 }
 
 /// What sidecar waits for must be what entrypoint leaves.
-fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
+fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<Finding>) {
     let container = delivery.container;
     for wrapped in decorated.wrapped.iter().filter(|wrapped| !decorated.is_known(wrapped)) {
         let marker = &wrapped.options.entry.marker_file;
         let text = format!(
             "marker_file {marker} is no entry of sidecar's: this container's result is not delivered"
         );
-        found.push(Flaw::new(wrapped.container.field("env"), text));
+        found.push(Finding::new(wrapped.container.field("env"), text));
     }
     for entry in delivery.options.all_entries() {
         let Some(owner) = decorated.owner(&entry.marker_file) else {
@@ -192,7 +192,7 @@ fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<F
                 "entry {}: no container leaves that marker, so sidecar waits for ever",
                 entry.marker_file
             );
-            found.push(Flaw::new(container.field("env"), text));
+            found.push(Finding::new(container.field("env"), text));
             continue;
         };
         for (key, path, of_owner) in [
@@ -201,13 +201,13 @@ fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<F
         ] {
             if path != of_owner {
                 let text = format!("{key} {path}: container {} has {of_owner}", owner.container.name);
-                found.push(Flaw::new(container.field("env"), text));
+                found.push(Finding::new(container.field("env"), text));
                 continue;
             }
-            let theirs = place(owner.container, path);
+            let theirs = location(owner.container, path);
             let text = match (container.mount_of(path), &theirs) {
                 (None, _) => format!("{key} {path} is in no volume of sidecar's"),
-                (Some(mount), Some(theirs)) if mount.place(path) != *theirs => {
+                (Some(mount), Some(theirs)) if mount.locate(path) != *theirs => {
                     format!(
                         "{key} {path}: sidecar has another volume there than container {}",
                         owner.container.name
@@ -215,13 +215,13 @@ fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<F
                 }
                 (Some(_), _) => continue,
             };
-            found.push(Flaw::new(container.field("volumeMounts"), text));
+            found.push(Finding::new(container.field("volumeMounts"), text));
         }
     }
 }
 
 /// Items, credentials and secrets that sidecar reads.
-fn inputs(delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
+fn inputs(delivery: &Delivery<'_>, found: &mut Vec<Finding>) {
     let container = delivery.container;
     let options = &delivery.options;
     let upload = &options.gcs_options;
@@ -240,7 +240,7 @@ fn inputs(delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
         let below = |mount: &Mount| crate::inject::model::is_below(mount.point(), path);
         if container.mount_of(path).is_none() && !container.mounts.iter().any(below) {
             let text = format!("{what} {path} is in no volume of sidecar's");
-            found.push(Flaw::new(container.field("volumeMounts"), text));
+            found.push(Finding::new(container.field("volumeMounts"), text));
         }
     }
 }

@@ -7,17 +7,17 @@
 //! | --- | --- |
 //! | [`files`] | mounts, logs, markers, secrets: what each program must find |
 //! | [`times`] | grace periods and deadlines |
-//! | [`lives`] | what starts again, what never ends |
+//! | [`restarts`] | what starts again, what never ends |
 //! | [`users`] | who writes and who reads |
 
 mod files;
-mod lives;
+mod restarts;
 mod times;
 mod users;
 
-use super::at::{At, Flaw};
-use super::kinds::{self, Template};
+use super::field_path::{FieldPath, Finding};
 use super::model::{Container, Pod};
+use super::workloads::{self, Template};
 use common::job_spec::{self, JobSpec};
 use common::json::Document;
 use entrypoint::options::EntrypointOptions;
@@ -29,7 +29,7 @@ struct Decorated<'a> {
     pod: &'a Pod,
     template: &'a Template,
     /// The object that holds the pod.
-    object: At<'a>,
+    object: FieldPath<'a>,
     wrapped: Vec<Wrapped<'a>>,
     delivery: Option<Delivery<'a>>,
     /// Options of some program could not be read.
@@ -53,25 +53,25 @@ struct Delivery<'a> {
 }
 
 /// Everything that cannot work in one pod.
-pub(super) fn findings(document: &crate::yaml::Node, template: &Template) -> Vec<Flaw> {
-    let object = kinds::down(At::root(document, ""), &template.object);
-    let pod = match Pod::read(&kinds::down(object.clone(), &template.pod)) {
+pub(super) fn findings(document: &crate::yaml::Node, template: &Template) -> Vec<Finding> {
+    let object = workloads::down(FieldPath::root(document, ""), &template.object);
+    let pod = match Pod::read(&workloads::down(object.clone(), &template.pod)) {
         Ok(pod) => pod,
-        Err(flaw) => return vec![flaw],
+        Err(finding) => return vec![finding],
     };
     let mut found = Vec::new();
     let wrapped = wrapped(&pod, &mut found);
     let delivery = delivery(&pod, &mut found);
     if wrapped.is_empty() && delivery.is_none() && found.is_empty() {
         let text = "no container is wrapped: there is no ENTRYPOINT_OPTIONS and no SIDECAR_OPTIONS";
-        return vec![Flaw::new(pod.field("containers"), text)];
+        return vec![Finding::new(pod.field("containers"), text)];
     }
     let unread = !found.is_empty();
     mistyped(&pod, &mut found);
     let decorated = Decorated { pod: &pod, template, object, wrapped, delivery, unread };
     files::check(&decorated, &mut found);
     times::check(&decorated, &mut found);
-    lives::check(&decorated, &mut found);
+    restarts::check(&decorated, &mut found);
     users::check(&decorated, &mut found);
     found
 }
@@ -80,7 +80,7 @@ pub(super) fn findings(document: &crate::yaml::Node, template: &Template) -> Vec
 fn options<T: Document + Default>(
     container: &Container,
     name: &str,
-    found: &mut Vec<Flaw>,
+    found: &mut Vec<Finding>,
 ) -> Option<(T, String)> {
     let variable = container.variable(name)?;
     let text = variable.value.as_ref()?;
@@ -88,14 +88,14 @@ fn options<T: Document + Default>(
     match common::json::decode(&mut options, text) {
         Ok(_) => Some((options, variable.path.clone())),
         Err(error) => {
-            found.push(Flaw::new(&variable.path, format!("{name}: {error}")));
+            found.push(Finding::new(&variable.path, format!("{name}: {error}")));
             None
         }
     }
 }
 
 /// Keys that the programs ignore, where another one may have been meant.
-fn mistyped(pod: &Pod, found: &mut Vec<Flaw>) {
+fn mistyped(pod: &Pod, found: &mut Vec<Finding>) {
     for container in pod.all() {
         mistyped_in::<EntrypointOptions>(container, entrypoint::options::VARIABLE, found);
         mistyped_in::<SidecarOptions>(container, sidecar::options::VARIABLE, found);
@@ -103,7 +103,7 @@ fn mistyped(pod: &Pod, found: &mut Vec<Flaw>) {
     }
 }
 
-fn mistyped_in<T: Document + Default>(container: &Container, name: &str, found: &mut Vec<Flaw>) {
+fn mistyped_in<T: Document + Default>(container: &Container, name: &str, found: &mut Vec<Finding>) {
     let Some(variable) = container.variable(name) else { return };
     // What cannot be decoded at all was told.
     let Ok(notes) = common::json::decode(&mut T::default(), variable.value.as_deref().unwrap_or_default())
@@ -111,29 +111,29 @@ fn mistyped_in<T: Document + Default>(container: &Container, name: &str, found: 
         return;
     };
     let mistyped = notes.unknown().filter(|key| key.meant.is_some());
-    found.extend(mistyped.map(|key| Flaw::new(&variable.path, format!("{name}: there is no key {key}"))));
+    found.extend(mistyped.map(|key| Finding::new(&variable.path, format!("{name}: there is no key {key}"))));
 }
 
-fn wrapped<'a>(pod: &'a Pod, found: &mut Vec<Flaw>) -> Vec<Wrapped<'a>> {
+fn wrapped<'a>(pod: &'a Pod, found: &mut Vec<Finding>) -> Vec<Wrapped<'a>> {
     let mut wrapped = Vec::new();
     for container in &pod.containers {
         let name = entrypoint::options::VARIABLE;
         let Some((options, path)) = options::<EntrypointOptions>(container, name, found) else { continue };
         match options.validate() {
             Ok(()) => wrapped.push(Wrapped { container, options }),
-            Err(error) => found.push(Flaw::new(path, format!("{name}: {error}"))),
+            Err(error) => found.push(Finding::new(path, format!("{name}: {error}"))),
         }
     }
     wrapped
 }
 
-fn delivery<'a>(pod: &'a Pod, found: &mut Vec<Flaw>) -> Option<Delivery<'a>> {
+fn delivery<'a>(pod: &'a Pod, found: &mut Vec<Finding>) -> Option<Delivery<'a>> {
     let name = sidecar::options::VARIABLE;
     let container = pod.all().find(|container| container.variable(name).is_some())?;
     let (options, path) = options::<SidecarOptions>(container, name, found)?;
     let local = !options.gcs_options.local_output_dir.is_empty();
     if let Err(error) = options.validate() {
-        found.push(Flaw::new(path, format!("{name}: {error}")));
+        found.push(Finding::new(path, format!("{name}: {error}")));
         return None;
     }
     let job = options_of_job(container, local, found);
@@ -141,11 +141,11 @@ fn delivery<'a>(pod: &'a Pod, found: &mut Vec<Flaw>) -> Option<Delivery<'a>> {
     Some(Delivery { container, options, is_init, job })
 }
 
-fn options_of_job(container: &Container, local: bool, found: &mut Vec<Flaw>) -> Option<JobSpec> {
+fn options_of_job(container: &Container, local: bool, found: &mut Vec<Finding>) -> Option<JobSpec> {
     let missing = container.variable(job_spec::VARIABLE).is_none() && !container.env_from && !local;
     if missing {
         let text = "JOB_SPEC is missing: sidecar cannot know where results belong, and ends at once";
-        found.push(Flaw::new(container.field("env"), text));
+        found.push(Finding::new(container.field("env"), text));
     }
     let mut ignored = Vec::new();
     let list = if local { &mut ignored } else { found };

@@ -1,10 +1,10 @@
-use crate::inject::at::Flaw;
-use crate::inject::kinds::{Content, content};
+use crate::inject::field_path::Finding;
+use crate::inject::workloads::{Content, content};
 use crate::yaml;
 
 mod options;
 
-fn findings(text: &str) -> Vec<Flaw> {
+fn findings(text: &str) -> Vec<Finding> {
     let chunks = yaml::documents(text).unwrap_or_else(|error| panic!("{error:?} in {text}")).1;
     match content(&chunks[0].node) {
         Ok(Content::Templates(templates)) => {
@@ -36,9 +36,9 @@ fn finds(sound: &str, from: &str, to: &str, place: &str, part: &str) {
     assert!(sound.contains(from), "{from} is not in the pod");
     let broken = sound.replace(from, to);
     let found = findings(&broken);
-    let hit = found.iter().any(|flaw| flaw.path == place && flaw.text.contains(part));
+    let hit = found.iter().any(|finding| finding.path == place && finding.text.contains(part));
     assert!(hit, "{from} -> {to}: {place}: {part} is not among {found:#?}");
-    assert!(found.iter().all(|flaw| flaw.to_string().lines().count() == 1));
+    assert!(found.iter().all(|finding| finding.to_string().lines().count() == 1));
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn markers_that_collide_or_meet_nobody() {
 fn a_stateful_set_has_volumes_beside_those_of_its_template() {
     let set = "kind: StatefulSet\nmetadata: {name: s}\nspec:\n  volumeClaimTemplates: [{metadata: {name: data}}]\n  template:\n    spec:\n      containers: [{name: t, env: [{name: SIDECAR_OPTIONS, value: '{}'}], volumeMounts: [{name: data, mountPath: /d}, {name: none, mountPath: /n}]}]\n";
     let missing: Vec<_> =
-        findings(set).into_iter().filter(|flaw| flaw.text.contains("there is no volume")).collect();
+        findings(set).into_iter().filter(|finding| finding.text.contains("there is no volume")).collect();
     assert!(missing.len() == 1 && missing[0].text.contains("none"), "{missing:?}");
 }
 

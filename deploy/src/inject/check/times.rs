@@ -1,7 +1,7 @@
 //! Grace periods and deadlines.
 
 use super::Decorated;
-use crate::inject::at::Flaw;
+use crate::inject::field_path::Finding;
 use common::duration::GoDuration;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const DEFAULT_GRACE: i64 = 30;
 /// What entrypoint may take for the last output of a test that was killed.
 const DRAIN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     let pod = decorated.pod;
     let seconds = pod.grace.unwrap_or(DEFAULT_GRACE);
     let pod_grace = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
@@ -27,14 +27,14 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
                 "{seconds}{is_default}: container {name} may take {} to end, and is killed before",
                 shown(ending)
             );
-            found.push(Flaw::new(&grace_path, text));
+            found.push(Finding::new(&grace_path, text));
         } else if waits && ending + DRAIN > pod_grace {
             let text = format!(
                 "{seconds}{is_default}: sidecar waits (ignore_interrupts) for container {name}, which may take {} and 5s \
                  for its last output; nothing is left for uploads",
                 shown(ending)
             );
-            found.push(Flaw::new(&grace_path, text));
+            found.push(Finding::new(&grace_path, text));
         }
         for rung in &wrapped.options.supervision.escalation {
             if rung.after.as_std() >= ending {
@@ -44,12 +44,12 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
                     rung.after,
                     shown(ending)
                 );
-                found.push(Flaw::new(wrapped.container.field("env"), text));
+                found.push(Finding::new(wrapped.container.field("env"), text));
             }
         }
         if wrapped.container.pre_stop {
             let text = "preStop runs before SIGTERM and takes its time from the same grace period; do it in the test";
-            found.push(Flaw::new(wrapped.container.field("lifecycle.preStop"), text));
+            found.push(Finding::new(wrapped.container.field("lifecycle.preStop"), text));
         }
         deadline(decorated, wrapped.timeout(), name, found);
     }
@@ -60,12 +60,12 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
     {
         let text =
             format!("delivery.grace_period is {given}, but the pod is killed after {seconds}s{is_default}");
-        found.push(Flaw::new(delivery.container.field("env"), text));
+        found.push(Finding::new(delivery.container.field("env"), text));
     }
 }
 
 /// Deadlines of Kubernetes that come before the test's own.
-fn deadline(decorated: &Decorated<'_>, timeout: Duration, name: &str, found: &mut Vec<Flaw>) {
+fn deadline(decorated: &Decorated<'_>, timeout: Duration, name: &str, found: &mut Vec<Finding>) {
     let job = decorated.object.keys(&["spec", "activeDeadlineSeconds"]);
     let of_cron = decorated.object.keys(&["spec", "jobTemplate", "spec", "activeDeadlineSeconds"]);
     let mut deadlines = vec![(decorated.pod.field("activeDeadlineSeconds"), decorated.pod.deadline)];
@@ -82,7 +82,7 @@ fn deadline(decorated: &Decorated<'_>, timeout: Duration, name: &str, found: &mu
             let text = format!(
                 "{seconds}: the pod is ended before the timeout of container {name} ({timeout}) can strike"
             );
-            found.push(Flaw::new(path, text));
+            found.push(Finding::new(path, text));
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Who writes into the log volume, and who reads from it.
 
 use super::{Decorated, Wrapped};
-use crate::inject::at::Flaw;
+use crate::inject::field_path::Finding;
 
 /// Volumes whose directory belongs to somebody, without regard to `fsGroup`.
 const OWNED_KINDS: [&str; 2] = ["hostPath", "nfs"];
 
-pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     for wrapped in &decorated.wrapped {
         volume(decorated, wrapped, found);
     }
@@ -20,7 +20,7 @@ fn known(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>) -> Option<i64> {
 
 /// An emptyDir can be written by everybody; other volumes belong to root unless
 /// the kubelet gives them to `fsGroup`.
-fn volume(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Flaw>) {
+fn volume(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Finding>) {
     let Some(user) = known(decorated, wrapped).filter(|user| *user != 0) else { return };
     let log = &wrapped.options.entry.process_log;
     let Some(mount) = wrapped.container.mount_of(log) else { return };
@@ -35,15 +35,15 @@ fn volume(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Flaw
             volume.kind,
             if owned { "" } else { " without fsGroup" }
         );
-        found.push(Flaw::new(&mount.path, text));
+        found.push(Finding::new(&mount.path, text));
     }
 }
 
 /// The first container makes the artifact directory; it alone can write there.
-fn artifacts(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+fn artifacts(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     let dir = |wrapped: &Wrapped<'_>| {
         let dir = &wrapped.options.artifact_dir;
-        wrapped.container.mount_of(dir).map(|mount| mount.place(dir))
+        wrapped.container.mount_of(dir).map(|mount| mount.locate(dir))
     };
     let writers: Vec<_> =
         decorated.wrapped.iter().filter_map(|wrapped| Some((wrapped, dir(wrapped)?))).collect();
@@ -58,13 +58,13 @@ fn artifacts(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
                 "{user}: container {} runs as another user, and who comes first owns {}: the other cannot write there",
                 other.container.name, wrapped.options.artifact_dir
             );
-            found.push(Flaw::new(wrapped.container.field("securityContext.runAsUser"), text));
+            found.push(Finding::new(wrapped.container.field("securityContext.runAsUser"), text));
         }
     }
 }
 
 /// Sidecar reads what the tests wrote, perhaps for themselves only.
-fn reader(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+fn reader(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     let Some(delivery) = &decorated.delivery else { return };
     let Some(reader) = decorated.pod.user_of(delivery.container).filter(|user| *user != 0) else { return };
     for wrapped in &decorated.wrapped {
@@ -73,7 +73,7 @@ fn reader(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
                 "sidecar runs as {reader} and container {} as {writer}: files that are for their owner only stay unread",
                 wrapped.container.name
             );
-            found.push(Flaw::new(delivery.container.field("securityContext.runAsUser"), text));
+            found.push(Finding::new(delivery.container.field("securityContext.runAsUser"), text));
         }
     }
 }

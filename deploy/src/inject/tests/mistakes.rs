@@ -88,7 +88,7 @@ fn flags_that_cannot_work_are_named() {
         ("--out az://c/results", "--azure-account"),
         ("--out az://c --azure-workload-identity", "--azure-account"),
     ] {
-        let words = std::iter::once(VERB).chain(flags.split_whitespace());
+        let words = std::iter::once(SUBCOMMAND).chain(flags.split_whitespace());
         let matches = command().try_get_matches_from(words).expect("well-formed");
         let problem = Options::from_matches(&matches).expect_err(flags);
         assert!(problem.text.contains(part) && problem.text.lines().count() == 1, "{flags}: {problem:?}");

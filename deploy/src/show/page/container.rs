@@ -1,12 +1,12 @@
 //! One container on the page.
 
 use super::links::Links;
-use crate::inert::visible;
-use crate::say::size;
+use crate::escape::visible;
+use crate::show::job_report::ContainerReport;
 use crate::show::log::{At, Excerpt};
-use crate::show::story::Told;
-use crate::show::terminal::{command, leftovers};
+use crate::show::text::{command, leftovers};
 use crate::show::timeline;
+use crate::terminal::size;
 use common::duration::GoDuration;
 use common::report::{ChildEnd, Report};
 use maud::{Markup, html};
@@ -17,31 +17,31 @@ const MAX_COMMAND: usize = 4000;
 /// How much of the log's end is shown for every container when there are many.
 const FEW: usize = 8;
 
-pub(super) fn article(told: &Told, index: usize, links: &Links) -> Markup {
-    let name = timeline::name(&told.container.name, index);
+pub(super) fn article(container: &ContainerReport, index: usize, links: &Links) -> Markup {
+    let name = timeline::name(&container.entry.name, index);
     let title = format!("container-{index}");
-    let class = if told.container.code == Some(0) { "ok" } else { "bad" };
+    let class = if container.entry.code == Some(0) { "ok" } else { "bad" };
     html! {
         article aria-labelledby=(title) {
-            h3 id=(title) { (visible(&name)) " " span class={ "pill " (class) } { (ended(told)) } }
-            @if !told.container.command.is_empty() {
-                @let line: String = command(&told.container.command).chars().take(MAX_COMMAND).collect();
+            h3 id=(title) { (visible(&name)) " " span class={ "pill " (class) } { (ended(container)) } }
+            @if !container.entry.command.is_empty() {
+                @let line: String = command(&container.entry.command).chars().take(MAX_COMMAND).collect();
                 pre.command tabindex="0" aria-label="Command" { code { (visible(&line)) } }
             }
-            @match &told.report {
+            @match &container.report {
                 Some(report) => (facts(report)),
                 None => p.note { "There is no report of its entrypoint: nothing more is known about its end." },
             }
-            @match &told.log {
-                Ok(log) => (self::log(told, log, index, links)),
+            @match &container.log {
+                Ok(log) => (self::log(container, log, index, links)),
                 Err(problem) => p.note { "Its log cannot be shown: " (visible(problem)) },
             }
         }
     }
 }
 
-fn ended(told: &Told) -> String {
-    match (told.container.state.as_str(), told.container.code) {
+fn ended(container: &ContainerReport) -> String {
+    match (container.entry.state.as_str(), container.entry.code) {
         ("ended", Some(code)) => format!("code {code}"),
         (state, _) => visible(state).into_owned(),
     }
@@ -86,8 +86,8 @@ fn facts(report: &Report) -> Markup {
     }
 }
 
-fn log(told: &Told, log: &Excerpt, index: usize, links: &Links) -> Markup {
-    let name = &told.log_name;
+fn log(container: &ContainerReport, log: &Excerpt, index: usize, links: &Links) -> Markup {
+    let name = &container.log_name;
     let link = links.to(name);
     let tail = if index < FEW { log.tail.as_slice() } else { &log.tail[log.tail.len().saturating_sub(10)..] };
     html! {

@@ -3,8 +3,8 @@
 //! The list of moments below it says the same in words, so the drawing is one
 //! image with a title to those who cannot see it.
 
-use crate::inert::visible;
-use crate::show::story::Story;
+use crate::escape::visible;
+use crate::show::job_report::JobReport;
 use crate::show::timeline::{self, SIDECAR};
 use common::report::{Origin, Report};
 use common::timestamp::Timestamp;
@@ -44,18 +44,18 @@ impl Scale {
 }
 
 /// One drawing of what happened between two times.
-pub(super) fn svg(story: &Story, from: Timestamp, to: Timestamp, title: &str) -> Markup {
+pub(super) fn svg(job: &JobReport, from: Timestamp, to: Timestamp, title: &str) -> Markup {
     let scale = Scale { from, to };
-    let reports: Vec<_> = story
+    let reports: Vec<_> = job
         .containers
         .iter()
         .enumerate()
-        .filter_map(|(index, told)| {
-            Some((timeline::name(&told.container.name, index), told.report.as_ref()?))
+        .filter_map(|(index, container)| {
+            Some((timeline::name(&container.entry.name, index), container.report.as_ref()?))
         })
         .take(MAX_LANES)
         .collect();
-    let has_sidecar = !story.passes.is_empty();
+    let has_sidecar = !job.passes.is_empty();
     let lanes = reports.len() + usize::from(has_sidecar);
     #[expect(clippy::cast_precision_loss, reason = "a dozen at most")]
     let tops: Vec<f64> = (0..lanes).map(|lane| 4.0 + LANE * lane as f64).collect();
@@ -67,7 +67,7 @@ pub(super) fn svg(story: &Story, from: Timestamp, to: Timestamp, title: &str) ->
                 (container(scale, name, report, *top))
             }
             @if let (true, Some(top)) = (has_sidecar, tops.last()) {
-                (sidecar(scale, story, *top))
+                (sidecar(scale, job, *top))
             }
         }
     }
@@ -127,16 +127,16 @@ fn signals(scale: Scale, report: &Report, bar: f64) -> Markup {
     }
 }
 
-fn sidecar(scale: Scale, story: &Story, top: f64) -> Markup {
+fn sidecar(scale: Scale, job: &JobReport, top: f64) -> Markup {
     let bar = top + TO_BAR;
     html! {
         text.lane x=(MARGIN) y=(top + 12.0) { (SIDECAR) }
-        @for pass in &story.passes {
+        @for pass in &job.passes {
             @let class = if pass.policy == "final" { "final" } else { "early" };
             @let end = pass.finished.unwrap_or(scale.to);
             (rect(scale, class, pass.started, end, bar, BAR, &format!("{} upload", pass.policy.replace('_', "-"))))
         }
-        @if let Some(deadline) = story.deadline.filter(|deadline| scale.shows(*deadline)) {
+        @if let Some(deadline) = job.deadline.filter(|deadline| scale.shows(*deadline)) {
             (line(scale, deadline, bar, "deadline"))
         }
     }

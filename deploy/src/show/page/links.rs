@@ -1,6 +1,6 @@
 //! Where a page's links lead.
 
-use crate::say::Problem;
+use crate::terminal::Problem;
 use sidecar::io::store::Destination;
 use std::fmt::Write;
 use std::path::Path;

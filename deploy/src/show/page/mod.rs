@@ -1,8 +1,8 @@
-//! The story as one self-contained page.
+//! The job as one self-contained page.
 //!
 //! It asks for nothing from anywhere, and says so with a Content-Security-Policy
 //! that names the hashes of its one style and its one script. Everything from the
-//! job passes the template's escaping and [`crate::inert`]. Without its script
+//! job passes the template's escaping and [`crate::escape`]. Without its script
 //! it shows the same, unsorted.
 
 mod container;
@@ -11,12 +11,12 @@ mod links;
 
 pub(crate) use links::Links;
 
+use super::job_report::JobReport;
 use super::manifest::Object;
-use super::story::Story;
-use super::terminal::{finished_at, sums, trouble};
+use super::text::{finished_at, sums, trouble};
 use super::timeline::{self, moments};
-use crate::inert::visible;
-use crate::say::size;
+use crate::escape::visible;
+use crate::terminal::size;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -29,8 +29,8 @@ const SCRIPT: &str = include_str!("page.js");
 const MAX_MOMENTS: usize = 200;
 
 /// The page.
-pub(crate) fn html(story: &Story, links: &Links) -> String {
-    let title = format!("{}: {}", story.result, story.place);
+pub(crate) fn html(job: &JobReport, links: &Links) -> String {
+    let title = format!("{}: {}", job.result, job.destination);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -45,22 +45,22 @@ pub(crate) fn html(story: &Story, links: &Links) -> String {
             }
             body {
                 a.skip href="#objects" { "Skip to the objects" }
-                (header(story))
+                (header(job))
                 main {
-                    (problems(story))
-                    (timeline_section(story))
-                    @if !story.containers.is_empty() {
+                    (problems(job))
+                    (timeline_section(job))
+                    @if !job.containers.is_empty() {
                         section aria-labelledby="containers-title" {
                             h2 #containers-title { "Containers" }
-                            @for (index, told) in story.containers.iter().enumerate() {
-                                (container::article(told, index, links))
+                            @for (index, container) in job.containers.iter().enumerate() {
+                                (container::article(container, index, links))
                             }
-                            @if story.containers_left_out > 0 {
-                                p.note { (story.containers_left_out) " more containers are left out; the manifest has them." }
+                            @if job.containers_left_out > 0 {
+                                p.note { (job.containers_left_out) " more containers are left out; the manifest has them." }
                             }
                         }
                     }
-                    (objects(story, links))
+                    (objects(job, links))
                 }
                 footer {
                     p { "Made by podutils " (common::version::VERSION) ". Times are in UTC." }
@@ -91,29 +91,29 @@ fn class(result: &str) -> &'static str {
     }
 }
 
-fn header(story: &Story) -> Markup {
-    let span = story.span();
-    let revision = story.finished.as_ref().map(|finished| finished.revision.as_str()).unwrap_or_default();
+fn header(job: &JobReport) -> Markup {
+    let span = job.span();
+    let revision = job.finished.as_ref().map(|finished| finished.revision.as_str()).unwrap_or_default();
     html! {
-        header class=(class(&story.result)) {
-            p.badge { (visible(&story.result)) }
-            h1 { (visible(&story.cause)) }
-            p.place { (visible(&story.place)) }
+        header class=(class(&job.result)) {
+            p.badge { (visible(&job.result)) }
+            h1 { (visible(&job.cause)) }
+            p.place { (visible(&job.destination)) }
             dl.facts {
                 @if let Some((begin, end)) = span {
                     div { dt { "Started" } dd { (timeline::clock(begin)) } }
                     div { dt { "Took" } dd { (timeline::time(end.since(begin))) } }
-                } @else if let Some(at) = finished_at(story) {
+                } @else if let Some(at) = finished_at(job) {
                     div { dt { "Finished" } dd { (timeline::clock(at)) } }
                 }
-                @if story.objects.all.count > 0 {
-                    div { dt { "Delivered" } dd { (size(story.objects.all.bytes)) } }
+                @if job.objects.all.count > 0 {
+                    div { dt { "Delivered" } dd { (size(job.objects.all.bytes)) } }
                 }
-                @if story.objects.count_of_troubled() > 0 {
-                    div { dt { "Objects not in order" } dd.bad { (story.objects.count_of_troubled()) } }
+                @if job.objects.count_of_troubled() > 0 {
+                    div { dt { "Objects not in order" } dd.bad { (job.objects.count_of_troubled()) } }
                 }
-                @if story.objects.censored_bytes > 0 {
-                    div { dt { "Censored" } dd { (story.objects.censored_bytes) " bytes of secrets" } }
+                @if job.objects.censored_bytes > 0 {
+                    div { dt { "Censored" } dd { (job.objects.censored_bytes) " bytes of secrets" } }
                 }
                 @if !revision.is_empty() {
                     div { dt { "Revision" } dd { code { (visible(revision)) } } }
@@ -123,13 +123,13 @@ fn header(story: &Story) -> Markup {
     }
 }
 
-fn problems(story: &Story) -> Markup {
+fn problems(job: &JobReport) -> Markup {
     html! {
-        @if !story.problems.is_empty() {
+        @if !job.problems.is_empty() {
             section.problems aria-labelledby="problems-title" {
                 h2 #problems-title { "What is not known" }
                 ul {
-                    @for problem in &story.problems {
+                    @for problem in &job.problems {
                         li { (visible(problem)) }
                     }
                 }
@@ -138,20 +138,20 @@ fn problems(story: &Story) -> Markup {
     }
 }
 
-fn timeline_section(story: &Story) -> Markup {
-    let moments = moments(story);
-    let Some((begin, end)) = story.span() else { return html! {} };
+fn timeline_section(job: &JobReport) -> Markup {
+    let moments = moments(job);
+    let Some((begin, end)) = job.span() else { return html! {} };
     html! {
         section aria-labelledby="timeline-title" {
             h2 #timeline-title { "Timeline" }
             figure {
                 div.drawing tabindex="0" role="group" aria-label="Timeline, scrolls sideways" {
-                    (drawing::svg(story, begin, end, "The whole job as a timeline; the table of moments below says the same"))
+                    (drawing::svg(job, begin, end, "The whole job as a timeline; the table of moments below says the same"))
                 }
-                @if let Some((from, to)) = timeline::ending(story) {
+                @if let Some((from, to)) = timeline::ending(job) {
                     figcaption { "The last " (timeline::time(to.since(from))) }
                     div.drawing tabindex="0" role="group" aria-label="End of the timeline, scrolls sideways" {
-                        (drawing::svg(story, from, to, "The end of the job as a timeline"))
+                        (drawing::svg(job, from, to, "The end of the job as a timeline"))
                     }
                 }
                 (legend())
@@ -202,8 +202,8 @@ fn legend() -> Markup {
     }
 }
 
-fn objects(story: &Story, links: &Links) -> Markup {
-    let objects = &story.objects;
+fn objects(job: &JobReport, links: &Links) -> Markup {
+    let objects = &job.objects;
     if objects.all.count == 0 {
         return html! {};
     }
@@ -211,7 +211,7 @@ fn objects(story: &Story, links: &Links) -> Markup {
     html! {
         section #objects aria-labelledby="objects-title" {
             h2 #objects-title { "Objects" }
-            p { (sums(story)) "." }
+            p { (sums(job)) "." }
             @if objects.left_out() > 0 {
                 p.note {
                     "The table shows what is not in order and the largest objects; " (objects.left_out())
@@ -234,17 +234,17 @@ fn objects(story: &Story, links: &Links) -> Markup {
                     }
                 }
                 tbody role="rowgroup" {
-                    @for object in shown { (row(story, object, links)) }
+                    @for object in shown { (row(job, object, links)) }
                 }
             }
         }
     }
 }
 
-fn row(story: &Story, object: &Object, links: &Links) -> Markup {
-    let name = story.objects.name(&object.key);
+fn row(job: &JobReport, object: &Object, links: &Links) -> Markup {
+    let name = job.objects.name(&object.key);
     // What lies elsewhere has no address below the destination.
-    let below = name != object.key || story.objects.base.as_deref() == Some("");
+    let below = name != object.key || job.objects.base.as_deref() == Some("");
     let link = links.to(name).filter(|_| object.is_there() && below);
     let trouble = trouble(object);
     html! {

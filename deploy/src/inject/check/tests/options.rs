@@ -53,5 +53,5 @@ fn mistyped_keys_are_told_with_what_was_meant() {
 fn what_cannot_be_read_has_no_consequences() {
     let text = TWO.replace("\"timeout\":14400000000000", "\"timeout\":\"soon\"");
     let found = findings(&text);
-    assert!(found.len() == 2 && found.iter().all(|flaw| flaw.text.contains("soon")), "{found:?}");
+    assert!(found.len() == 2 && found.iter().all(|finding| finding.text.contains("soon")), "{found:?}");
 }

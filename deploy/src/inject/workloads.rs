@@ -1,6 +1,6 @@
 //! Where the pods are in a document.
 
-use super::at::{At, Flaw, join};
+use super::field_path::{FieldPath, Finding, join};
 use crate::yaml::Node;
 
 /// A part of a document from which pods are made.
@@ -11,7 +11,7 @@ pub(super) struct Template {
     /// The mapping with `metadata` and `spec`, as steps from the object.
     pub(super) pod: Vec<Step>,
     /// What becomes of its pods.
-    pub(super) lives: Lives,
+    pub(super) restarts: RestartBehavior,
     /// The object's name.
     pub(super) name: String,
 }
@@ -25,13 +25,13 @@ pub(super) enum Step {
 
 /// What a controller does when a pod of its has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lives {
+pub(super) enum RestartBehavior {
     /// Nothing: it has had its life.
     Once,
     /// Makes another one when it failed.
     Job,
     /// Its containers are started again for ever, because nothing else is allowed.
-    ForEver,
+    Restarted,
     /// Nobody knows.
     Unknown,
 }
@@ -86,10 +86,10 @@ const CRON: &[Step] =
     &[Step::Key("spec"), Step::Key("jobTemplate"), Step::Key("spec"), Step::Key("template")];
 
 /// Finds the pods of a document.
-pub(super) fn content(root: &Node) -> Result<Content, Flaw> {
-    let at = At::root(root, "");
+pub(super) fn content(root: &Node) -> Result<Content, Finding> {
+    let at = FieldPath::root(root, "");
     let Node::Map(_) = root else {
-        return Err(Flaw::new("", format!("{} where an object of Kubernetes belongs", root.describe())));
+        return Err(Finding::new("", format!("{} where an object of Kubernetes belongs", root.describe())));
     };
     let kind = kind(&at)?;
     if !kind.ends_with("List") || !at.key("items").exists() {
@@ -111,24 +111,24 @@ pub(super) fn content(root: &Node) -> Result<Content, Flaw> {
     Ok(if templates.is_empty() { Content::NoPods } else { Content::Templates(templates) })
 }
 
-fn kind(at: &At<'_>) -> Result<String, Flaw> {
-    at.key("kind").text()?.ok_or_else(|| at.key("kind").flaw("missing; what kind of object is it?"))
+fn kind(at: &FieldPath<'_>) -> Result<String, Finding> {
+    at.key("kind").text()?.ok_or_else(|| at.key("kind").finding("missing; what kind of object is it?"))
 }
 
-fn object(at: &At<'_>, kind: &str, object: Vec<Step>) -> Result<Content, Flaw> {
-    let (pod, lives): (&[Step], _) = match kind {
-        "Pod" => (&[], Lives::Once),
-        "PodTemplate" => (&[Step::Key("template")], Lives::Unknown),
-        "Job" => (TEMPLATE, Lives::Job),
-        "CronJob" => (CRON, Lives::Job),
+fn object(at: &FieldPath<'_>, kind: &str, object: Vec<Step>) -> Result<Content, Finding> {
+    let (pod, restarts): (&[Step], _) = match kind {
+        "Pod" => (&[], RestartBehavior::Once),
+        "PodTemplate" => (&[Step::Key("template")], RestartBehavior::Unknown),
+        "Job" => (TEMPLATE, RestartBehavior::Job),
+        "CronJob" => (CRON, RestartBehavior::Job),
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "ReplicationController" => {
-            (TEMPLATE, Lives::ForEver)
+            (TEMPLATE, RestartBehavior::Restarted)
         }
         _ if NO_PODS.contains(&kind) => return Ok(Content::NoPods),
         _ => match [TEMPLATE, CRON].into_iter().find(|steps| has_containers(at, steps)) {
-            Some(steps) => (steps, Lives::Unknown),
+            Some(steps) => (steps, RestartBehavior::Unknown),
             None => {
-                return Err(at.key("kind").flaw(format!(
+                return Err(at.key("kind").finding(format!(
                     "{kind} is not known, and there is no pod template at spec.template; known are Pod, Job, CronJob, \
                      PodTemplate, Deployment and its like, and lists of them"
                 )));
@@ -141,18 +141,18 @@ fn object(at: &At<'_>, kind: &str, object: Vec<Step>) -> Result<Content, Flaw> {
     Ok(Content::Templates(vec![Template {
         object,
         pod: pod.to_vec(),
-        lives,
+        restarts,
         name: name.unwrap_or_default(),
     }]))
 }
 
-fn has_containers(at: &At<'_>, steps: &[Step]) -> bool {
+fn has_containers(at: &FieldPath<'_>, steps: &[Step]) -> bool {
     let template = down(at.clone(), steps);
     template.keys(&["spec", "containers"]).exists()
 }
 
 /// A place some steps down.
-pub(super) fn down<'a>(at: At<'a>, steps: &[Step]) -> At<'a> {
+pub(super) fn down<'a>(at: FieldPath<'a>, steps: &[Step]) -> FieldPath<'a> {
     steps.iter().fold(at, |at, step| match step {
         Step::Key(key) => at.key(key),
         Step::Item(index) => at.item(*index),

@@ -1,16 +1,17 @@
 //! Pods that cannot be decorated, and what to do about it.
 
-use super::at::Flaw;
-use super::kinds::Lives;
+use super::containers::{self, ENTRYPOINT, INITUPLOAD, LOGS, PLACE, SIDECAR, TOOLS};
+use super::field_path::Finding;
 use super::model::{Container, Pod, is_below};
 use super::options::{Build, Decoration};
-use super::parts::{self, ENTRYPOINT, INITUPLOAD, LOGS, PLACE, SIDECAR, TOOLS};
+use super::workloads::RestartBehavior;
 use common::job_spec;
 
 /// The sign that somebody has decorated a pod already.
-pub(super) fn decorated(pod: &Pod) -> Option<Flaw> {
-    let refuse =
-        |path: String, sign: &str| Some(Flaw::new(path, format!("this pod is already decorated ({sign})")));
+pub(super) fn decorated(pod: &Pod) -> Option<Finding> {
+    let refuse = |path: String, sign: &str| {
+        Some(Finding::new(path, format!("this pod is already decorated ({sign})")))
+    };
     for container in pod.all() {
         for name in [entrypoint::options::VARIABLE, sidecar::options::VARIABLE, sidecar::initupload::VARIABLE]
         {
@@ -27,7 +28,7 @@ pub(super) fn decorated(pod: &Pod) -> Option<Flaw> {
 }
 
 /// The containers to wrap, in order.
-pub(super) fn chosen<'a>(pod: &'a Pod, decoration: &Decoration) -> Result<Vec<&'a Container>, Flaw> {
+pub(super) fn chosen<'a>(pod: &'a Pod, decoration: &Decoration) -> Result<Vec<&'a Container>, Finding> {
     if decoration.containers.is_empty() {
         return Ok(pod.containers.iter().collect());
     }
@@ -37,7 +38,7 @@ pub(super) fn chosen<'a>(pod: &'a Pod, decoration: &Decoration) -> Result<Vec<&'
             let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
             let text =
                 format!("--container {name}: there is no such container; allowed are {}", names.join(", "));
-            return Err(Flaw::new(pod.field("containers"), text));
+            return Err(Finding::new(pod.field("containers"), text));
         };
         if !chosen.iter().any(|known| known.name == container.name) {
             chosen.push(container);
@@ -51,33 +52,38 @@ pub(super) fn chosen<'a>(pod: &'a Pod, decoration: &Decoration) -> Result<Vec<&'
 }
 
 /// Everything that stands in the way.
-pub(super) fn flaws(pod: &Pod, wrapped: &[&Container], lives: Lives, decoration: &Decoration) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
+pub(super) fn findings(
+    pod: &Pod,
+    wrapped: &[&Container],
+    restarts: RestartBehavior,
+    decoration: &Decoration,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
     if pod.host_pid {
         let text = "entrypoint must see only the processes of its own container; take hostPID out";
-        flaws.push(Flaw::new(pod.field("hostPID"), text));
+        findings.push(Finding::new(pod.field("hostPID"), text));
     }
     if let Some(path) = &pod.windows {
-        flaws.push(Flaw::new(path, "this is a Windows pod; the programs run on Linux only"));
+        findings.push(Finding::new(path, "this is a Windows pod; the programs run on Linux only"));
     }
     if let Some(policy) = pod.restart_policy.as_deref().filter(|policy| *policy != "Never")
-        && matches!(lives, Lives::Once | Lives::Job)
+        && matches!(restarts, RestartBehavior::Once | RestartBehavior::Job)
     {
         let why = match policy {
             "Always" | "OnFailure" => "would run the test again over its own results",
             _ => "is no policy of Kubernetes",
         };
         let text = format!("{policy} {why}; allowed is Never, or nothing");
-        flaws.push(Flaw::new(pod.field("restartPolicy"), text));
+        findings.push(Finding::new(pod.field("restartPolicy"), text));
     }
-    names(pod, decoration, &mut flaws);
+    names(pod, decoration, &mut findings);
     for container in wrapped {
-        of_container(container, decoration, &mut flaws);
+        of_container(container, decoration, &mut findings);
     }
-    flaws
+    findings
 }
 
-fn names(pod: &Pod, decoration: &Decoration, flaws: &mut Vec<Flaw>) {
+fn names(pod: &Pod, decoration: &Decoration, findings: &mut Vec<Finding>) {
     for container in pod.all() {
         let ours = match container.name.as_str() {
             SIDECAR => true,
@@ -86,36 +92,37 @@ fn names(pod: &Pod, decoration: &Decoration, flaws: &mut Vec<Flaw>) {
         };
         if ours {
             let text = format!("the name {} is needed for a container of ours; rename it", container.name);
-            flaws.push(Flaw::new(container.field("name"), text));
+            findings.push(Finding::new(container.field("name"), text));
         }
     }
     let mut needed = vec!["logs", "tools"];
-    needed.extend(parts::shared(decoration).iter().map(|shared| shared.name));
+    needed.extend(containers::shared(decoration).iter().map(|shared| shared.name));
     for volume in &pod.volumes {
         let numbered = volume.name.strip_prefix("censor-").is_some_and(|rest| rest.parse::<usize>().is_ok());
         if needed.contains(&volume.name.as_str()) || numbered {
             let text = format!("the name {} is needed for a volume of ours; rename it", volume.name);
-            flaws.push(Flaw::new(format!("{}.name", volume.path), text));
+            findings.push(Finding::new(format!("{}.name", volume.path), text));
         }
     }
 }
 
-fn of_container(container: &Container, decoration: &Decoration, flaws: &mut Vec<Flaw>) {
+fn of_container(container: &Container, decoration: &Decoration, findings: &mut Vec<Finding>) {
     if container.command.as_ref().is_none_or(Vec::is_empty) {
         let image = container.image.as_deref().unwrap_or("its image");
         let text = format!(
             "missing, and the entry point of {image} is not known here; add the command that is to run \
              (docker image inspect shows Entrypoint and Cmd), or leave the container alone by naming others with --container"
         );
-        flaws.push(Flaw::new(container.field("command"), text));
+        findings.push(Finding::new(container.field("command"), text));
     }
     if container.command.iter().flatten().next().is_some_and(String::is_empty) {
-        flaws.push(Flaw::new(container.field("command[0]"), "empty; this is the program that is to run"));
+        findings
+            .push(Finding::new(container.field("command[0]"), "empty; this is the program that is to run"));
     }
     for mount in &container.mounts {
         if [LOGS, TOOLS].iter().any(|ours| is_below(mount.point(), ours) || is_below(ours, mount.point())) {
             let text = format!("{} is needed for {LOGS} and {TOOLS}; mount it elsewhere", mount.at);
-            flaws.push(Flaw::new(format!("{}.mountPath", mount.path), text));
+            findings.push(Finding::new(format!("{}.mountPath", mount.path), text));
         }
     }
     let mut ours = vec![job_spec::VARIABLE];
@@ -126,15 +133,15 @@ fn of_container(container: &Container, decoration: &Decoration, flaws: &mut Vec<
         if let Some(variable) = container.variable(name) {
             let text =
                 format!("{name} is ours to set; take it out, and say what it should be with --job-spec");
-            flaws.push(Flaw::new(&variable.path, text));
+            findings.push(Finding::new(&variable.path, text));
         }
     }
-    flaws.extend(super::expand::lost(container, &[job_spec::VARIABLE]).surely);
+    findings.extend(super::expand::lost(container, &[job_spec::VARIABLE]).surely);
 }
 
 /// Paths at which sidecar mounts volumes of ours.
 pub(super) fn taken(decoration: &Decoration) -> Vec<&'static str> {
     let mut taken = vec![LOGS];
-    taken.extend(parts::shared(decoration).iter().map(|shared| shared.at));
+    taken.extend(containers::shared(decoration).iter().map(|shared| shared.at));
     taken
 }

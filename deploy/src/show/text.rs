@@ -1,11 +1,11 @@
-//! The story for a terminal.
+//! The job for a terminal.
 
+use super::job_report::{ContainerReport, JobReport};
 use super::log::At;
 use super::manifest::Object;
-use super::story::{Story, Told};
 use super::timeline::{self, moments};
-use crate::inert::visible;
-use crate::say::size;
+use crate::escape::visible;
+use crate::terminal::size;
 use common::duration::GoDuration;
 use common::timestamp::Timestamp;
 
@@ -17,20 +17,20 @@ const MAX_ERRORS: usize = 10;
 const MAX_TAIL: usize = 15;
 
 /// All lines; nothing in them acts on a terminal.
-pub(crate) fn lines(story: &Story) -> Vec<String> {
-    let mut lines = vec![format!("{}  {}", visible(&story.result), visible(&story.place))];
-    lines.push(format!("  {}", visible(&story.cause)));
-    lines.extend(facts(story).map(|facts| format!("  {facts}")));
-    lines.extend(story.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
-    section(&mut lines, "Timeline", timeline_lines(story));
-    for (index, told) in story.containers.iter().enumerate() {
-        let name = timeline::name(&told.container.name, index);
-        section(&mut lines, &format!("Container {}", visible(&name)), container(told));
+pub(crate) fn lines(job: &JobReport) -> Vec<String> {
+    let mut lines = vec![format!("{}  {}", visible(&job.result), visible(&job.destination))];
+    lines.push(format!("  {}", visible(&job.cause)));
+    lines.extend(facts(job).map(|facts| format!("  {facts}")));
+    lines.extend(job.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
+    section(&mut lines, "Timeline", timeline_lines(job));
+    for (index, one) in job.containers.iter().enumerate() {
+        let name = timeline::name(&one.entry.name, index);
+        section(&mut lines, &format!("Container {}", visible(&name)), container(one));
     }
-    if story.containers_left_out > 0 {
-        lines.push(format!("… and {} more containers", story.containers_left_out));
+    if job.containers_left_out > 0 {
+        lines.push(format!("… and {} more containers", job.containers_left_out));
     }
-    section(&mut lines, "Objects", objects(story));
+    section(&mut lines, "Objects", objects(job));
     lines
 }
 
@@ -43,17 +43,17 @@ fn section(lines: &mut Vec<String>, title: &str, body: Vec<String>) {
 }
 
 /// When and how long.
-fn facts(story: &Story) -> Option<String> {
-    let (begin, end) = story.span()?;
+fn facts(job: &JobReport) -> Option<String> {
+    let (begin, end) = job.span()?;
     let mut text = format!("{}, took {}", timeline::clock(begin), timeline::time(end.since(begin)));
-    if let Some(finished) = story.finished.as_ref().filter(|finished| !finished.revision.is_empty()) {
+    if let Some(finished) = job.finished.as_ref().filter(|finished| !finished.revision.is_empty()) {
         text = format!("{text}, revision {}", visible(&finished.revision));
     }
     Some(text)
 }
 
-fn timeline_lines(story: &Story) -> Vec<String> {
-    let moments = moments(story);
+fn timeline_lines(job: &JobReport) -> Vec<String> {
+    let moments = moments(job);
     let Some(begin) = moments.first().map(|moment| moment.at) else { return Vec::new() };
     let who = moments.iter().map(|moment| visible(&moment.who).chars().count()).max().unwrap_or(0).min(30);
     let row = |moment: &timeline::Moment| {
@@ -63,14 +63,14 @@ fn timeline_lines(story: &Story) -> Vec<String> {
     bounded(moments.iter().map(row), moments.len(), MAX_MOMENTS)
 }
 
-fn container(told: &Told) -> Vec<String> {
+fn container(container: &ContainerReport) -> Vec<String> {
     let mut rows = Vec::new();
-    if !told.container.command.is_empty() {
-        rows.push(format!("command  {}", visible(&command(&told.container.command))));
+    if !container.entry.command.is_empty() {
+        rows.push(format!("command  {}", visible(&command(&container.entry.command))));
     }
-    let code = told.container.code.map(|code| format!(" with code {code}")).unwrap_or_default();
-    rows.push(format!("state    {}{code}", visible(&told.container.state)));
-    if let Some(report) = &told.report {
+    let code = container.entry.code.map(|code| format!(" with code {code}")).unwrap_or_default();
+    rows.push(format!("state    {}{code}", visible(&container.entry.state)));
+    if let Some(report) = &container.report {
         rows.push(format!("cause    {}", visible(&report.cause)));
         rows.push(format!("used     {}", usage(report)));
         let output = &report.output;
@@ -83,10 +83,10 @@ fn container(told: &Told) -> Vec<String> {
             rows.push(format!("left     {}", visible(&leftovers)));
         }
     }
-    match &told.log {
+    match &container.log {
         Err(problem) => rows.push(format!("log      {}", visible(problem))),
         Ok(log) => {
-            rows.push(format!("log      {}, {}", visible(&told.log_name), size(log.bytes)));
+            rows.push(format!("log      {}, {}", visible(&container.log_name), size(log.bytes)));
             if !log.errors.is_empty() {
                 rows.push("lines that look like errors:".to_owned());
                 let last = log.errors.iter().skip(log.errors.len().saturating_sub(MAX_ERRORS));
@@ -164,12 +164,12 @@ pub(crate) fn leftovers(report: &common::report::Report) -> Option<String> {
     Some(text)
 }
 
-fn objects(story: &Story) -> Vec<String> {
-    let objects = &story.objects;
+fn objects(job: &JobReport) -> Vec<String> {
+    let objects = &job.objects;
     if objects.all.count == 0 {
         return Vec::new();
     }
-    let mut rows = vec![sums(story)];
+    let mut rows = vec![sums(job)];
     if !objects.troubled.is_empty() {
         rows.push("not as they should be:".to_owned());
         let row = |object: &Object| {
@@ -197,8 +197,8 @@ pub(crate) fn trouble(object: &Object) -> String {
 }
 
 /// Numbers and sizes over all objects.
-pub(crate) fn sums(story: &Story) -> String {
-    let objects = &story.objects;
+pub(crate) fn sums(job: &JobReport) -> String {
+    let objects = &job.objects;
     let states = objects.by_state.iter().map(|(state, sum)| format!("{} {state}", sum.count));
     let mut text = format!(
         "{} objects, {} ({})",
@@ -221,8 +221,8 @@ fn bounded(rows: impl Iterator<Item = String>, count: usize, most: usize) -> Vec
 }
 
 /// The time of the result, where there is no other.
-pub(crate) fn finished_at(story: &Story) -> Option<Timestamp> {
-    let seconds = story.finished.as_ref()?.timestamp?;
+pub(crate) fn finished_at(job: &JobReport) -> Option<Timestamp> {
+    let seconds = job.finished.as_ref()?.timestamp?;
     Some(Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000)))
 }
 

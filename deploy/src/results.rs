@@ -1,6 +1,6 @@
 //! One job's results, wherever they are.
 
-use crate::say::Problem;
+use crate::terminal::Problem;
 use clap::{Arg, ArgMatches, value_parser};
 use sidecar::io::store::{Credentials, Destination, Head, Listed, Store, StoreError};
 use std::future::Future;
@@ -20,13 +20,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the objects are read from.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Results {
     destination: Destination,
     credentials: Credentials,
     store: Store,
 }
 
-impl Place {
+impl Results {
     /// The arguments that name a place.
     pub(crate) fn args() -> Vec<Arg> {
         let file = |id: &'static str, help: &'static str| {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_place_above_is_found_by_whole_segments() {
         let place = |text: &str| {
-            Place::open(Destination::parse(text).expect("a destination"), Credentials::default())
+            Results::open(Destination::parse(text).expect("a destination"), Credentials::default())
                 .expect("opened")
         };
         let above = place("file:///out/logs/job/7").above("logs/job/7").expect("above");

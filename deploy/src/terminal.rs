@@ -63,7 +63,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A hostile text made harmless for a terminal.
 pub(crate) fn harmless(text: &str) -> String {
-    crate::inert::visible(text).into_owned()
+    crate::escape::visible(text).into_owned()
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! What is started again, and what never ends.
 
 use super::{Decorated, Delivery};
-use crate::inject::at::Flaw;
-use crate::inject::kinds::{self, Lives};
+use crate::inject::field_path::Finding;
+use crate::inject::workloads::{self, RestartBehavior};
 
-pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     restarts(decorated, found);
     retries(decorated, found);
     if decorated.pod.host_pid {
         let text = "entrypoint must see only the processes of its own container";
-        found.push(Flaw::new(decorated.pod.field("hostPID"), text));
+        found.push(Finding::new(decorated.pod.field("hostPID"), text));
     }
     if let Some(path) = &decorated.pod.windows {
-        found.push(Flaw::new(path, "this is a Windows pod; the programs run on Linux only"));
+        found.push(Finding::new(path, "this is a Windows pod; the programs run on Linux only"));
     }
     if let Some(delivery) = &decorated.delivery {
         native(delivery, found);
@@ -20,41 +20,41 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
 }
 
 /// A test that is started again overwrites its own results.
-fn restarts(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
+fn restarts(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     let pod = decorated.pod;
     let policy = pod.restart_policy.as_deref();
     let shown = policy.unwrap_or("Always (Kubernetes' default)");
     let path = pod.field("restartPolicy");
-    match (policy, decorated.template.lives) {
-        (Some("Never"), _) | (None, Lives::Unknown) => {}
-        (_, Lives::ForEver) => {
+    match (policy, decorated.template.restarts) {
+        (Some("Never"), _) | (None, RestartBehavior::Unknown) => {}
+        (_, RestartBehavior::Restarted) => {
             let text = "a pod of this kind is started again for ever: a test that ends runs again, over its own results";
-            found.push(Flaw::new(path, text));
+            found.push(Finding::new(path, text));
         }
-        (Some(_) | None, Lives::Once | Lives::Job | Lives::Unknown) => {
+        (Some(_) | None, RestartBehavior::Once | RestartBehavior::Job | RestartBehavior::Unknown) => {
             let text = format!(
                 "{shown} runs the test again after it has ended, over its own results; allowed is Never"
             );
-            found.push(Flaw::new(path, text));
+            found.push(Finding::new(path, text));
         }
     }
     for wrapped in &decorated.wrapped {
         let policy = wrapped.container.restart_policy.as_deref().filter(|policy| *policy != "Never");
         if let Some(policy) = policy {
             let text = format!("{policy} runs the test again after it has ended, over its own results");
-            found.push(Flaw::new(wrapped.container.field("restartPolicy"), text));
+            found.push(Finding::new(wrapped.container.field("restartPolicy"), text));
         }
     }
 }
 
 /// A Job makes a second pod for a test that failed; with the same build id it
 /// overwrites the first one's results.
-fn retries(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
-    if decorated.template.lives != Lives::Job {
+fn retries(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
+    if decorated.template.restarts != RestartBehavior::Job {
         return;
     }
     let steps = decorated.template.pod.split_last().map(|(_, steps)| steps).unwrap_or_default();
-    let limit = kinds::down(decorated.object.clone(), steps).key("backoffLimit");
+    let limit = workloads::down(decorated.object.clone(), steps).key("backoffLimit");
     // A number of the wrong form is the API server's to refuse.
     let times = limit.number().ok().flatten();
     let job = decorated.delivery.as_ref().and_then(|delivery| delivery.job.as_ref());
@@ -64,11 +64,11 @@ fn retries(decorated: &Decorated<'_>, found: &mut Vec<Flaw>) {
         let text = format!(
             "{shown}: a test that failed runs again in a new pod with the same build id, over its results"
         );
-        found.push(Flaw::new(limit.path(), text));
+        found.push(Finding::new(limit.path(), text));
     }
 }
 
-fn native(delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
+fn native(delivery: &Delivery<'_>, found: &mut Vec<Finding>) {
     let container = delivery.container;
     let is_native = delivery.is_init && container.restart_policy.as_deref() == Some("Always");
     let told = delivery.options.delivery().native_sidecar;
@@ -89,5 +89,5 @@ fn native(delivery: &Delivery<'_>, found: &mut Vec<Flaw>) {
         ),
         (true, true, true) | (false, _, false) => return,
     };
-    found.push(Flaw::new(path, text));
+    found.push(Finding::new(path, text));
 }

@@ -1,13 +1,13 @@
 //! The containers and volumes that decoration adds, with names, paths and order
 //! of Prow's (contract 9.1).
 
-use super::at::Flaw;
 use super::expand::literal;
+use super::field_path::Finding;
 use super::model::{Container, Pod};
 use super::options::{Build, Decoration, Out};
 use super::secrets::Censored;
 use super::user::Users;
-use crate::say::Problem;
+use crate::terminal::Problem;
 use crate::yaml::Node;
 use common::duration::GoDuration;
 use common::entry::Entry;
@@ -41,7 +41,7 @@ pub(super) struct Shared {
 
 /// What all parts of one pod have in common.
 #[derive(Debug)]
-pub(super) struct Parts<'a> {
+pub(super) struct Additions<'a> {
     pub(super) decoration: &'a Decoration,
     pub(super) job: JobSpec,
     pub(super) entries: Vec<Entry>,
@@ -104,7 +104,7 @@ pub(super) fn variable(name: &str, value: &str) -> Node {
     Node::map([("name", Node::text(name)), ("value", Node::text(value))])
 }
 
-impl Parts<'_> {
+impl Additions<'_> {
     /// The variable with the build id, where it is a field of the pod.
     fn build_id(&self) -> Option<Node> {
         let Build::Field(field) = &self.decoration.build else { return None };
@@ -211,8 +211,8 @@ impl Parts<'_> {
     }
 
     /// The options that sidecar gets are those that it takes.
-    pub(super) fn validate(&self, pod: &Pod) -> Result<(), Flaw> {
-        let wrong = |text: String| Flaw::new(pod.field("containers"), text);
+    pub(super) fn validate(&self, pod: &Pod) -> Result<(), Finding> {
+        let wrong = |text: String| Finding::new(pod.field("containers"), text);
         self.sidecar_options().validate().map_err(|error| wrong(error.to_string()))?;
         let upload = self.upload();
         let strategy = common::paths::PathStrategy::new(

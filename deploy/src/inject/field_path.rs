@@ -5,20 +5,20 @@ use std::fmt;
 
 /// Something that is wrong with a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Flaw {
+pub(super) struct Finding {
     /// The field's path, `spec.containers[0].command[1]`.
     pub(super) path: String,
     /// What is wrong, and what to do about it.
     pub(super) text: String,
 }
 
-impl Flaw {
+impl Finding {
     pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.path.is_empty() {
             write!(f, "{}", self.text)
@@ -30,12 +30,12 @@ impl fmt::Display for Flaw {
 
 /// A place in a document, which may be empty.
 #[derive(Clone, Debug)]
-pub(super) struct At<'a> {
+pub(super) struct FieldPath<'a> {
     node: Option<&'a Node>,
     path: String,
 }
 
-impl<'a> At<'a> {
+impl<'a> FieldPath<'a> {
     /// The root of a document, or of a part of one with this path.
     pub(super) fn root(node: &'a Node, path: &str) -> Self {
         Self { node: Some(node), path: path.to_owned() }
@@ -75,21 +75,21 @@ impl<'a> At<'a> {
     }
 
     /// A complaint about this field.
-    pub(super) fn flaw(&self, text: impl Into<String>) -> Flaw {
-        Flaw::new(&self.path, text)
+    pub(super) fn finding(&self, text: impl Into<String>) -> Finding {
+        Finding::new(&self.path, text)
     }
 
-    fn refuse<T>(&self, found: &Node, wanted: &str) -> Result<T, Flaw> {
+    fn refuse<T>(&self, found: &Node, wanted: &str) -> Result<T, Finding> {
         let shown = match found {
             Node::Scalar(scalar) => format!("{} ({})", found.describe(), scalar.shown()),
             Node::List(_) | Node::Map(_) => found.describe().to_owned(),
         };
         let hint = if wanted == "a text" && found.meaning().is_some() { "; put it in quotes" } else { "" };
-        Err(self.flaw(format!("{shown} where {wanted} belongs{hint}")))
+        Err(self.finding(format!("{shown} where {wanted} belongs{hint}")))
     }
 
     /// The elements of a list; none when there is nothing.
-    pub(super) fn items(&self) -> Result<Vec<Self>, Flaw> {
+    pub(super) fn items(&self) -> Result<Vec<Self>, Finding> {
         match self.node {
             None => Ok(Vec::new()),
             Some(Node::List(list)) => {
@@ -100,14 +100,14 @@ impl<'a> At<'a> {
     }
 
     /// Whether a mapping is here, or nothing.
-    pub(super) fn mapping(&self) -> Result<(), Flaw> {
+    pub(super) fn mapping(&self) -> Result<(), Finding> {
         match self.node {
             None | Some(Node::Map(_)) => Ok(()),
             Some(other) => self.refuse(other, "a mapping"),
         }
     }
 
-    pub(super) fn text(&self) -> Result<Option<String>, Flaw> {
+    pub(super) fn text(&self) -> Result<Option<String>, Finding> {
         match self.node.map(|node| (node, node.meaning())) {
             None => Ok(None),
             Some((_, Some(Meaning::Text(text)))) => Ok(Some(text.to_owned())),
@@ -116,19 +116,19 @@ impl<'a> At<'a> {
     }
 
     /// A list of texts; `None` when there is no list.
-    pub(super) fn texts(&self) -> Result<Option<Vec<String>>, Flaw> {
+    pub(super) fn texts(&self) -> Result<Option<Vec<String>>, Finding> {
         if !self.exists() {
             return Ok(None);
         }
         let one = |item: Self| match item.text() {
             Ok(Some(text)) => Ok(text),
-            Ok(None) => Err(item.flaw("null where a text belongs")),
-            Err(flaw) => Err(flaw),
+            Ok(None) => Err(item.finding("null where a text belongs")),
+            Err(finding) => Err(finding),
         };
         self.items()?.into_iter().map(one).collect::<Result<_, _>>().map(Some)
     }
 
-    pub(super) fn number(&self) -> Result<Option<i64>, Flaw> {
+    pub(super) fn number(&self) -> Result<Option<i64>, Finding> {
         match self.node.map(|node| (node, node.meaning())) {
             None => Ok(None),
             Some((_, Some(Meaning::Int(number)))) => Ok(Some(number)),
@@ -137,7 +137,7 @@ impl<'a> At<'a> {
     }
 
     /// A bool; false when there is nothing.
-    pub(super) fn is_true(&self) -> Result<bool, Flaw> {
+    pub(super) fn is_true(&self) -> Result<bool, Finding> {
         match self.node.map(|node| (node, node.meaning())) {
             None => Ok(false),
             Some((_, Some(Meaning::Bool(value)))) => Ok(value),

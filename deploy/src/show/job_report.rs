@@ -3,8 +3,8 @@
 use super::log::{self, Excerpt};
 use super::manifest::{self, Container, Pass};
 use super::objects::Objects;
-use crate::place::Place;
-use crate::say::Problem;
+use crate::results::Results;
+use crate::terminal::Problem;
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 /// `finished.json` holds what the job says about itself, a MiB for each entry.
 const MAX_FINISHED: u64 = 16 << 20;
 
-/// More containers are counted, but told nothing about.
+/// More containers are counted, but container nothing about.
 const MAX_CONTAINERS: usize = 50;
 
 /// `finished.json`, as far as it is shown.
@@ -32,19 +32,19 @@ pub(crate) struct Finished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct Metadata {
     #[serde(rename = "pod-utils", default)]
-    ours: Option<Why>,
+    ours: Option<Cause>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct Why {
+struct Cause {
     #[serde(default)]
     cause: String,
 }
 
 /// One container with what is known of it.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub(crate) container: Container,
+pub(crate) struct ContainerReport {
+    pub(crate) entry: Container,
     pub(crate) report: Option<Report>,
     /// Its log's name below the destination.
     pub(crate) log_name: String,
@@ -52,17 +52,17 @@ pub(crate) struct Told {
     pub(crate) log: Result<Excerpt, String>,
 }
 
-/// The whole story.
+/// The whole job.
 #[derive(Debug)]
-pub(crate) struct Story {
+pub(crate) struct JobReport {
     /// The destination as people write it.
-    pub(crate) place: String,
+    pub(crate) destination: String,
     /// `SUCCESS`, `FAILURE` or `ABORTED`; `UNKNOWN` without a result.
     pub(crate) result: String,
     /// Why, in one sentence.
     pub(crate) cause: String,
     pub(crate) finished: Option<Finished>,
-    pub(crate) containers: Vec<Told>,
+    pub(crate) containers: Vec<ContainerReport>,
     pub(crate) containers_left_out: usize,
     pub(crate) passes: Vec<Pass>,
     pub(crate) deadline: Option<Timestamp>,
@@ -71,11 +71,11 @@ pub(crate) struct Story {
     pub(crate) problems: Vec<String>,
 }
 
-impl Story {
+impl JobReport {
     /// Reads everything. An error means that there is nothing to tell.
-    pub(crate) async fn read(place: &Place) -> Result<Self, Problem> {
+    pub(crate) async fn read(results: &Results) -> Result<Self, Problem> {
         let mut problems = Vec::new();
-        let finished = match place.small("finished.json", MAX_FINISHED).await {
+        let finished = match results.small("finished.json", MAX_FINISHED).await {
             Ok(Some(bytes)) => parse_finished(&bytes).map_err(|problem| problems.push(problem)).ok(),
             Ok(None) => {
                 problems.push(
@@ -89,7 +89,7 @@ impl Story {
             }
         };
         let mut objects = Objects::default();
-        let rest = match place.document("manifest.json").await {
+        let rest = match results.document("manifest.json").await {
             Ok(Some(file)) => manifest::read(file, &mut |object| objects.add(object)),
             Ok(None) => Err("there is no manifest.json: sidecar writes it after its final upload".to_owned()),
             Err(problem) => Err(problem),
@@ -99,26 +99,26 @@ impl Story {
             manifest::Rest::default()
         });
         if finished.is_none() && objects.all.count == 0 {
-            return Err(Problem::new(format!("{}: {}", place.display(), problems.join("; "))));
+            return Err(Problem::new(format!("{}: {}", results.display(), problems.join("; "))));
         }
         let mut containers = rest.containers;
         let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
         containers.truncate(MAX_CONTAINERS);
-        let mut told = Vec::new();
-        for (index, container) in containers.into_iter().enumerate() {
-            let report = report_of(&rest.reports, &container.name, index).cloned();
-            let log_name = objects.name(&container.log).to_owned();
-            let log = read_log(place, &objects, &container.log, &log_name).await;
-            told.push(Told { container, report, log_name, log });
+        let mut reported = Vec::new();
+        for (index, entry) in containers.into_iter().enumerate() {
+            let report = report_of(&rest.reports, &entry.name, index).cloned();
+            let log_name = objects.name(&entry.log).to_owned();
+            let log = read_log(results, &objects, &entry.log, &log_name).await;
+            reported.push(ContainerReport { entry, report, log_name, log });
         }
         let result =
             finished.as_ref().map(|finished| finished.result.clone()).filter(|text| !text.is_empty());
         Ok(Self {
-            place: place.display(),
+            destination: results.display(),
             result: result.unwrap_or_else(|| "UNKNOWN".to_owned()),
-            cause: cause(finished.as_ref(), &told),
+            cause: cause(finished.as_ref(), &reported),
             finished,
-            containers: told,
+            containers: reported,
             containers_left_out,
             passes: rest.passes,
             deadline: rest.deadline,
@@ -129,7 +129,7 @@ impl Story {
 
     /// From the first start to the last thing that is known to have happened.
     pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
-        let reports = || self.containers.iter().filter_map(|told| told.report.as_ref());
+        let reports = || self.containers.iter().filter_map(|container| container.report.as_ref());
         let begins =
             reports().map(|report| report.started).chain(self.passes.iter().map(|pass| pass.started));
         let ends = reports()
@@ -148,12 +148,12 @@ fn report_of<'a>(
     reports.get(&format!("{name}#{index}")).or_else(|| reports.get(name))
 }
 
-async fn read_log(place: &Place, objects: &Objects, key: &str, name: &str) -> Result<Excerpt, String> {
+async fn read_log(results: &Results, objects: &Objects, key: &str, name: &str) -> Result<Excerpt, String> {
     // Without its line in the manifest it is read as it is.
     let all = objects.troubled.iter().chain(objects.largest());
     let encoding =
         all.into_iter().find(|object| object.key == key).and_then(|object| object.content_encoding.clone());
-    let read = log::read(place, name, encoding.as_deref()).await?;
+    let read = log::read(results, name, encoding.as_deref()).await?;
     read.ok_or_else(|| format!("{name} is not there"))
 }
 
@@ -178,21 +178,21 @@ fn parse_finished(bytes: &[u8]) -> Result<Finished, String> {
 }
 
 /// What ended the job, in one sentence.
-fn cause(finished: Option<&Finished>, told: &[Told]) -> String {
+fn cause(finished: Option<&Finished>, containers: &[ContainerReport]) -> String {
     if let Some(why) = finished.and_then(|finished| finished.metadata.ours.as_ref())
         && !why.cause.is_empty()
     {
         return why.cause.clone();
     }
-    let of = |told: &Told| {
-        let cause = match (&told.report, told.container.code) {
+    let of = |container: &ContainerReport| {
+        let cause = match (&container.report, container.entry.code) {
             (Some(report), _) => report.cause.clone(),
             (None, Some(code)) => format!("it ended with code {code}"),
-            (None, None) => format!("it is {}", told.container.state),
+            (None, None) => format!("it is {}", container.entry.state),
         };
-        (told.container.code, told.container.name.clone(), cause)
+        (container.entry.code, container.entry.name.clone(), cause)
     };
-    let mut all: Vec<_> = told.iter().map(of).collect();
+    let mut all: Vec<_> = containers.iter().map(of).collect();
     let failed = all.iter().position(|(code, ..)| *code != Some(0));
     match (all.len(), failed) {
         (0, _) => "nothing is known about its containers".to_owned(),
@@ -221,13 +221,16 @@ mod tests {
 
     #[test]
     fn the_first_container_that_failed_is_the_cause() {
-        let told = |name: &str, code| Told {
-            container: Container { name: name.to_owned(), code: Some(code), ..Container::default() },
+        let container = |name: &str, code| ContainerReport {
+            entry: Container { name: name.to_owned(), code: Some(code), ..Container::default() },
             report: None,
             log_name: String::new(),
             log: Err(String::new()),
         };
-        assert_eq!(cause(None, &[told("a", 0), told("b", 3)]), "b: it ended with code 3");
-        assert_eq!(cause(None, &[told("a", 0), told("b", 0)]), "all 2 containers exited with code 0");
+        assert_eq!(cause(None, &[container("a", 0), container("b", 3)]), "b: it ended with code 3");
+        assert_eq!(
+            cause(None, &[container("a", 0), container("b", 0)]),
+            "all 2 containers exited with code 0"
+        );
     }
 }
