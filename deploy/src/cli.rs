@@ -5,7 +5,6 @@ use crate::{censor, completions, explain, inject, run, show, verify};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// One subcommand: its definition, whose name is the subcommand, and what it does.
@@ -28,8 +27,11 @@ const SUBCOMMANDS: [Subcommand; 8] = [
     Subcommand { command: show::command, run: show::run },
     Subcommand { command: verify::command, run: verify::run },
     Subcommand { command: explain::command, run: explain::run },
-    Subcommand { command: completions::completions_command, run: completions::run_completions },
-    Subcommand { command: completions::man_command, run: completions::run_man },
+    Subcommand {
+        command: completions::completions_command,
+        run: |matches| completions::run_completions(matches, command),
+    },
+    Subcommand { command: completions::man_command, run: |matches| completions::run_man(matches, command) },
 ];
 
 /// Runs the tool with its command line, program name first.
@@ -37,11 +39,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     let done = match parse(args) {
         Ok(Request::Subcommand(run, matches)) => run(&matches),
         Ok(Request::Exec(matches)) => run::session::exec(&matches).map(|never| match never {}),
-        Ok(Request::Text(text)) => {
-            // Nobody reads the help that was asked for.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            Ok(0)
-        }
+        Ok(Request::Text(text)) => terminal::print(text.as_bytes()).map(|()| 0),
         Err(problem) => Err(problem),
     };
     ExitCode::from(done.unwrap_or_else(|problem| {

@@ -1,20 +1,21 @@
 //! `podutils completions` and `podutils man`: made from the definitions that the
 //! programs parse their command lines with, so that they are always current.
 
-use crate::terminal::Problem;
+use crate::terminal::{self, Problem};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
 use common::flags::prepared;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Makes a definition.
 type Define = fn() -> Command;
 
-/// The programs, with the definition of each.
-const PROGRAMS: [(&str, Define); 6] = [
-    ("podutils", crate::cli::command),
+/// The name of this program, which is first among the programs.
+const PODUTILS: &str = "podutils";
+
+/// The other programs, with the definition of each.
+const OTHERS: [(&str, Define); 5] = [
     ("entrypoint", || prepared(entrypoint::options::command())),
     ("sidecar", || prepared(sidecar::options::command())),
     ("initupload", || prepared(sidecar::initupload::command())),
@@ -22,10 +23,18 @@ const PROGRAMS: [(&str, Define); 6] = [
     ("entrypoint-wrapper", || prepared(entrypoint_wrapper::command())),
 ];
 
+/// Returns the definitions of all programs; `podutils` is that of this one, which
+/// the command line hands down.
+fn programs(podutils: Define) -> impl Iterator<Item = (&'static str, Define)> {
+    std::iter::once((PODUTILS, podutils)).chain(OTHERS)
+}
+
 fn program_arg() -> Arg {
     Arg::new("PROGRAM")
-        .value_parser(PossibleValuesParser::new(PROGRAMS.map(|(name, _)| name)))
-        .default_value("podutils")
+        .value_parser(PossibleValuesParser::new(
+            std::iter::once(PODUTILS).chain(OTHERS.map(|(name, _)| name)),
+        ))
+        .default_value(PODUTILS)
         .help("For which program")
 }
 
@@ -70,13 +79,13 @@ pub(crate) fn man_command() -> Command {
         )
 }
 
-fn named(name: &str) -> Command {
-    let (_, command) = PROGRAMS.iter().find(|(known, _)| *known == name).unwrap_or(&PROGRAMS[0]);
-    command()
+fn named(name: &str, podutils: Define) -> Command {
+    let found = programs(podutils).find(|(known, _)| *known == name);
+    found.map_or(podutils, |(_, command)| command)()
 }
 
 /// Runs `podutils completions`.
-pub(crate) fn run_completions(matches: &ArgMatches) -> Result<u8, Problem> {
+pub(crate) fn run_completions(matches: &ArgMatches, podutils: Define) -> Result<u8, Problem> {
     let (shell, prefix, suffix) = match matches.get_one::<String>("SHELL").map(String::as_str) {
         Some("zsh") => (Shell::Zsh, "_", ""),
         Some("fish") => (Shell::Fish, "", ".fish"),
@@ -84,24 +93,26 @@ pub(crate) fn run_completions(matches: &ArgMatches) -> Result<u8, Problem> {
     };
     let generate = |name: &str| {
         let mut text = Vec::new();
-        clap_complete::generate(shell, &mut named(name), name, &mut text);
+        clap_complete::generate(shell, &mut named(name, podutils), name, &mut text);
         text
     };
     if let Some(dir) = matches.get_one::<PathBuf>("dir") {
-        for (name, _) in PROGRAMS {
+        for (name, _) in programs(podutils) {
             write(dir, &format!("{prefix}{name}{suffix}"), &generate(name))?;
         }
         return Ok(0);
     }
-    print(&generate(chosen(matches)))
+    terminal::print(&generate(chosen(matches)))?;
+    Ok(0)
 }
 
 /// Runs `podutils man`.
-pub(crate) fn run_man(matches: &ArgMatches) -> Result<u8, Problem> {
+pub(crate) fn run_man(matches: &ArgMatches, podutils: Define) -> Result<u8, Problem> {
     let Some(dir) = matches.get_one::<PathBuf>("dir") else {
-        return print(&page(named(chosen(matches)))?);
+        terminal::print(&page(named(chosen(matches), podutils))?)?;
+        return Ok(0);
     };
-    for (name, command) in PROGRAMS {
+    for (name, command) in programs(podutils) {
         write(dir, &format!("{name}.1"), &page(command())?)?;
         for subcommand in command().get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
             let full = format!("{name}-{}", subcommand.get_name());
@@ -113,7 +124,7 @@ pub(crate) fn run_man(matches: &ArgMatches) -> Result<u8, Problem> {
 }
 
 fn chosen(matches: &ArgMatches) -> &str {
-    matches.get_one::<String>("PROGRAM").map_or("podutils", String::as_str)
+    matches.get_one::<String>("PROGRAM").map_or(PODUTILS, String::as_str)
 }
 
 fn page(command: Command) -> Result<Vec<u8>, Problem> {
@@ -127,13 +138,4 @@ fn write(dir: &Path, name: &str, text: &[u8]) -> Result<(), Problem> {
     let path = dir.join(name);
     let written = std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text));
     written.map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))
-}
-
-fn print(text: &[u8]) -> Result<u8, Problem> {
-    match std::io::stdout().write_all(text) {
-        // A pager that was closed has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(Problem::new(format!("cannot write to stdout: {error}"))),
-        Ok(()) => Ok(0),
-    }
 }

@@ -37,6 +37,15 @@ pub(crate) fn raw(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Writes to stdout. A reader that has closed the pipe, such as a pager, has seen
+/// enough, which is no error.
+pub(crate) fn print(text: &[u8]) -> Result<(), Problem> {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Problem::new(format!("cannot write to stdout: {error}"))),
+    }
+}
+
 /// A time as people read it: Go's form, in milliseconds below a minute, else in seconds.
 pub(crate) fn time(duration: Duration) -> impl Display {
     let unit = if duration < Duration::from_mins(1) { 1_000_000 } else { 1_000_000_000 };

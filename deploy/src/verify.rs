@@ -8,7 +8,7 @@
 use crate::escape::visible;
 use crate::results::{Results, block_on};
 use crate::show::manifest::{self, Object, base_of, name_below};
-use crate::terminal::{Problem, size};
+use crate::terminal::{self, Problem, size};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::report::crc32c_text;
 use futures::StreamExt;
@@ -17,7 +17,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{Seek, Write};
+use std::io::Seek;
 
 /// Objects that are read at the same time.
 const AT_ONCE: usize = 8;
@@ -68,9 +68,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
         lines.push(format!("{} objects had not been delivered; podutils show says why", audit.missing));
     }
     let text = lines.join("\n") + "\n";
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Problem::new(format!("cannot write to stdout: {error}")))?;
+    terminal::print(text.as_bytes())?;
     Ok(status)
 }
 

@@ -7,7 +7,7 @@ mod keys;
 mod redact;
 
 use crate::escape::visible;
-use crate::terminal::Problem;
+use crate::terminal::{self, Problem};
 use clap::{Arg, ArgMatches, Command};
 use common::duration::GoDuration;
 use common::json::{Document, Notes, decode};
@@ -17,7 +17,6 @@ use serde::Serialize;
 use serde_json::Value;
 use sidecar::initupload::InitUploadOptions;
 use sidecar::options::{SidecarOptions, UploadOptions};
-use std::io::Write;
 
 /// The id of the argument.
 const ASSIGNMENT: &str = "VARIABLE='JSON'";
@@ -82,12 +81,8 @@ pub(crate) fn command() -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let assignment = matches.get_one::<String>(ASSIGNMENT).map(String::as_str).unwrap_or_default();
     let text = explained(assignment, &|name| std::env::var(name).ok())?;
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // A pager that was closed has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(Problem::new(format!("cannot write to stdout: {error}"))),
-        Ok(()) => Ok(0),
-    }
+    terminal::print(text.as_bytes())?;
+    Ok(0)
 }
 
 fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Problem> {

@@ -6,11 +6,7 @@
 
 use super::field_path::{FieldPath, Finding};
 use super::model::Pod;
-use super::options::Out;
-use super::pod::fill;
-use crate::terminal::Problem;
 use crate::yaml::{Map, Node};
-use clap::ArgMatches;
 
 const LABEL: &str = "azure.workload.identity/use";
 const SKIP: &str = "azure.workload.identity/skip-containers";
@@ -24,34 +20,17 @@ const NAME_IT: [&str; 3] = [ACCOUNT, "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAG
 /// Who uploads to which account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Azure {
-    account: Option<String>,
-    secret: Option<String>,
-    identity: bool,
+    pub(super) account: Option<String>,
+    pub(super) secret: Option<String>,
+    pub(super) identity: bool,
 }
 
 impl Azure {
-    pub(super) fn from_matches(matches: &ArgMatches, out: &Out) -> Result<Self, Problem> {
-        let azure = Self {
-            account: super::options::text(matches, "azure-account"),
-            secret: super::options::text(matches, "azure-credentials-secret"),
-            identity: matches.get_flag("azure-workload-identity"),
-        };
-        match out {
-            Out::Bucket(bucket) if is_azure(bucket) && azure.account.is_none() && azure.secret.is_none() => {
-                Err(Problem::new(format!(
-                    "--out {bucket}: of which storage account? Allowed is --azure-account NAME, or \
-                     --azure-credentials-secret NAME with AZURE_STORAGE_CONNECTION_STRING in it"
-                )))
-            }
-            Out::Bucket(_) | Out::Directory(_) | Out::Folders(_) => Ok(azure),
-        }
-    }
-
     /// Variables of a container that uploads.
     pub(super) fn variables(&self) -> Vec<Node> {
         let account = self.account.as_ref();
         account
-            .map(|name| super::containers::variable(ACCOUNT, &super::expand::literal(name)))
+            .map(|name| super::fragments::variable(ACCOUNT, &super::expand::literal(name)))
             .into_iter()
             .collect()
     }
@@ -80,16 +59,16 @@ impl Azure {
             return None;
         }
         let metadata = template.slot("metadata").as_map_mut()?;
-        if !fill(metadata.slot("labels").as_map_mut()?, LABEL, Node::text("true")) {
+        if !metadata.slot("labels").as_map_mut()?.fill(LABEL, Node::text("true")) {
             return None;
         }
         let own: Vec<_> = pod.all().map(|container| container.name.as_str()).collect();
-        fill(metadata.slot("annotations").as_map_mut()?, SKIP, Node::text(own.join(";")));
+        metadata.slot("annotations").as_map_mut()?.fill(SKIP, Node::text(own.join(";")));
         Some("labelled for Azure's workload identity; the pod's own containers get no token of it")
     }
 }
 
-fn is_azure(bucket: &str) -> bool {
+pub(super) fn is_azure(bucket: &str) -> bool {
     bucket.starts_with("az://")
 }
 

@@ -6,9 +6,9 @@
 //! └──────────────── terminationGracePeriodSeconds ──────────────────────────┘
 //! ```
 
+use super::decoration::Decoration;
 use super::field_path::Finding;
 use super::model::Pod;
-use super::options::Decoration;
 use crate::run::DRAIN;
 use common::duration::GoDuration;
 use std::time::Duration;

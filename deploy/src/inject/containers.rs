@@ -1,10 +1,11 @@
 //! The containers and volumes that decoration adds, with names, paths and order
 //! of Prow's (contract 9.1).
 
+use super::decoration::{Build, Decoration, Out};
 use super::expand::literal;
 use super::field_path::Finding;
+use super::fragments::{mount, variable};
 use super::model::{Container, Pod};
-use super::options::{Build, Decoration, Out};
 use super::secrets::Censored;
 use super::user::Users;
 use crate::terminal::Problem;
@@ -93,15 +94,6 @@ pub(super) fn shared(decoration: &Decoration) -> Vec<Shared> {
         }
     }
     shared
-}
-
-/// A volume mount of ours.
-pub(super) fn mount(volume: &str, at: &str) -> Node {
-    Node::map([("name", Node::text(volume)), ("mountPath", Node::text(at))])
-}
-
-pub(super) fn variable(name: &str, value: &str) -> Node {
-    Node::map([("name", Node::text(name)), ("value", Node::text(value))])
 }
 
 impl Additions<'_> {

@@ -1,6 +1,6 @@
 //! The definition of the subcommand `inject`.
 
-use super::options::RunAs;
+use super::decoration::RunAs;
 use clap::{Arg, ArgAction, Command, value_parser};
 use std::path::PathBuf;
 

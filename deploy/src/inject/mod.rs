@@ -17,9 +17,11 @@ mod azure;
 mod budget;
 mod check;
 mod containers;
+mod decoration;
 mod expand;
 mod field_path;
 mod flags;
+mod fragments;
 mod model;
 mod options;
 mod pod;
@@ -32,25 +34,26 @@ pub(crate) use flags::command;
 pub(crate) use options::Options;
 
 use crate::terminal::{self, Problem};
-use crate::yaml::{self, Chunk, Format, Node};
+use crate::yaml::{self, Document, Format, Node};
+use decoration::Decoration;
 use field_path::Finding;
-use options::{Decoration, Mode};
-use std::io::{Read, Write};
+use options::Mode;
+use std::io::Read;
 use workloads::Content;
 
 /// Decorates or checks, and returns the exit status.
 pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
     let text = input(options)?;
-    let (format, chunks) = yaml::documents(&text)
+    let (format, documents) = yaml::documents(&text)
         .map_err(|syntax| Problem::new(format!("document {}, {}", syntax.document, syntax.text)))?;
-    if chunks.is_empty() {
+    if documents.is_empty() {
         return Err(Problem::new(
             "there is no document in the input; allowed is YAML or JSON with pods in it",
         ));
     }
     match &options.mode {
-        Mode::Check => check_all(&chunks),
-        Mode::Inject { decoration, explain } => inject_all(format, chunks, decoration, *explain),
+        Mode::Check => check_all(&documents),
+        Mode::Inject { decoration, explain } => inject_all(format, documents, decoration, *explain),
     }
 }
 
@@ -83,15 +86,15 @@ fn about(document: usize, finding: &Finding) -> String {
     terminal::harmless(&format!("document {document}, {finding}"))
 }
 
-fn check_all(chunks: &[Chunk]) -> Result<u8, Problem> {
+fn check_all(documents: &[Document]) -> Result<u8, Problem> {
     let mut lines = Vec::new();
     let mut pods = 0;
-    for (index, chunk) in chunks.iter().enumerate() {
-        let findings = match workloads::content(&chunk.node) {
+    for (index, document) in documents.iter().enumerate() {
+        let findings = match workloads::content(&document.node) {
             Ok(Content::NoPods) => Vec::new(),
             Ok(Content::Templates(templates)) => {
                 pods += templates.len();
-                templates.iter().flat_map(|template| check::findings(&chunk.node, template)).collect()
+                templates.iter().flat_map(|template| check::findings(&document.node, template)).collect()
             }
             Err(finding) => vec![finding],
         };
@@ -101,22 +104,22 @@ fn check_all(chunks: &[Chunk]) -> Result<u8, Problem> {
         return Err(Problem::new("there is no pod in any document"));
     }
     let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-    print(&text)?;
+    terminal::print(text.as_bytes())?;
     Ok(u8::from(!lines.is_empty()))
 }
 
 fn inject_all(
     format: Format,
-    chunks: Vec<Chunk>,
+    documents: Vec<Document>,
     decoration: &Decoration,
     explain: bool,
 ) -> Result<u8, Problem> {
-    match decorated(format, chunks, decoration)? {
+    match decorated(format, documents, decoration)? {
         Ok(output) => {
             for line in output.changes.iter().filter(|_| explain).chain(&output.warnings) {
                 terminal::line(line);
             }
-            print(&output.text)?;
+            terminal::print(output.text.as_bytes())?;
             Ok(0)
         }
         Err(errors) => {
@@ -140,27 +143,27 @@ struct Output {
 /// way.
 fn decorated(
     format: Format,
-    chunks: Vec<Chunk>,
+    documents: Vec<Document>,
     decoration: &Decoration,
 ) -> Result<Result<Output, Vec<String>>, Problem> {
-    let several = chunks.len() > 1;
+    let several = documents.len() > 1;
     let mut output = Output::default();
     let mut errors = Vec::new();
     let mut has_pods = false;
-    for (index, mut chunk) in chunks.into_iter().enumerate() {
-        match inject(&mut chunk.node, decoration) {
+    for (index, mut document) in documents.into_iter().enumerate() {
+        match inject(&mut document.node, decoration) {
             Ok(None) => {}
             Ok(Some(done)) => {
                 has_pods = true;
                 // The document is what its nodes say now.
-                chunk.text.clear();
+                document.text.clear();
                 output.changes.extend(done.changes.iter().map(|change| about(index + 1, change)));
                 let warning = |warning| format!("warning: {}", about(index + 1, warning));
                 output.warnings.extend(done.warnings.iter().map(warning));
             }
             Err(findings) => errors.extend(findings.iter().map(|finding| about(index + 1, finding))),
         }
-        write(&mut output.text, format, &chunk, several);
+        write(&mut output.text, format, &document, several);
     }
     if !errors.is_empty() {
         return Ok(Err(errors));
@@ -190,30 +193,24 @@ fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Ou
 }
 
 /// Appends a document: as it was, unless its text was taken away.
-fn write(out: &mut String, format: Format, chunk: &Chunk, several: bool) {
+fn write(out: &mut String, format: Format, document: &Document, several: bool) {
     match format {
-        Format::Json => out.push_str(&yaml::to_json(&chunk.node)),
+        Format::Json => out.push_str(&yaml::to_json(&document.node)),
         Format::Yaml => {
             if several {
                 out.push_str("---\n");
             }
-            out.push_str(&chunk.heading);
-            if chunk.text.is_empty() {
-                out.push_str(&yaml::to_yaml(&chunk.node));
+            out.push_str(&document.heading);
+            if document.text.is_empty() {
+                out.push_str(&yaml::to_yaml(&document.node));
             } else {
-                out.push_str(&chunk.text);
-                if !chunk.text.ends_with('\n') {
+                out.push_str(&document.text);
+                if !document.text.ends_with('\n') {
                     out.push('\n');
                 }
             }
         }
     }
-}
-
-fn print(text: &str) -> Result<(), Problem> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Problem::new(format!("standard output: {error}")))
 }
 
 #[cfg(test)]

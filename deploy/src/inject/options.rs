@@ -1,6 +1,7 @@
 //! The flags of `podutils inject`, and what they mean.
 
-use super::azure::Azure;
+use super::azure::{self, Azure};
+use super::decoration::{Build, Decoration, Images, Out};
 use super::flags;
 use crate::terminal::Problem;
 use clap::ArgMatches;
@@ -29,90 +30,6 @@ pub(super) enum Mode {
     },
 }
 
-/// How pods are decorated.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that stands alone")]
-pub(super) struct Decoration {
-    /// The job; its name is empty when each object's own name is meant.
-    pub(super) job: JobSpec,
-    pub(super) build: Build,
-    pub(super) out: Out,
-    /// What both uploading programs are told, without credentials and destination.
-    pub(super) upload: UploadOptions,
-    pub(super) gcs_secret: Option<String>,
-    pub(super) s3_secret: Option<String>,
-    pub(super) azure: Azure,
-    pub(super) images: Images,
-    /// Use an image volume for the tools.
-    pub(super) image_volume: bool,
-    /// The containers to wrap; all when there is none.
-    pub(super) containers: Vec<String>,
-    /// Each container waits for the one before it.
-    pub(super) in_order: bool,
-    pub(super) native: bool,
-    pub(super) initupload: bool,
-    pub(super) timeout: GoDuration,
-    pub(super) grace_period: GoDuration,
-    pub(super) upload_budget: Option<GoDuration>,
-    pub(super) ignore_interrupts: bool,
-    pub(super) propagate_error_code: bool,
-    pub(super) censor: bool,
-    /// More paths in containers whose files are secrets.
-    pub(super) secrets: Vec<String>,
-    pub(super) run_as: RunAs,
-}
-
-/// Where the build id comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Build {
-    /// It is in the job.
-    Fixed,
-    /// A field of the pod, by the downward API.
-    Field(String),
-}
-
-/// Where results go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Out {
-    /// A bucket with its scheme.
-    Bucket(String),
-    /// A directory of the node, for one run.
-    Directory(String),
-    /// A directory of the node, with a folder for each job and build id below it.
-    Folders(String),
-}
-
-/// Who the test and our programs run as where the pod does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RunAs {
-    User(i64),
-    /// Whoever the image says; our programs run as root.
-    Image,
-}
-
-/// The images of our programs.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Images {
-    prefix: Option<String>,
-    tag: String,
-    each: BTreeMap<String, String>,
-}
-
-impl Images {
-    /// The image of a program.
-    pub(super) fn of(&self, program: &str) -> Result<String, Problem> {
-        if let Some(image) = self.each.get(program) {
-            return Ok(image.clone());
-        }
-        let prefix = self.prefix.as_ref().ok_or_else(|| {
-            Problem::new(format!(
-                "no image for {program}; allowed is --image-prefix PREFIX or --image {program}=IMAGE"
-            ))
-        })?;
-        Ok(format!("{}/{program}:{}", prefix.trim_end_matches('/'), self.tag))
-    }
-}
-
 impl Options {
     /// Gives the flags their meaning.
     pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, Problem> {
@@ -127,7 +44,7 @@ impl Options {
     }
 }
 
-pub(super) fn text(matches: &ArgMatches, id: &str) -> Option<String> {
+fn text(matches: &ArgMatches, id: &str) -> Option<String> {
     matches.get_one::<String>(id).filter(|text| !text.is_empty()).cloned()
 }
 
@@ -145,7 +62,7 @@ impl Decoration {
         let decoration = Self {
             job,
             build,
-            azure: Azure::from_matches(matches, &out)?,
+            azure: azure(matches, &out)?,
             out,
             upload: upload(matches)?,
             gcs_secret: text(matches, "gcs-credentials-secret"),
@@ -180,6 +97,26 @@ impl Decoration {
             .validate()
             .map_err(|error| Problem::new(error.to_string().replacen("bucket", "--out", 1)))?;
         Ok(decoration)
+    }
+}
+
+/// The storage account, which `az://` needs.
+fn azure(matches: &ArgMatches, out: &Out) -> Result<Azure, Problem> {
+    let azure = Azure {
+        account: text(matches, "azure-account"),
+        secret: text(matches, "azure-credentials-secret"),
+        identity: matches.get_flag("azure-workload-identity"),
+    };
+    match out {
+        Out::Bucket(bucket)
+            if azure::is_azure(bucket) && azure.account.is_none() && azure.secret.is_none() =>
+        {
+            Err(Problem::new(format!(
+                "--out {bucket}: of which storage account? Allowed is --azure-account NAME, or \
+                 --azure-credentials-secret NAME with AZURE_STORAGE_CONNECTION_STRING in it"
+            )))
+        }
+        Out::Bucket(_) | Out::Directory(_) | Out::Folders(_) => Ok(azure),
     }
 }
 

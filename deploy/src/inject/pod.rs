@@ -1,10 +1,11 @@
 //! One pod, decorated.
 
-use super::containers::{self, Additions, ENTRYPOINT, LOGS, TOOLS, mount};
+use super::containers::{self, Additions, ENTRYPOINT, LOGS, TOOLS};
+use super::decoration::{Build, Decoration};
 use super::expand;
 use super::field_path::{FieldPath, Finding};
+use super::fragments::mount;
 use super::model::{Container, Pod};
-use super::options::{Build, Decoration};
 use super::workloads::{self, RestartBehavior, Template};
 use super::{budget, preconditions, secrets, user};
 use crate::yaml::{Map, Node};
@@ -91,30 +92,6 @@ struct Work<'a> {
     additions: &'a Additions<'a>,
 }
 
-/// The containers of the list `key`, each as a mapping.
-fn members<'a>(spec: &'a mut Map, key: &str) -> impl Iterator<Item = &'a mut Map> {
-    let list = spec.slot(key).as_list_mut();
-    list.into_iter().flatten().filter_map(Node::as_map_mut)
-}
-
-fn push(map: &mut Map, key: &str, nodes: impl IntoIterator<Item = Node>) {
-    let mut nodes = nodes.into_iter().peekable();
-    if nodes.peek().is_some()
-        && let Some(list) = map.slot(key).as_list_mut()
-    {
-        list.extend(nodes);
-    }
-}
-
-/// Sets a member unless it is there.
-pub(super) fn fill(map: &mut Map, key: &str, node: Node) -> bool {
-    let is_free = map.get(key).is_none_or(Node::is_null);
-    if is_free {
-        map.set(key, node);
-    }
-    is_free
-}
-
 /// A Job makes no second pod for a test that failed.
 fn controller(object: &mut Node, template: &Template, done: &mut Outcome) {
     if template.restarts != RestartBehavior::Job {
@@ -122,7 +99,7 @@ fn controller(object: &mut Node, template: &Template, done: &mut Outcome) {
     }
     let steps = template.pod.split_last().map(|(_, steps)| steps).unwrap_or_default();
     let Some(spec) = workloads::down_mut(object, steps).and_then(Node::as_map_mut) else { return };
-    if fill(spec, "backoffLimit", Node::number(0)) {
+    if spec.fill("backoffLimit", Node::number(0)) {
         let path = super::field_path::join(
             &workloads::path(&template.object, ""),
             &workloads::path(steps, "backoffLimit"),
@@ -153,8 +130,8 @@ impl Work<'_> {
         self.resolve_users(spec, done);
         for key in ["initContainers", "containers"] {
             if spec.get(key).is_some() {
-                for container in members(spec, key) {
-                    fill(container, "terminationMessagePolicy", Node::text("FallbackToLogsOnError"));
+                for container in spec.members(key) {
+                    container.fill("terminationMessagePolicy", Node::text("FallbackToLogsOnError"));
                 }
             }
         }
@@ -169,7 +146,7 @@ impl Work<'_> {
     fn wrap(&self, spec: &mut Map, done: &mut Outcome) {
         let image_volume = self.additions.decoration.image_volume;
         let names: Vec<_> = self.wrapped.iter().map(|container| container.name.as_str()).collect();
-        for (node, container) in members(spec, "containers").zip(&self.pod.containers) {
+        for (node, container) in spec.members("containers").zip(&self.pod.containers) {
             let Some(entry) = names.iter().position(|name| *name == container.name) else {
                 let text = "left alone: nothing waits for it, and the pod ends only when it ends";
                 done.change(&container.path, text);
@@ -177,12 +154,12 @@ impl Work<'_> {
             };
             node.set("command", Node::texts([ENTRYPOINT]));
             node.remove("args");
-            push(node, "env", self.additions.test_variables(container, entry));
+            node.push("env", self.additions.test_variables(container, entry));
             let mut tools = mount("tools", TOOLS);
             if let (true, Some(map)) = (image_volume, tools.as_map_mut()) {
                 map.set("readOnly", Node::bool(true));
             }
-            push(node, "volumeMounts", [mount("logs", LOGS), tools]);
+            node.push("volumeMounts", [mount("logs", LOGS), tools]);
             let own: Vec<_> = container.env.iter().map(|variable| variable.name.as_str()).collect();
             let marker = &self.additions.entries[entry].marker_file;
             let mut text = format!("wrapped: {ENTRYPOINT} runs its command and leaves {marker}");
@@ -217,7 +194,7 @@ impl Work<'_> {
         if decoration.native {
             inits.push(sidecar);
         } else {
-            push(spec, "containers", [sidecar]);
+            spec.push("containers", [sidecar]);
         }
         let place = if decoration.native { "initContainers" } else { "containers" };
         let text = "sidecar: waits for the marker of each wrapped container, then delivers logs, artifacts and the result";
@@ -225,8 +202,8 @@ impl Work<'_> {
         for directory in &self.additions.censored.directories {
             done.change(self.pod.field(place), format!("sidecar: masks the Secrets in {directory}"));
         }
-        push(spec, "initContainers", inits);
-        push(spec, "volumes", self.additions.volumes()?);
+        spec.push("initContainers", inits);
+        spec.push("volumes", self.additions.volumes()?);
         done.change(self.pod.field("volumes"), "logs: what entrypoint and sidecar share");
         if let Build::Field(field) = &decoration.build {
             let text = format!("BUILD_ID is the pod's {field}, so that each pod has results of its own");
@@ -238,7 +215,7 @@ impl Work<'_> {
     fn resolve_times(&self, spec: &mut Map, restarts: RestartBehavior, done: &mut Outcome) {
         let decoration = self.additions.decoration;
         let grace = GoDuration::from_secs(self.additions.grace);
-        if fill(spec, "terminationGracePeriodSeconds", Node::number(self.additions.grace)) {
+        if spec.fill("terminationGracePeriodSeconds", Node::number(self.additions.grace)) {
             let text = format!(
                 "{}: {} for the test to end, 10s for its processes and output, the rest of {grace} for uploads",
                 self.additions.grace, decoration.grace_period
@@ -246,7 +223,7 @@ impl Work<'_> {
             done.change(self.pod.field("terminationGracePeriodSeconds"), text);
         }
         let once = matches!(restarts, RestartBehavior::Once | RestartBehavior::Job);
-        if once && fill(spec, "restartPolicy", Node::text("Never")) {
+        if once && spec.fill("restartPolicy", Node::text("Never")) {
             done.change(self.pod.field("restartPolicy"), "Never: a test runs once");
         }
     }
@@ -256,11 +233,11 @@ impl Work<'_> {
         let path = self.pod.field("securityContext");
         if let Some(context) = spec.slot("securityContext").as_map_mut() {
             let mut set = Vec::new();
-            if users.non_root && fill(context, "runAsNonRoot", Node::bool(true)) {
+            if users.non_root && context.fill("runAsNonRoot", Node::bool(true)) {
                 set.push("runAsNonRoot true".to_owned());
             }
             for (key, value) in &users.pod {
-                if fill(context, key, Node::number(*value)) {
+                if context.fill(key, Node::number(*value)) {
                     set.push(format!("{key} {value}"));
                 }
             }
@@ -272,12 +249,12 @@ impl Work<'_> {
         if users.wrapped.is_empty() {
             return;
         }
-        for (node, container) in members(spec, "containers").zip(&self.pod.containers) {
+        for (node, container) in spec.members("containers").zip(&self.pod.containers) {
             if self.wrapped.iter().any(|wrapped| wrapped.name == container.name)
                 && let Some(context) = node.slot("securityContext").as_map_mut()
             {
                 for (key, value) in &users.wrapped {
-                    fill(context, key, Node::number(*value));
+                    context.fill(key, Node::number(*value));
                 }
                 done.change(container.field("securityContext"), "the user that sidecar runs as");
             }

@@ -1,9 +1,9 @@
 //! Pods that cannot be decorated, and what to do about it.
 
 use super::containers::{self, ENTRYPOINT, INITUPLOAD, LOGS, PLACE, SIDECAR, TOOLS};
+use super::decoration::{Build, Decoration};
 use super::field_path::Finding;
 use super::model::{Container, Pod, is_below};
-use super::options::{Build, Decoration};
 use super::workloads::RestartBehavior;
 use common::job_spec;
 

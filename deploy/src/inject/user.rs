@@ -1,8 +1,8 @@
 //! Who runs: the test has to write into the log volume, sidecar has to read what
 //! the test wrote.
 
+use super::decoration::RunAs;
 use super::model::{Container, Pod};
-use super::options::RunAs;
 use crate::yaml::Node;
 use std::collections::BTreeSet;
 

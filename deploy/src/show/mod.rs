@@ -22,10 +22,9 @@ pub(crate) use job_report::JobReport;
 pub(crate) use page::Links;
 
 use crate::results::{Results, block_on};
-use crate::terminal::Problem;
+use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sidecar::io::store::{Credentials, Destination};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The name of a page that lies beside the results.
@@ -87,10 +86,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     } else {
         text::lines(&job).join("\n") + "\n"
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // A pager that was closed has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(Problem::new(format!("cannot write to stdout: {error}"))),
-        Ok(()) => Ok(0),
-    }
+    terminal::print(text.as_bytes())?;
+    Ok(0)
 }

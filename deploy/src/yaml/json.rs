@@ -1,8 +1,8 @@
 //! A stream of JSON objects becomes nodes.
 
+use super::document::{Document, SyntaxError};
 use super::read::MAX_DEPTH;
 use super::scalar::{Scalar, Style};
-use super::stream::{Chunk, Syntax};
 use super::{Map, Node};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
@@ -10,14 +10,14 @@ use std::fmt;
 
 /// All documents; `None` when the text is no JSON, which does not mean that it
 /// is no YAML.
-pub(super) fn documents(text: &str) -> Option<Result<Vec<Chunk>, Syntax>> {
+pub(super) fn documents(text: &str) -> Option<Result<Vec<Document>, SyntaxError>> {
     let mut chunks = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     while !text_left(&mut deserializer) {
         match (AnyNode { depth: 0 }).deserialize(&mut deserializer) {
-            Ok(node) => chunks.push(Chunk { heading: String::new(), text: String::new(), node }),
+            Ok(node) => chunks.push(Document { heading: String::new(), text: String::new(), node }),
             Err(error) if error.is_data() => {
-                return Some(Err(Syntax { document: chunks.len() + 1, text: error.to_string() }));
+                return Some(Err(SyntaxError { document: chunks.len() + 1, text: error.to_string() }));
             }
             Err(_) => return None,
         }

@@ -14,18 +14,21 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`scalar`] | what a scalar means to Kubernetes' parser |
+//! | [`document`] | one document, and the two formats |
 //! | [`stream`] | a stream taken apart into documents |
 //! | [`read`], [`json`] | the text of one document, or of a stream of JSON, becomes nodes |
 //! | [`mod@write`] | nodes become text |
 
+mod document;
 mod json;
 mod read;
 mod scalar;
 mod stream;
 mod write;
 
+pub(crate) use document::{Document, Format};
 pub(crate) use scalar::{Meaning, Scalar};
-pub(crate) use stream::{Chunk, Format, MAX_STREAM_BYTES, documents};
+pub(crate) use stream::{MAX_STREAM_BYTES, documents};
 pub(crate) use write::{to_json, to_yaml};
 
 /// One value of a document.
@@ -158,6 +161,31 @@ impl Map {
     /// Sets a key, at its place when it is there, else at the end.
     pub(crate) fn set(&mut self, key: &str, value: Node) {
         *self.slot(key) = value;
+    }
+
+    /// Sets a key unless it has a value; returns whether it set it.
+    pub(crate) fn fill(&mut self, key: &str, value: Node) -> bool {
+        let is_free = self.get(key).is_none_or(Node::is_null);
+        if is_free {
+            self.set(key, value);
+        }
+        is_free
+    }
+
+    /// Iterates over the mappings in the list at `key`, which is made where it is missing.
+    pub(crate) fn members(&mut self, key: &str) -> impl Iterator<Item = &mut Map> {
+        let list = self.slot(key).as_list_mut();
+        list.into_iter().flatten().filter_map(Node::as_map_mut)
+    }
+
+    /// Appends to the list at `key`, which is made if there is something to append.
+    pub(crate) fn push(&mut self, key: &str, nodes: impl IntoIterator<Item = Node>) {
+        let mut nodes = nodes.into_iter().peekable();
+        if nodes.peek().is_some()
+            && let Some(list) = self.slot(key).as_list_mut()
+        {
+            list.extend(nodes);
+        }
     }
 
     /// Takes a key out.

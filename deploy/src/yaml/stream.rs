@@ -1,40 +1,14 @@
 //! A stream taken apart into documents, as `kubectl` takes it apart.
 
-use super::{Node, json, read};
+use super::document::{Document, Format, SyntaxError};
+use super::{json, read};
 
 /// The longest stream that is read: 16 MiB. An API server takes no object of
 /// more than 3 MiB.
 pub(crate) const MAX_STREAM_BYTES: usize = 16 << 20;
 
-/// Something that is no YAML, with where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Syntax {
-    /// The document's number, from 1 on.
-    pub(crate) document: usize,
-    /// One line: where, and what.
-    pub(crate) text: String,
-}
-
-/// How documents are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    Yaml,
-    Json,
-}
-
-/// One document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    /// Comments in front of the first line, as they were.
-    pub(crate) heading: String,
-    /// The text from its first line on, as it was.
-    pub(crate) text: String,
-    /// What it says.
-    pub(crate) node: Node,
-}
-
 /// All documents of a stream, without those that are empty or only comments.
-pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Chunk>), Syntax> {
+pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Document>), SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{')
         && let Some(read) = json::documents(text)
@@ -52,10 +26,10 @@ pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Chunk>), Syntax> {
         let line = line + heading.matches('\n').count();
         if body.starts_with('%') {
             let text = format!("line {}: a directive (%); remove it", line + 1);
-            return Err(Syntax { document, text });
+            return Err(SyntaxError { document, text });
         }
-        let node = read::document(body, line).map_err(|text| Syntax { document, text })?;
-        chunks.push(Chunk { heading: heading.to_owned(), text: body.to_owned(), node });
+        let node = read::document(body, line).map_err(|text| SyntaxError { document, text })?;
+        chunks.push(Document { heading: heading.to_owned(), text: body.to_owned(), node });
     }
     Ok((Format::Yaml, chunks))
 }

@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[track_caller]
-fn read(text: &str) -> Vec<Chunk> {
+fn read(text: &str) -> Vec<Document> {
     documents(text).unwrap_or_else(|error| panic!("{error:?}")).1
 }
 

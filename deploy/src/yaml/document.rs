@@ -1,0 +1,30 @@
+//! One document of a stream, and how a stream is written.
+
+use super::Node;
+
+/// Something that is no YAML, with where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SyntaxError {
+    /// The document's number, from 1 on.
+    pub(crate) document: usize,
+    /// One line: where, and what.
+    pub(crate) text: String,
+}
+
+/// How documents are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Yaml,
+    Json,
+}
+
+/// One document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    /// Comments in front of the first line, as they were.
+    pub(crate) heading: String,
+    /// The text from its first line on, as it was.
+    pub(crate) text: String,
+    /// What it says.
+    pub(crate) node: Node,
+}
