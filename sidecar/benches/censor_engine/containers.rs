@@ -1,4 +1,4 @@
-//! What looking into a compressed archive costs, beside unpacking and packing.
+//! The cost of looking into a compressed archive, relative to unpacking and packing.
 
 use crate::Stopwatch;
 use crate::texts::{Random, log_text, secrets};

@@ -21,7 +21,7 @@ use sidecar::censor::engine::Matcher;
 use std::hint::black_box;
 use texts::{Random, base64_text, log_text, near_misses, numbers, patterns, pieces, repeat, secrets, token};
 
-/// What a transfer reads at a time.
+/// Bytes that a transfer reads at a time.
 const WINDOW: usize = 256 * 1024;
 
 const COUNTS: [usize; 4] = [5, 50, 500, 5000];

@@ -93,7 +93,7 @@ pub(crate) fn encodings(secret: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// What a test writes: times, levels, words, paths, numbers, some JSON, some hashes.
+/// Log text as tests write it: times, levels, words, paths, numbers, JSON, hashes.
 pub(crate) fn log_text(size: usize, random: &mut Random) -> Vec<u8> {
     const WORDS: [&str; 24] = [
         "starting",

@@ -1,28 +1,27 @@
-//! Which parts of a pattern are looked for.
+//! The choice of grams that represent a pattern.
 //!
-//! Secrets share beginnings (PEM headers, the first part of a JWT), and some of
-//! their parts look like any text. The grams that stand for a pattern are
-//! therefore those that are rare among all patterns, and unlike plain text.
+//! Secrets share prefixes (PEM headers, the first part of a JWT), and some of
+//! their parts look like ordinary text. A pattern is therefore represented by
+//! grams that are rare among all patterns and unlike plain text.
 
 use super::gram::{Width, hash, place};
 
-/// Grams are taken from so many places at the front of a pattern: what lies
-/// before a gram is held back, and beginnings that patterns share are shorter.
-pub(super) const PLACES: usize = 256;
+/// Number of places at the front of a pattern where grams are taken: text before
+/// a gram must be held back, and shared prefixes are shorter than this.
+pub(super) const MAX_PLACES: usize = 256;
 
-/// A gram that no other pattern has and that is not all lower-case letters and
-/// digits: no better one is looked for.
-const GOOD: u32 = 16 + 4;
+/// Cost of a gram that no other pattern has and that is not all lower-case
+/// letters and digits; the search for a better one ends.
+const GOOD_COST: u32 = 16 + 4;
 
-/// Behind so many places any that no other pattern has is good, as long as
-/// its bytes differ.
-const ENOUGH: usize = 64;
-const GOOD_ENOUGH: u32 = 16 + 7;
+/// From this place on any unique gram of differing bytes is accepted.
+const GOOD_ENOUGH_FROM: usize = 64;
+const GOOD_ENOUGH_COST: u32 = 16 + 7;
 
-/// Counters, as a power of two.
+/// Number of counters, as a power of two.
 const COUNTERS_LOG: std::ops::RangeInclusive<u32> = 10..=20;
 
-/// How often grams occur, roughly, and never too low.
+/// Approximate gram frequencies, never too low.
 pub(super) struct Census {
     counts: Vec<u8>,
     bits: u32,
@@ -30,9 +29,9 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Counts the grams of all patterns of a class.
+    /// Counts the grams of all patterns of a length class.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a [u8]> + Clone, width: Width) -> Self {
-        let total: usize = patterns.clone().map(|pattern| pattern.len().min(PLACES)).sum();
+        let total: usize = patterns.clone().map(|pattern| pattern.len().min(MAX_PLACES)).sum();
         let bits = total.max(1).next_power_of_two().trailing_zeros();
         let bits = bits.clamp(*COUNTERS_LOG.start(), *COUNTERS_LOG.end());
         let mut census = Self { counts: vec![0; 1 << bits], bits, width };
@@ -45,7 +44,7 @@ impl Census {
         census
     }
 
-    /// For each remainder of the stride the place of the rarest gram.
+    /// Finds the place of the rarest gram for each remainder modulo the stride.
     pub(super) fn choose(&self, pattern: &[u8], best: &mut [Choice]) {
         best.fill(Choice { cost: u32::MAX, place: 0 });
         let stride = best.len();
@@ -57,7 +56,7 @@ impl Census {
             }
             remainder += 1;
             if remainder == stride {
-                let good = if place < ENOUGH { GOOD } else { GOOD_ENOUGH };
+                let good = if place < GOOD_ENOUGH_FROM { GOOD_COST } else { GOOD_ENOUGH_COST };
                 if best.iter().all(|choice| choice.cost <= good) {
                     return;
                 }
@@ -72,7 +71,7 @@ impl Census {
     }
 }
 
-/// A place of a pattern, and how bad it is.
+/// A gram's place in a pattern, and its cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Choice {
     cost: u32,
@@ -80,11 +79,11 @@ pub(super) struct Choice {
 }
 
 fn words(pattern: &[u8], width: Width) -> impl Iterator<Item = u64> {
-    (0..(pattern.len() + 1 - width.bytes()).min(PLACES)).map(move |at| width.word(pattern, at))
+    (0..(pattern.len() + 1 - width.bytes()).min(MAX_PLACES)).map(move |at| width.word(pattern, at))
 }
 
-/// How much a gram's bytes look like what stands in any log: equal neighbours first,
-/// then lower-case letters, spaces and digits.
+/// Rates a gram's resemblance to ordinary log text: equal neighbours first, then
+/// lower-case letters, spaces and digits.
 fn plainness(word: u64) -> u32 {
     // A byte of zeros wherever a byte equals its neighbour.
     let equal = word ^ (word >> 8);

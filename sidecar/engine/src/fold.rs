@@ -1,12 +1,12 @@
 //! Hexadecimal digits without their case.
 //!
-//! Hexadecimal numbers and percent-encoding appear in upper, lower and mixed
-//! case. Their patterns are kept folded, and compared with a folded copy of the
-//! window that is made when the first of them may stand somewhere.
+//! Hexadecimal numbers and percent-encoding occur in upper, lower and mixed case.
+//! Their patterns are stored folded, and compared with a folded copy of the
+//! window that is made for the first candidate.
 
 use std::cell::OnceCell;
 
-/// A window, and its folded copy once it is needed.
+/// A window, with a folded copy made on demand.
 pub(super) struct Texts<'a> {
     plain: &'a [u8],
     folded: OnceCell<Vec<u8>>,
@@ -26,8 +26,8 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Not inlined: what a cell is filled by counts as rarely run, and would be built
-/// for size.
+/// Makes the folded copy. Not inlined: the compiler takes a cell's initializer for
+/// cold code and would optimize it for size.
 #[inline(never)]
 fn folded_copy(plain: &[u8]) -> Vec<u8> {
     let mut copy = plain.to_vec();
@@ -35,7 +35,7 @@ fn folded_copy(plain: &[u8]) -> Vec<u8> {
     copy
 }
 
-/// Whether a byte is a letter whose case may not count.
+/// Returns whether a byte is a letter whose case can be ignored.
 pub(super) fn is_folded(byte: u8) -> bool {
     byte.is_ascii_hexdigit() && byte.is_ascii_alphabetic()
 }
@@ -47,13 +47,13 @@ pub(super) fn fold(bytes: &mut [u8]) {
     }
 }
 
-/// A byte with A to F turned into a to f.
+/// Returns the byte with A to F turned into a to f.
 #[inline]
 pub fn folded(byte: u8) -> u8 {
     byte | u8::from(byte.wrapping_sub(b'A') < 6) << 5
 }
 
-/// All ways to write a few bytes.
+/// Returns all spellings of a few bytes in either case.
 pub(super) fn variants(bytes: &[u8]) -> Vec<Vec<u8>> {
     let append = |to: &mut Vec<Vec<u8>>, byte| {
         for variant in to {

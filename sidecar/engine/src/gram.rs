@@ -1,17 +1,30 @@
-//! Grams: a few bytes of text taken as one number, and their hashes.
+//! Grams: a few bytes of text as one number, and their hashes.
+
+/// Length of the shortest gram; a shorter pattern has none that would distinguish it.
+pub(super) const GRAM_BYTES: usize = 4;
+
+/// Returns whether a pattern is one byte repeated, and found as a run.
+pub(super) fn is_run(pattern: &[u8]) -> bool {
+    pattern.len() >= GRAM_BYTES && pattern[1..] == pattern[..pattern.len() - 1]
+}
+
+/// Returns whether a pattern is found by its grams.
+pub(super) fn has_grams(pattern: &[u8]) -> bool {
+    pattern.len() >= GRAM_BYTES && !is_run(pattern)
+}
 
 /// An odd number with well-mixed bits (2^64 divided by the golden ratio).
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Another one (from `SplitMix64`), so that hash and check are independent.
+/// An odd number from `SplitMix64`, so that hash and check are independent.
 const MIX_CHECK: u64 = 0xbf58_476d_1ce4_e5b9;
 
-/// The bit that tells upper case from lower case. Grams do not have it, so that
-/// one table serves patterns whose case counts and patterns whose case does not;
-/// the comparison behind it tells them apart.
+/// The bit that distinguishes upper from lower case. Grams lack it, so that one
+/// table serves case-sensitive and case-insensitive patterns; the comparison
+/// behind the table distinguishes them.
 const CASE: u64 = 0x2020_2020_2020_2020;
 
-/// How many bytes a gram has, at most eight.
+/// Length of a gram in bytes, at most eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Width(usize);
 
@@ -25,7 +38,7 @@ impl Width {
         self.0
     }
 
-    /// The bits of a word that belong to the gram.
+    /// Bits of a word that belong to the gram.
     pub(super) const fn mask(self) -> u64 {
         self.bytes_mask() & !CASE
     }
@@ -34,12 +47,12 @@ impl Width {
         u64::MAX >> (64 - 8 * self.0)
     }
 
-    /// The gram at a place, which has at least as many bytes.
+    /// Returns the gram at a place that has at least as many bytes.
     pub(super) fn at(self, text: &[u8], at: usize) -> u64 {
         self.word(text, at) & self.mask()
     }
 
-    /// The bytes that the gram is made of.
+    /// Returns the gram's bytes, case included.
     pub(super) fn word(self, text: &[u8], at: usize) -> u64 {
         if let Some(word) = text[at..].first_chunk() {
             return u64::from_le_bytes(*word) & self.bytes_mask();
@@ -50,19 +63,19 @@ impl Width {
     }
 }
 
-/// The hash of a gram; its upper bits depend on all of the gram's bytes.
+/// Hashes a gram; the upper bits depend on all of its bytes.
 #[inline]
 pub(super) const fn hash(gram: u64) -> u64 {
     gram.wrapping_mul(MIX)
 }
 
-/// A second hash that tells apart the grams that share a bucket.
+/// Second hash of a gram, which distinguishes the grams that share a bucket.
 #[inline]
 pub(super) const fn check(gram: u64) -> u32 {
     ((gram ^ (gram >> 29)).wrapping_mul(MIX_CHECK) >> 32) as u32
 }
 
-/// The `bits` upper bits of a hash.
+/// Returns the `bits` upper bits of a hash.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "tables have far fewer than 2^32 places")]
 pub(super) const fn place(hash: u64, bits: u32) -> usize {

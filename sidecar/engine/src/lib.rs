@@ -1,52 +1,53 @@
-//! Finding many patterns at once, at the speed of memory.
+//! Finds many patterns at once, at the speed of memory.
 //!
 //! ```text
-//!            every stride-th place                       exactly
-//! window ─┬─▶ class: filter ─passes─▶ table ─candidates─▶ verify ─┬─▶ spans ──▶ masked
-//!         └─▶ runs, short ────────────────────────────────────────┘
+//!            every stride-th place                             exactly
+//! window ─┬─▶ length class: filter ─passes─▶ table ─candidates─▶ verify ─┬─▶ spans ──▶ masked
+//!         └─▶ runs, short patterns ──────────────────────────────────────┘
 //! ```
 //!
-//! | module | what it is |
+//! | module | contents |
 //! | --- | --- |
 //! | `matcher` | the interface: all patterns, and the progress of a stream |
 //! | `patterns` | the patterns in one block of memory, zeroed when dropped |
-//! | `class` | patterns of about one length, and the loop over the text |
-//! | `anchor` | which grams stand for a pattern |
+//! | `length_class` | patterns of similar length, and the loop over the text |
+//! | `anchor` | the choice of grams that represent a pattern |
 //! | `gram` | a few bytes as one number |
 //! | `fold` | hexadecimal digits without their case |
-//! | `filter` | a table of bits that nearly all text fails |
-//! | `table` | from a gram to the patterns it stands for |
-//! | `crowd` | patterns that share their grams with many others |
-//! | `family` | patterns that begin with another one |
+//! | `filter` | a Bloom filter that rejects nearly all text |
+//! | `table` | from a gram to the patterns it represents |
+//! | `dense_buckets` | patterns that share their grams with many others |
+//! | `prefix_groups` | patterns that begin with another pattern |
 //! | `verify` | exact comparison in bounded time |
 //! | `runs` | patterns of one repeated byte |
-//! | `short` | patterns too short for grams |
-//! | `tails` | short last lines, looked for behind the line before |
-//! | `spans` | the union of what was found |
+//! | `short_patterns` | patterns too short for grams |
+//! | `trailing_lines` | short last lines, looked for behind the line before |
+//! | `spans` | the union of all matches |
 //!
-//! It is exact: nothing else is masked, and nothing is missed. Patterns are bytes,
-//! or bytes in which the case of A to F does not count; a short one can be looked
-//! for near behind another one only. Tables hold
-//! hashes of parts of patterns, automata bytes of them: those of patterns of up
-//! to three bytes, and of a crowd that a text was made against. Neither are
-//! zeroed.
+//! Matching is exact: no false positives, no false negatives. A pattern is a
+//! byte string, optionally with the case of A to F ignored; a short one can be
+//! restricted to places close behind another pattern. Patterns are zeroed when
+//! dropped; tables (which hold hashes of parts of patterns) and automata (which
+//! hold bytes of the patterns they stand for) are not.
+//!
+//! The README has the algorithm in full, and its figures.
 
 mod anchor;
-mod class;
-mod crowd;
-mod family;
+mod dense_buckets;
 mod filter;
 mod fold;
 mod gram;
+mod length_class;
 mod matcher;
 mod patterns;
+mod prefix_groups;
 mod runs;
-mod short;
+mod short_patterns;
 mod spans;
 mod table;
-mod tails;
 #[cfg(test)]
 mod tests;
+mod trailing_lines;
 mod verify;
 
 pub use fold::folded;

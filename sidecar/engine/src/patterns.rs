@@ -1,13 +1,12 @@
 //! The patterns themselves, side by side in one block of memory.
 
 use super::fold::{fold, is_folded, variants};
-use super::short::GRAM_BYTES;
-use super::tails::{Behind, Tails, Unnumbered};
+use super::gram::GRAM_BYTES;
 use std::cmp::Ordering;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What is to be found. Zeroed when dropped.
+/// A byte string to find. Zeroed when dropped.
 pub struct Pattern {
     bytes: Zeroizing<Vec<u8>>,
     any_case: bool,
@@ -15,47 +14,53 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// These bytes.
+    /// Matches these bytes.
     pub fn exact(bytes: Vec<u8>) -> Self {
         Self { bytes: Zeroizing::new(bytes), any_case: false, line: None }
     }
 
-    /// These bytes, where they end within 256 bytes behind a line that is then a
-    /// pattern too. Looking for a short pattern only there keeps everything fast.
-    pub fn behind(line: Vec<u8>, bytes: Vec<u8>) -> Self {
+    /// Matches these bytes where they end within 256 bytes behind `line`, which is
+    /// a pattern of its own. Restricting a short pattern so keeps matching fast.
+    pub fn after_line(line: Vec<u8>, bytes: Vec<u8>) -> Self {
         Self { line: Some(Zeroizing::new(line)), ..Self::exact(bytes) }
     }
 
-    /// These bytes, with each of the letters A to F in either case, as in
+    /// Matches these bytes with the letters A to F in either case, as in
     /// hexadecimal numbers.
     pub fn hexadecimal(bytes: Vec<u8>) -> Self {
         Self { any_case: true, ..Self::exact(bytes) }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The line that it stands behind, if it is looked for only there.
+    /// Returns the line it must follow, if it is restricted to such places.
     pub fn line(&self) -> Option<&[u8]> {
         self.line.as_ref().map(|line| line.as_slice())
     }
 
-    /// The line and the bytes behind it, if there are both.
-    pub(super) fn into_behind(self) -> Result<Behind, Self> {
+    /// Splits a restricted pattern into its line and its bytes.
+    pub(super) fn into_after_line(self) -> Result<AfterLine, Self> {
         match self {
             Self { bytes, line: Some(line), .. } if !line.is_empty() && !bytes.is_empty() => {
-                Ok(Behind { line, bytes })
+                Ok(AfterLine { line, bytes })
             }
             other => Err(other),
         }
     }
 
-    /// Whether the case of A to F does not count.
+    /// Returns whether the case of A to F is ignored.
     pub fn is_hexadecimal(&self) -> bool {
         self.any_case
     }
+}
+
+/// A pattern that is looked for only behind a line.
+pub(super) struct AfterLine {
+    pub(super) line: Zeroizing<Vec<u8>>,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
 }
 
 impl From<Vec<u8>> for Pattern {
@@ -70,12 +75,11 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// Patterns without repetition, none empty: first those that are exact, then
-/// those that are compared with folded text, both in ascending order. Zeroed
-/// when dropped.
+/// Distinct, non-empty patterns: first the exact ones, then those that are
+/// compared with folded text, both in ascending order. Zeroed when dropped.
 pub(super) struct Patterns {
     bytes: Zeroizing<Vec<u8>>,
-    /// Where each pattern starts, and the end of the last one.
+    /// The start of each pattern, and the end of the last one.
     starts: Vec<u32>,
     exact: u32,
 }
@@ -89,15 +93,7 @@ impl fmt::Debug for Patterns {
 impl Patterns {
     /// Takes over the patterns and zeroes the memory they came in. `None` when
     /// they have more than 4 GiB together.
-    pub(super) fn new(patterns: impl IntoIterator<Item = Pattern>) -> Option<(Self, Tails)> {
-        let (mut exact, mut folded, mut tails) = (Vec::new(), Vec::new(), Unnumbered::default());
-        for pattern in patterns {
-            match pattern.into_behind() {
-                Ok(behind) => tails.push(behind),
-                Err(pattern) => sort_out(pattern, &mut exact, &mut folded),
-            }
-        }
-        exact.append(&mut tails.sort_out());
+    pub(super) fn new(Unsorted { exact, folded }: Unsorted) -> Option<Self> {
         let all = || exact.iter().chain(&folded);
         let total: usize = all().map(|pattern| pattern.len()).sum();
         u32::try_from(total).ok()?;
@@ -109,12 +105,11 @@ impl Patterns {
         patterns.exact = u32::try_from(patterns.starts.len()).ok()?;
         patterns.append(folded)?;
         patterns.starts.push(u32::try_from(patterns.bytes.len()).ok()?);
-        let tails = tails.numbered(&patterns);
-        Some((patterns, tails))
+        Some(patterns)
     }
 
     fn append(&mut self, mut patterns: Vec<Zeroizing<Vec<u8>>>) -> Option<()> {
-        // Most comparisons end within the first eight bytes, which lie beside each other.
+        // Most comparisons end within the first eight bytes, which are adjacent in memory.
         patterns.sort_by_cached_key(|pattern| prefix(pattern));
         for equal in patterns.chunk_by_mut(|a, b| prefix(a) == prefix(b)) {
             equal.sort_unstable_by(|a, b| a.as_slice().cmp(b));
@@ -130,12 +125,12 @@ impl Patterns {
         Some(())
     }
 
-    /// How many there are.
+    /// Returns their number.
     pub(super) fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Whether the pattern is compared with the text as it is, not folded.
+    /// Returns whether the pattern is compared with the text as it is, not folded.
     pub(super) fn is_exact(&self, id: u32) -> bool {
         id < self.exact
     }
@@ -145,8 +140,8 @@ impl Patterns {
         &self.bytes[self.starts[id] as usize..self.starts[id + 1] as usize]
     }
 
-    /// The number of an exact pattern, which is not before `from`; quick when it
-    /// is not far behind.
+    /// Returns the number of an exact pattern at or behind `from`; fast when it is
+    /// close to `from`.
     pub(super) fn number(&self, bytes: &[u8], mut from: u32) -> Option<u32> {
         let (mut to, mut step) = (from, 1);
         while to < self.exact && self.get(to) < bytes {
@@ -165,37 +160,51 @@ impl Patterns {
         None
     }
 
-    /// All with their numbers, in ascending order.
+    /// Iterates over all with their numbers, in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> + Clone {
         (0..)
             .zip(self.starts.windows(2))
             .map(|(id, ends)| (id, &self.bytes[ends[0] as usize..ends[1] as usize]))
     }
 
-    /// Bytes of memory, those of the patterns included.
+    /// Returns the memory in bytes, the patterns included.
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
     }
 }
 
-/// Puts a pattern where it belongs. One without a letter of two cases is exact,
-/// and so are all the variants of one that is too short for folding to pay.
-fn sort_out(pattern: Pattern, exact: &mut Vec<Zeroizing<Vec<u8>>>, folded: &mut Vec<Zeroizing<Vec<u8>>>) {
-    let Pattern { mut bytes, any_case, .. } = pattern;
-    if bytes.is_empty() {
-        return;
+/// Patterns as they come, split into exact and folded ones.
+#[derive(Default)]
+pub(super) struct Unsorted {
+    exact: Vec<Zeroizing<Vec<u8>>>,
+    folded: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl Unsorted {
+    /// Adds a pattern. One without a letter of two cases is exact, and so are all
+    /// the variants of one that is too short for folding to pay.
+    pub(super) fn push(&mut self, pattern: Pattern) {
+        let Pattern { mut bytes, any_case, .. } = pattern;
+        if bytes.is_empty() {
+            return;
+        }
+        if !any_case || !bytes.iter().any(|byte| is_folded(*byte)) {
+            self.exact.push(bytes);
+        } else if bytes.len() < GRAM_BYTES {
+            self.exact.extend(variants(&bytes).into_iter().map(Zeroizing::new));
+        } else {
+            fold(&mut bytes);
+            self.folded.push(bytes);
+        }
     }
-    if !any_case || !bytes.iter().any(|byte| is_folded(*byte)) {
-        exact.push(bytes);
-    } else if bytes.len() < GRAM_BYTES {
-        exact.extend(variants(&bytes).into_iter().map(Zeroizing::new));
-    } else {
-        fold(&mut bytes);
-        folded.push(bytes);
+
+    /// Adds exact patterns, none empty.
+    pub(super) fn append(&mut self, mut exact: Vec<Zeroizing<Vec<u8>>>) {
+        self.exact.append(&mut exact);
     }
 }
 
-/// The first eight bytes as a number that sorts as they do.
+/// Returns the first eight bytes as a number that sorts as they do.
 fn prefix(pattern: &[u8]) -> u64 {
     let mut first = [0; 8];
     let length = pattern.len().min(8);

@@ -1,11 +1,11 @@
-//! Patterns that are one byte, repeated.
+//! Patterns of one repeated byte.
 //!
-//! Every part of such a pattern looks like any other, so nothing tells where in
-//! a run of the byte it could start. But of all patterns of one byte only the
-//! shortest counts: together its places are the whole run.
+//! Every part of such a pattern equals every other, so no gram shows where in a
+//! run it starts. But of all patterns of one byte only the shortest matters: its
+//! matches together cover the whole run.
 
+use super::gram::is_run;
 use super::patterns::Patterns;
-use super::short::GRAM_BYTES;
 use super::spans::Spans;
 
 /// The shortest pattern for each byte.
@@ -16,13 +16,8 @@ pub(super) struct Runs {
     longest: usize,
 }
 
-/// Whether a pattern is found as a run, not by its grams.
-pub(super) fn is_run(pattern: &[u8]) -> bool {
-    pattern.len() >= GRAM_BYTES && pattern[1..] == pattern[..pattern.len() - 1]
-}
-
 impl Runs {
-    /// Of the patterns that are exact, or of those that are not; `None` when none is a run.
+    /// Collects the runs among the exact or the folded patterns; `None` if there are none.
     pub(super) fn new(patterns: &Patterns, exact: bool) -> Option<Self> {
         let mut lengths = [usize::MAX; 256];
         let runs = patterns.iter().filter(|(id, pattern)| patterns.is_exact(*id) == exact && is_run(pattern));
@@ -34,7 +29,7 @@ impl Runs {
         Some(Self { shortest: some().min()?, longest: some().max()?, lengths })
     }
 
-    /// Looks at every place from `from` on whose shortest run the window holds
+    /// Looks at every place from `from` on whose shortest run the window contains
     /// to its end, and returns the first place it did not look at.
     pub(super) fn scan(&self, window: &[u8], from: usize, end: bool, spans: &mut Spans) -> usize {
         // A run as long as this cannot lie between two places that are looked at.
@@ -59,7 +54,7 @@ impl Runs {
         at
     }
 
-    /// Most bytes of a run before the first place that is looked at in it.
+    /// Maximum number of bytes of a run before the first place looked at in it.
     pub(super) fn before(&self) -> usize {
         self.shortest / 2
     }

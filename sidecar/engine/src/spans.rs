@@ -1,11 +1,11 @@
-//! What is to be masked.
+//! The union of all matches.
 
-/// The union of matches, found in about ascending order.
+/// Matches merged as they are found, in roughly ascending order.
 #[derive(Debug, Default)]
 pub(super) struct Spans(Vec<(usize, usize)>);
 
 impl Spans {
-    /// Whether the last span holds all of this. It may be covered otherwise.
+    /// Returns whether the last span covers this range; earlier ones are not asked.
     #[inline]
     pub(super) fn covers(&self, start: usize, end: usize) -> bool {
         self.0.last().is_some_and(|last| last.0 <= start && end <= last.1)
@@ -20,8 +20,8 @@ impl Spans {
         }
     }
 
-    /// Overwrites everything before `end` that is in a span, keeps the rest
-    /// relative to `end`, and returns how many bytes were overwritten.
+    /// Overwrites every spanned byte before `end`, makes the remaining spans
+    /// relative to `end`, and returns the number of bytes overwritten.
     pub(super) fn apply(&mut self, window: &mut [u8], end: usize, mask: u8) -> u64 {
         if self.0.is_empty() {
             return 0;

@@ -1,51 +1,52 @@
 //! Exact comparison, in bounded time per byte of text.
 //!
-//! A text can be made so that long patterns nearly match at every place. Some
-//! memories keep that from being compared again and again: the union found so
-//! far, the last differences, both by their place in the text and by that in
-//! the pattern, and the last match of a pattern that overlaps itself.
+//! An adversarial text makes long patterns nearly match at every place. Three
+//! memories avoid comparing the same bytes again and again: the union of matches
+//! so far; the last mismatches, by their place in the text and in the pattern;
+//! and the last match of a pattern that overlaps itself.
 
-use super::family::{Families, NONE};
 use super::fold::{Texts, folded};
+use super::gram::GRAM_BYTES;
 use super::patterns::Patterns;
-use super::short::GRAM_BYTES;
+use super::prefix_groups::{NONE, PrefixGroups};
 use super::spans::Spans;
 use super::table::Entry;
-use super::tails::{Near, Tails};
+use super::trailing_lines::{SearchWindow, TrailingLines};
 
-/// Last differences that are kept, each for its share of the patterns.
-const DIFFERENCES: usize = 64;
+/// Number of mismatches remembered, each shared by some of the patterns.
+const MAX_MISMATCHES: usize = 64;
 
-/// Bytes compared at a time: comparing arrays of this size takes two vector
-/// instructions, and no call.
+/// Bytes compared at a time: arrays of this size take two vector instructions
+/// and no call.
 const LANE: usize = 16;
 
-/// For shorter patterns comparing is as quick as thinking about it.
-const LONG: usize = 64;
+/// Minimum length of a pattern whose last match is remembered; comparing shorter
+/// ones is as fast.
+const MIN_REMEMBERED_BYTES: usize = 64;
 
-/// The patterns, and what is known of them.
+/// The patterns, and the relations between them.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct PatternSet<'a> {
     pub(super) patterns: &'a Patterns,
-    pub(super) families: &'a Families,
-    pub(super) tails: &'a Tails,
+    pub(super) prefix_groups: &'a PrefixGroups,
+    pub(super) trailing: &'a TrailingLines,
 }
 
-/// Compares patterns with one window.
+/// Compares patterns with one window of text.
 pub(super) struct Verifier<'a> {
     patterns: &'a Patterns,
-    families: &'a Families,
-    tails: &'a Tails,
+    prefix_groups: &'a PrefixGroups,
+    trailing: &'a TrailingLines,
     texts: &'a Texts<'a>,
     spans: &'a mut Spans,
-    near: &'a mut Vec<Near>,
-    differences: [Difference; DIFFERENCES],
+    windows: &'a mut Vec<SearchWindow>,
+    mismatches: [Mismatch; MAX_MISMATCHES],
     last: Option<Match>,
 }
 
-/// Where a pattern and the text differed.
+/// A mismatch: its place in the text and in the pattern.
 #[derive(Clone, Copy)]
-struct Difference {
+struct Mismatch {
     text: usize,
     pattern: usize,
 }
@@ -55,26 +56,26 @@ struct Difference {
 struct Match {
     pattern: u32,
     start: usize,
-    /// The smallest period of the pattern, once it is asked for.
+    /// The smallest period of the pattern, computed on demand.
     period: Option<usize>,
 }
 
 impl<'a> Verifier<'a> {
     pub(super) fn new(
-        known: Known<'a>,
+        known: PatternSet<'a>,
         texts: &'a Texts<'a>,
         spans: &'a mut Spans,
-        near: &'a mut Vec<Near>,
+        windows: &'a mut Vec<SearchWindow>,
     ) -> Self {
-        let Known { patterns, families, tails } = known;
+        let PatternSet { patterns, prefix_groups, trailing } = known;
         Self {
             patterns,
-            families,
-            tails,
+            prefix_groups,
+            trailing,
             texts,
             spans,
-            near,
-            differences: [Difference { text: usize::MAX, pattern: usize::MAX }; DIFFERENCES],
+            windows,
+            mismatches: [Mismatch { text: usize::MAX, pattern: usize::MAX }; MAX_MISMATCHES],
             last: None,
         }
     }
@@ -83,7 +84,7 @@ impl<'a> Verifier<'a> {
         self.texts.plain()
     }
 
-    /// The window as this pattern is compared with it.
+    /// Returns the window in the form this pattern is compared with.
     #[inline]
     fn text_for(&self, pattern: u32) -> &'a [u8] {
         if self.patterns.is_exact(pattern) { self.texts.plain() } else { self.texts.folded() }
@@ -97,46 +98,45 @@ impl<'a> Verifier<'a> {
         self.patterns
     }
 
-    /// Whether the pattern can stand at this place, by its last bytes.
+    /// Returns whether the pattern can match at this place, by its last bytes.
     ///
-    /// Asked for many candidates one after another, it also has the processor
-    /// wait for their memory together.
+    /// Called for many candidates in a row, it also lets their cache misses overlap.
     #[inline]
-    pub(super) fn may_stand(&self, pattern: u32, start: usize) -> bool {
+    pub(super) fn may_match(&self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
         let text = self.window().get(start..start + bytes.len()).unwrap_or_default();
         let (text, bytes) = (text.last_chunk::<GRAM_BYTES>(), bytes.last_chunk::<GRAM_BYTES>());
         if self.patterns.is_exact(pattern) {
             text == bytes
         } else {
-            // The whole window is folded for those only that pass.
+            // The whole window is folded only for candidates that pass.
             text.map(|text| text.map(folded)).as_ref() == bytes
         }
     }
 
-    /// Notes the pattern as found when it stands at this place.
+    /// Notes the pattern if it matches at this place.
     pub(super) fn candidate(&mut self, pattern: u32, start: usize) {
-        if self.stands_anew(pattern, start) {
+        if self.is_new_match(pattern, start) {
             self.found(pattern, start);
         }
     }
 
-    /// Whether it stands there and that tells something new.
-    fn stands_anew(&mut self, pattern: u32, start: usize) -> bool {
+    /// Returns whether it matches there and that is news.
+    fn is_new_match(&mut self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
         let end = start + bytes.len();
-        let leads_on = || !self.families.followers(pattern).is_empty() || self.tails.has(pattern);
+        let leads_on = || !self.prefix_groups.extensions(pattern).is_empty() || self.trailing.has(pattern);
         end <= self.window().len()
             && (!self.spans.covers(start, end) || leads_on())
-            && self.stands(pattern, bytes, start)
+            && self.matches_at(pattern, bytes, start)
     }
 
-    /// Notes a pattern that stands at this place, and those that are found by it.
+    /// Notes a match at this place, and those of patterns found through it.
     pub(super) fn found(&mut self, pattern: u32, start: usize) {
         self.note(pattern, start);
-        for follower in self.families.followers(pattern) {
-            if self.stands_anew(follower, start) {
-                self.note(follower, start);
+        for extension in self.prefix_groups.extensions(pattern) {
+            if self.is_new_match(extension, start) {
+                self.note(extension, start);
             }
         }
     }
@@ -144,14 +144,15 @@ impl<'a> Verifier<'a> {
     fn note(&mut self, pattern: u32, start: usize) {
         let end = start + self.patterns.get(pattern).len();
         self.spans.push(start, end);
-        self.tails.note(pattern, end, self.near);
+        self.trailing.note(pattern, end, self.windows);
     }
 
-    /// Notes the longest pattern found at this place of those that are given,
-    /// which are in ascending order and all exact, or none. Returns how many bytes were equal.
+    /// Notes the longest match at this place among the given patterns, which are
+    /// in ascending order and either all exact or all folded. Returns the number of
+    /// equal bytes.
     ///
-    /// Of the patterns up to the text in that order, the last one shares the
-    /// most bytes with it, and all that stand here are its beginnings.
+    /// Of the patterns not greater than the text, the last one shares the most bytes
+    /// with it, and all that match here are prefixes of it.
     pub(super) fn longest(&mut self, of: &[Entry], start: usize) -> usize {
         let Some(first) = of.first() else { return 0 };
         let text = &self.text_for(first.pattern())[start..];
@@ -160,26 +161,26 @@ impl<'a> Verifier<'a> {
         let mut pattern = of[last].pattern();
         let common = common_prefix(self.patterns.get(pattern), text);
         while self.patterns.get(pattern).len() > common {
-            pattern = self.families.shorter(pattern);
+            pattern = self.prefix_groups.shorter(pattern);
             if pattern == NONE {
                 return common;
             }
         }
         self.found(pattern, start);
-        // All that are beginnings of it stand there too.
-        while self.families.shorter(pattern) != NONE {
-            pattern = self.families.shorter(pattern);
+        // All of its prefixes match there, too.
+        while self.prefix_groups.shorter(pattern) != NONE {
+            pattern = self.prefix_groups.shorter(pattern);
             let end = start + self.patterns.get(pattern).len();
-            self.tails.note(pattern, end, self.near);
+            self.trailing.note(pattern, end, self.windows);
         }
         common
     }
 
-    fn stands(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
+    fn matches_at(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
         let text = &self.text_for(pattern)[start..start + bytes.len()];
-        let slot = pattern as usize % DIFFERENCES;
-        let difference = self.differences[slot];
-        for index in [difference.pattern, difference.text.wrapping_sub(start)] {
+        let slot = pattern as usize % MAX_MISMATCHES;
+        let mismatch = self.mismatches[slot];
+        for index in [mismatch.pattern, mismatch.text.wrapping_sub(start)] {
             if index < bytes.len() && bytes[index] != text[index] {
                 return false;
             }
@@ -191,17 +192,17 @@ impl<'a> Verifier<'a> {
         };
         let common = known + common_prefix(&bytes[known..], &text[known..]);
         if common < bytes.len() {
-            self.differences[slot] = Difference { text: start + common, pattern: common };
+            self.mismatches[slot] = Mismatch { text: start + common, pattern: common };
             return false;
         }
-        if bytes.len() >= LONG {
+        if bytes.len() >= MIN_REMEMBERED_BYTES {
             let period = self.last.filter(|last| last.pattern == pattern).and_then(|last| last.period);
             self.last = Some(Match { pattern, start, period });
         }
         true
     }
 
-    /// What the last match tells of the same pattern a little further on.
+    /// Infers from the last match whether the same pattern can match a little further on.
     fn repeats(&mut self, pattern: u32, bytes: &[u8], start: usize) -> Repeat {
         let Some(last) = self.last.as_mut().filter(|last| last.pattern == pattern) else {
             return Repeat::Unknown;
@@ -224,13 +225,13 @@ impl<'a> Verifier<'a> {
 
 enum Repeat {
     Unknown,
-    /// It cannot overlap itself at this distance.
+    /// The pattern cannot overlap itself at this distance.
     Impossible,
-    /// So many bytes are equal.
+    /// This many bytes are equal.
     From(usize),
 }
 
-/// How many bytes are equal at the front.
+/// Returns the length of the common prefix.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let length = a.len().min(b.len());
     let (a, b) = (&a[..length], &b[..length]);
@@ -240,10 +241,9 @@ pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     from + a[from..].iter().zip(&b[from..]).take_while(|(a, b)| a == b).count()
 }
 
-/// The smallest distance at which the bytes agree with themselves (Knuth,
-/// Morris and Pratt).
+/// Returns the smallest period of the bytes (Knuth, Morris and Pratt).
 fn smallest_period(bytes: &[u8]) -> usize {
-    // The longest proper beginning that is also an end, for each beginning.
+    // The longest proper border of each prefix.
     let mut borders = vec![0; bytes.len()];
     let mut border = 0;
     for index in 1..bytes.len() {
@@ -276,7 +276,7 @@ mod tests {
         }
 
         #[test]
-        fn a_common_prefix_ends_at_the_first_difference(
+        fn a_common_prefix_ends_at_the_first_mismatch(
             a in proptest::collection::vec(0..2_u8, 0..40), b in proptest::collection::vec(0..2_u8, 0..40), cut in 0..60_usize,
         ) {
             let a = [&b[..cut.min(b.len())], &a[..]].concat();

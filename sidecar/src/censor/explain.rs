@@ -1,51 +1,55 @@
-//! What was masked, and why: for people who try their secrets.
+//! Which secret was masked where, for people who try their configuration.
 
 use super::encodings::Encoding;
 use super::engine::{MASK, Pattern, folded};
 use super::secrets::Secrets;
 use std::sync::Arc;
 
-/// One place that was masked.
+/// One masked match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
-    /// Where it begins, in bytes from the beginning of the stream.
+    /// Its offset in the stream, in bytes.
     pub offset: u64,
     /// Its length in bytes.
     pub bytes: usize,
-    /// The file that holds the secret.
+    /// The file of the secret.
     pub file: Arc<str>,
-    /// The form in which it was found.
+    /// The encoding in which it was found.
     pub encoding: Encoding,
 }
 
-/// Tells of a stream which secret stood where.
+/// Explains the masked parts of one stream.
 ///
-/// Only places that were masked are looked at: in each, the longest form that
-/// begins there is found by its place among all forms in order. One that lies
-/// inside another is not told.
+/// Looks at masked bytes only: a binary search among all forms finds the longest
+/// one that begins there. A match inside another one is not reported.
 #[derive(Debug)]
 pub struct Explainer {
     exact: Forms,
     folded: Forms,
     /// Bytes of the stream in front of the window.
     before: u64,
-    /// Where the last one that was told ends.
-    told: u64,
+    /// The end of the last reported match.
+    explained_until: u64,
 }
 
 impl Explainer {
-    /// Knows all forms of all values.
+    /// Sorts all forms of all values.
     pub fn new(secrets: &Secrets) -> Self {
         let (mut exact, mut folded) = (Vec::new(), Vec::new());
         for (file, encoding, pattern) in secrets.forms() {
             let to = if pattern.is_hexadecimal() { &mut folded } else { &mut exact };
             to.push((pattern, Arc::from(file), encoding));
         }
-        Self { exact: Forms::new(exact, false), folded: Forms::new(folded, true), before: 0, told: 0 }
+        Self {
+            exact: Forms::new(exact, false),
+            folded: Forms::new(folded, true),
+            before: 0,
+            explained_until: 0,
+        }
     }
 
-    /// Tells of the first `released` bytes of a window, given as it was and as
-    /// it is, what was masked. The next window begins behind them.
+    /// Explains the first `released` bytes of a window, given before and after
+    /// masking. The next window begins behind them.
     pub fn explain(&mut self, was: &[u8], is: &[u8], released: usize) -> Vec<Explained> {
         let mut explained = Vec::new();
         for at in (0..released).filter(|at| is[*at] == MASK) {
@@ -54,8 +58,8 @@ impl Explainer {
             let Some((pattern, file, encoding)) = longest else { continue };
             let (offset, bytes) = (self.before + at as u64, pattern.bytes().len());
             let end = offset + bytes as u64;
-            if end > self.told {
-                self.told = end;
+            if end > self.explained_until {
+                self.explained_until = end;
                 explained.push(Explained { offset, bytes, file: Arc::clone(file), encoding: *encoding });
             }
         }
@@ -66,11 +70,11 @@ impl Explainer {
 
 type Form = (Pattern, Arc<str>, Encoding);
 
-/// Forms in ascending order, as they are compared.
+/// Forms in the order of comparison.
 #[derive(Debug)]
 struct Forms {
     sorted: Vec<Form>,
-    /// For each form the longest other one that is a beginning of it.
+    /// The longest other form that is a prefix of each.
     shorter: Vec<Option<usize>>,
     any_case: bool,
 }
@@ -96,9 +100,9 @@ impl Forms {
         Self { sorted, shorter, any_case }
     }
 
-    /// The longest form that the text begins with. The last form up to the text
-    /// shares the most bytes with it, and all others that it begins with are
-    /// beginnings of that one.
+    /// Returns the longest form that is a prefix of the text. The last form not
+    /// greater than the text shares the most bytes with it, and all prefixes of the
+    /// text are prefixes of that form.
     fn longest(&self, text: &[u8]) -> Option<&Form> {
         let any_case = self.any_case;
         let up_to = |form: &Form| compared(form.0.bytes(), any_case).cmp(compared(text, any_case)).is_le();
@@ -124,7 +128,7 @@ mod tests {
     use crate::censor::{Censor, CensoringOptions};
 
     #[test]
-    fn each_place_is_told_by_file_and_form_and_never_by_value() {
+    fn each_match_is_reported_with_file_and_form_but_never_its_value() {
         let options = CensoringOptions::default();
         let values = ["pass word!", "the-other-secret", "the-other", "foo", "foobar", "XX"];
         let secrets = Secrets::of_values(&values, &options);
@@ -132,17 +136,17 @@ mod tests {
         let text = b"a foobar, pass%20worD%21 and the-other-secret, 7061737320776F726421 XX dGhlLW90aGVyLXNlY3JldA== Xa";
         let mut explainer = Explainer::new(&secrets);
         let mut mask = censor.stream().expect("secrets");
-        let (mut window, mut told, mut at) = (Vec::new(), Vec::new(), 0);
+        let (mut window, mut found, mut at) = (Vec::new(), Vec::new(), 0);
         for chunk in text.chunks(7) {
             window.extend_from_slice(chunk);
             at += chunk.len();
             let was = window.clone();
             let released = mask.mask(&mut window, at == text.len());
-            told.extend(explainer.explain(&was, &window, released));
+            found.extend(explainer.explain(&was, &window, released));
             window.drain(..released);
         }
-        let told: Vec<_> =
-            told.iter().map(|told| (told.offset, told.bytes, told.encoding.to_string())).collect();
+        let found: Vec<_> =
+            found.iter().map(|found| (found.offset, found.bytes, found.encoding.to_string())).collect();
         let expected = [
             (2, 6, "plain"),
             (10, 14, "percent-encoded"),
@@ -151,6 +155,6 @@ mod tests {
             (68, 2, "plain"),
             (71, 24, "base64"),
         ];
-        assert_eq!(told, expected.map(|(offset, bytes, form)| (offset, bytes, form.to_owned())));
+        assert_eq!(found, expected.map(|(offset, bytes, form)| (offset, bytes, form.to_owned())));
     }
 }

@@ -1,11 +1,11 @@
 //! Globs that select an item's files (C-32 … C-35).
 //!
-//! A pattern without `*` names one path. In others `**/` stands for any
-//! number of directories, any other `*` for characters within a name, and
-//! `{a,b}` for alternatives; everything else is literal.
+//! A pattern without `*` is one path. In others `**/` matches any number of
+//! directories, any other `*` characters within a name, and `{a,b}` either
+//! alternative; everything else is literal.
 
-/// More alternatives than these in one pattern are not expanded further.
-const MOST_ALTERNATIVES: usize = 1024;
+/// Maximum number of alternatives that one pattern expands to.
+const MAX_ALTERNATIVES: usize = 1024;
 
 /// The include and exclude lists.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Globs {
         Self { include: read(include), exclude: read(exclude) }
     }
 
-    /// Whether a file is censored, by its path relative to its item.
+    /// Returns whether a file is censored, by its path relative to its item.
     pub(super) fn select(&self, path: &[u8]) -> bool {
         let any = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(path));
         !any(&self.exclude) && (self.include.is_empty() || any(&self.include))
@@ -70,7 +70,7 @@ fn substituted(pattern: &str, variable: impl Fn(&str) -> String) -> String {
     pattern.split('/').enumerate().map(component).collect::<Vec<_>>().join("/")
 }
 
-/// Removes empty components, `.` and what `..` undoes.
+/// Removes empty components and `.`, and resolves `..`.
 fn cleaned(pattern: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in pattern.split('/') {
@@ -86,7 +86,7 @@ fn cleaned(pattern: &str) -> String {
     format!("{}{}", if pattern.starts_with('/') { "/" } else { "" }, parts.join("/"))
 }
 
-/// The patterns that `{a,b}` stands for; an unclosed brace is literal.
+/// Expands `{a,b}`; an unclosed brace is literal.
 fn alternatives(pattern: &str) -> Vec<String> {
     let mut done = Vec::new();
     let mut open = vec![pattern.to_owned()];
@@ -95,7 +95,7 @@ fn alternatives(pattern: &str) -> Vec<String> {
             .find('{')
             .and_then(|start| pattern[start..].find('}').map(|length| (start, start + length)));
         match group {
-            Some((start, end)) if open.len() + done.len() < MOST_ALTERNATIVES => {
+            Some((start, end)) if open.len() + done.len() < MAX_ALTERNATIVES => {
                 let (before, after) = (&pattern[..start], &pattern[end + 1..]);
                 open.extend(pattern[start + 1..end].split(',').map(|one| format!("{before}{one}{after}")));
             }
@@ -120,14 +120,14 @@ fn tokens(pattern: &str) -> Vec<Token> {
     tokens
 }
 
-/// Whether the tokens match the whole path. Takes time proportional to their
-/// lengths multiplied, whatever the pattern: `reached[i]` says that the first
-/// `i` tokens match what was read so far.
+/// Returns whether the tokens match the whole path, in time proportional to the
+/// product of their lengths: `reached[i]` is true if the first `i` tokens match
+/// the bytes read so far.
 fn matches(tokens: &[Token], path: &[u8]) -> bool {
     let mut reached = vec![false; tokens.len() + 1];
     reached[0] = true;
     skip_empty(tokens, &mut reached);
-    // Positions inside `**/` that are within a directory's name.
+    // Positions of `**/` inside a directory's name.
     let mut inside = vec![false; tokens.len()];
     for byte in path {
         let mut next = vec![false; tokens.len() + 1];
@@ -148,7 +148,7 @@ fn matches(tokens: &[Token], path: &[u8]) -> bool {
     reached[tokens.len()]
 }
 
-/// Stars and `**/` also match nothing.
+/// Lets stars and `**/` match nothing.
 fn skip_empty(tokens: &[Token], reached: &mut [bool]) {
     for (at, token) in tokens.iter().enumerate() {
         match token {

@@ -7,16 +7,16 @@
 //! containers ──────────────▶ archive
 //! ```
 //!
-//! | module | what it is |
+//! | module | contents |
 //! | --- | --- |
-//! | `options` | what was asked for |
-//! | `secrets` | the values that are known, read from files of several kinds |
-//! | `encodings` | the forms of a value |
-//! | `engine` | finding the places of all patterns |
-//! | `stream` | the interface of a transfer: a window that slides over a stream |
-//! | `archive` | looking into containers, and packing them anew |
-//! | `explain` | which secret stood where, for people |
-//! | `globs` | which files of an item are censored |
+//! | `options` | `censoring_options` |
+//! | `secrets` | the known values, read from files of several kinds |
+//! | `encodings` | the encoded forms of a value |
+//! | `engine` | the matching engine |
+//! | `stream` | masking of a stream through a sliding window |
+//! | `archive` | looking into containers, and rewriting them |
+//! | `explain` | which secret was found where, for people |
+//! | `globs` | selection of an item's files |
 
 pub mod archive;
 pub mod encodings;
@@ -32,17 +32,16 @@ mod tests;
 pub use explain::{Explained, Explainer};
 pub use options::{ArchiveOptions, CensoringOptions};
 pub use secrets::Secrets;
-pub use stream::Mask;
+pub use stream::StreamMask;
 
-use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, With};
+use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, WalkContext};
 use engine::Matcher;
 use globs::Globs;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
-use stream::WindowMask;
 
-/// The secrets in force during a pass.
+/// The secrets of one pass, ready to mask.
 pub struct Censor {
     matcher: Option<Arc<Matcher>>,
     globs: Arc<Globs>,
@@ -52,7 +51,7 @@ pub struct Censor {
     problems: Vec<LoadProblem>,
     unmasked: Vec<String>,
     withheld: Option<String>,
-    /// Why nothing can be looked for, so that every text could hold a secret.
+    /// The reason why nothing can be looked for, and everything must be masked.
     blind: Option<String>,
 }
 
@@ -61,7 +60,7 @@ pub struct Censor {
 pub struct LoadProblem {
     /// The file or directory.
     pub path: String,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: String,
 }
 
@@ -78,14 +77,14 @@ impl fmt::Debug for Censor {
 }
 
 impl Censor {
-    /// Reads the secrets once, none of them written by the job.
+    /// Reads all secrets, none of them written by the job.
     pub fn load(options: &CensoringOptions) -> Self {
         let mut secrets = Secrets::new(options, &[]);
         secrets.read();
         Self::new(&secrets, options, 1)
     }
 
-    /// With what is known now. `generation` tells one set of values from another.
+    /// Builds a censor of all known values. `generation` distinguishes sets of values.
     pub fn new(secrets: &Secrets, options: &CensoringOptions, generation: u64) -> Self {
         let patterns = secrets.forms().map(|(_, _, pattern)| pattern);
         let (matcher, blind) = if secrets.are_too_many() {
@@ -111,7 +110,7 @@ impl Censor {
         censor.unchanged(secrets, options)
     }
 
-    /// The same when no further value is known, but perhaps other problems are.
+    /// Returns a censor of the same values with the current problems.
     #[must_use]
     pub fn unchanged(&self, secrets: &Secrets, options: &CensoringOptions) -> Self {
         let strict = (options.strict && !secrets.problems().is_empty())
@@ -129,29 +128,29 @@ impl Censor {
         }
     }
 
-    /// How many values are known (the `secrets` of C-71).
+    /// Returns the number of known values (the `secrets` of C-71).
     pub fn secrets(&self) -> usize {
         self.secrets
     }
 
-    /// Grows whenever a value becomes known.
+    /// Returns a number that grows whenever a value is added.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// What could not be loaded.
+    /// Returns the secrets that could not be loaded.
     pub fn problems(&self) -> &[LoadProblem] {
         &self.problems
     }
 
-    /// Files with a value that is too short to be masked, or a boolean.
+    /// Returns the files with a value that is too short to mask, or a boolean.
     pub fn unmasked(&self) -> &[String] {
         &self.unmasked
     }
 
-    /// Masks secrets in a text of a document that we write.
+    /// Masks secrets in a text.
     pub fn text(&self, text: &str) -> String {
-        // A secret that is no text can begin within a character.
+        // A secret that is not text can begin within a character.
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
@@ -167,36 +166,37 @@ impl Censor {
         bytes
     }
 
-    /// Whether an item's file is to be censored, by its path relative to the
-    /// item (`.` for an item that is a file; C-32 … C-35).
+    /// Returns whether an item's file is censored, by its path relative to the item
+    /// (`.` for an item that is a file; C-32 … C-35).
     pub fn selects(&self, path: &[u8]) -> bool {
         self.globs.select(path)
     }
 
-    /// Why everything but the result must be withheld, if so.
+    /// Returns the reason why everything but the result is withheld, if it is.
     pub fn withholds_everything(&self) -> Option<&str> {
         self.withheld.as_deref()
     }
 
-    /// A fresh mask for one stream; `None` when no secret is in force. Not to be
-    /// asked of a censor that withholds everything.
-    pub fn stream(&self) -> Option<Box<dyn Mask>> {
-        self.matcher.as_ref().map(|matcher| fresh(matcher))
+    /// Returns the mask for one stream; `None` when there are no secrets. Not to be
+    /// called on a censor that withholds everything.
+    pub fn stream(&self) -> Option<StreamMask> {
+        self.matcher.as_ref().map(|matcher| StreamMask::new(Arc::clone(matcher)))
     }
 
-    /// Looks into a file that may be a container, until nobody waits for that.
+    /// Looks into a file that may be a container. Gives up once `is_stopped`
+    /// returns true.
     pub fn look_into(
         &self,
         source: &dyn ReadAt,
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<Verdict, ArchiveError> {
         match &self.matcher {
-            Some(matcher) => self.archives.look(source, With { fresh: &|| fresh(matcher), is_stopped }),
+            Some(matcher) => self.archives.look(source, WalkContext { matcher, is_stopped }),
             None => Ok(Verdict::Plain { note: None }),
         }
     }
 
-    /// Writes a container anew, without the secrets in it.
+    /// Rewrites a container without its secrets.
     pub fn rewrite(
         &self,
         source: &dyn ReadAt,
@@ -206,10 +206,6 @@ impl Censor {
         let Some(matcher) = &self.matcher else {
             return Err(ArchiveError::Withheld("no secret is in force".to_owned()));
         };
-        self.archives.rewrite(source, output, With { fresh: &|| fresh(matcher), is_stopped })
+        self.archives.rewrite(source, output, WalkContext { matcher, is_stopped })
     }
-}
-
-fn fresh(matcher: &Arc<Matcher>) -> Box<dyn Mask> {
-    Box::new(WindowMask::new(Arc::clone(matcher)))
 }

@@ -4,7 +4,7 @@ use super::archive::Limits;
 use common::duration::GoDuration;
 use serde::Serialize;
 
-/// What is censored, and what with.
+/// What to censor, and with which secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CensoringOptions {
     /// Directories whose files are secrets.
@@ -34,39 +34,39 @@ pub struct CensoringOptions {
     /// Withhold everything but the result when a secret cannot be loaded.
     #[serde(skip_serializing_if = "is_false")]
     pub strict: bool,
-    /// How containers are looked into.
+    /// Limits on containers.
     #[serde(flatten)]
     pub archives: ArchiveOptions,
 }
 
-/// What one container may cost; absent means the default of [`Limits`].
+/// Limits on the cost of one container file; absent means the default of [`Limits`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ArchiveOptions {
-    /// How many containers may lie in each other.
+    /// Maximum nesting of containers.
     #[serde(rename = "archive_depth", skip_serializing_if = "Option::is_none")]
     pub depth: Option<i64>,
-    /// How many bytes one packed byte may stand for.
+    /// Maximum number of unpacked bytes per packed byte.
     #[serde(rename = "archive_ratio", skip_serializing_if = "Option::is_none")]
     pub ratio: Option<i64>,
-    /// Bytes to unpack of one file.
+    /// Maximum number of unpacked bytes of one file.
     #[serde(rename = "archive_unpacked_bytes", skip_serializing_if = "Option::is_none")]
     pub unpacked_bytes: Option<i64>,
-    /// Members in one file.
+    /// Maximum number of members of one file.
     #[serde(rename = "archive_members", skip_serializing_if = "Option::is_none")]
     pub members: Option<i64>,
-    /// Processor time for one file.
+    /// Maximum processor time for one file.
     #[serde(rename = "archive_cpu_time", skip_serializing_if = "Option::is_none")]
     pub cpu_time: Option<GoDuration>,
-    /// Bytes of memory for what is kept aside.
+    /// Maximum memory for spooled content, in bytes.
     #[serde(rename = "archive_memory", skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
-    /// Bytes on disk for what is kept aside.
+    /// Maximum disk space for spooled content, in bytes.
     #[serde(rename = "archive_spool_bytes", skip_serializing_if = "Option::is_none")]
     pub spool_bytes: Option<i64>,
 }
 
 impl ArchiveOptions {
-    /// The limits; what is negative is as good as 0.
+    /// Returns the limits; negative numbers count as 0.
     pub fn limits(&self) -> Limits {
         let default = Limits::default();
         let number = |option: Option<i64>, default| option.map_or(default, |n| u64::try_from(n).unwrap_or(0));

@@ -20,7 +20,7 @@ fn load(options: &CensoringOptions) -> Censor {
 }
 
 /// Masks a text that arrives in chunks of these sizes, over and over.
-fn chunked(mask: &mut dyn Mask, text: &[u8], sizes: &[usize]) -> Vec<u8> {
+fn chunked(mask: &mut StreamMask, text: &[u8], sizes: &[usize]) -> Vec<u8> {
     let (mut window, mut output, mut rest) = (Vec::new(), Vec::new(), text);
     for size in sizes.iter().cycle() {
         let (now, later) = rest.split_at((*size).clamp(1, rest.len().max(1)).min(rest.len()));
@@ -46,7 +46,7 @@ fn v_cs_1_a_stream() {
                     turning over ";
     for size in [1, 2, 7, 200] {
         let mut mask = censor.stream().expect("secrets are in force");
-        assert_eq!(chunked(&mut *mask, text, &[size]), expected.as_bytes());
+        assert_eq!(chunked(&mut mask, text, &[size]), expected.as_bytes());
         assert_eq!(mask.masked(), 11);
     }
 }

@@ -15,7 +15,7 @@ fn python(arguments: &[&Path], what: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Whether a tool accepts the file.
+/// Returns whether a tool accepts the file.
 fn accepts(tool: &[&str], file: &Path) -> bool {
     let Ok(output) = Command::new(tool[0]).args(&tool[1..]).arg(file).output() else { return true };
     output.status.success()

@@ -1,8 +1,8 @@
-//! One function for each target: it panics when an input breaks a promise.
+//! One check per target, which panics when an input breaks a promise.
 
 use flate2::read::MultiGzDecoder;
 use sidecar::censor::archive::{ArchiveError, Verdict};
-use sidecar::censor::{ArchiveOptions, Censor, CensoringOptions, Mask};
+use sidecar::censor::{ArchiveOptions, Censor, CensoringOptions, StreamMask};
 use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -40,14 +40,14 @@ fn holds(text: &[u8], wanted: &[u8]) -> bool {
     !wanted.is_empty() && text.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn whole(mut mask: Box<dyn Mask>, text: &[u8]) -> Vec<u8> {
+fn whole(mut mask: StreamMask, text: &[u8]) -> Vec<u8> {
     let mut masked = text.to_vec();
     assert_eq!(mask.mask(&mut masked, true), text.len());
     masked
 }
 
-/// A stream is masked alike in whatever pieces it comes: the first byte tells
-/// their sizes.
+/// Checks that a stream is masked alike in pieces of any size, which the first byte
+/// gives.
 pub fn stream(data: &[u8]) {
     let Some((size, text)) = data.split_first() else { return };
     let fresh = || censor().stream().expect("a secret is in force");
@@ -63,7 +63,7 @@ pub fn stream(data: &[u8]) {
     assert_eq!(output, expected);
 }
 
-/// What would be delivered, checked; `None` when that is nothing.
+/// Returns the delivered bytes after checking them; `None` if the file is withheld.
 fn delivered(file: &[u8]) -> Option<Vec<u8>> {
     let source = &file;
     let verdict = censor().look_into(source, &|| false).expect("memory can be read");
@@ -89,15 +89,15 @@ fn delivered(file: &[u8]) -> Option<Vec<u8>> {
     Some(output)
 }
 
-/// Whether the secret is in there. In a tar archive it is not looked for across
-/// the unused end of a header and the content behind it, nor across the end of
-/// a container and the name behind it.
+/// Returns whether the content shows the secret. In a tar archive it is not looked
+/// for across the unused end of a header and the content behind it, nor across
+/// the end of a container and the name behind it.
 fn shows(content: &[u8]) -> bool {
     let is_tar = content.get(257..265).is_some_and(|magic| magic.starts_with(b"ustar") || magic == [0; 8]);
     content.chunks(if is_tar { 512 } else { content.len().max(1) }).any(|text| holds(text, SECRET))
 }
 
-/// No decoder finds a secret in a gzip stream that is delivered.
+/// Checks that no decoder finds a secret in a delivered gzip stream.
 pub fn gzip(data: &[u8]) {
     let file = [b"\x1f\x8b\x08", data].concat();
     let Some(output) = delivered(&file) else { return };
@@ -108,7 +108,8 @@ pub fn gzip(data: &[u8]) {
     assert!(!shows(&content));
 }
 
-/// Blocks that look like headers get a valid checksum, which no fuzzer guesses.
+/// Checks tar archives. Blocks that resemble headers get a valid checksum, which no
+/// fuzzer guesses.
 pub fn tar(data: &[u8]) {
     let mut file = data.to_vec();
     for block in file.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
@@ -121,13 +122,13 @@ pub fn tar(data: &[u8]) {
     assert!(output.starts_with(b"\x28\xb5\x2f\xfd") || !shows(&output));
 }
 
-/// No raw secret is in a zip archive that is delivered.
+/// Checks that no raw secret is in a delivered zip archive.
 pub fn zip(data: &[u8]) {
     let output = delivered(&[b"PK\x03\x04", data].concat()).unwrap_or_default();
     assert!(!holds(&output, SECRET));
 }
 
-/// zstd, bzip2 and xz break nothing; the first byte tells which.
+/// Checks that zstd, bzip2 and xz break nothing; the first byte selects one.
 pub fn scanned(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
     let magic: &[u8] = match first % 3 {
@@ -138,7 +139,7 @@ pub fn scanned(data: &[u8]) {
     delivered(&[magic, rest].concat());
 }
 
-/// A secret of any content and form is loaded, and masked as a whole.
+/// Checks that a secret of any content and form is loaded, and masked as a whole.
 pub fn secrets(data: &[u8]) {
     let Some((first, secret)) = data.split_first() else { return };
     let names = ["token", ".dockercfg", ".dockerconfigjson", "x.ini", "kubeconfig", "x.yaml", "x.json"];

@@ -1,21 +1,21 @@
-//! Bytes that can be read at any place, and readers of them.
+//! Sources with random access, and readers of them.
 
 use super::CHUNK_BYTES;
 use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 
-/// Content of known length that can be read at any place, more than once.
+/// Content of known length with random access.
 pub trait ReadAt {
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     fn len(&self) -> u64;
 
-    /// Whether there is nothing to read.
+    /// Returns whether there is nothing to read.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Reads what lies at an offset; 0 bytes only where it ends.
+    /// Reads at an offset; returns 0 only at or behind the end.
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -32,7 +32,7 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// A file of ours, which has this length.
+/// A private file, and its length.
 impl ReadAt for (File, u64) {
     fn len(&self) -> u64 {
         self.1
@@ -43,22 +43,22 @@ impl ReadAt for (File, u64) {
     }
 }
 
-/// A part of something.
+/// A range of another source.
 #[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
+pub(super) struct SourceRange<'a> {
     whole: &'a dyn ReadAt,
     from: u64,
     length: u64,
 }
 
-impl<'a> Part<'a> {
-    /// What of the range exists.
+impl<'a> SourceRange<'a> {
+    /// Selects the part of the range that exists.
     pub(super) fn new(whole: &'a dyn ReadAt, from: u64, length: u64) -> Self {
         let from = from.min(whole.len());
         Self { whole, from, length: length.min(whole.len() - from) }
     }
 
-    /// All that there is, or an error; for small records.
+    /// Reads all of it; for small records.
     pub(super) fn to_vec(self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         Cursor::new(&self).read_to_end(&mut bytes)?;
@@ -66,7 +66,7 @@ impl<'a> Part<'a> {
     }
 }
 
-impl ReadAt for Part<'_> {
+impl ReadAt for SourceRange<'_> {
     fn len(&self) -> u64 {
         self.length
     }
@@ -78,10 +78,10 @@ impl ReadAt for Part<'_> {
     }
 }
 
-/// Reads from the beginning to the end.
+/// A buffered reader of a source.
 pub(super) struct Cursor<'a> {
     source: &'a dyn ReadAt,
-    /// Where the buffer ends.
+    /// The offset of the buffer's end.
     at: u64,
     buffer: Vec<u8>,
     taken: usize,
@@ -92,18 +92,18 @@ impl<'a> Cursor<'a> {
         Self { source, at: 0, buffer: Vec::new(), taken: 0 }
     }
 
-    /// Where the next byte is.
+    /// Returns the offset of the next byte.
     pub(super) fn position(&self) -> u64 {
         self.at - (self.buffer.len() - self.taken) as u64
     }
 
-    /// Goes on at a place.
+    /// Continues at an offset.
     pub(super) fn seek(&mut self, to: u64) {
         (self.at, self.taken) = (to, 0);
         self.buffer.clear();
     }
 
-    /// At least so many bytes, or all that are left.
+    /// Returns at least `wanted` bytes, or all that are left.
     pub(super) fn at_least(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.buffer.len() - self.taken < wanted && self.fill()? > 0 {}
         Ok(&self.buffer[self.taken..])
@@ -143,7 +143,7 @@ impl Read for Cursor<'_> {
     }
 }
 
-/// Fills as much as there is.
+/// Reads until the buffer is full or the input ends.
 pub(super) fn read_full(input: &mut (impl Read + ?Sized), into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < into.len() {

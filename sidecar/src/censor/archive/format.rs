@@ -1,7 +1,31 @@
-//! What a file is, by its content.
+//! Recognition of a file's format by its content.
 
-/// So many bytes tell everything: a tar header is a whole block.
-pub(super) const PEEK_BYTES: usize = 512;
+use super::tar_block;
+
+/// Length of the beginning that identifies every format: a tar header is a whole block.
+pub(super) const PEEK_BYTES: usize = tar_block::BYTES;
+
+/// Magic number, and the only compression method ever defined (RFC 1952).
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+
+/// A member's local header in a zip archive.
+pub(super) const ZIP_MEMBER: &[u8] = b"PK\x03\x04";
+
+/// The end record of a zip archive.
+pub(super) const ZIP_END: &[u8] = b"PK\x05\x06";
+
+/// A zstd frame.
+pub(super) const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+
+/// The last three bytes of the magic number of a skippable zstd frame.
+const ZSTD_SKIPPABLE: &[u8] = b"\x2a\x4d\x18";
+
+const XZ: &[u8] = b"\xfd7zXZ\0";
+
+/// A bzip2 stream: `BZh`, the block size, and the start of a block or of the end.
+const BZIP2: &[u8] = b"BZh";
+const BZIP2_BLOCK: &[u8] = b"1AY&SY";
+const BZIP2_END: &[u8] = b"\x17\x72\x45\x38\x50\x90";
 
 /// A container that is looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +38,7 @@ pub(super) enum Format {
     Zstd,
 }
 
-/// Formats that no decoder is built in for: their beginnings and names.
+/// Formats without a decoder here: their magic numbers and names.
 const UNKNOWN: [(&[u8], &str); 12] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
@@ -31,21 +55,33 @@ const UNKNOWN: [(&[u8], &str); 12] = [
 ];
 
 impl Format {
-    /// The container of content that begins so (C-36).
+    /// Returns the container format of content with this beginning (C-36).
     pub(super) fn of(beginning: &[u8]) -> Option<Self> {
-        if beginning.starts_with(super::gzip::MAGIC) {
+        let bzip2_block = beginning.get(4..10).unwrap_or_default();
+        if beginning.starts_with(GZIP) {
             Some(Self::Gzip)
-        } else if super::tar::is_tar(beginning) {
+        } else if beginning.first_chunk().is_some_and(tar_block::is_first_header) {
             Some(Self::Tar)
-        } else if beginning.starts_with(super::zip::MAGIC) {
+        } else if beginning.starts_with(ZIP_MEMBER) {
             Some(Self::Zip)
+        } else if beginning.starts_with(BZIP2) && [BZIP2_BLOCK, BZIP2_END].contains(&bzip2_block) {
+            Some(Self::Bzip2)
+        } else if beginning.starts_with(XZ) {
+            Some(Self::Xz)
+        } else if beginning.starts_with(ZSTD) || is_skippable(beginning) {
+            Some(Self::Zstd)
         } else {
-            super::scanned::format(beginning)
+            None
         }
     }
 }
 
-/// The name of a format that is not looked into.
+/// Returns whether a skippable zstd frame begins here.
+pub(super) fn is_skippable(beginning: &[u8]) -> bool {
+    beginning.first().is_some_and(|first| first & 0xf0 == 0x50) && beginning[1..].starts_with(ZSTD_SKIPPABLE)
+}
+
+/// Returns the name of a format that is not looked into.
 pub(super) fn unknown(beginning: &[u8]) -> Option<&'static str> {
     UNKNOWN.iter().find(|(magic, _)| beginning.starts_with(magic)).map(|(_, name)| *name)
 }

@@ -1,13 +1,14 @@
-//! gzip streams (RFC 1952): unpacked as one text, packed anew member by member.
+//! gzip streams (RFC 1952): unpacked as one text, repacked member by member.
 //!
-//! A secret can lie across members, so their contents are one text. When that
-//! is packed anew, each member gets the same span of it again, with the name,
-//! comment and time it had. An extra field is left out: the formats that use one
-//! (BGZF, dictzip) keep sizes of the packed data in it.
+//! A secret can span members, so their contents are one text. When it is
+//! repacked, each member gets the same range of it, and keeps its name, comment
+//! and time. Extra fields are dropped: the formats that use them (BGZF, dictzip)
+//! store sizes of the packed data there.
 
 use super::bytes::{Cursor, ReadAt};
+use super::format::GZIP;
 use super::inflate::Inflate;
-use super::pass::Pass;
+use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
@@ -16,12 +17,10 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 
-pub(super) const MAGIC: &[u8] = &[0x1f, 0x8b, 0x08];
-
 const FIXED_BYTES: usize = 10;
 const TRAILER_BYTES: usize = 8;
 
-/// Where time, `XFL` and the operating system stand.
+/// Offset of time, `XFL` and operating system.
 const TIME_AT: usize = 4;
 
 const HAS_CRC: u8 = 2;
@@ -30,48 +29,48 @@ const HAS_NAME: u8 = 8;
 const HAS_COMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
-/// What `XFL` says of a member that was packed in a hurry.
+/// `XFL` of a member packed with the fastest algorithm.
 const FASTEST: u8 = 4;
 
-/// Longer names, comments and extra fields are not those of a sane writer.
-const MOST_TEXT_BYTES: usize = 64 * 1024;
+/// Maximum length of a name or comment; no sane writer exceeds it.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// Walks through a stream.
-pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
+/// Censors a stream.
+pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     let members = Members::default();
-    let mut input = Unpacked::new(pass, Cursor::new(source), &members);
+    let mut input = Unpacked::new(walk, Cursor::new(source), &members);
     input.begin()?;
-    if pass.is_looking() {
-        pass.content(&mut input, &mut io::sink())?;
+    if walk.is_looking() {
+        walk.content(&mut input, &mut io::sink())?;
     } else {
         let mut packer = Packer { members: &members, output, open: None, written: 0 };
-        pass.content(&mut input, &mut packer)?;
+        walk.content(&mut input, &mut packer)?;
         packer.finish()?;
     }
-    // Tools leave out what follows the last member; padding of zeros is usual.
-    pass.mask(&mut input.rest(), output)
+    // Tools ignore what follows the last member; padding with zeros is common.
+    walk.mask(&mut input.rest(), output)
 }
 
-/// The header of a member, as it is written anew.
+/// The header of a member, as it is rewritten.
 struct Header {
     /// Flags, time, `XFL` and the operating system.
     fixed: [u8; FIXED_BYTES],
-    /// With the zero that ends it, as the comment.
+    /// Ends with a zero, as does the comment.
     name: Option<Vec<u8>>,
     comment: Option<Vec<u8>>,
 }
 
 impl Header {
-    fn read(pass: Pass<'_>, source: &mut Cursor<'_>) -> Result<Self, Stop> {
+    fn read(walk: Walk<'_>, source: &mut Cursor<'_>) -> Result<Self, Stop> {
         let mut fixed = [0; FIXED_BYTES];
         if super::bytes::read_full(source, &mut fixed)? < FIXED_BYTES {
             return Err(Stop::Truncated);
         }
         let flags = fixed[3];
-        if !fixed.starts_with(MAGIC) || flags & RESERVED != 0 {
+        if !fixed.starts_with(GZIP) || flags & RESERVED != 0 {
             return Err(Stop::Damaged("a header is invalid"));
         }
-        // One text: what stands in place of numbers can run on into a name.
+        // One text: a secret can begin in place of the numbers and extend into a name.
         let mut texts = fixed[TIME_AT..].to_vec();
         if flags & HAS_EXTRA != 0 {
             let extra = take(source, 2)?;
@@ -90,7 +89,7 @@ impl Header {
         if flags & HAS_CRC != 0 {
             take(source, 2)?;
         }
-        pass.mask_text(&mut texts)?;
+        walk.mask_text(&mut texts)?;
         fixed[TIME_AT..].copy_from_slice(&texts[..FIXED_BYTES - TIME_AT]);
         fixed[3] = flags & (HAS_NAME | HAS_COMMENT | 1);
         let masked = |text: Range<usize>| [&texts[text.start..text.end - 1], &[0]].concat();
@@ -118,9 +117,9 @@ fn take(source: &mut Cursor<'_>, length: usize) -> Result<Vec<u8>, Stop> {
     }
 }
 
-/// Appends a text with the zero that ends it.
+/// Appends a text up to the zero that ends it.
 fn read_text(source: &mut Cursor<'_>, texts: &mut Vec<u8>) -> Result<(), Stop> {
-    let most = texts.len() + MOST_TEXT_BYTES;
+    let most = texts.len() + MAX_TEXT_BYTES;
     loop {
         let byte = take(source, 1)?[0];
         texts.push(byte);
@@ -133,12 +132,12 @@ fn read_text(source: &mut Cursor<'_>, texts: &mut Vec<u8>) -> Result<(), Stop> {
     }
 }
 
-/// Members that were met and not written yet, by where their content begins.
+/// Members not written yet, each with the offset where its content begins.
 type Members = RefCell<VecDeque<(u64, Header)>>;
 
-/// The content of all members.
+/// Reads the content of all members.
 struct Unpacked<'a> {
-    pass: Pass<'a>,
+    walk: Walk<'a>,
     inflate: Inflate<'a, Cursor<'a>>,
     members: &'a Members,
     crc: Crc,
@@ -148,16 +147,16 @@ struct Unpacked<'a> {
 }
 
 impl<'a> Unpacked<'a> {
-    fn new(pass: Pass<'a>, source: Cursor<'a>, members: &'a Members) -> Self {
-        let inflate = Inflate::new(source, pass.meter());
-        Self { pass, inflate, members, crc: Crc::new(), size: 0, member_size: 0, is_done: false }
+    fn new(walk: Walk<'a>, source: Cursor<'a>, members: &'a Members) -> Self {
+        let inflate = Inflate::new(source, walk.meter());
+        Self { walk, inflate, members, crc: Crc::new(), size: 0, member_size: 0, is_done: false }
     }
 
-    /// Reads the header of a member.
+    /// Reads a member's header.
     fn begin(&mut self) -> Result<(), Stop> {
-        self.pass.meter().member()?;
-        let header = Header::read(self.pass, self.inflate.source())?;
-        if !self.pass.is_looking() {
+        self.walk.meter().member()?;
+        let header = Header::read(self.walk, self.inflate.source())?;
+        if !self.walk.is_looking() {
             self.members.borrow_mut().push_back((self.size, header));
         }
         self.inflate.restart();
@@ -180,7 +179,7 @@ impl<'a> Unpacked<'a> {
         Ok(0)
     }
 
-    /// Checks the trailer, and goes on to the next member.
+    /// Checks the trailer, and continues with the next member.
     fn end(&mut self) -> Result<(), Stop> {
         let trailer = take(self.inflate.source(), TRAILER_BYTES)?;
         let size = u32::try_from(self.member_size % (1 << 32)).unwrap_or(0);
@@ -188,7 +187,7 @@ impl<'a> Unpacked<'a> {
         if trailer != expected {
             return Err(Stop::Damaged("its content does not match its checksum"));
         }
-        if self.inflate.source().at_least(MAGIC.len())?.starts_with(MAGIC) {
+        if self.inflate.source().at_least(GZIP.len())?.starts_with(GZIP) {
             self.begin()
         } else {
             self.is_done = true;
@@ -196,7 +195,7 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    /// What lies behind the last member.
+    /// Returns what follows the last member.
     fn rest(self) -> impl Read {
         self.inflate.into_source()
     }
@@ -208,7 +207,7 @@ impl Read for Unpacked<'_> {
     }
 }
 
-/// Packs a text into members that begin where they began.
+/// Packs a text into members that begin where the original ones began.
 struct Packer<'a> {
     members: &'a Members,
     output: &'a mut dyn Write,
@@ -223,7 +222,7 @@ struct Member {
 }
 
 impl Packer<'_> {
-    /// Begins the members that begin here; how far the last of them goes.
+    /// Starts the members that begin here, and returns where the last of them ends.
     fn turn_over(&mut self, is_end: bool) -> io::Result<u64> {
         loop {
             let mut members = self.members.borrow_mut();

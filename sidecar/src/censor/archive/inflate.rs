@@ -1,11 +1,11 @@
-//! Deflated data, unpacked within the limits.
+//! Unpacks deflated data within the limits.
 
 use super::limits::Meter;
 use super::{CHUNK_BYTES, Stop};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, BufRead, Read};
 
-/// Unpacks one deflate stream. A `Stop` comes out as an error of its kind.
+/// Unpacks one deflate stream. Errors carry a [`Stop`].
 pub(super) struct Inflate<'a, R> {
     source: R,
     state: Decompress,
@@ -18,24 +18,24 @@ impl<'a, R: BufRead> Inflate<'a, R> {
         Self { source, state: Decompress::new(false), is_done: false, meter }
     }
 
-    /// What lies behind the stream, once it has ended.
+    /// Returns the source, which continues behind the stream once that has ended.
     pub(super) fn source(&mut self) -> &mut R {
         &mut self.source
     }
 
-    /// As `source`, when nothing more is to be unpacked.
+    /// Returns the source for good.
     pub(super) fn into_source(self) -> R {
         self.source
     }
 
-    /// Begins another stream behind the one that has ended.
+    /// Starts another stream behind the one that has ended.
     pub(super) fn restart(&mut self) {
         self.state.reset(false);
         self.is_done = false;
     }
 
     fn unpack(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
-        // The limits are asked often enough, whatever is wanted at a time.
+        // The limits are checked often enough, whatever the caller's buffer.
         let most = into.len().min(CHUNK_BYTES);
         while !self.is_done && most > 0 {
             let packed = self.source.fill_buf()?;

@@ -1,30 +1,30 @@
-//! How much one file may cost, and what it has cost so far.
+//! Limits on the cost of one file, and its cost so far.
 
 use super::Stop;
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
 use std::time::Duration;
 
-/// Until so many bytes were unpacked, no ratio is too large: a few kilobytes
-/// of zeros are nothing to worry about.
-const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
+/// Unpacked size from which on the ratio is limited: a few packed kilobytes of
+/// zeros do no harm.
+const MIN_RATIO_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What one file may cost.
+/// Limits on the cost of one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many containers may lie in each other.
+    /// Maximum nesting of containers.
     pub depth: u32,
-    /// How many bytes one packed byte may stand for, from 64 MiB on.
+    /// Maximum number of unpacked bytes per packed byte, from 64 MiB on.
     pub ratio: u64,
-    /// Bytes to unpack, all containers in it together.
+    /// Unpacked bytes of all containers in the file.
     pub unpacked_bytes: u64,
-    /// Members of all containers in it together.
+    /// Members of all containers in the file.
     pub members: u64,
     /// Processor time.
     pub cpu_time: Duration,
-    /// Bytes of memory for what must be kept aside, and for a decoder's window.
+    /// Bytes of memory for spooled content, and for a decoder's window.
     pub memory: u64,
-    /// Bytes on disk for what must be kept aside.
+    /// Bytes on disk for spooled content.
     pub spool_bytes: u64,
 }
 
@@ -42,7 +42,7 @@ impl Default for Limits {
     }
 }
 
-/// What the work on one file has cost.
+/// The cost of one file so far.
 #[derive(Clone)]
 pub(super) struct Meter<'a> {
     limits: Limits,
@@ -54,8 +54,8 @@ pub(super) struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// To be used on the thread that made it. `is_stopped` says when nobody
-    /// waits for the work any more.
+    /// Starts to measure; to be used on this thread only. `is_stopped` returns
+    /// whether the result is no longer wanted.
     pub(super) fn new(limits: Limits, is_stopped: &'a dyn Fn() -> bool) -> Self {
         Self {
             limits,
@@ -71,10 +71,10 @@ impl<'a> Meter<'a> {
         &self.limits
     }
 
-    /// So many bytes of a stream came out now; in all, `written` came of `read`.
+    /// Accounts for `now` more bytes of a stream that has unpacked `read` to `written`.
     pub(super) fn unpack(&self, now: usize, read: u64, written: u64) -> Result<(), Stop> {
         let ratio = self.limits.ratio;
-        if written > RATIO_FLOOR && written > read.saturating_mul(ratio) {
+        if written > MIN_RATIO_BYTES && written > read.saturating_mul(ratio) {
             return Err(Stop::Member(format!("each of its bytes stands for more than {ratio} bytes")));
         }
         self.unpacked.set(self.unpacked.get() + now as u64);
@@ -85,7 +85,7 @@ impl<'a> Meter<'a> {
         self.time()
     }
 
-    /// A member was met.
+    /// Accounts for a member.
     pub(super) fn member(&self) -> Result<(), Stop> {
         self.members.set(self.members.get() + 1);
         let most = self.limits.members;
@@ -95,7 +95,7 @@ impl<'a> Meter<'a> {
         self.time()
     }
 
-    /// A chunk was looked at.
+    /// Checks the time; to be called for each chunk.
     pub(super) fn time(&self) -> Result<(), Stop> {
         if (self.is_stopped)() {
             return Err(Stop::File("it is not wanted any more".to_owned()));
@@ -107,7 +107,7 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    /// So many bytes more are kept on disk.
+    /// Accounts for more bytes on disk.
     pub(super) fn spool(&self, bytes: usize) -> Result<(), Stop> {
         self.spooled.set(self.spooled.get() + bytes as u64);
         let most = self.limits.spool_bytes;
@@ -117,7 +117,7 @@ impl<'a> Meter<'a> {
         Ok(())
     }
 
-    /// So many bytes are not kept any more.
+    /// Accounts for bytes no longer on disk.
     pub(super) fn release(&self, bytes: u64) {
         self.spooled.set(self.spooled.get().saturating_sub(bytes));
     }

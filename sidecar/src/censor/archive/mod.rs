@@ -1,96 +1,97 @@
-//! Containers: looked into, and packed anew when they hold a secret.
+//! Containers: looked into, and rewritten when they contain a secret.
 //!
 //! ```text
-//! file ─▶ steady ─▶ look ─┬─▶ clean: delivered byte for byte
-//!                         ├─▶ dirty ─▶ rewrite: masked inside, packed anew
-//!                         └─▶ withheld: cannot be checked
+//! file ─▶ unchanging ─▶ look ─┬─▶ clean: delivered byte for byte
+//!                             ├─▶ dirty ─▶ rewrite: masked inside, repacked
+//!                             └─▶ withheld: cannot be checked
 //! gzip ─▶ content ─┬─▶ plain: masked       tar, zip ─▶ members ─▶ content
-//!                  ├─▶ tar                 zstd, bzip2, xz ─▶ content, looked at only
+//!                  ├─▶ tar                 zstd, bzip2, xz ─▶ content, scanned only
 //!                  └─▶ any other container ─▶ spool ─▶ look, rewrite
 //! ```
 //!
-//! | module | what it is |
+//! | module | contents |
 //! | --- | --- |
-//! | `format` | what a file is, by its beginning |
-//! | `pass` | one walk through a container, which looks or rewrites |
-//! | `limits` | how much one file may cost |
-//! | `bytes`, `steady`, `spool` | sources that can be read at any place |
+//! | `format`, `tar_block` | recognition of formats |
+//! | `walk` | one walk through a container, which looks or rewrites |
+//! | `limits` | limits on the cost of one file |
+//! | `large_memory_lock` | one file at a time may use much memory |
+//! | `bytes`, `unchanging_source`, `spool` | sources with random access |
 //! | `inflate`, `gzip` | gzip streams of any number of members |
 //! | `tar` | archives of 512-byte blocks |
 //! | `zip` | archives with a directory at their end |
-//! | `scanned` | zstd, bzip2 and xz |
+//! | `scan_only` | zstd, bzip2 and xz |
 //!
-//! Looking and rewriting are the same walk, so they cannot disagree about what
-//! is inside. A walk that looks ends at the first thing to change. Everything is
-//! a stream; only what lies in a container and is itself one is kept aside,
-//! because its new size must be known before it is written.
+//! Looking and rewriting are the same walk, so they cannot disagree about the
+//! content. A walk that looks ends at the first thing to change. Everything is
+//! streamed; only a container inside a container is spooled, because its new
+//! size must be known before it is written.
 //!
-//! Deliberately absent: encrypted members and formats that no decoder is built
-//! in for. Their bytes are masked as they are, and a note says so.
+//! Deliberately absent: encrypted members and formats without a decoder. Their
+//! bytes are masked as they are, and a note says so.
 
 mod bytes;
 mod format;
-mod gate;
 mod gzip;
 mod inflate;
+mod large_memory_lock;
 mod limits;
-mod pass;
-mod scanned;
+mod scan_only;
 mod spool;
-mod steady;
 mod tar;
+mod tar_block;
 #[cfg(test)]
 mod tests;
+mod unchanging_source;
+mod walk;
 mod zip;
 
 pub use bytes::ReadAt;
 pub use limits::Limits;
 
-use super::stream::Mask;
+use super::engine::Matcher;
 use format::Format;
-use gate::Gate;
-use pass::{Pass, Shared};
+use large_memory_lock::LargeMemoryLock;
 use std::io::{self, Write};
 use std::sync::Arc;
-use steady::{Fault, Steady};
+use unchanging_source::{Fault, UnchangingSource};
+use walk::{Shared, Walk};
 
 /// Bytes that are read or unpacked at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What looking into a file gave.
+/// The result of looking into a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is no container, or one that cannot be opened: its bytes are to be
-    /// masked as they are.
+    /// It is no container, or one that cannot be opened: mask its bytes as they are.
     Plain {
         /// What was not looked into.
         note: Option<String>,
     },
-    /// No secret was found.
+    /// It contains no secret.
     Clean {
         /// The file's size in bytes.
         bytes: u64,
-        /// CRC32C of its bytes: they must be the ones that are delivered.
+        /// CRC32C of its bytes; exactly these must be delivered.
         crc32c: u32,
         /// What was not looked into.
         note: Option<String>,
     },
-    /// Something must be masked or left out: it is to be rewritten.
+    /// Something must be masked or omitted: rewrite it.
     Dirty,
-    /// It cannot be checked, or cannot be rewritten; the reason, for people.
+    /// It cannot be checked or rewritten; the reason, for people.
     Withheld(String),
 }
 
-/// What a container that was rewritten was made of.
+/// A rewritten container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// The size of the source.
     pub source_bytes: u64,
     /// CRC32C of the source.
     pub source_crc32c: u32,
-    /// Bytes that were overwritten, in all that was unpacked.
+    /// Number of bytes overwritten in unpacked content.
     pub masked: u64,
-    /// What was left out or not looked into.
+    /// What was omitted or not looked into.
     pub note: Option<String>,
 }
 
@@ -100,33 +101,33 @@ pub enum ArchiveError {
     /// The source cannot be read.
     #[error("it cannot be read: {0}")]
     Source(io::Error),
-    /// The source was written to meanwhile.
+    /// The source changed meanwhile.
     #[error("it was written to while it was looked into")]
     Moved,
     /// It cannot be censored.
     #[error("{0}")]
     Withheld(String),
-    /// The output takes no more.
+    /// Writing the output failed.
     #[error("{0}")]
     Output(io::Error),
 }
 
-/// Why a walk ended before its end.
+/// The reason why a walk ended early.
 #[derive(Debug, thiserror::Error)]
 enum Stop {
-    /// Something must be changed, which is all that looking is for.
+    /// Something must be changed; looking ends at once.
     #[error("it holds a secret")]
     Dirty,
-    /// It ends before its end; what there is was looked at.
+    /// It is truncated; the existing part was scanned.
     #[error("it is cut off")]
     Truncated,
-    /// It is not what it says it is, so what follows cannot be found.
+    /// It is malformed, so the rest cannot be found.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
     /// This container cannot be checked; others beside it can.
     #[error("{0}")]
     Member(String),
-    /// The file as a whole costs too much.
+    /// The file as a whole exceeds a limit.
     #[error("{0}")]
     File(String),
     /// Reading or writing failed.
@@ -134,7 +135,7 @@ enum Stop {
     Io(io::Error),
 }
 
-/// Readers and writers carry a `Stop` in their errors.
+/// Lets readers and writers carry a `Stop` in their errors.
 impl From<Stop> for io::Error {
     fn from(stop: Stop) -> Self {
         match stop {
@@ -152,40 +153,40 @@ impl From<io::Error> for Stop {
     }
 }
 
-/// What a walk is given.
+/// The caller's side of a walk.
 #[derive(Clone, Copy)]
-pub(super) struct With<'a> {
-    /// Makes a mask for one stream.
-    pub(super) fresh: &'a dyn Fn() -> Box<dyn Mask>,
-    /// Whether nobody waits for it any more.
+pub(super) struct WalkContext<'a> {
+    /// The secrets to look for.
+    pub(super) matcher: &'a Arc<Matcher>,
+    /// Returns whether the result is no longer wanted.
     pub(super) is_stopped: &'a dyn Fn() -> bool,
 }
 
-/// What containers are looked into with.
+/// Looks into containers and rewrites them, within limits.
 #[derive(Clone, Debug)]
 pub(super) struct Archives {
     limits: Limits,
-    gate: Arc<Gate>,
+    large_memory: Arc<LargeMemoryLock>,
 }
 
 impl Archives {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, gate: Arc::default() }
+        Self { limits, large_memory: Arc::default() }
     }
 
     /// Looks into a file.
-    pub(super) fn look(&self, source: &dyn ReadAt, with: With<'_>) -> Result<Verdict, ArchiveError> {
+    pub(super) fn look(&self, source: &dyn ReadAt, with: WalkContext<'_>) -> Result<Verdict, ArchiveError> {
         let shared = Shared::new(self, with);
-        let pass = Pass::looking(&shared);
-        let steady = Steady::new(source);
-        let looked = walk(pass, &steady, &mut io::sink());
-        if let Some(fault) = steady.fault() {
+        let walk = Walk::looking(&shared);
+        let unchanging = UnchangingSource::new(source);
+        let looked = censor(walk, &unchanging, &mut io::sink());
+        if let Some(fault) = unchanging.fault() {
             return Err(fault.into());
         }
         let note = || shared.note();
         Ok(match looked {
             Ok(true) => {
-                let crc32c = steady.crc32c().map_err(|error| error_of(&steady, error))?;
+                let crc32c = unchanging.crc32c().map_err(|error| error_of(&unchanging, error))?;
                 Verdict::Clean { bytes: source.len(), crc32c, note: note() }
             }
             Ok(false) => Verdict::Plain { note: note() },
@@ -201,27 +202,27 @@ impl Archives {
         })
     }
 
-    /// Writes the container anew, without its secrets.
+    /// Rewrites a container without its secrets.
     pub(super) fn rewrite(
         &self,
         source: &dyn ReadAt,
         output: &mut dyn Write,
-        with: With<'_>,
+        with: WalkContext<'_>,
     ) -> Result<Rewritten, ArchiveError> {
-        let steady = Steady::new(source);
+        let unchanging = UnchangingSource::new(source);
         let shared = Shared::new(self, with);
-        let written = walk(Pass::rewriting(&shared), &steady, output);
-        if let Some(fault) = steady.fault() {
+        let written = censor(Walk::rewriting(&shared), &unchanging, output);
+        if let Some(fault) = unchanging.fault() {
             return Err(fault.into());
         }
         match written {
             Ok(true) => Ok(Rewritten {
                 source_bytes: source.len(),
-                source_crc32c: steady.crc32c().map_err(|error| error_of(&steady, error))?,
+                source_crc32c: unchanging.crc32c().map_err(|error| error_of(&unchanging, error))?,
                 masked: shared.masked(),
                 note: shared.note(),
             }),
-            // It was a container when it was looked at.
+            // It was a container before.
             Ok(false) => Err(ArchiveError::Moved),
             Err(Stop::Io(error)) => Err(ArchiveError::Output(error)),
             Err(stop @ (Stop::Dirty | Stop::Truncated)) => {
@@ -234,22 +235,22 @@ impl Archives {
     }
 }
 
-/// Whether it is a container, which then was walked through.
-fn walk(pass: Pass<'_>, source: &Steady<'_>, output: &mut dyn Write) -> Result<bool, Stop> {
-    let beginning = bytes::Part::new(source, 0, format::PEEK_BYTES as u64).to_vec()?;
+/// Walks through a file, and returns whether it is a container.
+fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write) -> Result<bool, Stop> {
+    let beginning = bytes::SourceRange::new(source, 0, format::PEEK_BYTES as u64).to_vec()?;
     let format = Format::of(&beginning);
     let Some(format) = format.map_or_else(|| ending(source), |format| Ok(Some(format)))? else {
-        pass.note_unknown(&beginning);
+        walk.note_unknown(&beginning);
         return Ok(false);
     };
-    pass.container(format, source, output).map(|()| true)
+    walk.container(format, source, output).map(|()| true)
 }
 
-/// A zip archive can have anything in front of it, such as a program.
+/// Recognizes a zip archive by its end; anything can precede it, such as a program.
 fn ending(source: &dyn ReadAt) -> Result<Option<Format>, Stop> {
     let Some(from) = source.len().checked_sub(zip::END_BYTES) else { return Ok(None) };
-    let end = bytes::Part::new(source, from, zip::END_BYTES).to_vec()?;
-    Ok(end.starts_with(zip::END_MAGIC).then_some(Format::Zip))
+    let end = bytes::SourceRange::new(source, from, zip::END_BYTES).to_vec()?;
+    Ok(end.starts_with(format::ZIP_END).then_some(Format::Zip))
 }
 
 impl From<Fault> for ArchiveError {
@@ -261,6 +262,6 @@ impl From<Fault> for ArchiveError {
     }
 }
 
-fn error_of(steady: &Steady<'_>, error: io::Error) -> ArchiveError {
-    steady.fault().map_or(ArchiveError::Source(error), Into::into)
+fn error_of(unchanging: &UnchangingSource<'_>, error: io::Error) -> ArchiveError {
+    unchanging.fault().map_or(ArchiveError::Source(error), Into::into)
 }

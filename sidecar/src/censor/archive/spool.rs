@@ -1,41 +1,41 @@
-//! What must be kept aside: small things in memory, others in a file without a
-//! name in the temporary directory, or in memory where there is none.
+//! Spooled content: in memory if small, else in an unnamed file in the temporary
+//! directory, or in memory where there is none.
 
 use super::bytes::ReadAt;
-use super::{Pass, Stop};
+use super::{Stop, Walk};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Up to this size memory is cheaper than a file. So many lie in each other as
-/// containers may, and each container has at most two.
-const SMALL_BYTES: usize = 256 * 1024;
+/// Size up to which memory is cheaper than a file. There are at most two spools
+/// per nesting level.
+const MAX_IN_MEMORY_BYTES: usize = 256 * 1024;
 
-/// Bytes that were kept aside.
+/// Spooled content.
 pub(super) struct Spool<'a> {
     memory: Vec<u8>,
     file: Option<(File, u64)>,
-    /// Bytes of memory that were asked for.
+    /// Bytes of memory accounted for.
     held: u64,
-    pass: Pass<'a>,
+    walk: Walk<'a>,
 }
 
 impl<'a> Spool<'a> {
-    pub(super) fn new(pass: Pass<'a>) -> Self {
-        Self { memory: Vec::new(), file: None, held: 0, pass }
+    pub(super) fn new(walk: Walk<'a>) -> Self {
+        Self { memory: Vec::new(), file: None, held: 0, walk }
     }
 
-    /// Takes everything that there is to read.
-    pub(super) fn fill(pass: Pass<'a>, input: &mut dyn Read) -> Result<Self, Stop> {
-        let mut spool = Self::new(pass);
+    /// Spools the whole input.
+    pub(super) fn fill(walk: Walk<'a>, input: &mut dyn Read) -> Result<Self, Stop> {
+        let mut spool = Self::new(walk);
         io::copy(input, &mut spool)?;
         Ok(spool)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        if self.file.is_none() && self.memory.len() + bytes.len() > SMALL_BYTES {
+        if self.file.is_none() && self.memory.len() + bytes.len() > MAX_IN_MEMORY_BYTES {
             self.file = temporary().map(|file| (file, 0));
             let kept = std::mem::take(&mut self.memory);
             if self.file.is_some() {
@@ -47,10 +47,10 @@ impl<'a> Spool<'a> {
         if self.file.is_some() {
             return self.write_file(bytes);
         }
-        if self.memory.len() + bytes.len() > SMALL_BYTES {
-            // A vector that grows can take twice what it holds.
+        if self.memory.len() + bytes.len() > MAX_IN_MEMORY_BYTES {
+            // A growing vector can take twice its length.
             let grown = 2 * (self.memory.len() + bytes.len()) as u64;
-            self.pass.hold_memory(grown - self.held)?;
+            self.walk.hold_memory(grown - self.held)?;
             self.held = grown;
         }
         self.memory.extend_from_slice(bytes);
@@ -59,7 +59,7 @@ impl<'a> Spool<'a> {
 
     fn write_file(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         let Some((file, length)) = &mut self.file else { return Ok(()) };
-        self.pass.meter().spool(bytes.len())?;
+        self.walk.meter().spool(bytes.len())?;
         *length += bytes.len() as u64;
         file.write_all(bytes).map_err(|error| {
             Stop::Member(format!("it cannot be kept in the temporary directory: {}", error.kind()))
@@ -93,20 +93,20 @@ impl ReadAt for Spool<'_> {
 
 impl Drop for Spool<'_> {
     fn drop(&mut self) {
-        self.pass.release_memory(self.held);
+        self.walk.release_memory(self.held);
         if let Some((_, length)) = &self.file {
-            self.pass.meter().release(*length);
+            self.walk.meter().release(*length);
         }
     }
 }
 
-/// A file that vanishes when it is closed; `None` where none can be made.
+/// Creates a file that vanishes when it is closed, if possible.
 fn temporary() -> Option<File> {
     let dir = std::env::temp_dir();
     let (flags, mode) = (OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
     match rustix::fs::open(&dir, flags | OFlags::TMPFILE, mode) {
         Ok(file) => Some(file.into()),
-        // Not every file system has files without names.
+        // Not every file system supports unnamed files.
         Err(_) => named(&dir, flags, mode),
     }
 }

@@ -4,8 +4,8 @@ use super::{Encoding, Forms};
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
-/// Inside a JSON string: as most encoders write it, as Go does, with escaped
-/// slashes, and in pure ASCII.
+/// Adds the inside of a JSON string: as most encoders write it, as Go does, with
+/// escaped slashes, and in pure ASCII.
 pub(super) fn json_escaped(text: &str, forms: &mut Forms) {
     let Ok(quoted) = serde_json::to_string(text) else {
         return;
@@ -36,9 +36,9 @@ pub(super) fn json_escaped(text: &str, forms: &mut Forms) {
     }
 }
 
-/// As a shell, or a program that writes for one, quotes a word: a single quote
-/// inside single quotes in both usual ways; between double quotes; with
-/// backslashes (`printf %q`); and as `$'…'` where there are control characters.
+/// Adds the ways to quote a shell word: a single quote inside single quotes in both
+/// usual ways; inside double quotes; with backslashes (`printf %q`); and as `$'…'`
+/// if there are control characters.
 pub(super) fn shell_quoted(text: &str, forms: &mut Forms) {
     if text.contains('\'') {
         forms.add(Encoding::Shell, text.replace('\'', "'\\''"));
@@ -72,8 +72,8 @@ pub(super) fn shell_quoted(text: &str, forms: &mut Forms) {
     }
 }
 
-/// As `printf %q` of bash: two characters only where they would mean something
-/// (`sh_backslash_quote` in its `lib/sh/shquote.c`).
+/// Quotes like `printf %q` of bash, which quotes `#` and `~` only where they are
+/// special (`sh_backslash_quote` in its `lib/sh/shquote.c`).
 pub(super) fn quoted_by_bash(text: &str) -> String {
     let mut result = String::with_capacity(text.len() * 2);
     let mut before = None;
@@ -93,7 +93,7 @@ pub(super) fn quoted_by_bash(text: &str) -> String {
     result
 }
 
-/// A backslash in front of some characters.
+/// Puts a backslash in front of some characters.
 fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     let mut result = String::with_capacity(text.len() * 2);
     for c in text.chars() {
@@ -105,8 +105,8 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
     result
 }
 
-/// Inside single quotes; and inside double quotes where YAML has escapes of its
-/// own for control characters. Otherwise those are JSON's.
+/// Adds the inside of single quotes, and of double quotes where YAML's escapes for
+/// control characters differ from JSON's.
 pub(super) fn yaml_quoted(text: &str, forms: &mut Forms) {
     if text.contains('\'') {
         forms.add(Encoding::Yaml, text.replace('\'', "''"));

@@ -1,12 +1,12 @@
 //! Registry credentials: `.dockercfg` and `.dockerconfigjson` (C-13).
 
-use super::Part;
+use super::SecretBytes;
 use super::ini::Malformed;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-type Values = Result<Vec<Part>, Malformed>;
+type Values = Result<Vec<SecretBytes>, Malformed>;
 
 #[derive(Deserialize)]
 struct Login {
@@ -19,23 +19,23 @@ struct Config {
     auths: Option<BTreeMap<String, Login>>,
 }
 
-/// The values of a `.dockercfg`.
+/// Returns the values of a `.dockercfg`.
 pub(super) fn credentials(content: &[u8]) -> Values {
     serde_json::from_slice(content).map(|logins| values(Some(logins))).map_err(|_| malformed())
 }
 
-/// The values of a `.dockerconfigjson`.
+/// Returns the values of a `.dockerconfigjson`.
 pub(super) fn config_credentials(content: &[u8]) -> Values {
     serde_json::from_slice::<Config>(content).map(|config| values(config.auths)).map_err(|_| malformed())
 }
 
-fn values(logins: Option<BTreeMap<String, Login>>) -> Vec<Part> {
+fn values(logins: Option<BTreeMap<String, Login>>) -> Vec<SecretBytes> {
     let logins = logins.unwrap_or_default().into_values();
     let values = logins.flat_map(|login| [login.auth, login.password]).flatten();
     values.filter(|value| !value.is_empty()).map(|value| Zeroizing::new(value.into_bytes())).collect()
 }
 
-/// The parser's own message would quote the file.
+/// Describes the problem; the parser's own message would quote the file.
 fn malformed() -> Malformed {
     Malformed { values: Vec::new(), reason: "it does not hold registry credentials in JSON".to_owned() }
 }

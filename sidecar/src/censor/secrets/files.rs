@@ -1,7 +1,7 @@
-//! Reading of secret directories (C-10 … C-15). What cannot be read disables
-//! only itself.
+//! Reading of secret directories (C-10 … C-15). An unreadable file does not affect
+//! the others.
 
-use super::{Kind, Part, Round, docker, ini, structured};
+use super::{Round, SecretBytes, ValueKind, docker, ini, structured};
 use crate::censor::LoadProblem;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::ffi::OsStr;
@@ -11,49 +11,49 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// A larger file is no secret: Kubernetes allows 1 MiB for all keys of one
+/// Maximum size of a file; Kubernetes allows 1 MiB for all keys of a Secret
 /// (<https://kubernetes.io/docs/concepts/configuration/secret/>).
-const MOST_BYTES: usize = 2 * 1024 * 1024;
+const MAX_BYTES: usize = 2 * 1024 * 1024;
 
-/// Directories nested deeper than this are not read.
-const MOST_DEPTH: usize = 64;
+/// Maximum nesting of directories.
+const MAX_DEPTH: usize = 64;
 
-/// Which files hold more than one secret, by their base names.
+/// Base names of files with more than one secret.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kinds {
+pub(super) struct FileKinds {
     pub(super) ini: Vec<String>,
     pub(super) structured: Vec<String>,
 }
 
-impl Kinds {
-    /// The secrets inside a file. A list takes precedence over the names that
-    /// are known.
-    fn parts(&self, name: &OsStr, content: &[u8]) -> (Kind, Result<Vec<Part>, ini::Malformed>) {
+impl FileKinds {
+    /// Returns the secrets inside a file. The lists take precedence over the
+    /// well-known names.
+    fn parts(&self, name: &OsStr, content: &[u8]) -> (ValueKind, Result<Vec<SecretBytes>, ini::Malformed>) {
         let listed = |list: &[String]| list.iter().any(|listed| OsStr::new(listed) == name);
         if listed(&self.ini) {
-            (Kind::Part, ini::values(content))
+            (ValueKind::Member, ini::values(content))
         } else if listed(&self.structured) {
-            (Kind::Scalar, structured::scalars(content))
+            (ValueKind::Scalar, structured::scalars(content))
         } else if name == ".dockercfg" {
-            (Kind::Part, docker::credentials(content))
+            (ValueKind::Member, docker::credentials(content))
         } else if name == ".dockerconfigjson" {
-            (Kind::Part, docker::config_credentials(content))
+            (ValueKind::Member, docker::config_credentials(content))
         } else {
-            (Kind::Part, Ok(Vec::new()))
+            (ValueKind::Member, Ok(Vec::new()))
         }
     }
 }
 
-/// Reads all files of a directory of the operator's.
-pub(super) fn read_directory(directory: &Path, kinds: &Kinds, round: &mut Round) {
+/// Reads all files of one of the operator's directories.
+pub(super) fn read_directory(directory: &Path, kinds: &FileKinds, round: &mut Round) {
     if directory.file_name().is_some_and(is_hidden) {
         return round.problem(directory, "its name begins with `..`, so nothing is loaded from it");
     }
     walk(directory, kinds, round, 0);
 }
 
-fn walk(directory: &Path, kinds: &Kinds, round: &mut Round, depth: usize) {
-    if depth > MOST_DEPTH {
+fn walk(directory: &Path, kinds: &FileKinds, round: &mut Round, depth: usize) {
+    if depth > MAX_DEPTH {
         return round.problem(directory, "directories are nested too deeply here");
     }
     let entries = match std::fs::read_dir(directory) {
@@ -67,8 +67,7 @@ fn walk(directory: &Path, kinds: &Kinds, round: &mut Round, depth: usize) {
             Err(error) => round.problem(directory, format!("an entry cannot be read: {error}")),
         }
     }
-    // The entries `..data` and `..2024_…` of Kubernetes hold what the
-    // others point at.
+    // The other entries are links into Kubernetes' `..data` and `..2024_…`.
     names.retain(|name| !is_hidden(name));
     names.sort_unstable();
     for name in names {
@@ -85,8 +84,8 @@ fn walk(directory: &Path, kinds: &Kinds, round: &mut Round, depth: usize) {
     }
 }
 
-fn file(path: &Path, name: &OsStr, kinds: &Kinds, round: &mut Round) {
-    let content = match open(path).and_then(|file| read(&file, MOST_BYTES)) {
+fn file(path: &Path, name: &OsStr, kinds: &FileKinds, round: &mut Round) {
+    let content = match open(path).and_then(|file| read(&file, MAX_BYTES)) {
         Ok(content) => content,
         Err(error) => return round.problem(path, format!("it cannot be read: {error}")),
     };
@@ -117,8 +116,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a whole file into memory that is zeroed; one larger than `limit` bytes
-/// is an error.
+/// Reads a whole file into zeroed memory; fails if it is larger than `limit` bytes.
 pub(super) fn read(file: &File, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     // Room for the whole file from the start: growing would leave copies behind.
@@ -144,7 +142,7 @@ mod tests {
 
     fn load(dir: &Path, ini_filenames: &[&str]) -> (Vec<String>, Vec<String>) {
         let ini = ini_filenames.iter().map(|&name| name.to_owned()).collect();
-        let kinds = Kinds { ini, structured: vec!["kubeconfig".to_owned()] };
+        let kinds = FileKinds { ini, structured: vec!["kubeconfig".to_owned()] };
         let mut round = Round::default();
         read_directory(dir, &kinds, &mut round);
         let values =
@@ -180,7 +178,7 @@ mod tests {
         symlink("none", dir.path().join("b-dangling")).expect("linked");
         symlink("/usr", dir.path().join("c-directory")).expect("linked");
         rustix::fs::mknodat(CWD, dir.path().join("d-pipe"), FileType::Fifo, 0o600.into(), 0).expect("made");
-        fs::write(dir.path().join("e-large"), vec![b'x'; MOST_BYTES + 1]).expect("written");
+        fs::write(dir.path().join("e-large"), vec![b'x'; MAX_BYTES + 1]).expect("written");
         fs::write(dir.path().join("f"), "last").expect("written");
         let (values, problems) = load(dir.path(), &[]);
         assert_eq!(values, ["first", "last"]);

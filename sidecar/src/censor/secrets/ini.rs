@@ -1,21 +1,21 @@
 //! Values of INI files (C-13).
 //!
-//! Upstream's parser ends a value at `#` or `;`, also between quotes. Which
-//! part of such a value is the secret depends on who reads it, so both are
-//! values here: what upstream takes, and what a parser that knows quotes takes.
+//! Upstream's parser ends a value at `#` or `;`, even between quotes. Which part
+//! of such a value is the secret depends on the reader, so both count: upstream's
+//! value, and that of a parser that respects quotes.
 
-use super::Part;
+use super::SecretBytes;
 use zeroize::Zeroizing;
 
-/// A file that is not what its name says, with the values found all the same.
+/// A malformed file, with the values found nevertheless.
 #[derive(Debug)]
 pub(super) struct Malformed {
-    pub(super) values: Vec<Part>,
+    pub(super) values: Vec<SecretBytes>,
     pub(super) reason: String,
 }
 
-/// All values of all sections.
-pub(super) fn values(content: &[u8]) -> Result<Vec<Part>, Malformed> {
+/// Returns the values of all sections.
+pub(super) fn values(content: &[u8]) -> Result<Vec<SecretBytes>, Malformed> {
     let text = Zeroizing::new(String::from_utf8_lossy(content).into_owned());
     let mut reader = Reader { rest: text.trim_start_matches('\u{feff}'), number: 0 };
     let (mut values, mut bad_lines) = (Vec::new(), Vec::new());
@@ -55,8 +55,8 @@ impl<'a> Reader<'a> {
         Some(line)
     }
 
-    /// Reads a value that begins with `first`, and the lines it goes on over.
-    fn value(&mut self, first: &str, values: &mut Vec<Part>) {
+    /// Reads a value that begins with `first`, including continuation lines.
+    fn value(&mut self, first: &str, values: &mut Vec<SecretBytes>) {
         let mut add = |value: &str| values.push(Zeroizing::new(value.as_bytes().to_vec()));
         for quote in ["\"\"\"", "`"] {
             if let Some(begun) = first.strip_prefix(quote) {
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         add(unquoted(before_comment));
     }
 
-    /// What stands before the closing quote, over several lines if need be.
+    /// Reads up to the closing quote, over several lines if need be.
     fn until(&mut self, begun: &str, quote: &str) -> Zeroizing<String> {
         let mut value = Zeroizing::new(String::new());
         let mut line = begun;

@@ -1,10 +1,9 @@
 //! Values that a job adds while it runs.
 //!
-//! A listed directory in the log volume is written by the job, which is not
-//! trusted: only regular files directly in it count, no link leads out of it,
-//! and what can be added is bounded for as long as the program runs. Such
-//! values are only ever masked as they are, whatever the name of the file: no
-//! parser reads what a hostile program wrote.
+//! The job, which is not trusted, can write to a secret directory in the log
+//! volume. Therefore only regular files directly in it count, links are not
+//! followed, and the total is bounded for the lifetime of the program. Whole files
+//! are masked, whatever their names: no parser reads a hostile program's output.
 
 use super::Round;
 use super::files::{is_hidden, read};
@@ -18,19 +17,19 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Shorter values are not taken: a job could mask every log by adding `e`.
-pub(super) const LEAST_BYTES: usize = 8;
+/// Minimum length of a value: with `e` a job could mask every log.
+pub(super) const MIN_BYTES: usize = 8;
 
-/// Files of all such directories together, for as long as the program runs.
-const MOST_FILES: usize = 1000;
+/// Maximum number of files of all such directories, for the program's lifetime.
+const MAX_FILES: usize = 1000;
 
-/// Bytes of all such values together.
-const MOST_BYTES: usize = 1 << 20;
+/// Maximum total size of all such values.
+const MAX_BYTES: usize = 1 << 20;
 
-/// Names that are looked at in one directory.
-const MOST_NAMES: usize = 20_000;
+/// Maximum number of names read from one directory.
+const MAX_NAMES: usize = 20_000;
 
-/// What a job may still add.
+/// The remaining allowance of the job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     files: usize,
@@ -39,12 +38,12 @@ pub(super) struct Allowance {
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { files: MOST_FILES, bytes: MOST_BYTES }
+        Self { files: MAX_FILES, bytes: MAX_BYTES }
     }
 }
 
 impl Allowance {
-    /// Whether a value may still be added; it is then.
+    /// Takes a value from the allowance, if it fits.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         let fits = self.files > 0 && bytes <= self.bytes;
         if fits {
@@ -55,9 +54,9 @@ impl Allowance {
     }
 }
 
-/// Whether a directory is at or below one that the job writes to. Paths are
-/// compared by their names. The root, as the parent of a file that lies there,
-/// would make every directory the job's and does not count.
+/// Returns whether a directory is at or below one that the job can write to.
+/// Compares paths by name. The root (as the parent of a file there) would make
+/// every directory the job's and does not count.
 pub(super) fn is_written_by_job(directory: &Path, volumes: &[PathBuf]) -> bool {
     let clean = |path: &Path| {
         let mut clean = PathBuf::new();
@@ -65,7 +64,7 @@ pub(super) fn is_written_by_job(directory: &Path, volumes: &[PathBuf]) -> bool {
             match part {
                 Component::CurDir => {}
                 Component::ParentDir => {
-                    // Above the root is the root.
+                    // The parent of the root is the root.
                     clean.pop();
                 }
                 Component::Prefix(_) | Component::RootDir | Component::Normal(_) => clean.push(part),
@@ -80,7 +79,7 @@ pub(super) fn is_written_by_job(directory: &Path, volumes: &[PathBuf]) -> bool {
         .any(|volume| volume.parent().is_some() && directory.starts_with(&volume))
 }
 
-/// Reads what a job has put into a directory. One that does not exist yet holds nothing.
+/// Reads the files of one of the job's directories, which need not exist yet.
 pub(super) fn read_directory(directory: &Path, round: &mut Round) {
     let fd = match confined::open_directory(directory) {
         Ok(Some(fd)) => fd,
@@ -91,14 +90,14 @@ pub(super) fn read_directory(directory: &Path, round: &mut Round) {
         Ok(names) => names,
         Err(error) => return round.problem(directory, format!("the directory cannot be read: {error}")),
     };
-    if names.len() > MOST_NAMES {
-        round.problem(directory, format!("it holds more than {MOST_NAMES} files, the rest is not read"));
+    if names.len() > MAX_NAMES {
+        round.problem(directory, format!("it holds more than {MAX_NAMES} files, the rest is not read"));
     }
     let mut files = 0;
-    for name in names.iter().take(MOST_NAMES) {
-        match open(&fd, name).and_then(|file| read(&file, MOST_BYTES)) {
-            Ok(_) if files == MOST_FILES => {
-                let reason = format!("it holds more than {MOST_FILES} values, the rest is not read");
+    for name in names.iter().take(MAX_NAMES) {
+        match open(&fd, name).and_then(|file| read(&file, MAX_BYTES)) {
+            Ok(_) if files == MAX_FILES => {
+                let reason = format!("it holds more than {MAX_FILES} values, the rest is not read");
                 return round.problem(directory, reason);
             }
             Ok(content) => {
@@ -110,7 +109,7 @@ pub(super) fn read_directory(directory: &Path, round: &mut Round) {
     }
 }
 
-/// The names in a directory, in order; at most one more than are looked at.
+/// Returns the names in a directory in order, at most one more than the maximum.
 fn names(fd: &OwnedFd) -> io::Result<BTreeSet<OsString>> {
     let mut names = BTreeSet::new();
     for entry in Dir::read_from(fd)? {
@@ -119,7 +118,7 @@ fn names(fd: &OwnedFd) -> io::Result<BTreeSet<OsString>> {
         if name != "." && !is_hidden(name) {
             names.insert(name.to_owned());
         }
-        if names.len() > MOST_NAMES {
+        if names.len() > MAX_NAMES {
             break;
         }
     }

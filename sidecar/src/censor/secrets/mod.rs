@@ -1,14 +1,13 @@
-//! The values that are to be masked.
+//! The values to mask.
 //!
-//! Directories are read again at the start of every pass. What was seen before
-//! stays known, so that a value that is rotated while a job runs leaves neither
-//! as it was nor as it is.
+//! Every pass reads the directories again. Values once seen stay known, so that a
+//! value that is rotated during a job is masked before and after.
 //!
-//! | module | what it reads |
+//! | module | reads |
 //! | --- | --- |
-//! | `files` | directories of the operator's |
-//! | `job` | directories that the job writes to |
-//! | `docker`, `ini`, `structured` | files that hold more than one value |
+//! | `files` | the operator's directories |
+//! | `job` | directories that the job can write to |
+//! | `docker`, `ini`, `structured` | files with more than one value |
 
 mod docker;
 mod files;
@@ -19,8 +18,8 @@ mod structured;
 use super::encodings::{Encoding, encodings};
 use super::engine::Pattern;
 use super::{CensoringOptions, LoadProblem};
-use files::Kinds;
-use job::{Allowance, LEAST_BYTES, is_written_by_job};
+use files::FileKinds;
+use job::{Allowance, MIN_BYTES, is_written_by_job};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,19 +27,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// A value inside a file.
-type Part = Zeroizing<Vec<u8>>;
+/// One value of a file.
+type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// Values of one directory tree and all others may have so many bytes together,
-/// and be so many; with all their forms they take about eight times as much.
-const MOST_BYTES: usize = 64 << 20;
-const MOST_VALUES: usize = 200_000;
+/// Upper bound on the total size and number of secret values; their encodings
+/// take about eight times as much.
+const MAX_BYTES: usize = 64 << 20;
+const MAX_VALUES: usize = 200_000;
 
-/// Of a document with much else in it, shorter values would be found everywhere
-/// (`v1`, `tcp`).
-const LEAST_SCALAR: usize = 4;
+/// Minimum length of a value of a document with much else in it; shorter ones
+/// (`v1`, `tcp`) would match everywhere.
+const MIN_SCALAR_BYTES: usize = 4;
 
-/// What was read at one time.
+/// The result of reading all directories once.
 #[derive(Default)]
 struct Round {
     values: Vec<Found>,
@@ -51,27 +50,27 @@ struct Round {
 struct Found {
     bytes: Zeroizing<Vec<u8>>,
     file: Rc<str>,
-    kind: Kind,
+    kind: ValueKind,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ValueKind {
     /// The content of a file.
     Whole,
-    /// A value of an INI file, a password of a registry.
-    Part,
-    /// A value of a document that holds much else.
+    /// A value of an INI file, or a password of a registry.
+    Member,
+    /// A value of a document with much else in it.
     Scalar,
-    /// What a job has added.
+    /// A value that the job added.
     OfJob,
 }
 
 impl Round {
     fn whole(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {
-        self.add(path.display().to_string().into(), content, Kind::Whole);
+        self.add(path.display().to_string().into(), content, ValueKind::Whole);
     }
 
-    fn parts(&mut self, path: &Path, parts: Vec<Part>, kind: Kind) {
+    fn parts(&mut self, path: &Path, parts: Vec<SecretBytes>, kind: ValueKind) {
         let file: Rc<str> = path.display().to_string().into();
         for part in parts {
             self.add(Rc::clone(&file), part, kind);
@@ -79,24 +78,24 @@ impl Round {
     }
 
     fn of_job(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {
-        self.add(path.display().to_string().into(), content, Kind::OfJob);
+        self.add(path.display().to_string().into(), content, ValueKind::OfJob);
     }
 
-    fn add(&mut self, file: Rc<str>, bytes: Zeroizing<Vec<u8>>, kind: Kind) {
+    fn add(&mut self, file: Rc<str>, bytes: Zeroizing<Vec<u8>>, kind: ValueKind) {
         self.bytes += bytes.len();
         self.values.push(Found { bytes, file, kind });
     }
 
-    /// Whether there are more values than can be looked for.
+    /// Returns whether the limits are exceeded.
     fn is_full(&self) -> bool {
-        self.bytes > MOST_BYTES || self.values.len() > MOST_VALUES
+        self.bytes > MAX_BYTES || self.values.len() > MAX_VALUES
     }
 }
 
-/// All values that were ever seen. Zeroed when dropped.
+/// All values ever seen. Zeroed when dropped.
 pub struct Secrets {
     directories: Vec<(PathBuf, bool)>,
-    kinds: Kinds,
+    kinds: FileKinds,
     minimum: usize,
     known: BTreeMap<Value, Arc<str>>,
     bytes: usize,
@@ -128,8 +127,8 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Nothing is read yet. A directory at or below one of `volumes`, which are
-    /// absolute paths of directories that the job writes to, is the job's.
+    /// Reads nothing yet. `volumes` are absolute paths of directories that the job
+    /// can write to; secret directories at or below them are the job's.
     pub fn new(options: &CensoringOptions, volumes: &[PathBuf]) -> Self {
         let directory = |path: &String| {
             let path = PathBuf::from(path);
@@ -140,7 +139,7 @@ impl Secrets {
         let minimum = options.minimum_secret_length.unwrap_or(0);
         Self {
             directories: options.secret_directories.iter().map(directory).collect(),
-            kinds: Kinds {
+            kinds: FileKinds {
                 ini: options.ini_filenames.clone(),
                 structured: options.structured_filenames.clone(),
             },
@@ -154,7 +153,7 @@ impl Secrets {
         }
     }
 
-    /// Reads all directories. Whether there is a value that was not known.
+    /// Reads all directories, and returns whether there is a new value.
     pub fn read(&mut self) -> bool {
         let mut round = Round::default();
         for (directory, of_job) in &self.directories {
@@ -175,8 +174,8 @@ impl Secrets {
         let before = self.known.len();
         for Found { bytes, file, kind } in round.values {
             if !self.is_masked(&bytes, kind) {
-                // That a setting beside the secrets is `true` is not worth a word.
-                if !trim(&bytes).is_empty() && (kind == Kind::Whole || !is_boolean(trim(&bytes))) {
+                // A setting that is `true` beside the secrets is not worth a warning.
+                if !trim(&bytes).is_empty() && (kind == ValueKind::Whole || !is_boolean(trim(&bytes))) {
                     self.unmasked.insert(file.to_string());
                 }
                 continue;
@@ -185,42 +184,42 @@ impl Secrets {
             if self.known.contains_key(&value) {
                 continue;
             }
-            if kind == Kind::OfJob && !self.allowance.take(length) {
+            if kind == ValueKind::OfJob && !self.allowance.take(length) {
                 refused.insert(file.to_string());
                 continue;
             }
             self.bytes += length;
             self.known.insert(value, Arc::from(&*file));
         }
-        self.too_many |= self.bytes > MOST_BYTES || self.known.len() > MOST_VALUES;
+        self.too_many |= self.bytes > MAX_BYTES || self.known.len() > MAX_VALUES;
         let reason = "the job has added more values than it may, this one is not masked";
         let refused = refused.into_iter().map(|path| LoadProblem { path, reason: reason.to_owned() });
         self.problems.extend(refused);
         self.known.len() > before
     }
 
-    /// How many values are known.
+    /// Returns the number of known values.
     pub fn count(&self) -> usize {
         self.known.len()
     }
 
-    /// What could not be read the last time.
+    /// Returns the problems of the last reading.
     pub fn problems(&self) -> &[LoadProblem] {
         &self.problems
     }
 
-    /// Files with a value that is too short to be masked, or a boolean.
+    /// Returns the files with a value that is too short to mask, or a boolean.
     pub fn unmasked(&self) -> impl Iterator<Item = &str> {
         self.unmasked.iter().map(String::as_str)
     }
 
-    /// Whether there are more values than can be looked for.
+    /// Returns whether there are too many values to look for.
     pub fn are_too_many(&self) -> bool {
         self.too_many
     }
 
-    /// All forms of all values (C-20 … C-22, and more encodings), each with the
-    /// file that its value was first seen in.
+    /// Returns all forms of all values (C-20 … C-22, and more encodings), each with
+    /// the file where its value was first seen.
     pub fn forms(&self) -> impl Iterator<Item = (&str, Encoding, Pattern)> {
         self.known.iter().flat_map(|(value, file)| {
             let forms = encodings(&value.0, trim(&value.0));
@@ -228,19 +227,19 @@ impl Secrets {
         })
     }
 
-    /// Whether a value can be masked (C-21).
-    fn is_masked(&self, value: &[u8], kind: Kind) -> bool {
+    /// Returns whether a value can be masked (C-21).
+    fn is_masked(&self, value: &[u8], kind: ValueKind) -> bool {
         let trimmed = trim(value);
         let least = match kind {
-            Kind::Whole | Kind::Part => 1,
-            Kind::Scalar => LEAST_SCALAR,
-            Kind::OfJob => LEAST_BYTES,
+            ValueKind::Whole | ValueKind::Member => 1,
+            ValueKind::Scalar => MIN_SCALAR_BYTES,
+            ValueKind::OfJob => MIN_BYTES,
         };
         trimmed.len() >= least.max(self.minimum) && !is_boolean(trimmed)
     }
 }
 
-/// Removes white space around a value: that of Unicode where it is text (C-20).
+/// Removes surrounding white space, as defined by Unicode if the value is text (C-20).
 fn trim(value: &[u8]) -> &[u8] {
     match std::str::from_utf8(value) {
         Ok(text) => text.trim().as_bytes(),
@@ -254,7 +253,7 @@ fn is_boolean(trimmed: &[u8]) -> bool {
 
 #[cfg(test)]
 impl Secrets {
-    /// Values as if they had been read.
+    /// Returns secrets as if these values had been read.
     pub(super) fn of_values<V: AsRef<[u8]>>(values: &[V], options: &CensoringOptions) -> Self {
         let mut secrets = Self::new(options, &[]);
         let mut round = Round::default();

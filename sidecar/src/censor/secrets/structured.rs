@@ -1,20 +1,20 @@
-//! Every value of a YAML or JSON document, such as a kubeconfig.
+//! The values of a YAML or JSON document, such as a kubeconfig.
 
-use super::Part;
+use super::SecretBytes;
 use super::ini::Malformed;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-/// Documents with more values than this hold no secrets but data.
-const MOST_VALUES: usize = 100_000;
+/// Maximum number of values; a document with more contains data, not secrets.
+const MAX_VALUES: usize = 100_000;
 
-/// All scalar values; keys, `null` and booleans are none. Aliases are not
-/// followed: what they stand for is there already.
-pub(super) fn scalars(content: &[u8]) -> Result<Vec<Part>, Malformed> {
+/// Returns all scalar values except keys, `null` and booleans. Aliases are not
+/// followed: their anchors count already.
+pub(super) fn scalars(content: &[u8]) -> Result<Vec<SecretBytes>, Malformed> {
     let text = Zeroizing::new(String::from_utf8_lossy(content).into_owned());
     let mut values = Vec::new();
-    // JSON has escapes that YAML has not.
+    // JSON has escapes that YAML lacks.
     if let Ok(document) = serde_json::from_str::<Value>(&text) {
         of_json(document, &mut values);
     } else if !of_yaml(&text, &mut values) {
@@ -22,14 +22,14 @@ pub(super) fn scalars(content: &[u8]) -> Result<Vec<Part>, Malformed> {
         let reason = "it is neither a YAML nor a JSON document".to_owned();
         return Err(Malformed { values, reason });
     }
-    if values.len() > MOST_VALUES {
-        let reason = format!("it holds more than {MOST_VALUES} values");
+    if values.len() > MAX_VALUES {
+        let reason = format!("it holds more than {MAX_VALUES} values");
         return Err(Malformed { values: Vec::new(), reason });
     }
     Ok(values)
 }
 
-fn of_json(value: Value, values: &mut Vec<Part>) {
+fn of_json(value: Value, values: &mut Vec<SecretBytes>) {
     match value {
         Value::Null | Value::Bool(_) => {}
         Value::Number(number) => values.push(Zeroizing::new(number.to_string().into_bytes())),
@@ -39,30 +39,30 @@ fn of_json(value: Value, values: &mut Vec<Part>) {
     }
 }
 
-/// What the next scalar is.
+/// The role of the next node.
 #[derive(Clone, Copy)]
-enum Place {
+enum Position {
     Key,
     Value,
     Item,
 }
 
-/// Whether all of the text is YAML.
-fn of_yaml(text: &str, values: &mut Vec<Part>) -> bool {
-    let mut open: Vec<Place> = Vec::new();
+/// Collects values, and returns whether all of the text is YAML.
+fn of_yaml(text: &str, values: &mut Vec<SecretBytes>) -> bool {
+    let mut open: Vec<Position> = Vec::new();
     for event in Parser::new_from_str(text) {
         let Ok((event, _)) = event else { return false };
         match event {
             Event::Scalar(value, style, ..) => {
                 let word = style == ScalarStyle::Plain && is_word(&value);
-                if !matches!(open.last(), Some(Place::Key)) && !word && !value.is_empty() {
+                if !matches!(open.last(), Some(Position::Key)) && !word && !value.is_empty() {
                     values.push(Zeroizing::new(value.as_bytes().to_vec()));
                 }
                 node_ends(&mut open);
             }
             Event::Alias(_) => node_ends(&mut open),
-            Event::MappingStart(..) => open.push(Place::Key),
-            Event::SequenceStart(..) => open.push(Place::Item),
+            Event::MappingStart(..) => open.push(Position::Key),
+            Event::SequenceStart(..) => open.push(Position::Item),
             Event::MappingEnd | Event::SequenceEnd => {
                 open.pop();
                 node_ends(&mut open);
@@ -77,18 +77,18 @@ fn of_yaml(text: &str, values: &mut Vec<Part>) -> bool {
     true
 }
 
-/// After a key comes its value, after a value the next key.
-fn node_ends(open: &mut [Place]) {
+/// Updates the role: a value follows its key, and the next key a value.
+fn node_ends(open: &mut [Position]) {
     if let Some(place) = open.last_mut() {
         *place = match place {
-            Place::Key => Place::Value,
-            Place::Value => Place::Key,
-            Place::Item => Place::Item,
+            Position::Key => Position::Value,
+            Position::Value => Position::Key,
+            Position::Item => Position::Item,
         };
     }
 }
 
-/// Words of YAML that are no text.
+/// Returns whether a plain scalar is null or a boolean.
 fn is_word(value: &str) -> bool {
     ["", "~", "null", "true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }

@@ -1,4 +1,4 @@
-//! What is known after several readings.
+//! Known values after several readings.
 
 use super::*;
 use std::fs;

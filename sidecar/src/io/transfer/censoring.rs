@@ -3,7 +3,7 @@
 use super::Upload;
 use super::pump::{Output, PumpError, Sink, Sums};
 use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
-use crate::censor::{Censor, Mask};
+use crate::censor::{Censor, StreamMask};
 use crate::io::source::{OpenFile, Source};
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ pub(super) enum Censoring<'a> {
     /// No secret is in force here.
     Off,
     /// The content is masked as it passes.
-    Masking { censor: &'a Censor, mask: Box<dyn Mask>, containers: bool, note: Option<String> },
+    Masking { censor: &'a Censor, mask: StreamMask, containers: bool, note: Option<String> },
     /// A container without a secret passes as it is, provided that these are its sums.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
@@ -63,7 +63,7 @@ impl<'a> Censoring<'a> {
         Ok(None)
     }
 
-    /// As [`Mask::mask`].
+    /// As [`StreamMask::mask`].
     pub(super) fn mask(&mut self, window: &mut [u8], end: bool) -> usize {
         match self {
             Self::Off | Self::Checked { .. } => window.len(),

@@ -1,33 +1,33 @@
-//! What is said about the next member: pax records and GNU's long names.
+//! Metadata of the next member: pax records and GNU's long names.
 
 use super::super::Stop;
-use super::super::pass::Pass;
+use super::super::walk::Walk;
 use super::header::{Header, padding};
 use std::io::Write;
 use std::ops::Range;
 
-/// Records whose values are numbers, and stay when they are.
+/// Records with numeric values, which are never masked.
 const NUMBERS: [&[u8]; 9] =
     [b"size", b"mtime", b"atime", b"ctime", b"uid", b"gid", b"SCHILY.dev", b"SCHILY.ino", b"SCHILY.nlink"];
 
-/// Everything that is said about one member, masked.
+/// All metadata of one member, masked.
 #[derive(Default)]
 pub(super) struct Extensions(Vec<Item>);
 
 struct Item {
     header: Header,
     content: Vec<u8>,
-    /// Of a pax header: where the keys and values of its records are.
+    /// The keys and values of a pax header's records.
     records: Vec<(Range<usize>, Range<usize>)>,
 }
 
 /// Reads and masks the content of an extension header.
-pub(super) fn read(header: Header, content: Vec<u8>, pass: Pass<'_>) -> Result<Extensions, Stop> {
+pub(super) fn read(header: Header, content: Vec<u8>, walk: Walk<'_>) -> Result<Extensions, Stop> {
     let is_pax = matches!(header.letter(), b'x' | b'g');
     let records = if is_pax { records(&content) } else { None };
     let mut item = Item { header, content, records: records.unwrap_or_default() };
     if item.records.is_empty() {
-        pass.mask_text(&mut item.content)?;
+        walk.mask_text(&mut item.content)?;
     }
     for (key, value) in &item.records {
         let is_known = NUMBERS.contains(&&item.content[key.clone()]);
@@ -35,22 +35,22 @@ pub(super) fn read(header: Header, content: Vec<u8>, pass: Pass<'_>) -> Result<E
         if is_known && item.content[value.clone()].iter().all(is_number) {
             continue;
         }
-        pass.mask_text(&mut item.content[value.clone()])?;
+        walk.mask_text(&mut item.content[value.clone()])?;
         if !is_standard(&item.content[key.clone()]) {
-            pass.mask_text(&mut item.content[key.clone()])?;
+            walk.mask_text(&mut item.content[key.clone()])?;
         }
     }
     Ok(Extensions(vec![item]))
 }
 
-/// Keys of the standard and of GNU are never masked, whatever the secrets are.
+/// Returns whether a key is the standard's or GNU's, and never masked.
 fn is_standard(key: &[u8]) -> bool {
     let known: [&[u8]; 8] =
         [b"path", b"linkpath", b"uname", b"gname", b"comment", b"charset", b"hdrcharset", b"SCHILY.fflags"];
     known.contains(&key) || NUMBERS.contains(&key) || key.starts_with(b"GNU.")
 }
 
-/// The records `LENGTH KEY=VALUE\n`; `None` when the content is something else.
+/// Parses records `LENGTH KEY=VALUE\n`; `None` if the content is anything else.
 fn records(content: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
     let mut records = Vec::new();
     let mut at = 0;
@@ -71,7 +71,7 @@ fn records(content: &[u8]) -> Option<Vec<(Range<usize>, Range<usize>)>> {
 }
 
 impl Extensions {
-    /// A path that is too long for a header.
+    /// Returns metadata with a path that is too long for a header.
     pub(super) fn path_only(like: &Header, path: &[u8]) -> Self {
         let content = record(b"path", path);
         let header = like.extension(b'x', content.len() as u64);
@@ -82,7 +82,7 @@ impl Extensions {
         self.0.append(&mut more.0);
     }
 
-    /// The value of a record; the last one counts.
+    /// Returns the value of a record; the last one counts.
     fn value(&self, wanted: &[u8]) -> Option<&[u8]> {
         let of_item = |item: &Item| {
             let mut records = item.records.iter().rev();
@@ -92,7 +92,7 @@ impl Extensions {
         self.0.iter().rev().find_map(|item| of_item(item).map(|value| &item.content[value]))
     }
 
-    /// GNU's long name or long link.
+    /// Returns GNU's long name or long link.
     fn long(&self, letter: u8) -> Option<&[u8]> {
         let item = self.0.iter().rev().find(|item| item.header.letter() == letter)?;
         Some(item.content.split(|byte| *byte == 0).next().unwrap_or_default())
@@ -109,19 +109,19 @@ impl Extensions {
         self.0.iter().any(is_sparse)
     }
 
-    /// The member's path.
+    /// Returns the member's path.
     pub(super) fn path(&self, header: &Header) -> Vec<u8> {
         let path = self.value(b"GNU.sparse.name").or_else(|| self.value(b"path"));
         path.or_else(|| self.long(b'L')).map_or_else(|| header.path(), <[u8]>::to_vec)
     }
 
-    /// What a link leads to.
+    /// Returns a link's target.
     pub(super) fn link_name(&self, header: &Header) -> Vec<u8> {
         let link = self.value(b"linkpath").or_else(|| self.long(b'K'));
         link.map_or_else(|| header.link(), <[u8]>::to_vec)
     }
 
-    /// Writes the headers; a record of the size says the new one.
+    /// Writes the headers, with a new size if there is one.
     pub(super) fn write(self, output: &mut dyn Write, new_size: Option<u64>) -> Result<(), Stop> {
         for mut item in self.0 {
             if let Some(size) = new_size {
@@ -152,7 +152,7 @@ impl Item {
     }
 }
 
-/// A record says its own length, the digits of that included.
+/// Encodes a record, whose length includes its own digits.
 fn record(key: &[u8], value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let mut length = rest + 1;

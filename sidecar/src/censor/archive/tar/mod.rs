@@ -1,9 +1,9 @@
 //! tar archives: v7, ustar, pax, and GNU with its long names.
 //!
-//! Masking keeps sizes, so that plain members pass as a stream. A member that
-//! is a container itself can get another size, and is kept aside until that is
-//! known. Blocks that are no header are masked like any text; the next header
-//! is looked for behind them, as tar does.
+//! Masking keeps sizes, so plain members are streamed. A member that is itself a
+//! container can change its size, and is spooled until that is known. Blocks
+//! that are no header are masked as text; the next header is looked for behind
+//! them, as tar does.
 
 mod extension;
 mod header;
@@ -11,29 +11,25 @@ mod header;
 use super::Stop;
 use super::bytes::{ReadAt, read_full};
 use super::format::{Format, PEEK_BYTES};
-use super::pass::{Pass, Run, Settled, copy};
 use super::spool::Spool;
+use super::tar_block::BYTES as BLOCK_BYTES;
+use super::walk::{Nested, TextMasker, Walk, copy};
 use extension::Extensions;
-use header::{BLOCK_BYTES, Header, Kind};
+use header::{Header, MemberKind};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 
-/// Extension headers hold names and times. Larger ones are not those of a sane
-/// writer, and are kept in memory.
-const MOST_EXTENSION_BYTES: u64 = 1024 * 1024;
+/// Maximum size of an extension header, which is kept in memory. They contain
+/// names and times; no sane writer makes larger ones.
+const MAX_EXTENSION_BYTES: u64 = 1024 * 1024;
 
 const PLACEHOLDER_SUFFIX: &[u8] = b".withheld.txt";
 
-/// Whether an archive begins so.
-pub(super) fn is_tar(beginning: &[u8]) -> bool {
-    beginning.first_chunk().and_then(Header::of).is_some_and(|header| header.is_plausible())
-}
-
-/// Walks through an archive.
-pub(super) fn walk(pass: Pass<'_>, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
+/// Censors an archive.
+pub(super) fn censor(walk: Walk<'_>, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
     let mut archive = Archive {
-        pass,
+        walk,
         input,
         output,
         open: None,
@@ -47,23 +43,27 @@ pub(super) fn walk(pass: Pass<'_>, input: &mut dyn Read, output: &mut dyn Write)
             && let Some(mut header) = Header::of(&block)
         {
             if let Some(open) = archive.open.take() {
-                header.end_with_name(open, pass, archive.output)?;
+                header.end_with_name(open, walk, archive.output)?;
             }
             archive.member(header)?;
             continue;
         }
         let pending = std::mem::take(&mut archive.extensions);
         pending.write(archive.output, None)?;
-        archive.open.get_or_insert_with(|| Run::new(pass)).push(&block[..read], pass, archive.output)?;
+        archive.open.get_or_insert_with(|| TextMasker::new(walk)).push(
+            &block[..read],
+            walk,
+            archive.output,
+        )?;
         if read < BLOCK_BYTES {
             let open = archive.open.take();
-            open.map_or(Ok(()), |open| open.finish(pass, archive.output))?;
+            open.map_or(Ok(()), |open| open.finish(walk, archive.output))?;
             return error.map_or(Ok(()), |error| Err(error.into()));
         }
     }
 }
 
-/// Fills a block as far as that works.
+/// Fills a block as far as possible.
 fn fill(input: &mut dyn Read, block: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut filled = 0;
     while filled < block.len() {
@@ -77,29 +77,28 @@ fn fill(input: &mut dyn Read, block: &mut [u8]) -> (usize, Option<io::Error>) {
 }
 
 struct Archive<'a, 'io> {
-    pass: Pass<'a>,
+    walk: Walk<'a>,
     input: &'io mut dyn Read,
     output: &'io mut dyn Write,
-    /// What came last, unless that was a container: a secret can run on from it
-    /// into the next name.
-    open: Option<Run>,
-    /// What was said about the next member.
+    /// The preceding content, unless it was a container: a secret can extend from
+    /// it into the next name.
+    open: Option<TextMasker>,
+    /// Metadata of the next member.
     extensions: Extensions,
-    /// Hashes of the paths of members that were withheld: links to them lead
-    /// nowhere.
+    /// Hashes of the paths of withheld members: links to them would dangle.
     withheld: HashSet<u64>,
 }
 
 impl Archive<'_, '_> {
     fn member(&mut self, header: Header) -> Result<(), Stop> {
-        self.pass.meter().member()?;
+        self.walk.meter().member()?;
         match header.kind() {
-            Kind::Extension => self.extension(header),
-            Kind::Link if self.is_withheld(&self.extensions.link_name(&header)) => {
+            MemberKind::Extension => self.extension(header),
+            MemberKind::Link if self.is_withheld(&self.extensions.link_name(&header)) => {
                 self.withhold(header, "it is a link to a member that was withheld")
             }
-            Kind::Link | Kind::Empty => self.head(header, None),
-            Kind::Sparse => {
+            MemberKind::Link | MemberKind::Empty => self.head(header, None),
+            MemberKind::Sparse => {
                 let mut more = header.has_sparse_map();
                 while more {
                     let map = self.block()?;
@@ -107,11 +106,11 @@ impl Archive<'_, '_> {
                 }
                 self.leave_out(header, "it is a sparse file, which cannot be censored")
             }
-            Kind::Continued => self.leave_out(header, "it is a part of a file of several volumes"),
-            Kind::File if self.extensions.is_sparse() => {
+            MemberKind::Continued => self.leave_out(header, "it is a part of a file of several volumes"),
+            MemberKind::File if self.extensions.is_sparse() => {
                 self.leave_out(header, "it is a sparse file, which cannot be censored")
             }
-            Kind::File => self.file(header),
+            MemberKind::File => self.file(header),
         }
     }
 
@@ -123,10 +122,10 @@ impl Archive<'_, '_> {
         }
     }
 
-    /// Keeps what is said about the next member, or passes on what is said about all.
+    /// Keeps the next member's metadata, and copies global metadata.
     fn extension(&mut self, header: Header) -> Result<(), Stop> {
         let size = header.size();
-        if size > MOST_EXTENSION_BYTES {
+        if size > MAX_EXTENSION_BYTES {
             return Err(Stop::Member("a header in it is too large".to_owned()));
         }
         let mut content = Vec::new();
@@ -134,7 +133,7 @@ impl Archive<'_, '_> {
         let is_whole = content.len() as u64 == size;
         self.padding(size)?;
         let is_global = header.is_global();
-        let extensions = extension::read(header.masked(self.pass)?, content, self.pass)?;
+        let extensions = extension::read(header.masked(self.walk)?, content, self.walk)?;
         if !is_whole {
             return Err(Stop::Truncated);
         }
@@ -148,21 +147,21 @@ impl Archive<'_, '_> {
         Ok(())
     }
 
-    /// Skips what fills the last block; how much that is, less where the archive
-    /// ends. Zeros are written in its place: anything else could go on with what
-    /// the content ends with.
+    /// Skips the padding of the last block, and returns its length, which is less
+    /// at the end of the archive. Zeros replace it: anything else could continue a
+    /// text at the end of the content.
     fn padding(&mut self, size: u64) -> Result<usize, Stop> {
         let mut padding = vec![0; header::padding(size)];
         let read = read_full(self.input, &mut padding)?;
-        if self.pass.is_looking() && padding.iter().any(|byte| *byte != 0) {
+        if self.walk.is_looking() && padding.iter().any(|byte| *byte != 0) {
             return Err(Stop::Dirty);
         }
         Ok(read)
     }
 
-    /// Writes the header, and what is said about the member before it.
+    /// Writes the header, preceded by the member's metadata.
     fn head(&mut self, header: Header, new_size: Option<u64>) -> Result<(), Stop> {
-        let mut masked = header.masked(self.pass)?;
+        let mut masked = header.masked(self.walk)?;
         if let Some(size) = new_size {
             masked.set_size(size);
         }
@@ -178,47 +177,47 @@ impl Archive<'_, '_> {
         let (peeked, error) = fill(&mut content, &mut beginning);
         let beginning = &mut beginning[..peeked];
         if let Some(error) = error {
-            self.pass.mask_text(beginning)?;
+            self.walk.mask_text(beginning)?;
             return Err(error.into());
         }
         let Some(format) = Format::of(beginning) else {
-            self.pass.note_unknown(beginning);
+            self.walk.note_unknown(beginning);
             return self.plain(header, beginning, size);
         };
-        let spool = Spool::fill(self.pass, &mut (&*beginning).chain(content))?;
-        let settled = self.pass.settle(format, &spool)?;
+        let spool = Spool::fill(self.walk, &mut (&*beginning).chain(content))?;
+        let nested = self.walk.censor_nested(format, &spool)?;
         if spool.len() < size {
             return Err(Stop::Truncated);
         }
         let padding = self.padding(size)?;
-        match settled {
-            Settled::Unchanged => {
+        match nested {
+            Nested::Unchanged => {
                 self.head(header, None)?;
                 copy(&spool, self.output)?;
                 Ok(self.output.write_all(&vec![0; padding])?)
             }
-            Settled::Rewritten(spool) => {
+            Nested::Rewritten(spool) => {
                 let new_size = spool.len();
                 self.head(header, Some(new_size))?;
                 copy(&spool, self.output)?;
                 Ok(self.output.write_all(&vec![0; header::padding(new_size)])?)
             }
-            Settled::Withheld(reason) => self.withhold(header, &reason),
+            Nested::Withheld(reason) => self.withhold(header, &reason),
         }
     }
 
-    /// A member that is no container passes as it comes.
+    /// Streams a member that is no container.
     fn plain(&mut self, header: Header, beginning: &[u8], size: u64) -> Result<(), Stop> {
         self.head(header, None)?;
-        // What fills the last block is read with it, as one text.
+        // The padding of the last block is part of the text.
         let padding = header::padding(size) as u64;
         let rest = (&mut *self.input).take((size - beginning.len() as u64).saturating_add(padding));
         let mut content = beginning.chain(rest);
-        let mut run = Run::new(self.pass);
-        let read = run.read(&mut content, self.pass, self.output);
+        let mut run = TextMasker::new(self.walk);
+        let read = run.read(&mut content, self.walk, self.output);
         let is_cut_off = content.into_inner().1.limit() > padding;
         if read.is_err() || is_cut_off {
-            run.finish(self.pass, self.output)?;
+            run.finish(self.walk, self.output)?;
             return read.and(Err(Stop::Truncated));
         }
         self.open = Some(run);
@@ -227,7 +226,7 @@ impl Archive<'_, '_> {
 
     /// Skips the content of a member that cannot be censored.
     fn leave_out(&mut self, header: Header, reason: &str) -> Result<(), Stop> {
-        if self.pass.is_looking() {
+        if self.walk.is_looking() {
             return Err(Stop::Dirty);
         }
         let size = self.extensions.size().unwrap_or_else(|| header.size());
@@ -238,11 +237,11 @@ impl Archive<'_, '_> {
         self.withhold(header, reason)
     }
 
-    /// Puts a line with the reason in the place of a member.
+    /// Replaces a member with a line that gives the reason.
     fn withhold(&mut self, header: Header, reason: &str) -> Result<(), Stop> {
-        self.pass.count_withheld()?;
+        self.walk.count_withheld()?;
         let extensions = std::mem::take(&mut self.extensions);
-        let masked = header.masked(self.pass)?;
+        let masked = header.masked(self.walk)?;
         let path = extensions.path(&masked);
         self.withheld.insert(hash(&path));
         let name = [&path, PLACEHOLDER_SUFFIX].concat();

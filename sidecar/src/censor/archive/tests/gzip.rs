@@ -137,12 +137,12 @@ fn a_source_that_fails_or_changes_gives_no_verdict() {
         }
     }
     let bench = Bench::new();
-    let with = With { fresh: &|| bench.fresh(), is_stopped: &|| false };
+    let with = WalkContext { matcher: &bench.matcher, is_stopped: &|| false };
     for from in [0, 70_000] {
         let looked = bench.archives.look(&Broken(std::cell::Cell::new(from)), with);
         assert!(matches!(looked, Err(ArchiveError::Source(_))), "{from}: {looked:?}");
     }
-    let stopped = With { is_stopped: &|| true, ..with };
+    let stopped = WalkContext { is_stopped: &|| true, ..with };
     assert!(matches!(bench.archives.look(&gzip(b"x").as_slice(), stopped), Ok(Verdict::Withheld(_))));
 }
 
@@ -173,10 +173,10 @@ proptest! {
     fn members_cut_anywhere_hold_the_same_text(
         size in 0_usize..200_000,
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-        places in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
+        ranges in prop::collection::vec(any::<prop::sample::Index>(), 0..5),
     ) {
         let mut text = noise(size, 5);
-        for place in &places {
+        for place in &ranges {
             let at = place.index(text.len() + 1);
             text.splice(at..at, SECRET.iter().copied());
         }

@@ -1,27 +1,27 @@
-//! The directory at the end, and the end of it.
+//! The central directory, and the record that ends it.
 
 use super::super::Stop;
-use super::super::bytes::{Part, ReadAt};
+use super::super::bytes::{ReadAt, SourceRange};
+use super::super::format::ZIP_END;
 use super::entry::{Entry, number16, number32, number64};
 
-pub(in super::super) const END_MAGIC: &[u8] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
 const END64_MAGIC: &[u8] = b"PK\x06\x06";
 const END64_BYTES: usize = 56;
 const LOCATOR_MAGIC: &[u8] = b"PK\x06\x07";
 const LOCATOR_BYTES: u64 = 20;
 
-/// The version that 64-bit sizes need, as written into an end record.
+/// Version needed for 64-bit sizes, as written into an end record.
 const VERSION_64: u16 = 45;
 
-/// Where the directory is.
+/// The position of the directory.
 pub(super) struct Directory {
-    /// Where it begins in the file.
+    /// Its offset in the file.
     pub(super) start: u64,
-    /// Where its entries end, by its size.
+    /// The end of its entries, by its stated size.
     end: u64,
     count: u64,
-    /// What offsets are relative to: a prefix may have been put in front.
+    /// The offset that all others are relative to: the archive may have a prefix.
     base: u64,
     /// The length of the comment.
     pub(super) comment: u16,
@@ -29,11 +29,11 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// The directory, by its end in the last 64 KiB; `None` when there is none.
+    /// Finds the directory by its end record in the last 64 KiB.
     pub(super) fn find(source: &dyn ReadAt) -> Result<Option<Self>, Stop> {
         let most = (END_BYTES + usize::from(u16::MAX)) as u64;
         let from = source.len().saturating_sub(most);
-        let tail = Part::new(source, from, most).to_vec()?;
+        let tail = SourceRange::new(source, from, most).to_vec()?;
         let Some((at, comment)) = find_end(&tail) else { return Ok(None) };
         let end_at = from + at as u64;
         let end = &tail[at..];
@@ -58,7 +58,7 @@ impl Directory {
         Ok(Some(directory))
     }
 
-    /// All entries, in their order. One that is damaged is the last.
+    /// Iterates over the entries in order; ends after a damaged one.
     pub(super) fn entries<'a>(
         &self,
         source: &'a dyn ReadAt,
@@ -68,7 +68,7 @@ impl Directory {
             if left == 0 {
                 return None;
             }
-            let entry = Entry::read(&Part::new(source, at, end - at), base);
+            let entry = Entry::read(&SourceRange::new(source, at, end - at), base);
             left = if entry.is_ok() { left - 1 } else { 0 };
             Some(entry.map(|(entry, length)| {
                 at += length;
@@ -77,24 +77,24 @@ impl Directory {
         })
     }
 
-    /// The directory and everything behind it; the texts in it are looked at
-    /// once more, and what is not an entry too.
-    pub(super) fn tail<'a>(&self, source: &'a dyn ReadAt) -> Part<'a> {
-        Part::new(source, self.start, u64::MAX)
+    /// Returns the directory and everything behind it, to scan texts across
+    /// entries and bytes that belong to none.
+    pub(super) fn tail<'a>(&self, source: &'a dyn ReadAt) -> SourceRange<'a> {
+        SourceRange::new(source, self.start, u64::MAX)
     }
 
-    /// The comment, and what lies behind it.
-    pub(super) fn comment<'a>(&self, source: &'a dyn ReadAt) -> Part<'a> {
-        Part::new(source, self.comment_at, u64::MAX)
+    /// Returns the comment and everything behind it.
+    pub(super) fn comment<'a>(&self, source: &'a dyn ReadAt) -> SourceRange<'a> {
+        SourceRange::new(source, self.comment_at, u64::MAX)
     }
 }
 
-/// Where the end record is and how long its comment is: the last one whose
+/// Finds the end record, and the length of its comment: the last record whose
 /// comment ends with the file, else the last one whose comment fits.
 fn find_end(tail: &[u8]) -> Option<(usize, u16)> {
     let ends = || {
         let last = tail.len().checked_sub(END_BYTES)?;
-        let at = (0..=last).rev().filter(|at| tail[*at..].starts_with(END_MAGIC));
+        let at = (0..=last).rev().filter(|at| tail[*at..].starts_with(ZIP_END));
         Some(at.map(|at| (at, number16(&tail[at..], 20))))
     };
     let end = |(at, comment): &(usize, u16)| at + END_BYTES + usize::from(*comment);
@@ -102,17 +102,17 @@ fn find_end(tail: &[u8]) -> Option<(usize, u16)> {
     exact.or_else(|| ends()?.find(|found| end(found) <= tail.len()))
 }
 
-/// The end record with 64-bit numbers, if there is one before the other.
+/// Returns the 64-bit end record, if one precedes the other.
 fn end64(source: &dyn ReadAt, end_at: u64) -> Result<Option<(u64, Vec<u8>)>, Stop> {
     let Some(locator_at) = end_at.checked_sub(LOCATOR_BYTES) else { return Ok(None) };
-    let locator = Part::new(source, locator_at, LOCATOR_BYTES).to_vec()?;
+    let locator = SourceRange::new(source, locator_at, LOCATOR_BYTES).to_vec()?;
     if !locator.starts_with(LOCATOR_MAGIC) {
         return Ok(None);
     }
     let stated = number64(&locator, 8);
     let usual = locator_at.saturating_sub(END64_BYTES as u64);
     for at in [stated, usual] {
-        let record = Part::new(source, at, END64_BYTES as u64).to_vec()?;
+        let record = SourceRange::new(source, at, END64_BYTES as u64).to_vec()?;
         if record.len() == END64_BYTES && record.starts_with(END64_MAGIC) && at < locator_at {
             return Ok(Some((at, record)));
         }
@@ -120,7 +120,7 @@ fn end64(source: &dyn ReadAt, end_at: u64) -> Result<Option<(u64, Vec<u8>)>, Sto
     Err(Stop::Damaged("its directory cannot be found"))
 }
 
-/// The end of a directory that was written, without the comment.
+/// Returns the end records of a rewritten directory, without the comment.
 pub(super) fn end(count: u64, start: u64, size: u64, comment: u16) -> Vec<u8> {
     let mut end = Vec::new();
     let is_large = count >= u64::from(u16::MAX) || start.max(size) >= u64::from(u32::MAX);
@@ -137,7 +137,7 @@ pub(super) fn end(count: u64, start: u64, size: u64, comment: u16) -> Vec<u8> {
     }
     let short = |number: u64| u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes();
     let long = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
-    end.extend(END_MAGIC);
+    end.extend(ZIP_END);
     end.extend([0; 4]);
     end.extend([short(count), short(count)].concat());
     end.extend([long(size), long(start)].concat());

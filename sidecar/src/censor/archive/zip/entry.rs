@@ -1,29 +1,29 @@
-//! What is said about a member: in the directory, and in front of its data.
+//! A member's metadata: in the directory, and in front of its data.
 
 use super::super::Stop;
-use super::super::bytes::{Part, ReadAt};
-use super::super::pass::Pass;
-use super::{DEFLATED, LARGE, STORED, scanned_method};
+use super::super::bytes::{ReadAt, SourceRange};
+use super::super::format::ZIP_MEMBER;
+use super::super::walk::Walk;
+use super::{DEFLATED, MIN_ZIP64_BYTES, STORED, scan_only_format};
 
 const MAGIC: &[u8] = b"PK\x01\x02";
 const BYTES: usize = 46;
-pub(super) const LOCAL_MAGIC: &[u8] = b"PK\x03\x04";
 pub(super) const LOCAL_BYTES: usize = 30;
 const DESCRIPTOR_MAGIC: &[u8] = b"PK\x07\x08";
 
 const ENCRYPTED: u16 = 1 | 1 << 13;
 const HAS_DESCRIPTOR: u16 = 1 << 3;
-/// AES encryption of `WinZip` stands as a method of its own.
+/// AES encryption of `WinZip`, which has a method of its own.
 const AES: u16 = 99;
 
 const SIZES_64: u16 = 1;
 const VERSION_64: u16 = 45;
 
-/// Extra fields that are binary: times, owners, and a mark of JAR files.
+/// Binary extra fields: times, owners, and the mark of JAR files.
 const BINARY: [u16; 6] = [0x000a, 0x5455, 0x5855, 0x7855, 0x7875, 0xcafe];
-const MOST_BINARY_BYTES: usize = 64;
+const MAX_BINARY_BYTES: usize = 64;
 
-/// A second name or comment, with a checksum of the first.
+/// Extra fields with a Unicode name or comment, and a checksum of the original.
 const UNICODE: [u16; 2] = [0x7075, 0x6375];
 
 const PLACEHOLDER_SUFFIX: &[u8] = b".withheld.txt";
@@ -42,34 +42,34 @@ pub(super) struct Entry {
     pub(super) size: u64,
     /// Internal and external attributes.
     attributes: [u8; 6],
-    /// Where its local header is in the file.
+    /// The offset of its local header in the file.
     pub(super) offset: u64,
     pub(super) name: Vec<u8>,
     pub(super) extra: Vec<u8>,
     pub(super) comment: Vec<u8>,
 }
 
-/// What stands in front of the data.
+/// The local header.
 pub(super) struct Local {
     pub(super) name: Vec<u8>,
     pub(super) extra: Vec<u8>,
     pub(super) data_at: u64,
 }
 
-/// What a member comes to.
+/// A member's checksum and sizes.
 #[derive(Clone, Copy)]
-pub(super) struct Sums {
+pub(super) struct Measured {
     pub(super) crc: u32,
     pub(super) packed: u64,
     pub(super) size: u64,
 }
 
-/// What was written for a member.
+/// The result of writing a member.
 pub(super) struct Written {
-    /// Another one in its place.
+    /// The entry that replaced it, if any.
     pub(super) entry: Option<Entry>,
-    pub(super) sums: Sums,
-    /// Its sums stand behind it.
+    pub(super) sums: Measured,
+    /// Checksum and sizes follow the data.
     pub(super) is_streamed: bool,
 }
 
@@ -86,16 +86,16 @@ pub(super) fn number64(bytes: &[u8], at: usize) -> u64 {
 }
 
 impl Entry {
-    /// The first entry of these, and its length.
+    /// Reads the first entry, and returns its length too.
     pub(super) fn read(entries: &dyn ReadAt, base: u64) -> Result<(Self, u64), Stop> {
         const DAMAGED: Stop = Stop::Damaged("its directory cannot be read");
-        let fixed = Part::new(entries, 0, BYTES as u64).to_vec()?;
+        let fixed = SourceRange::new(entries, 0, BYTES as u64).to_vec()?;
         if fixed.len() < BYTES || !fixed.starts_with(MAGIC) {
             return Err(DAMAGED);
         }
         let lengths = [28, 30, 32].map(|at| usize::from(number16(&fixed, at)));
         let texts_length = lengths.iter().sum::<usize>();
-        let texts = Part::new(entries, BYTES as u64, texts_length as u64).to_vec()?;
+        let texts = SourceRange::new(entries, BYTES as u64, texts_length as u64).to_vec()?;
         if texts.len() < texts_length {
             return Err(DAMAGED);
         }
@@ -123,15 +123,15 @@ impl Entry {
         Ok((entry, (BYTES + texts_length) as u64))
     }
 
-    /// The header in front of its data.
+    /// Reads the local header.
     pub(super) fn local(&self, source: &dyn ReadAt) -> Result<Local, Stop> {
-        let fixed = Part::new(source, self.offset, LOCAL_BYTES as u64).to_vec()?;
-        if fixed.len() < LOCAL_BYTES || !fixed.starts_with(LOCAL_MAGIC) {
+        let fixed = SourceRange::new(source, self.offset, LOCAL_BYTES as u64).to_vec()?;
+        if fixed.len() < LOCAL_BYTES || !fixed.starts_with(ZIP_MEMBER) {
             return Err(Stop::Damaged("a member is not where its directory says"));
         }
         let (name, extra) = (number16(&fixed, 26), number16(&fixed, 28));
         let texts_at = self.offset + LOCAL_BYTES as u64;
-        let mut texts = Part::new(source, texts_at, u64::from(name) + u64::from(extra)).to_vec()?;
+        let mut texts = SourceRange::new(source, texts_at, u64::from(name) + u64::from(extra)).to_vec()?;
         let extra_bytes = texts.split_off(usize::from(name).min(texts.len()));
         let data_at = texts_at + u64::from(name) + u64::from(extra);
         Ok(Local { name: texts, extra: extra_bytes, data_at })
@@ -141,23 +141,22 @@ impl Entry {
         self.flags & ENCRYPTED != 0 || self.method == AES
     }
 
-    /// Whether its data is looked at as it stands there: it is not packed, or
-    /// nobody here knows how.
+    /// Returns whether its data is scanned as it is: not packed, or by an unknown method.
     pub(super) fn is_plain(&self) -> bool {
-        self.is_encrypted() || self.method != DEFLATED && scanned_method(self.method).is_none()
+        self.is_encrypted() || self.method != DEFLATED && scan_only_format(self.method).is_none()
     }
 
-    /// Whether a secret in it can be masked.
+    /// Returns whether a secret in it can be masked.
     pub(super) fn is_masked_inside(&self) -> bool {
         !self.is_encrypted() && [STORED, DEFLATED].contains(&self.method)
     }
 
-    /// With the size of what it is to hold.
+    /// Returns the entry with another size.
     pub(super) fn of_size(&self, size: u64) -> Self {
         Self { size, ..self.clone() }
     }
 
-    /// A stored text in its place.
+    /// Returns the entry of a stored text that replaces it.
     pub(super) fn placeholder(&self) -> Self {
         let name: Vec<u8> = self.name.iter().copied().rev().skip_while(|byte| *byte == b'/').collect();
         let mut name: Vec<u8> = name.into_iter().rev().collect();
@@ -167,16 +166,16 @@ impl Entry {
         Self { flags, method: STORED, name, extra: Vec::new(), ..self.clone() }
     }
 
-    /// The header in front of the data; without sums those stand behind it.
-    pub(super) fn header(&self, sums: Option<&Sums>, extra: &[u8]) -> Vec<u8> {
-        let is_large = sums.map_or(self.size >= LARGE, Sums::is_large);
+    /// Returns the local header; without `sums` a descriptor follows the data.
+    pub(super) fn header(&self, sums: Option<&Measured>, extra: &[u8]) -> Vec<u8> {
+        let is_large = sums.map_or(self.size >= MIN_ZIP64_BYTES, Measured::is_large);
         let (crc, packed, size) = sums.map_or((0, 0, 0), |sums| (sums.crc, sums.packed, sums.size));
         let long = |number: u64| if is_large { u32::MAX } else { u32::try_from(number).unwrap_or(u32::MAX) };
         let mut extra = extra.to_vec();
         if is_large {
             extra.splice(0..0, field_64(&[size, packed]));
         }
-        let mut header = LOCAL_MAGIC.to_vec();
+        let mut header = ZIP_MEMBER.to_vec();
         header.extend(self.needed(is_large).to_le_bytes());
         header.extend(self.flags(sums.is_none()).to_le_bytes());
         header.extend(self.method.to_le_bytes());
@@ -188,9 +187,9 @@ impl Entry {
         header
     }
 
-    /// The entry of the directory.
+    /// Returns the directory entry.
     pub(super) fn record(&self, written: &Written, offset: u64) -> Vec<u8> {
-        let Sums { crc, packed, size } = written.sums;
+        let Measured { crc, packed, size } = written.sums;
         let large: Vec<u64> =
             [size, packed, offset].into_iter().filter(|number| *number >= u64::from(u32::MAX)).collect();
         let long = |number: u64| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
@@ -221,12 +220,12 @@ impl Entry {
     }
 }
 
-impl Sums {
+impl Measured {
     fn is_large(&self) -> bool {
-        self.size.max(self.packed) >= LARGE
+        self.size.max(self.packed) >= MIN_ZIP64_BYTES
     }
 
-    /// What stands behind the data.
+    /// Returns the descriptor that follows the data.
     pub(super) fn descriptor(&self, is_large: bool) -> Vec<u8> {
         let long = |number: u64| {
             if is_large {
@@ -239,7 +238,7 @@ impl Sums {
     }
 }
 
-/// The length of a text that was read from such a field, or got a little longer.
+/// Encodes the length of a text that was read from such a field, or grew a little.
 fn length(text: &[u8]) -> [u8; 2] {
     u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes()
 }
@@ -249,7 +248,7 @@ fn field_64(numbers: &[u64]) -> Vec<u8> {
     [&SIZES_64.to_le_bytes(), &length(&data), data.as_slice()].concat()
 }
 
-/// The fields of an extra text: their kinds and data; last what is no field.
+/// Splits an extra text into its fields and the rest that is no field.
 fn fields(mut extra: &[u8]) -> (Vec<(u16, &[u8])>, &[u8]) {
     let mut fields = Vec::new();
     while let Some(data) = extra.get(4..4 + usize::from(number16(extra, 2))).filter(|_| extra.len() >= 4) {
@@ -259,7 +258,7 @@ fn fields(mut extra: &[u8]) -> (Vec<(u16, &[u8])>, &[u8]) {
     (fields, extra)
 }
 
-/// Numbers that do not fit stand in a field of their own, in this order.
+/// Reads numbers that can be in the 64-bit field, in this order.
 fn numbers_64<const N: usize>(extra: &[u8], short: [u32; N]) -> Option<[u64; N]> {
     let (fields, _) = fields(extra);
     let field = fields.into_iter().find(|(kind, _)| *kind == SIZES_64).map_or(&[][..], |(_, data)| data);
@@ -276,14 +275,14 @@ fn numbers_64<const N: usize>(extra: &[u8], short: [u32; N]) -> Option<[u64; N]>
     Some(long)
 }
 
-/// Extra fields as they are written anew: texts in them are masked.
-pub(super) fn masked_extra(pass: Pass<'_>, extra: &[u8]) -> Result<Vec<u8>, Stop> {
+/// Returns extra fields as they are rewritten, with texts masked.
+pub(super) fn masked_extra(walk: Walk<'_>, extra: &[u8]) -> Result<Vec<u8>, Stop> {
     let (fields, rest) = fields(extra);
     let mut masked = Vec::new();
     for (kind, data) in fields {
         let mut data = data.to_vec();
-        let is_binary = BINARY.contains(&kind) && data.len() <= MOST_BINARY_BYTES;
-        let is_changed = kind != SIZES_64 && !is_binary && pass.mask_text(&mut data)?;
+        let is_binary = BINARY.contains(&kind) && data.len() <= MAX_BINARY_BYTES;
+        let is_changed = kind != SIZES_64 && !is_binary && walk.mask_text(&mut data)?;
         // The numbers are written anew, and a second name goes with the first.
         if kind == SIZES_64 || is_changed && UNICODE.contains(&kind) {
             continue;
@@ -292,6 +291,6 @@ pub(super) fn masked_extra(pass: Pass<'_>, extra: &[u8]) -> Result<Vec<u8>, Stop
         masked.extend(data);
     }
     let mut rest = rest.to_vec();
-    pass.mask_text(&mut rest)?;
+    walk.mask_text(&mut rest)?;
     Ok(masked)
 }

@@ -4,66 +4,61 @@
 //! prefix │ header, data │ header, data, descriptor │ … │ directory │ end, comment
 //! ```
 //!
-//! A member without a secret is copied as it is packed. What belongs to no
-//! member is looked at too, because some tools read without the directory; it
-//! is left out of an archive that is written anew, except for a prefix such as
-//! the program of a self-extracting archive. An archive without a directory
-//! was cut off, and can only be looked at.
+//! A member without a secret is copied as it is packed. Bytes that belong to no
+//! member are scanned too, because some tools read without the directory; a
+//! rewritten archive drops them, except for a prefix such as the program of a
+//! self-extracting archive. An archive without a directory was cut off, and can
+//! only be scanned.
 
 mod directory;
 mod entry;
-mod loose;
-mod places;
+mod member_ranges;
+mod unindexed;
 
-use super::bytes::{Cursor, Part, ReadAt};
+use super::bytes::{Cursor, ReadAt, SourceRange};
 use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
-use super::pass::{Pass, copy};
-use super::scanned;
+use super::scan_only;
 use super::spool::Spool;
+use super::walk::{Walk, copy};
 use super::{CHUNK_BYTES, Format, Stop};
 use directory::Directory;
-use entry::{Entry, LOCAL_BYTES, LOCAL_MAGIC, Sums, Written, masked_extra};
+use entry::{Entry, LOCAL_BYTES, Measured, Written, masked_extra};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use std::io::{self, Read, Write};
 
-pub(super) use directory::END_MAGIC;
-
-/// What a file of members begins with.
-pub(super) const MAGIC: &[u8] = LOCAL_MAGIC;
-
-/// A directory end without a comment, at the end of a file that begins otherwise.
+/// Length of an end record without a comment.
 pub(super) const END_BYTES: u64 = 22;
 
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
-/// From about 4 GiB on sizes are written in 64 bits.
-const LARGE: u64 = 0xffff_0000;
+/// Size from which on sizes are written with 64 bits.
+const MIN_ZIP64_BYTES: u64 = 0xffff_0000;
 
-/// So much of a member's data is looked at together with what is around it.
-/// Secrets are hardly ever longer.
-const NEAR_BYTES: u64 = 64 * 1024;
+/// Amount of a member's data scanned together with its surroundings; secrets
+/// are hardly ever longer.
+const CONTEXT_BYTES: u64 = 64 * 1024;
 
-/// Walks through an archive.
-pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
+/// Censors an archive.
+pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     let Some(directory) = Directory::find(source)? else {
-        loose::look(pass, source)?;
+        unindexed::look(walk, source)?;
         return Err(Stop::Truncated);
     };
-    let places = places::find(pass, &directory, source)?;
-    if pass.is_looking() {
-        places::look_between(pass, &directory, source, &places)?;
+    let ranges = member_ranges::find(walk, &directory, source)?;
+    if walk.is_looking() {
+        member_ranges::scan_between(walk, &directory, source, &ranges)?;
     }
     let mut archive = Archive {
-        pass,
+        walk,
         source,
         output: Counted { output, written: 0 },
         entries: 0,
-        directory: Spool::new(pass),
+        directory: Spool::new(walk),
     };
-    archive.prefix(places.first().map_or(directory.start, |first| first.from))?;
+    archive.prefix(ranges.first().map_or(directory.start, |first| first.from))?;
     for number in directory.entries(source) {
         archive.member(number?)?;
     }
@@ -71,7 +66,7 @@ pub(super) fn walk(pass: Pass<'_>, source: &dyn ReadAt, output: &mut dyn Write) 
 }
 
 struct Archive<'a, 'io> {
-    pass: Pass<'a>,
+    walk: Walk<'a>,
     source: &'io dyn ReadAt,
     output: Counted<'io>,
     entries: u64,
@@ -80,40 +75,40 @@ struct Archive<'a, 'io> {
 }
 
 impl Archive<'_, '_> {
-    /// What lies before the first member, unless there are members in it.
+    /// Copies what precedes the first member, unless it contains members.
     fn prefix(&mut self, length: u64) -> Result<(), Stop> {
-        let prefix = Part::new(self.source, 0, length);
-        if length == 0 || loose::has_members(&prefix)? {
+        let prefix = SourceRange::new(self.source, 0, length);
+        if length == 0 || unindexed::has_members(&prefix)? {
             return Ok(());
         }
-        self.pass.mask(&mut Cursor::new(&prefix), &mut self.output)
+        self.walk.mask(&mut Cursor::new(&prefix), &mut self.output)
     }
 
     fn member(&mut self, mut entry: Entry) -> Result<(), Stop> {
         let local = entry.local(self.source)?;
-        let raw = Part::new(self.source, local.data_at, entry.packed);
+        let raw = SourceRange::new(self.source, local.data_at, entry.packed);
         let mut name = local.name;
-        self.pass.mask_text(&mut name)?;
-        self.pass.mask_text(&mut entry.name)?;
-        self.pass.mask_text(&mut entry.comment)?;
-        entry.extra = masked_extra(self.pass, &entry.extra)?;
-        let local_extra = masked_extra(self.pass, &local.extra)?;
+        self.walk.mask_text(&mut name)?;
+        self.walk.mask_text(&mut entry.name)?;
+        self.walk.mask_text(&mut entry.comment)?;
+        entry.extra = masked_extra(self.walk, &entry.extra)?;
+        let local_extra = masked_extra(self.walk, &local.extra)?;
         let member = Member { entry: &entry, raw };
-        if self.pass.is_looking() {
-            return member.walk(self.pass, &mut io::sink()).map_err(|stop| match stop {
+        if self.walk.is_looking() {
+            return member.censor(self.walk, &mut io::sink()).map_err(|stop| match stop {
                 Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) => Stop::Dirty,
                 Stop::Dirty | Stop::File(_) | Stop::Io(_) => stop,
             });
         }
         let offset = self.output.written;
         let texts = [entry.name.as_slice(), &local_extra].concat();
-        let looked = self.pass.look_again(|pass| {
-            member.walk(pass, &mut io::sink())?;
-            look_across(pass, &entry, &texts, &Part::new(&raw, 0, NEAR_BYTES).to_vec()?)
+        let looked = self.walk.look_again(|walk| {
+            member.censor(walk, &mut io::sink())?;
+            scan_boundary(walk, &entry, &texts, &SourceRange::new(&raw, 0, CONTEXT_BYTES).to_vec()?)
         });
         let written = match looked {
             Ok(()) => self.copy(&member, &local_extra)?,
-            Err(Stop::Dirty) if entry.is_masked_inside() => match self.rehearse(&member, &texts) {
+            Err(Stop::Dirty) if entry.is_masked_inside() => match self.measure(&member, &texts) {
                 Ok(sums) => self.pack(&member, sums, &local_extra)?,
                 Err(stop) => self.withhold(&mut entry.clone(), stop)?,
             },
@@ -125,67 +120,67 @@ impl Archive<'_, '_> {
         Ok(())
     }
 
-    /// A member that stays as it is packed.
+    /// Copies a member as it is packed.
     fn copy(&mut self, member: &Member<'_>, extra: &[u8]) -> Result<Written, Stop> {
         let entry = member.entry;
-        let sums = Sums { crc: entry.crc, packed: entry.packed, size: entry.size };
+        let sums = Measured { crc: entry.crc, packed: entry.packed, size: entry.size };
         self.output.write_all(&entry.header(Some(&sums), extra))?;
         copy(&member.raw, &mut self.output)?;
         Ok(Written { entry: None, sums, is_streamed: false })
     }
 
-    /// What a member would be: its sums must stand before stored data, and
-    /// whatever cannot be censored is found before anything is written.
-    fn rehearse(&self, member: &Member<'_>, texts: &[u8]) -> Result<Sums, Stop> {
+    /// Measures the masked member without writing it: the header of stored data
+    /// states its size, and a member that cannot be censored must be known early.
+    fn measure(&self, member: &Member<'_>, texts: &[u8]) -> Result<Measured, Stop> {
         let mut summing = Summing { crc: Crc::new(), size: 0, output: Beginning::default() };
-        self.pass.rehearse(|pass| member.walk(pass, &mut summing))?;
+        self.walk.dry_run(|walk| member.censor(walk, &mut summing))?;
         let beginning = summing.output.0;
-        self.pass.look_again(|pass| look_across(pass, member.entry, texts, &beginning))?;
-        Ok(Sums { crc: summing.crc.sum(), packed: summing.size, size: summing.size })
+        self.walk.look_again(|walk| scan_boundary(walk, member.entry, texts, &beginning))?;
+        Ok(Measured { crc: summing.crc.sum(), packed: summing.size, size: summing.size })
     }
 
-    /// A member that is masked inside.
-    fn pack(&mut self, member: &Member<'_>, sums: Sums, extra: &[u8]) -> Result<Written, Stop> {
+    /// Writes a member with its content masked.
+    fn pack(&mut self, member: &Member<'_>, sums: Measured, extra: &[u8]) -> Result<Written, Stop> {
         let entry = member.entry;
         if entry.method == STORED {
             self.output.write_all(&entry.header(Some(&sums), extra))?;
-            member.walk(self.pass, &mut self.output)?;
+            member.censor(self.walk, &mut self.output)?;
             return Ok(Written { entry: None, sums, is_streamed: false });
         }
-        let is_large = sums.size >= LARGE;
+        let is_large = sums.size >= MIN_ZIP64_BYTES;
         let streamed = entry.of_size(sums.size);
         self.output.write_all(&streamed.header(None, extra))?;
         let before = self.output.written;
-        let (crc, size) = deflate(&mut self.output, |packer| member.walk(self.pass, packer))?;
-        let sums = Sums { crc, packed: self.output.written - before, size };
+        let (crc, size) = deflate(&mut self.output, |packer| member.censor(self.walk, packer))?;
+        let sums = Measured { crc, packed: self.output.written - before, size };
         self.output.write_all(&sums.descriptor(is_large))?;
         Ok(Written { entry: None, sums, is_streamed: true })
     }
 
-    /// Puts a line with the reason in the place of a member.
+    /// Replaces a member with a line that gives the reason.
     fn withhold(&mut self, entry: &mut Entry, stop: Stop) -> Result<Written, Stop> {
         let reason = match stop {
             Stop::File(_) | Stop::Io(_) => return Err(stop),
             Stop::Dirty | Stop::Truncated => format!("{stop}, and cannot be packed anew"),
             Stop::Damaged(_) | Stop::Member(_) => stop.to_string(),
         };
-        self.pass.count_withheld()?;
+        self.walk.count_withheld()?;
         let line = format!("This member was withheld: {reason}.\n");
         let mut crc = Crc::new();
         crc.update(line.as_bytes());
         let size = line.len() as u64;
-        let sums = Sums { crc: crc.sum(), packed: size, size };
+        let sums = Measured { crc: crc.sum(), packed: size, size };
         let placeholder = entry.placeholder();
         self.output.write_all(&placeholder.header(Some(&sums), &[]))?;
         self.output.write_all(line.as_bytes())?;
         Ok(Written { entry: Some(placeholder), sums, is_streamed: false })
     }
 
-    /// Writes the directory and its end.
+    /// Writes the directory and its end record.
     fn end(mut self, directory: &Directory) -> Result<(), Stop> {
-        if !self.pass.is_looking() {
-            let look = |pass: Pass<'_>| pass.mask(&mut Cursor::new(&self.directory), &mut io::sink());
-            self.pass.look_again(look).map_err(|stop| match stop {
+        if !self.walk.is_looking() {
+            let look = |walk: Walk<'_>| walk.mask(&mut Cursor::new(&self.directory), &mut io::sink());
+            self.walk.look_again(look).map_err(|stop| match stop {
                 Stop::Dirty => Stop::Damaged("its directory holds a secret where texts end"),
                 Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
             })?;
@@ -194,29 +189,29 @@ impl Archive<'_, '_> {
         copy(&self.directory, &mut self.output)?;
         let size = self.output.written - start;
         self.output.write_all(&directory::end(self.entries, start, size, directory.comment))?;
-        // The comment and what lies behind it are one text.
-        self.pass.mask(&mut Cursor::new(&directory.comment(self.source)), &mut self.output)
+        // The comment and what follows it are one text.
+        self.walk.mask(&mut Cursor::new(&directory.comment(self.source)), &mut self.output)
     }
 }
 
-/// Whether a member's data is looked at as it stands there, by its beginning.
+/// Returns whether a member's data is scanned as it is, by its beginning.
 fn is_text(entry: &Entry, data: &[u8]) -> bool {
     let is_container = || Format::of(&data[..data.len().min(PEEK_BYTES)]).is_some();
     entry.is_plain() && !(entry.is_masked_inside() && is_container())
 }
 
-/// Looks at what runs on from the texts before the data into it.
-fn look_across(pass: Pass<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Result<(), Stop> {
+/// Scans across the boundary of a member's texts and its data.
+fn scan_boundary(walk: Walk<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Result<(), Stop> {
     if !is_text(entry, data) {
         return Ok(());
     }
-    pass.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {
+    walk.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {
         Stop::Dirty => Stop::Member("a secret runs on from its name into its content".to_owned()),
         Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
     })
 }
 
-/// Packs what is written; its checksum and size.
+/// Packs what `write` writes, and returns its checksum and size.
 fn deflate(
     output: &mut dyn Write,
     write: impl FnOnce(&mut dyn Write) -> Result<(), Stop>,
@@ -232,36 +227,36 @@ fn deflate(
 /// A member's packed data.
 struct Member<'a> {
     entry: &'a Entry,
-    raw: Part<'a>,
+    raw: SourceRange<'a>,
 }
 
 impl Member<'_> {
-    fn walk(&self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+    fn censor(&self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
         let raw = Cursor::new(&self.raw);
         if self.raw.len() < self.entry.packed {
             return Err(Stop::Truncated);
         }
         if self.entry.is_encrypted() {
-            pass.note("encrypted members");
-            return pass.mask(&mut { raw }, output);
+            walk.note("encrypted members");
+            return walk.mask(&mut { raw }, output);
         }
-        match (self.entry.method, scanned_method(self.entry.method)) {
-            (STORED, _) => self.checked(raw, |input| pass.content(input, output)).map(|_| ()),
+        match (self.entry.method, scan_only_format(self.entry.method)) {
+            (STORED, _) => self.checked(raw, |input| walk.content(input, output)).map(|_| ()),
             (DEFLATED, _) => {
-                let inflate = Inflate::new(raw, pass.meter());
-                let inflate = self.checked(inflate, |input| pass.content(input, output))?;
-                // Tools leave out what follows the end of the data.
-                pass.mask(&mut inflate.into_source(), &mut io::sink())
+                let inflate = Inflate::new(raw, walk.meter());
+                let inflate = self.checked(inflate, |input| walk.content(input, output))?;
+                // Tools ignore what follows the end of the data.
+                walk.mask(&mut inflate.into_source(), &mut io::sink())
             }
-            (_, Some(format)) => scanned::walk(pass, format, &self.raw, output),
+            (_, Some(format)) => scan_only::censor(walk, format, &self.raw, output),
             (_, None) => {
-                pass.note("members packed by a method that is not known here");
-                pass.mask(&mut { raw }, output)
+                walk.note("members packed by a method that is not known here");
+                walk.mask(&mut { raw }, output)
             }
         }
     }
 
-    /// Compares what was unpacked with what the directory says of it.
+    /// Compares unpacked data with the directory's checksum and size.
     fn checked<R: Read>(
         &self,
         input: R,
@@ -276,7 +271,7 @@ impl Member<'_> {
     }
 }
 
-fn scanned_method(method: u16) -> Option<Format> {
+fn scan_only_format(method: u16) -> Option<Format> {
     match method {
         12 => Some(Format::Bzip2),
         93 => Some(Format::Zstd),
@@ -285,13 +280,13 @@ fn scanned_method(method: u16) -> Option<Format> {
     }
 }
 
-/// Keeps the beginning of what is written.
+/// A writer that keeps the beginning of its input.
 #[derive(Default)]
 struct Beginning(Vec<u8>);
 
 impl Write for Beginning {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = usize::try_from(NEAR_BYTES).unwrap_or(usize::MAX) - self.0.len();
+        let room = usize::try_from(CONTEXT_BYTES).unwrap_or(usize::MAX) - self.0.len();
         self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
         Ok(bytes.len())
     }
@@ -301,7 +296,7 @@ impl Write for Beginning {
     }
 }
 
-/// Sums up what passes.
+/// A reader or writer that computes checksum and size.
 struct Summing<T> {
     crc: Crc,
     size: u64,

@@ -2,21 +2,23 @@
 
 use super::bytes::{Cursor, ReadAt};
 use super::format::{Format, PEEK_BYTES, unknown};
-use super::gate::{Gate, Turn};
+use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
 use super::spool::Spool;
-use super::{Archives, CHUNK_BYTES, Mask, Stop, With, gzip, scanned, tar, zip};
+use super::{Archives, CHUNK_BYTES, Stop, WalkContext, gzip, scan_only, tar, zip};
+use crate::censor::engine::Matcher;
+use crate::censor::stream::StreamMask;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-/// What all walks through one file have in common.
+/// State shared by all walks through one file.
 pub(super) struct Shared<'a> {
-    fresh: &'a dyn Fn() -> Box<dyn Mask>,
-    gate: &'a Arc<Gate>,
+    matcher: &'a Arc<Matcher>,
+    large_memory: &'a Arc<LargeMemoryLock>,
     meter: Meter<'a>,
-    turn: RefCell<Option<Turn>>,
+    large_memory_guard: RefCell<Option<LargeMemoryGuard>>,
     memory: Cell<u64>,
     masked: Cell<u64>,
     withheld: Cell<u64>,
@@ -24,12 +26,12 @@ pub(super) struct Shared<'a> {
 }
 
 impl<'a> Shared<'a> {
-    pub(super) fn new(archives: &'a Archives, with: With<'a>) -> Self {
+    pub(super) fn new(archives: &'a Archives, with: WalkContext<'a>) -> Self {
         Self {
-            fresh: with.fresh,
-            gate: &archives.gate,
+            matcher: with.matcher,
+            large_memory: &archives.large_memory,
             meter: Meter::new(archives.limits, with.is_stopped),
-            turn: RefCell::default(),
+            large_memory_guard: RefCell::default(),
             memory: Cell::new(0),
             masked: Cell::new(0),
             withheld: Cell::new(0),
@@ -41,12 +43,12 @@ impl<'a> Shared<'a> {
         self.masked.get()
     }
 
-    /// It ends before its end.
+    /// Notes that the file is truncated.
     pub(super) fn cut_off(&self) {
         self.unseen.borrow_mut().insert("an end that is missing");
     }
 
-    /// What was left out or not looked into.
+    /// Describes what was omitted or not looked into.
     pub(super) fn note(&self) -> Option<String> {
         let mut parts = Vec::new();
         match self.withheld.get() {
@@ -64,26 +66,27 @@ impl<'a> Shared<'a> {
 
 /// One walk, at one depth.
 #[derive(Clone, Copy)]
-pub(super) struct Pass<'a> {
+pub(super) struct Walk<'a> {
     shared: &'a Shared<'a>,
     meter: &'a Meter<'a>,
     is_looking: bool,
-    /// Containers around.
+    /// Number of enclosing containers.
     depth: u32,
 }
 
-/// What became of a container that lies in another.
-pub(super) enum Settled<'a> {
-    /// It stays as it is.
+/// The fate of a container inside another one.
+pub(super) enum Nested<'a> {
+    /// Unchanged.
     Unchanged,
-    /// It was written anew.
+    /// Rewritten.
     Rewritten(Spool<'a>),
-    /// It cannot be censored; why.
+    /// Withheld, with the reason why it cannot be censored.
     Withheld(String),
 }
 
-impl<'a> Pass<'a> {
-    /// Ends with [`Stop::Dirty`] at the first thing to change; writes nothing of use.
+impl<'a> Walk<'a> {
+    /// Creates a walk that ends with [`Stop::Dirty`] at the first thing to change;
+    /// its output is meaningless.
     pub(super) fn looking(shared: &'a Shared<'a>) -> Self {
         Self { shared, meter: &shared.meter, is_looking: true, depth: 0 }
     }
@@ -100,7 +103,7 @@ impl<'a> Pass<'a> {
         self.meter
     }
 
-    /// Walks through a container.
+    /// Censors a container.
     pub(super) fn container(
         self,
         format: Format,
@@ -115,15 +118,15 @@ impl<'a> Pass<'a> {
         }
         let inside = Self { depth: self.depth + 1, ..self };
         match format {
-            Format::Gzip => gzip::walk(inside, source, output),
-            Format::Zip => zip::walk(inside, source, output),
-            Format::Bzip2 | Format::Xz | Format::Zstd => scanned::walk(inside, format, source, output),
-            Format::Tar => tar::walk(inside, &mut Cursor::new(source), output),
+            Format::Gzip => gzip::censor(inside, source, output),
+            Format::Zip => zip::censor(inside, source, output),
+            Format::Bzip2 | Format::Xz | Format::Zstd => scan_only::censor(inside, format, source, output),
+            Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
         }
     }
 
-    /// Walks through what was unpacked, whatever it is. When it is a container
-    /// that must be withheld, so must the one around it.
+    /// Censors unpacked content of any kind. When it is a container that must be
+    /// withheld, so must the enclosing one.
     pub(super) fn content(self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
         let mut beginning = [0; PEEK_BYTES];
         let peeked = peek(self, input, &mut beginning)?;
@@ -134,26 +137,26 @@ impl<'a> Pass<'a> {
         };
         // A compressed archive counts as one container, and is one stream.
         if format == Format::Tar {
-            return tar::walk(self, &mut input, output);
+            return tar::censor(self, &mut input, output);
         }
         let spool = Spool::fill(self, &mut input)?;
-        match self.settle(format, &spool)? {
-            Settled::Unchanged => copy(&spool, output),
-            Settled::Rewritten(spool) => copy(&spool, output),
-            Settled::Withheld(reason) => Err(Stop::Member(reason)),
+        match self.censor_nested(format, &spool)? {
+            Nested::Unchanged => copy(&spool, output),
+            Nested::Rewritten(spool) => copy(&spool, output),
+            Nested::Withheld(reason) => Err(Stop::Member(reason)),
         }
     }
 
-    /// Decides what becomes of a container that lies in another.
-    pub(super) fn settle(self, format: Format, source: &dyn ReadAt) -> Result<Settled<'a>, Stop> {
-        match self.look_again(|pass| pass.container(format, source, &mut io::sink())) {
-            Ok(()) => Ok(Settled::Unchanged),
-            Err(Stop::Truncated) => self.settle_as_plain(source),
+    /// Censors a container inside another one.
+    pub(super) fn censor_nested(self, format: Format, source: &dyn ReadAt) -> Result<Nested<'a>, Stop> {
+        match self.look_again(|walk| walk.container(format, source, &mut io::sink())) {
+            Ok(()) => Ok(Nested::Unchanged),
+            Err(Stop::Truncated) => self.censor_as_plain(source),
             Err(Stop::Dirty) if self.is_looking => Err(Stop::Dirty),
             Err(Stop::Dirty) => {
                 let mut spool = Spool::new(self);
                 match self.container(format, source, &mut spool) {
-                    Ok(()) => Ok(Settled::Rewritten(spool)),
+                    Ok(()) => Ok(Nested::Rewritten(spool)),
                     Err(stop) => self.withhold(stop),
                 }
             }
@@ -161,59 +164,59 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Looks with a meter of its own: what is met is counted when it is written.
-    /// A walk that looks anyway goes on with its own.
-    pub(super) fn look_again(self, look: impl FnOnce(Pass<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+    /// Looks with a separate meter: everything is counted when it is written. A
+    /// walk that already looks keeps its meter.
+    pub(super) fn look_again(self, look: impl FnOnce(Walk<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
         if self.is_looking {
             return look(self);
         }
         let meter = self.meter.clone();
-        look(Pass { meter: &meter, is_looking: true, ..self })
+        look(Walk { meter: &meter, is_looking: true, ..self })
     }
 
-    /// Rewrites without any trace in the counts, to learn what will come of it.
-    pub(super) fn rehearse(self, rewrite: impl FnOnce(Pass<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+    /// Rewrites without affecting any count, to learn the result.
+    pub(super) fn dry_run(self, rewrite: impl FnOnce(Walk<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
         let counts = (self.shared.masked.get(), self.shared.withheld.get());
         let meter = self.meter.clone();
-        let result = rewrite(Pass { meter: &meter, ..self });
+        let result = rewrite(Walk { meter: &meter, ..self });
         self.shared.masked.set(counts.0);
         self.shared.withheld.set(counts.1);
         result
     }
 
-    /// A container that is cut off is masked as it is.
-    fn settle_as_plain(self, source: &dyn ReadAt) -> Result<Settled<'a>, Stop> {
+    /// Masks the bytes of a truncated container.
+    fn censor_as_plain(self, source: &dyn ReadAt) -> Result<Nested<'a>, Stop> {
         self.shared.cut_off();
-        let looked = self.look_again(|pass| pass.mask(&mut Cursor::new(source), &mut io::sink()));
+        let looked = self.look_again(|walk| walk.mask(&mut Cursor::new(source), &mut io::sink()));
         match looked {
-            Ok(()) => Ok(Settled::Unchanged),
+            Ok(()) => Ok(Nested::Unchanged),
             Err(Stop::Dirty) if !self.is_looking => {
                 let mut spool = Spool::new(self);
                 self.mask(&mut Cursor::new(source), &mut spool)?;
-                Ok(Settled::Rewritten(spool))
+                Ok(Nested::Rewritten(spool))
             }
             Err(stop) => Err(stop),
         }
     }
 
-    fn withhold(self, stop: Stop) -> Result<Settled<'a>, Stop> {
+    fn withhold(self, stop: Stop) -> Result<Nested<'a>, Stop> {
         let reason = match stop {
             Stop::File(_) | Stop::Io(_) => return Err(stop),
             Stop::Dirty | Stop::Truncated => format!("{stop}, and cannot be packed anew"),
             Stop::Damaged(_) | Stop::Member(_) => stop.to_string(),
         };
-        if self.is_looking { Err(Stop::Dirty) } else { Ok(Settled::Withheld(reason)) }
+        if self.is_looking { Err(Stop::Dirty) } else { Ok(Nested::Withheld(reason)) }
     }
 
-    /// Masks a stream to its end, or to where it fails.
+    /// Masks a stream to its end, or to a read error.
     pub(super) fn mask(self, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
-        let mut run = Run::new(self);
+        let mut run = TextMasker::new(self);
         let read = run.read(input, self, output);
         run.finish(self, output)?;
         read
     }
 
-    /// Masks a whole text; whether anything was changed.
+    /// Masks a whole text, and returns whether it changed.
     pub(super) fn mask_text(self, text: &mut [u8]) -> Result<bool, Stop> {
         if text.is_empty() {
             return Ok(false);
@@ -234,7 +237,7 @@ impl<'a> Pass<'a> {
         self.shared.masked.set(self.shared.masked.get() + masked);
     }
 
-    /// A member is left out, which is a change.
+    /// Counts an omitted member, which is a change.
     pub(super) fn count_withheld(self) -> Result<(), Stop> {
         if self.is_looking {
             return Err(Stop::Dirty);
@@ -243,11 +246,11 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    pub(super) fn fresh(self) -> Box<dyn Mask> {
-        (self.shared.fresh)()
+    pub(super) fn fresh(self) -> StreamMask {
+        StreamMask::new(Arc::clone(self.shared.matcher))
     }
 
-    /// Something of an unknown format is masked as it is.
+    /// Notes content of an unknown format, which is masked as it is.
     pub(super) fn note_unknown(self, beginning: &[u8]) {
         if let Some(name) = unknown(beginning) {
             self.note(name);
@@ -258,7 +261,7 @@ impl<'a> Pass<'a> {
         self.shared.unseen.borrow_mut().insert(what);
     }
 
-    /// So many bytes more are kept in memory.
+    /// Accounts for more bytes held in memory.
     pub(super) fn hold_memory(self, bytes: u64) -> Result<(), Stop> {
         let most = self.meter.limits().memory;
         let memory = self.shared.memory.get().saturating_add(bytes);
@@ -266,44 +269,44 @@ impl<'a> Pass<'a> {
             return Err(Stop::Member(format!("looking into it takes more than {most} bytes of memory")));
         }
         self.shared.memory.set(memory);
-        self.shared.turn.borrow_mut().get_or_insert_with(|| self.shared.gate.wait());
+        self.shared.large_memory_guard.borrow_mut().get_or_insert_with(|| self.shared.large_memory.acquire());
         Ok(())
     }
 
-    /// How much memory a decoder may take.
+    /// Returns how much memory a decoder may take.
     pub(super) fn memory_left(self) -> u64 {
-        self.shared.turn.borrow_mut().get_or_insert_with(|| self.shared.gate.wait());
+        self.shared.large_memory_guard.borrow_mut().get_or_insert_with(|| self.shared.large_memory.acquire());
         self.meter.limits().memory.saturating_sub(self.shared.memory.get())
     }
 
-    /// So many bytes are not kept any more.
+    /// Accounts for bytes no longer held.
     pub(super) fn release_memory(self, bytes: u64) {
         self.shared.memory.set(self.shared.memory.get().saturating_sub(bytes));
     }
 }
 
-/// A text that comes in pieces.
-pub(super) struct Run {
-    mask: Box<dyn Mask>,
+/// Masks a text that arrives in pieces.
+pub(super) struct TextMasker {
+    mask: StreamMask,
     window: Vec<u8>,
 }
 
-impl Run {
-    pub(super) fn new(pass: Pass<'_>) -> Self {
-        Self { mask: pass.fresh(), window: Vec::new() }
+impl TextMasker {
+    pub(super) fn new(walk: Walk<'_>) -> Self {
+        Self { mask: walk.fresh(), window: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8], pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        pass.meter().time()?;
+    pub(super) fn push(&mut self, bytes: &[u8], walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+        walk.meter().time()?;
         self.window.extend_from_slice(bytes);
-        self.release(pass, output)
+        self.release(walk, output)
     }
 
-    /// Takes all that comes, up to the end of the input or to where it fails.
+    /// Reads to the end of the input, or to an error.
     pub(super) fn read(
         &mut self,
         input: &mut dyn Read,
-        pass: Pass<'_>,
+        walk: Walk<'_>,
         output: &mut dyn Write,
     ) -> Result<(), Stop> {
         loop {
@@ -314,32 +317,32 @@ impl Run {
             if read? == 0 {
                 return Ok(());
             }
-            pass.meter().time()?;
-            self.release(pass, output)?;
+            walk.meter().time()?;
+            self.release(walk, output)?;
         }
     }
 
-    pub(super) fn finish(self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        self.finish_with(&mut [], pass, output).map(|_| ())
+    pub(super) fn finish(self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+        self.finish_with(&mut [], walk, output).map(|_| ())
     }
 
-    /// Ends, and begins another text.
-    pub(super) fn next(self, pass: Pass<'_>, output: &mut dyn Write) -> Result<Self, Stop> {
-        self.finish(pass, output)?;
-        Ok(Self::new(pass))
+    /// Ends this text, and starts another one.
+    pub(super) fn next(self, walk: Walk<'_>, output: &mut dyn Write) -> Result<Self, Stop> {
+        self.finish(walk, output)?;
+        Ok(Self::new(walk))
     }
 
-    /// Ends with a text that is written elsewhere: it is masked as what comes
-    /// last. Whether it was changed.
+    /// Ends with bytes that are written elsewhere: masks them as the end of the
+    /// text, and returns whether they changed.
     pub(super) fn finish_with(
         mut self,
         last: &mut [u8],
-        pass: Pass<'_>,
+        walk: Walk<'_>,
         output: &mut dyn Write,
     ) -> Result<bool, Stop> {
         self.window.extend_from_slice(last);
-        self.mask(true, pass)?;
-        pass.count(self.mask.masked());
+        self.mask(true, walk)?;
+        walk.count(self.mask.masked());
         let (rest, masked) = self.window.split_at(self.window.len() - last.len());
         output.write_all(rest)?;
         let is_changed = masked != last;
@@ -347,28 +350,28 @@ impl Run {
         Ok(is_changed)
     }
 
-    fn release(&mut self, pass: Pass<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        let released = self.mask(false, pass)?;
+    fn release(&mut self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
+        let released = self.mask(false, walk)?;
         output.write_all(&self.window[..released])?;
         self.window.drain(..released);
         Ok(())
     }
 
-    fn mask(&mut self, end: bool, pass: Pass<'_>) -> Result<usize, Stop> {
+    fn mask(&mut self, end: bool, walk: Walk<'_>) -> Result<usize, Stop> {
         let released = self.mask.mask(&mut self.window, end);
-        if pass.is_looking() && self.mask.masked() > 0 { Err(Stop::Dirty) } else { Ok(released) }
+        if walk.is_looking() && self.mask.masked() > 0 { Err(Stop::Dirty) } else { Ok(released) }
     }
 }
 
-/// Reads the beginning. What fails after a few bytes fails when the rest is looked at.
-fn peek(pass: Pass<'_>, input: &mut dyn Read, beginning: &mut [u8]) -> Result<usize, Stop> {
+/// Reads the beginning, and scans it before it reports an error.
+fn peek(walk: Walk<'_>, input: &mut dyn Read, beginning: &mut [u8]) -> Result<usize, Stop> {
     let mut filled = 0;
     while filled < beginning.len() {
         match input.read(&mut beginning[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) => {
-                pass.mask_text(&mut beginning[..filled])?;
+                walk.mask_text(&mut beginning[..filled])?;
                 return Err(error.into());
             }
         }
@@ -376,7 +379,7 @@ fn peek(pass: Pass<'_>, input: &mut dyn Read, beginning: &mut [u8]) -> Result<us
     Ok(filled)
 }
 
-/// Copies what was kept aside.
+/// Copies a whole source.
 pub(super) fn copy(source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     io::copy(&mut Cursor::new(source), output)?;
     Ok(())

@@ -1,28 +1,28 @@
 //! A source that must not change while it is looked into.
 //!
-//! Containers are read at any place, some more than once, and what is delivered
-//! is read anew. The sum of each block is kept from the first time it was read:
-//! other bytes at a later time are an error, and all sums together are the sum
-//! of the whole.
+//! Containers are read at random, some parts more than once, and delivery reads
+//! them again. The checksum of each block is kept from its first read: different
+//! bytes later are an error, and the checksum of the whole follows from all.
 
 use super::CHUNK_BYTES;
 use super::bytes::ReadAt;
 use std::cell::{Cell, RefCell};
 use std::io;
 
-/// Blocks grow with the source, so that there are not more than about this many.
-const MOST_BLOCKS: u64 = 256 * 1024;
+/// Maximum number of blocks; they grow with the source.
+const MAX_BLOCKS: u64 = 256 * 1024;
 
-/// What is wrong with a source.
+/// A fault of a source.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// It cannot be read.
     Unreadable(io::Error),
-    /// It is not what it was.
+    /// It changed.
     Moved,
 }
 
-pub(super) struct Steady<'a> {
+/// Wraps a source, and fails once it changes.
+pub(super) struct UnchangingSource<'a> {
     source: &'a dyn ReadAt,
     block_bytes: u64,
     sums: RefCell<Vec<Option<u32>>>,
@@ -37,10 +37,10 @@ struct Block {
     bytes: Vec<u8>,
 }
 
-impl<'a> Steady<'a> {
+impl<'a> UnchangingSource<'a> {
     pub(super) fn new(source: &'a dyn ReadAt) -> Self {
         let least = CHUNK_BYTES as u64;
-        let block_bytes = source.len().div_ceil(MOST_BLOCKS).next_power_of_two().max(least);
+        let block_bytes = source.len().div_ceil(MAX_BLOCKS).next_power_of_two().max(least);
         let blocks = usize::try_from(source.len().div_ceil(block_bytes)).unwrap_or(0);
         Self {
             source,
@@ -51,12 +51,12 @@ impl<'a> Steady<'a> {
         }
     }
 
-    /// What was wrong, if anything.
+    /// Takes the fault, if there was one.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.take()
     }
 
-    /// The CRC32C of the whole, of which the rest is read now.
+    /// Returns the CRC32C of the whole; reads what was not read yet.
     pub(super) fn crc32c(&self) -> io::Result<u32> {
         let mut whole = 0;
         let blocks = self.sums.borrow().len() as u64;
@@ -73,7 +73,7 @@ impl<'a> Steady<'a> {
         Ok(whole)
     }
 
-    /// Reads a block, checks it, and gives its sum.
+    /// Reads and checks a block, and returns its checksum.
     fn load(&self, number: u64) -> io::Result<u32> {
         let mut block = self.block.borrow_mut();
         block.number = None;
@@ -105,7 +105,7 @@ impl<'a> Steady<'a> {
     }
 }
 
-impl ReadAt for Steady<'_> {
+impl ReadAt for UnchangingSource<'_> {
     fn len(&self) -> u64 {
         self.source.len()
     }

@@ -4,9 +4,9 @@ mod gzip;
 mod tar;
 mod zip;
 
-use super::{ArchiveError, Archives, Limits, Rewritten, Verdict, With};
+use super::{ArchiveError, Archives, Limits, Rewritten, Verdict, WalkContext};
 use crate::censor::engine::Matcher;
-use crate::censor::stream::{Mask, WindowMask};
+use crate::censor::stream::StreamMask;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -29,22 +29,22 @@ impl Bench {
         Self { archives: Archives::new(limits), matcher }
     }
 
-    fn fresh(&self) -> Box<dyn Mask> {
-        Box::new(WindowMask::new(Arc::clone(&self.matcher)))
+    fn fresh(&self) -> StreamMask {
+        StreamMask::new(Arc::clone(&self.matcher))
     }
 
     fn look(&self, file: &[u8]) -> Verdict {
-        let with = With { fresh: &|| self.fresh(), is_stopped: &|| false };
+        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false };
         self.archives.look(&file, with).expect("readable")
     }
 
     fn rewrite(&self, file: &[u8]) -> Result<(Vec<u8>, Rewritten), ArchiveError> {
-        let with = With { fresh: &|| self.fresh(), is_stopped: &|| false };
+        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false };
         let mut output = Vec::new();
         self.archives.rewrite(&file, &mut output, with).map(|rewritten| (output, rewritten))
     }
 
-    /// What would be delivered; `None` when that is nothing.
+    /// Returns the delivered bytes; `None` if the file is withheld.
     fn delivered(&self, file: &[u8]) -> Option<Vec<u8>> {
         match self.look(file) {
             Verdict::Clean { bytes, crc32c, .. } => {
@@ -99,7 +99,7 @@ fn noise(size: usize, seed: u32) -> Vec<u8> {
     (seed..seed + size).map(|at| (at.wrapping_mul(2_654_435_761) >> 25).to_le_bytes()[0] | 0x80).collect()
 }
 
-/// What a tool gets out of a gzip stream before it fails.
+/// Unpacks a gzip stream as far as a tool would.
 fn gunzip(stream: &[u8]) -> (Vec<u8>, bool) {
     let mut content = Vec::new();
     let is_whole = flate2::read::MultiGzDecoder::new(stream).read_to_end(&mut content).is_ok();

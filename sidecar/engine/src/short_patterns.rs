@@ -1,22 +1,20 @@
 //! Patterns too short for grams: all in one small automaton.
 
+use super::gram::GRAM_BYTES;
 use super::patterns::Patterns;
 use super::spans::Spans;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
 
-/// Shorter patterns than this have no gram that would tell them from anything.
-pub(super) const GRAM_BYTES: usize = 4;
-
 /// Finds patterns of fewer than [`GRAM_BYTES`] bytes.
 ///
-/// The automaton keeps bytes of them that are not zeroed when it is dropped.
-pub(super) struct Short {
+/// The automaton contains their bytes, which are not zeroed when it is dropped.
+pub(super) struct ShortPatterns {
     automaton: AhoCorasick,
 }
 
-impl Short {
-    /// `None` when there is no such pattern. Fails only when the patterns need
-    /// more states than 32 bits can number.
+impl ShortPatterns {
+    /// Builds the automaton; `None` if there is no such pattern. Fails only when
+    /// it needs more states than 32 bits can number.
     pub(super) fn new(patterns: &Patterns) -> Result<Option<Self>, BuildError> {
         let short: Vec<&[u8]> = patterns
             .iter()
@@ -33,8 +31,8 @@ impl Short {
         Ok(Some(Self { automaton }))
     }
 
-    /// Finds what starts at `from` or later, and returns where the next search
-    /// has to begin: what starts before is complete.
+    /// Finds matches that start at `from` or later, and returns where the next
+    /// search must begin: all earlier matches are complete.
     pub(super) fn scan(&self, window: &[u8], from: usize, spans: &mut Spans) -> usize {
         for found in self.automaton.find_overlapping_iter(Input::new(window).range(from..)) {
             spans.push(found.start(), found.end());

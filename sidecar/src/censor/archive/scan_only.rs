@@ -1,11 +1,11 @@
-//! zstd, bzip2 and xz: unpacked and looked at, never packed anew.
+//! zstd, bzip2 and xz: unpacked and scanned, never repacked.
 //!
-//! Good packing for them is large and slow. What holds a secret is withheld.
+//! Good encoders for them are large and slow. A file with a secret is withheld.
 
 use super::bytes::{Cursor, ReadAt};
-use super::format::Format;
+use super::format::{Format, ZSTD, is_skippable};
 use super::limits::Meter;
-use super::pass::Pass;
+use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use bzip2::bufread::MultiBzDecoder;
 use lzma_rust2::XzReader;
@@ -15,46 +15,21 @@ use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 use std::rc::Rc;
 
-/// `BZh`, a block size, and the beginning of a block or of the end.
-const BZIP2: &[u8] = b"BZh";
-const BZIP2_BLOCK: &[u8] = b"1AY&SY";
-const BZIP2_END: &[u8] = b"\x17\x72\x45\x38\x50\x90";
-const XZ: &[u8] = b"\xfd7zXZ\0";
-const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-/// The last three bytes of the magic number of a frame to be skipped.
-const SKIPPED: &[u8] = b"\x2a\x4d\x18";
+/// Magic number and length of a skippable zstd frame.
 const SKIPPED_MAGIC_BYTES: usize = 4;
 const SKIPPED_HEADER_BYTES: usize = 8;
 
-/// The format of content that begins so.
-pub(super) fn format(beginning: &[u8]) -> Option<Format> {
-    let block = beginning.get(4..10).unwrap_or_default();
-    if beginning.starts_with(BZIP2) && [BZIP2_BLOCK, BZIP2_END].contains(&block) {
-        Some(Format::Bzip2)
-    } else if beginning.starts_with(XZ) {
-        Some(Format::Xz)
-    } else if beginning.starts_with(ZSTD) || is_skipped(beginning) {
-        Some(Format::Zstd)
-    } else {
-        None
-    }
-}
-
-fn is_skipped(beginning: &[u8]) -> bool {
-    beginning.first().is_some_and(|first| first & 0xf0 == 0x50) && beginning[1..].starts_with(SKIPPED)
-}
-
-/// Walks through a stream, which cannot be written anew.
-pub(super) fn walk(
-    pass: Pass<'_>,
+/// Scans a stream, which cannot be rewritten.
+pub(super) fn censor(
+    walk: Walk<'_>,
     format: Format,
     source: &dyn ReadAt,
     _output: &mut dyn Write,
 ) -> Result<(), Stop> {
-    if !pass.is_looking() {
+    if !walk.is_looking() {
         return Err(Stop::Dirty);
     }
-    let room = pass.memory_left();
+    let room = walk.memory_left();
     let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
     let state = Rc::clone(&packed.state);
     let decoder: Box<dyn Read + '_> = match format {
@@ -63,16 +38,16 @@ pub(super) fn walk(
             let kibibytes = u32::try_from(room / 1024).unwrap_or(u32::MAX);
             Box::new(XzReader::new_mem_limit(packed, true, kibibytes))
         }
-        Format::Zstd => Box::new(Frames { pass, room, state: Frame::Between(packed, FrameDecoder::new()) }),
+        Format::Zstd => Box::new(Frames { walk, room, state: Frame::Between(packed, FrameDecoder::new()) }),
         Format::Gzip | Format::Tar | Format::Zip => {
             return Err(Stop::Damaged("it is of another format"));
         }
     };
-    let mut unpacked = Unpacked { decoder, packed: state, meter: pass.meter(), written: 0, room };
-    pass.content(&mut unpacked, &mut io::sink())
+    let mut unpacked = Unpacked { decoder, packed: state, meter: walk.meter(), written: 0, room };
+    walk.content(&mut unpacked, &mut io::sink())
 }
 
-/// How far a decoder has read.
+/// The progress of a decoder in its input.
 #[derive(Default)]
 struct Progress {
     read: Cell<u64>,
@@ -111,7 +86,7 @@ impl Read for Packed<'_> {
     }
 }
 
-/// What a decoder gives, within the limits.
+/// A decoder's output, within the limits.
 struct Unpacked<'a> {
     decoder: Box<dyn Read + 'a>,
     packed: Rc<Progress>,
@@ -146,9 +121,9 @@ fn too_large(room: u64) -> Stop {
     Stop::Member(format!("unpacking it takes more than {room} bytes of memory"))
 }
 
-/// The frames of a zstd stream, as one text.
+/// Reads the frames of a zstd stream as one text.
 struct Frames<'a> {
-    pass: Pass<'a>,
+    walk: Walk<'a>,
     room: u64,
     state: Frame<'a>,
 }
@@ -156,7 +131,7 @@ struct Frames<'a> {
 enum Frame<'a> {
     Between(Packed<'a>, FrameDecoder),
     Open(StreamingDecoder<Packed<'a>, FrameDecoder>),
-    /// The end, or the place of a fault.
+    /// At the end, or at an error.
     Done,
 }
 
@@ -183,20 +158,20 @@ impl Frames<'_> {
         }
     }
 
-    /// Goes on to the next frame.
+    /// Continues with the next frame.
     fn next<'a>(&self, mut packed: Packed<'a>, mut decoder: FrameDecoder) -> Result<Frame<'a>, Stop> {
         let beginning = packed.cursor.at_least(SKIPPED_HEADER_BYTES)?;
-        if is_skipped(beginning) && beginning.len() >= SKIPPED_HEADER_BYTES {
+        if is_skippable(beginning) && beginning.len() >= SKIPPED_HEADER_BYTES {
             let length = u32::from_le_bytes([beginning[4], beginning[5], beginning[6], beginning[7]]);
-            // With the length, in whose place a text can begin.
+            // Includes the length field, where a text can begin.
             packed.consume(SKIPPED_MAGIC_BYTES);
             let rest = (SKIPPED_HEADER_BYTES - SKIPPED_MAGIC_BYTES) as u64 + u64::from(length);
-            self.pass.mask(&mut (&mut packed).take(rest), &mut io::sink())?;
+            self.walk.mask(&mut (&mut packed).take(rest), &mut io::sink())?;
             return Ok(Frame::Between(packed, decoder));
         }
         if !beginning.starts_with(ZSTD) {
-            // Tools leave out what follows the last frame, or complain about it.
-            self.pass.mask(&mut packed, &mut io::sink())?;
+            // Tools ignore what follows the last frame, or complain about it.
+            self.walk.mask(&mut packed, &mut io::sink())?;
             return Ok(Frame::Done);
         }
         decoder.set_max_window_size(self.room);

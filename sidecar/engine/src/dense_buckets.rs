@@ -1,9 +1,9 @@
 //! Patterns that share their grams with many others.
 //!
-//! Their entries are sorted, so that one search finds the longest pattern that
-//! stands at a place. A text can still be made that asks for such a search,
-//! over long equal parts, at every place; an automaton over these patterns
-//! alone takes over then. It is built when it is first needed.
+//! The entries of a large bucket are sorted, so that one binary search finds the
+//! longest pattern that matches at a place. An adversarial text can still force
+//! such a search, over long common parts, at every place; then an automaton over
+//! these patterns alone takes over. It is built when first needed.
 
 use super::patterns::Patterns;
 use super::table::{Entry, Table};
@@ -12,52 +12,52 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
 use std::sync::OnceLock;
 
 /// Larger buckets are sorted and searched.
-const SORTED: usize = 16;
+const MAX_UNSORTED: usize = 16;
 
-/// So many patterns that would start at the same place are tried one by one.
-const FEW: usize = 8;
+/// Maximum number of patterns with the same start that are compared one by one.
+const MAX_TRIED_SINGLY: usize = 8;
 
-/// Larger buckets show that patterns differ in less than a stride, and are
-/// those that the automaton can take over.
-pub(super) const LARGE: usize = 64;
+/// Larger buckets hold patterns that differ in less than a stride; the automaton
+/// can take these over.
+pub(super) const MAX_SPARSE: usize = 64;
 
-/// Patterns with more bytes together would need too large an automaton.
-const MOST_BYTES: usize = 256 * 1024;
+/// Maximum total size of the patterns of an automaton.
+const MAX_AUTOMATON_PATTERN_BYTES: usize = 256 * 1024;
 
-/// Work that may be done in a window, and for each of its places, in about the
-/// time that comparing 16 bytes takes: searches may be about as slow as the automaton.
-const WORK: usize = 64 * 1024;
-const WORK_PER_PLACE: usize = 64;
+/// Work allowed per window, and per place of it, in units of comparing 16 bytes:
+/// searching may be about as slow as the automaton.
+const MAX_WORK_PER_WINDOW: usize = 64 * 1024;
+const MAX_WORK_PER_PLACE: usize = 64;
 
-/// What a step of a search costs beside comparing.
+/// Work of one step of a binary search, beside the comparison.
 const WORK_PER_STEP: usize = 8;
 
-/// A table of all transitions of an automaton is many times as fast as a
-/// compact one. It may have so many bytes.
-const MOST_TABLE_BYTES: usize = 8 << 20;
+/// Maximum size of a full transition table, which is many times as fast as a
+/// compact automaton.
+const MAX_TABLE_BYTES: usize = 8 << 20;
 
-/// The automata that take over. They keep bytes of their patterns that are not
-/// zeroed when they are dropped.
-pub(super) struct Crowd {
+/// The automata that take over. They contain bytes of their patterns, which are
+/// not zeroed when they are dropped.
+pub(super) struct DenseBuckets {
     members: Vec<u32>,
     automata: OnceLock<Option<Automata>>,
 }
 
-/// One for the patterns that are exact, and one for those that are not.
+/// One for exact patterns, and one for folded ones.
 struct Automata {
     exact: AhoCorasick,
     folded: AhoCorasick,
 }
 
-impl Crowd {
-    /// Sorts the buckets that need it.
+impl DenseBuckets {
+    /// Sorts the large buckets of a table.
     pub(super) fn new(table: &mut Table) -> Self {
         let mut members = Vec::new();
         table.buckets_mut(|bucket| {
-            if bucket.len() > SORTED {
+            if bucket.len() > MAX_UNSORTED {
                 bucket.sort_unstable_by_key(|entry| (entry.check(), entry.place(), entry.pattern()));
             }
-            if bucket.len() > LARGE {
+            if bucket.len() > MAX_SPARSE {
                 members.extend(bucket.iter().map(|entry| entry.pattern()));
             }
         });
@@ -66,13 +66,13 @@ impl Crowd {
         Self { members, automata: OnceLock::new() }
     }
 
-    /// Whether the work done for so many places is more than it should be, and
-    /// the automaton can take over.
+    /// Returns whether the work done for `places` exceeds its budget, and the
+    /// automaton can take over.
     pub(super) fn takes_over(&self, work: usize, places: usize, patterns: &Patterns) -> bool {
-        work > WORK + places * WORK_PER_PLACE && self.automata(patterns).is_some()
+        work > MAX_WORK_PER_WINDOW + places * MAX_WORK_PER_PLACE && self.automata(patterns).is_some()
     }
 
-    /// Finds all of its patterns that start at `from` or later.
+    /// Finds all matches of its patterns that start at `from` or later.
     pub(super) fn find(&self, from: usize, verifier: &mut Verifier<'_>) {
         let (patterns, texts) = (verifier.patterns(), verifier.texts());
         let Some(automata) = self.automata(patterns) else { return };
@@ -91,7 +91,7 @@ impl Crowd {
     fn automata(&self, patterns: &Patterns) -> Option<&Automata> {
         let build = || {
             let all = || self.members.iter().map(|id| patterns.get(*id));
-            if all().map(<[u8]>::len).sum::<usize>() > MOST_BYTES {
+            if all().map(<[u8]>::len).sum::<usize>() > MAX_AUTOMATON_PATTERN_BYTES {
                 return None;
             }
             let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
@@ -107,7 +107,7 @@ impl Crowd {
     }
 }
 
-/// How many at the front are exact: those have the smaller numbers.
+/// Returns the number of exact patterns, which come first.
 fn exact_ones<T>(sorted: &[T], id: impl Fn(&T) -> u32, patterns: &Patterns) -> usize {
     sorted.partition_point(|item| patterns.is_exact(id(item)))
 }
@@ -119,29 +119,29 @@ fn automaton(members: &[u32], patterns: &Patterns) -> Option<AhoCorasick> {
     let letters = used.iter().filter(|used| **used).count() + 1;
     let states = all().map(<[u8]>::len).sum::<usize>();
     let table = states.saturating_mul(letters.next_power_of_two() * size_of::<u32>());
-    let kind = if table <= MOST_TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+    let kind = if table <= MAX_TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
     AhoCorasick::builder().kind(Some(kind)).build(all()).ok()
 }
 
-/// What a bucket gave.
-pub(super) enum Looked {
-    /// All its entries have to be tried.
+/// The outcome of looking at a bucket.
+pub(super) enum BucketSearch {
+    /// Small: all its entries must be tried.
     Small,
-    /// It was searched, with so much work.
+    /// Searched, with this much work.
     Searched(usize),
 }
 
-/// Searches a bucket if it is sorted. Patterns that are alone at their place
-/// become candidates.
+/// Searches a bucket if it is sorted. Few patterns with the same start become
+/// candidates.
 pub(super) fn search(
     bucket: &[Entry],
     check: u32,
     at: usize,
     verifier: &mut Verifier<'_>,
     candidates: &mut Vec<(u32, usize)>,
-) -> Looked {
-    if bucket.len() <= SORTED {
-        return Looked::Small;
+) -> BucketSearch {
+    if bucket.len() <= MAX_UNSORTED {
+        return BucketSearch::Small;
     }
     let mut work = 0;
     let from = bucket.partition_point(|entry| entry.check() < check);
@@ -154,7 +154,7 @@ pub(super) fn search(
         work += WORK_PER_STEP;
         let exact = exact_ones(here, |entry| entry.pattern(), verifier.patterns());
         for here in [&here[..exact], &here[exact..]] {
-            if here.len() <= FEW {
+            if here.len() <= MAX_TRIED_SINGLY {
                 candidates.extend(here.iter().map(|entry| (entry.pattern(), start)));
             } else {
                 let steps = here.len().ilog2() as usize;
@@ -162,5 +162,5 @@ pub(super) fn search(
             }
         }
     }
-    Looked::Searched(work)
+    BucketSearch::Searched(work)
 }

@@ -1,15 +1,14 @@
 //! The matcher against an oracle that tries every pattern at every place.
 
-mod tails;
+mod trailing_lines;
 
 use super::{Matcher, Pattern};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
-/// What is left of a text when everything that any pattern covers is masked,
-/// and how many bytes that is. The case of hexadecimal digits does not count
-/// in the second patterns.
+/// Returns the text with every match masked, and the number of masked bytes. The
+/// case of hexadecimal digits is ignored in the second patterns.
 fn oracle_of_both(exact: &[Vec<u8>], hexadecimal: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
     let mut covered = vec![false; text.len()];
     let folded = |bytes: &[u8]| -> Vec<u8> {
@@ -40,7 +39,7 @@ fn oracle(patterns: &[Vec<u8>], text: &[u8]) -> (Vec<u8>, u64) {
     oracle_of_both(patterns, &[], text)
 }
 
-/// What the matcher makes of a text that comes in chunks, and how many bytes it says it masked.
+/// Returns the matcher's output for a text in chunks, and its count of masked bytes.
 fn stream(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> (Vec<u8>, u64) {
     let mut progress = matcher.start();
     let (mut window, mut out) = (Vec::new(), Vec::new());
@@ -60,7 +59,7 @@ fn stream(matcher: &Matcher, text: &[u8], chunks: &[usize]) -> (Vec<u8>, u64) {
     }
 }
 
-/// The matcher agrees with the oracle about text in chunks.
+/// Compares the matcher with the oracle on text in chunks.
 fn agrees(patterns: &[Vec<u8>], text: &[u8], chunks: &[usize]) -> TestCaseResult {
     both_agree(patterns, &[], text, chunks)
 }
@@ -99,7 +98,7 @@ fn chunks() -> impl Strategy<Value = Vec<usize>> {
     prop_oneof![vec(1..8_usize, 1..5), vec(1..200_usize, 1..5), Just(vec![usize::MAX])]
 }
 
-/// A family of patterns that have much in common.
+/// Patterns that have much in common.
 fn family() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let base = prop_oneof![letters(b"ab", 4..60), letters(b"abcdefgh0123+/", 4..60), letters(b"a", 4..60)];
     let change =
@@ -246,25 +245,25 @@ proptest! {
     }
 }
 
-/// A crowd: many patterns that have all but a few bytes in common.
-fn crowd(before: &str, after: &str, count: usize) -> Vec<Vec<u8>> {
+/// Many patterns that have all but a few bytes in common.
+fn similar(before: &str, after: &str, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|number| format!("{before}{number:04}{after}").into_bytes()).collect()
 }
 
 #[test]
-fn crowds_are_found_one_by_one() {
+fn similar_patterns_are_found_one_by_one() {
     for (before, after) in
         [("test-password-", ""), ("", "-test-password"), ("test-pass", "word-test"), ("", "")]
     {
-        let mut patterns = crowd(before, after, 700);
+        let mut patterns = similar(before, after, 700);
         // Beginnings of some of them.
-        patterns.extend(crowd(before, "", 700).into_iter().map(|mut pattern| {
+        patterns.extend(similar(before, "", 700).into_iter().map(|mut pattern| {
             pattern.pop();
             pattern
         }));
         let matcher = Matcher::new(patterns.iter().cloned()).expect("few patterns");
-        let text: Vec<u8> = crowd(before, after, 2000).concat();
-        let cut: Vec<u8> = crowd(before, &after[..after.len() / 2], 2000).concat();
+        let text: Vec<u8> = similar(before, after, 2000).concat();
+        let cut: Vec<u8> = similar(before, &after[..after.len() / 2], 2000).concat();
         for text in [text, cut] {
             let expected = oracle(&patterns, &text);
             assert_eq!(stream(&matcher, &text, &[usize::MAX]), expected);
@@ -274,12 +273,12 @@ fn crowds_are_found_one_by_one() {
 }
 
 #[test]
-fn crowds_are_found_in_either_case() {
-    let patterns = crowd("7465Ab73742d", "5a", 700);
+fn similar_patterns_are_found_in_either_case() {
+    let patterns = similar("7465Ab73742d", "5a", 700);
     let matcher = Matcher::new(patterns.iter().cloned().map(Pattern::hexadecimal)).expect("few patterns");
-    let mut text: Vec<u8> = crowd("7465aB73742D", "5A", 2000).concat();
+    let mut text: Vec<u8> = similar("7465aB73742D", "5A", 2000).concat();
     text.extend(b"7465aB73742D".repeat(20_000));
-    text.extend(crowd("7465aB73742D", "5a", 3).concat());
+    text.extend(similar("7465aB73742D", "5a", 3).concat());
     let expected = oracle_of_both(&[], &patterns[..3], &text).0;
     let (masked, _) = stream(&matcher, &text, &[100, 7000, 1]);
     assert_eq!(masked[2000 * 18..], expected[2000 * 18..]);
@@ -287,9 +286,9 @@ fn crowds_are_found_in_either_case() {
     assert_eq!(masked[700 * 18..2000 * 18], text[700 * 18..2000 * 18]);
 }
 
-/// Texts that have a whole crowd looked up at every place, in vain and not.
+/// Texts that have all of many similar patterns looked up at every place, in vain and not.
 #[test]
-fn crowds_in_long_runs_are_found() {
+fn similar_patterns_in_long_runs_are_found() {
     let run = |count: usize| vec![b'a'; count];
     for reversed in [false, true] {
         let turn = |mut bytes: Vec<u8>| {

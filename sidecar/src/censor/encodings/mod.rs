@@ -1,4 +1,4 @@
-//! The forms in which a secret can appear.
+//! The encoded forms of a secret.
 
 mod quoted;
 
@@ -9,31 +9,32 @@ use quoted::{json_escaped, shell_quoted, yaml_quoted};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Shorter secrets are looked for as they are and in the base64 forms of
-/// C-22 only: more forms of them would be found everywhere.
-pub(super) const ENOUGH_BYTES: usize = 8;
+/// Minimum length of a secret with all forms. Shorter ones have the base64 forms
+/// of C-22 only; more forms of them would match everywhere.
+pub(super) const MIN_ALL_FORMS_BYTES: usize = 8;
 
-/// A line of a multi-line secret that is a secret of its own.
-const LINE_BYTES: usize = 16;
+/// Minimum length of a line of a multi-line secret that is masked on its own.
+const MIN_LINE_BYTES: usize = 16;
 
-/// Beyond this size a secret is looked for in the forms of C-22 and by its
-/// lines: it is a bundle or a binary, and the table should stay small.
-const MOST_BYTES: usize = 16 * 1024;
+/// Maximum size of a secret with all forms. Larger ones (bundles, binaries) have
+/// the forms of C-22 and their lines only, which keeps the tables small.
+const MAX_BYTES: usize = 16 * 1024;
 
-/// Columns at which `base64(1)` and PEM break lines.
+/// Columns at which `base64(1)` and PEM wrap lines.
 const WRAPPED_AT: [usize; 2] = [76, 64];
 
-/// A shorter last line is looked for near behind the line before it.
-const LAST_LINE_BYTES: usize = 24;
+/// Minimum length of a last line that is looked for everywhere; a shorter one is
+/// looked for only close behind the line before it.
+const MIN_DISTINCTIVE_LINE_BYTES: usize = 24;
 
-/// How a form is made of a value.
+/// The encoding that turns a value into a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As it is.
+    /// The value itself.
     Plain,
-    /// A line of it.
+    /// A line of the value.
     Line,
-    /// As a reader of text shows bytes that are none.
+    /// Text with the replacement character for invalid bytes.
     Lossy,
     /// Base64 with the standard alphabet.
     Base64,
@@ -71,18 +72,18 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// All patterns of a secret as it was read, of which `trimmed` is the part
-/// without white space around it. None is repeated, none is empty.
+/// Returns the distinct, non-empty patterns of a secret. `raw` is the secret as it
+/// was read, `trimmed` the same without surrounding white space.
 pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
     let mut forms = Forms(Vec::with_capacity(24));
     forms.add(Encoding::Plain, trimmed.to_vec());
     forms.add(Encoding::Base64, STANDARD.encode(raw));
     forms.add(Encoding::Base64, STANDARD.encode(trimmed));
-    if trimmed.len() >= ENOUGH_BYTES {
+    if trimmed.len() >= MIN_ALL_FORMS_BYTES {
         lines(trimmed, &mut forms);
         wrapped(raw, &mut forms);
         wrapped(trimmed, &mut forms);
-        if trimmed.len() <= MOST_BYTES {
+        if trimmed.len() <= MAX_BYTES {
             base64_anywhere(trimmed, &mut forms);
             hexadecimal(trimmed, &mut forms);
             percent_encoded(trimmed, &mut forms);
@@ -111,21 +112,21 @@ impl Forms {
     }
 }
 
-/// Base64 inside other base64 data: at each of the three alignments the
-/// characters that the value alone decides, and the whole forms without padding.
+/// Adds base64 inside other base64 data: at each of the three alignments the
+/// characters that depend on the value alone, and the whole forms without padding.
 fn base64_anywhere(value: &[u8], forms: &mut Forms) {
     base64(&STANDARD_NO_PAD.encode(value), forms);
     base64(&STANDARD.encode(value), forms);
     for before in 0..3 {
         let shifted = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
         let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*shifted));
-        // A character holds six bits; those shared with a neighbour are not decided.
+        // A character encodes six bits; those that share bits with a neighbour are left out.
         let (first, end) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
         base64(&encoded[first..end], forms);
     }
 }
 
-/// In both alphabets, which differ in two characters.
+/// Adds both alphabets, which differ in two characters.
 fn base64(standard: &str, forms: &mut Forms) {
     forms.add(Encoding::Base64, standard);
     let for_urls = |byte| match byte {
@@ -138,7 +139,7 @@ fn base64(standard: &str, forms: &mut Forms) {
     }
 }
 
-/// Base64 in lines: each line by itself, so that neither the kind of line
+/// Adds wrapped base64: each line on its own, so that neither the kind of line
 /// break nor an indentation matters.
 fn wrapped(value: &[u8], forms: &mut Forms) {
     let encoded = Zeroizing::new(STANDARD.encode(value));
@@ -148,8 +149,10 @@ fn wrapped(value: &[u8], forms: &mut Forms) {
         for line in others {
             forms.add(Encoding::Base64Lines, *line);
         }
-        match others.last().filter(|_| last.len() < LAST_LINE_BYTES) {
-            Some(line) => forms.push(Encoding::Base64Lines, Pattern::behind(line.to_vec(), last.to_vec())),
+        match others.last().filter(|_| last.len() < MIN_DISTINCTIVE_LINE_BYTES) {
+            Some(line) => {
+                forms.push(Encoding::Base64Lines, Pattern::after_line(line.to_vec(), last.to_vec()))
+            }
             None => forms.add(Encoding::Base64Lines, *last),
         }
         for line_break in ["\n", "\r\n"] {
@@ -170,9 +173,9 @@ fn two_digits(byte: u8) -> [u8; 2] {
     [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)])
 }
 
-/// `%xx` for all but unreserved characters (RFC 3986), with the habits of
-/// forms (`+` for a space) and of paths (`/` as it is). Where something is
-/// encoded, the case of A to F does not count in all of the value.
+/// Adds `%xx` for all but unreserved characters (RFC 3986), with the conventions of
+/// forms (`+` for a space) and of paths (`/` as it is). If anything is encoded,
+/// the case of A to F is ignored in the whole value.
 fn percent_encoded(value: &[u8], forms: &mut Forms) {
     let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     if value.iter().all(|byte| is_unreserved(*byte)) {
@@ -200,14 +203,13 @@ fn percent_encoded(value: &[u8], forms: &mut Forms) {
     }
 }
 
-/// The forms that only text has. Of bytes that are no text readers make the
-/// replacement character, one for each odd sequence; those at the ends depend
-/// on what stands there.
+/// Adds the forms of text. Readers replace each invalid sequence by the replacement
+/// character; those at the ends depend on the surroundings.
 fn as_text(value: &[u8], forms: &mut Forms) {
     let lossy = Zeroizing::new(String::from_utf8_lossy(value).into_owned());
     let is_text = lossy.as_bytes() == value;
     let text = if is_text { lossy.as_str() } else { lossy.trim_matches('\u{fffd}') };
-    if text.len() < ENOUGH_BYTES {
+    if text.len() < MIN_ALL_FORMS_BYTES {
         return;
     }
     if !is_text {
@@ -218,11 +220,11 @@ fn as_text(value: &[u8], forms: &mut Forms) {
     yaml_quoted(text, forms);
 }
 
-/// The lines of a multi-line secret: a key printed line by line with a prefix
-/// is found by them. The armour of PEM files is no secret.
+/// Adds the lines of a multi-line secret, which match a key that is printed line
+/// by line with a prefix. The armour of PEM files is no secret.
 fn lines(value: &[u8], forms: &mut Forms) {
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for line in lines.filter(|line| line.len() >= LINE_BYTES && !line.starts_with(b"-----")) {
+    for line in lines.filter(|line| line.len() >= MIN_LINE_BYTES && !line.starts_with(b"-----")) {
         forms.add(Encoding::Line, line);
     }
 }
