@@ -22,7 +22,31 @@ pub struct Job {
     pub s3: Option<S3>,
 }
 
+/// A job whose test runs: what [`Job::running`] starts.
+#[derive(Debug)]
+pub struct RunningJob {
+    /// The job.
+    pub job: Job,
+    /// Its one entry.
+    pub entry: Entry,
+    /// The sidecar.
+    pub sidecar: Running,
+    /// The entrypoint around the script.
+    pub test: Running,
+}
+
 impl Job {
+    /// Starts a sidecar with `options` and an entrypoint around a shell script that
+    /// says `ready`, and returns when it has.
+    #[track_caller]
+    pub fn running(self, script: &str, options: Value) -> RunningJob {
+        let entry = self.pod.entry("test");
+        let sidecar = self.sidecar(&[&entry], options);
+        let test = self.pod.entrypoint(&entry, &["sh", "-c", script], json!({}));
+        entry.until_log("ready");
+        RunningJob { job: self, entry, sidecar, test }
+    }
+
     /// A job that delivers to a local directory.
     pub fn local() -> Self {
         Self { pod: Pod::new(), s3: None }

@@ -1,3 +1,5 @@
+//! Pins: deploy/buildkite/README.md.
+//!
 //! The Buildkite example, with the agent's part played by the test: its shell in
 //! a process group that gets TERM as a whole, and docker on this host.
 
@@ -92,7 +94,7 @@ fn deaf_until(on_term: &str) -> String {
 }
 
 #[test]
-fn the_containers_exit_status_is_the_steps() {
+fn step_exit_status_is_the_containers() {
     docker_or_skip!();
     let job = Job::new();
     job.start(30, "", "echo to stdout; echo made >$ARTIFACTS/made; exit 7").wait().expect_code(7);
@@ -102,7 +104,7 @@ fn the_containers_exit_status_is_the_steps() {
 }
 
 #[test]
-fn no_shell_stays_between_agent_and_container() {
+fn step_runs_without_a_shell_between_agent_and_container() {
     docker_or_skip!();
     let job = Job::new();
     let mut step = job.start(30, "", &deaf_until("exit 0"));
@@ -123,7 +125,7 @@ fn no_shell_stays_between_agent_and_container() {
 }
 
 #[test]
-fn cancelled_with_a_clean_up_of_three_seconds() {
+fn cancelled_step_gets_its_clean_up_of_three_seconds() {
     docker_or_skip!();
     let job = Job::new();
     let ended = job.cancelled(30, PROPAGATE, &deaf_until("sleep 3; echo cleaned up; exit 0"));
@@ -137,7 +139,7 @@ fn cancelled_with_a_clean_up_of_three_seconds() {
 }
 
 #[test]
-fn cancelled_and_ignoring_it_the_inner_deadline_comes_first() {
+fn cancelled_step_that_ignores_term_is_ended_by_the_inner_deadline() {
     docker_or_skip!();
     let job = Job::new();
     let script = "trap '' INT TERM; echo ready; while :; do sleep 0.05; done";
@@ -150,7 +152,7 @@ fn cancelled_and_ignoring_it_the_inner_deadline_comes_first() {
 }
 
 #[test]
-fn cancelled_without_propagation_is_a_cancelled_step_whatever_the_command_says() {
+fn cancelled_step_stays_cancelled_whatever_the_command_returns() {
     docker_or_skip!();
     let job = Job::new();
     let ended = job.cancelled(30, "", &deaf_until("exit 0"));
@@ -158,7 +160,7 @@ fn cancelled_without_propagation_is_a_cancelled_step_whatever_the_command_says()
 }
 
 #[test]
-fn a_container_whose_client_was_killed_is_ended_by_the_hook() {
+fn hook_ends_a_container_whose_client_was_killed() {
     docker_or_skip!();
     let job = Job::new();
     let mut step = job.start(30, "", &deaf_until("exit 0"));

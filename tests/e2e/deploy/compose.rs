@@ -1,3 +1,5 @@
+//! Pins: deploy/compose/README.md.
+//!
 //! The compose example: up and stop, with results in a directory and in a bucket.
 
 use harness::process::{self, Ended};
@@ -105,7 +107,7 @@ fn owner(path: &Path) -> u32 {
 const S3: [&str; 4] = ["-f", "docker-compose.yml", "-f", "docker-compose.s3.yml"];
 
 #[test]
-fn up_twice_delivers_each_time_what_that_run_did() {
+fn up_twice_delivers_each_run() {
     let project =
         project_or_skip!().test("echo made >$ARTIFACTS/hello.txt; echo the token is $(cat /secrets/token)");
     project.run(&["up"]).expect_code(0);
@@ -124,7 +126,7 @@ fn up_twice_delivers_each_time_what_that_run_did() {
 }
 
 #[test]
-fn stop_is_an_interruption_with_its_whole_protocol() {
+fn stop_interrupts_the_job_and_delivers_it_as_aborted() {
     let project = project_or_skip!().test(
         "trap 'echo got INT' INT; trap 'echo got TERM; exit 0' TERM; echo ready; while :; do sleep 0.1; done",
     );

@@ -1,3 +1,5 @@
+//! Pins: P-13, W-115; deploy/images/README.md.
+//!
 //! The images of `deploy/images`: what is in them, that they are what Prow and
 //! ci-operator expect, and that they come out the same again.
 
@@ -36,7 +38,7 @@ fn listing(image: &str) -> String {
 }
 
 #[test]
-fn they_run_as_root_unless_the_pod_says_otherwise_and_say_what_they_are() {
+fn images_run_as_root_by_default_and_carry_labels() {
     docker_or_skip!();
     for image in NAMES {
         let config = inspect(image)["Config"].take();
@@ -51,7 +53,7 @@ fn they_run_as_root_unless_the_pod_says_otherwise_and_say_what_they_are() {
 }
 
 #[test]
-fn p_13_their_entry_points_are_the_programs() {
+fn image_entry_points_are_prows_paths() {
     docker_or_skip!();
     for (image, path) in [
         ("entrypoint", "/entrypoint"),
@@ -77,7 +79,7 @@ fn p_13_their_entry_points_are_the_programs() {
 }
 
 #[test]
-fn w_115_the_wrappers_image_copies_it_by_cp() {
+fn wrapper_image_copies_itself_by_cp() {
     docker_or_skip!();
     let dir = tempfile::tempdir().expect("a directory");
     let volume = format!("{}:/tmp/entrypoint-wrapper", dir.path().display());
@@ -91,7 +93,7 @@ fn w_115_the_wrappers_image_copies_it_by_cp() {
 }
 
 #[test]
-fn they_hold_a_tmp_for_everyone_and_nothing_of_the_build() {
+fn images_hold_a_world_writable_tmp_and_nothing_of_the_build() {
     docker_or_skip!();
     let listing = listing("pod-utils");
     let line = |name: &str| {
@@ -120,7 +122,7 @@ fn they_hold_a_tmp_for_everyone_and_nothing_of_the_build() {
 }
 
 #[test]
-fn the_same_programs_give_the_same_layers_of_every_image() {
+fn same_programs_give_the_same_layers() {
     docker_or_skip!();
     let all: Vec<_> = NAMES.into_iter().chain(["s3-server"]).collect();
     let layers = |engine, options: &[&str]| {
@@ -150,7 +152,7 @@ fn the_same_programs_give_the_same_layers_of_every_image() {
 /// The server's certificate is of an authority that only `SSL_CERT_FILE` names, in
 /// an image without any.
 #[test]
-fn a_private_certificate_authority_is_trusted_by_ssl_cert_file() {
+fn private_certificate_authority_is_trusted_by_ssl_cert_file() {
     docker_or_skip!();
     let dir = tempfile::tempdir().expect("a directory");
     let network = format!("pod-utils-{}", std::process::id());

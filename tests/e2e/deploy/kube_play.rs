@@ -1,3 +1,5 @@
+//! Pins: P-13, I4; deploy/kubernetes/README.md.
+//!
 //! The manifests of `deploy/kubernetes`, and pods as Prow's decoration makes them,
 //! for real by `podman kube play`, delivered to an S3 server.
 
@@ -40,7 +42,7 @@ const POLITE: &str =
     "trap 'echo got INT' INT; trap 'echo got TERM; exit 0' TERM; echo ready; while :; do sleep 0.1; done";
 
 #[test]
-fn the_pod_as_it_is_delivers_everything() {
+fn example_pod_delivers_everything() {
     podman_or_skip!();
     let s3 = S3::start();
     let manifest = manifest("kubernetes/pod/pod.yaml", &s3);
@@ -56,7 +58,7 @@ fn the_pod_as_it_is_delivers_everything() {
 }
 
 #[test]
-fn a_failing_pod_is_a_failure_without_its_secret() {
+fn failing_pod_is_a_failure_without_its_secret() {
     podman_or_skip!();
     let s3 = S3::start();
     let manifest =
@@ -70,7 +72,7 @@ fn a_failing_pod_is_a_failure_without_its_secret() {
 }
 
 #[test]
-fn a_stopped_pod_is_aborted_with_and_without_ignore_interrupts() {
+fn stopped_pod_is_aborted_with_and_without_ignore_interrupts() {
     podman_or_skip!();
     let s3 = S3::start();
     for ignore in [true, false] {
@@ -92,7 +94,7 @@ fn a_stopped_pod_is_aborted_with_and_without_ignore_interrupts() {
 }
 
 #[test]
-fn a_killed_test_container_is_lost_and_told() {
+fn killed_test_container_is_a_lost_entry() {
     podman_or_skip!();
     let s3 = S3::start();
     let manifest = manifest("kubernetes/pod/pod.yaml", &s3).test_runs("echo ready; sleep 1000", "30s");
@@ -108,7 +110,7 @@ fn a_killed_test_container_is_lost_and_told() {
 }
 
 #[test]
-fn a_test_that_is_out_of_memory_fails_with_its_cause() {
+fn test_out_of_memory_fails_with_its_cause() {
     podman_or_skip!();
     let s3 = S3::start();
     let script = "echo growing; x=x; while :; do x=$x$x; done";
@@ -126,7 +128,7 @@ fn a_test_that_is_out_of_memory_fails_with_its_cause() {
 }
 
 #[test]
-fn the_jobs_native_sidecar_stays_until_it_is_told() {
+fn native_sidecar_of_the_job_stays_until_term() {
     podman_or_skip!();
     let s3 = S3::start();
     let manifest = manifest("kubernetes/job/job.yaml", &s3).test_runs("echo testing; exit 4", "30s");
@@ -141,7 +143,7 @@ fn the_jobs_native_sidecar_stays_until_it_is_told() {
 }
 
 #[test]
-fn the_step_shares_its_files_by_the_chain_of_wrapper_and_entrypoint() {
+fn step_shares_its_files_through_wrapper_and_entrypoint() {
     podman_or_skip!();
     let (s3, api) = (S3::start(), ApiServer::start());
     let mut manifest = manifest("kubernetes/ci-operator-step/pod.yaml", &s3)
@@ -223,7 +225,7 @@ fn decorated(build: &str) -> Vec<Value> {
 }
 
 #[test]
-fn p_13_a_pod_of_prows_runs_with_our_images_as_root() {
+fn prow_decorated_pod_runs_with_our_images_as_root() {
     podman_or_skip!();
     let s3 = S3::start();
     let dir = tempfile::tempdir().expect("a directory");

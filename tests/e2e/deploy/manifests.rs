@@ -1,3 +1,5 @@
+//! Pins: deploy/kubernetes/README.md, "Times".
+//!
 //! What can be seen of `deploy/` without running it: options that the programs
 //! take, names that agree, and overlays that kustomize accepts.
 
@@ -29,7 +31,7 @@ fn options(container: &Value, variable: &str) -> Option<Value> {
 }
 
 #[test]
-fn the_time_of_a_pod_is_enough_for_its_test_and_its_delivery() {
+fn grace_period_of_each_pod_covers_test_and_delivery() {
     for path in PODS {
         let spec = spec(path);
         let outer = spec["terminationGracePeriodSeconds"].as_u64().expect("seconds");
@@ -46,7 +48,7 @@ fn the_time_of_a_pod_is_enough_for_its_test_and_its_delivery() {
 }
 
 #[test]
-fn every_mount_has_its_volume_and_nothing_runs_as_root() {
+fn mounts_have_volumes_and_nothing_runs_as_root() {
     for path in PODS {
         let spec = spec(path);
         assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{path}");
@@ -66,7 +68,7 @@ fn every_mount_has_its_volume_and_nothing_runs_as_root() {
 }
 
 #[test]
-fn images_are_named_as_the_script_builds_them() {
+fn image_names_match_the_build_script() {
     let mut seen = 0;
     let decoration = kube::file("prow/decoration.yaml").remove(0);
     let entry = &decoration["plank"]["default_decoration_config_entries"][0]["config"]["utility_images"];
@@ -84,7 +86,7 @@ fn images_are_named_as_the_script_builds_them() {
 }
 
 #[test]
-fn kustomize_takes_each_example_with_each_kind_of_credentials() {
+fn kustomize_accepts_each_example_with_each_credentials() {
     if !Command::new("kubectl")
         .args(["kustomize", "--help"])
         .output()

@@ -1,3 +1,5 @@
+//! Pins: I1, I2, I3.
+//!
 //! Random children, random signals at random times, the invariants every time: as
 //! a plain process and as PID 1.
 //!
@@ -128,12 +130,12 @@ fn run(seed: u64, place: Place) {
 }
 
 #[test]
-fn a_campaign_of_random_children_and_signals() {
+fn random_children_and_signals_keep_the_invariants() {
     campaign(Place::Plain);
 }
 
 #[test]
-fn a_campaign_of_random_children_and_signals_as_pid_1() {
+fn random_children_and_signals_keep_the_invariants_as_pid_1() {
     if !namespaces() {
         skip!("a pid namespace is not permitted here");
     }

@@ -1,8 +1,8 @@
-//! entrypoint by itself: the contract's vectors (10.1), its command line, its
-//! files.
+//! Pins: I3; entrypoint/README.md.
+//!
+//! entrypoint and its child: arguments, environment, files.
 
 use common::marker;
-use common::signal::Signal;
 use harness::bins;
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Ended};
@@ -33,196 +33,7 @@ pub(crate) fn by_hand(pod: &Pod, args: &[&str]) -> Command {
 }
 
 #[test]
-fn v_ep_1_success() {
-    let (_pod, entry, ended) = run(&["sh", "-c", "exit 0"], json!({}), 0);
-    assert_eq!((entry.log_text(), ended.stdout), (String::new(), String::new()));
-    assert_eq!(entry.report()["reason"], "exited");
-}
-
-#[test]
-fn v_ep_2_output_goes_to_the_log_and_to_stdout() {
-    let (_pod, entry, ended) = run(&["echo", "test"], json!({}), 0);
-    assert_eq!((entry.log_text().as_str(), ended.stdout.as_str()), ("test\n", "test\n"));
-}
-
-#[test]
-fn v_ep_3_the_childs_code() {
-    let (_pod, entry, ended) = run(&["sh", "-c", "exit 12"], json!({}), 12);
-    assert_eq!(entry.log_text(), "");
-    assert!(ended.stdout.contains("wrapped process failed: exit status 12"), "{ended:#?}");
-}
-
-#[test]
-fn v_ep_4_timeout() {
-    let (_pod, entry, _) = run(&["sleep", "10"], json!({"timeout": "1s", "grace_period": "1s"}), 127);
-    assert_eq!(
-        entry.log_lines(),
-        [
-            "error|Process did not finish before 1s timeout",
-            "error|Process gracefully exited before 1s grace period",
-        ]
-    );
-    assert_eq!(entry.report()["child"], json!({"signal": "SIGINT"}));
-}
-
-#[test]
-fn v_ep_5_the_environment_is_inherited() {
-    let (_pod, entry, _) = run(&["sh", "-c", "echo $PATH"], json!({}), 0);
-    assert_eq!(entry.log_text(), format!("{}\n", std::env::var("PATH").unwrap_or_default()));
-}
-
-#[test]
-fn v_ep_6_always_zero() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    pod.entrypoint(&entry, &["sh", "-c", "exit 7"], json!({"always_zero": true})).wait().expect_code(0);
-    assert_eq!(entry.code().as_deref(), Some("7"));
-}
-
-#[test]
-fn v_ep_7_a_failed_predecessor() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    fs::write(pod.path("previous"), "9").expect("written");
-    let options = json!({"previous_marker": pod.path("previous")});
-    pod.entrypoint(&entry, &["echo", "test"], options).wait().expect_code(106);
-    assert_eq!(entry.code().as_deref(), Some("1130"));
-    assert_eq!(entry.log_lines(), ["info|Skipping as previous step exited 9"]);
-    assert_eq!(entry.report()["reason"], "previous_failed");
-}
-
-#[test]
-fn v_ep_8_a_successful_predecessor() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    fs::write(pod.path("previous"), "0").expect("written");
-    let options = json!({"previous_marker": pod.path("previous")});
-    pod.entrypoint(&entry, &["sh", "-c", "exit 0"], options).wait().expect_code(0);
-    assert_eq!((entry.code().as_deref(), entry.log_text().as_str()), (Some("0"), ""));
-}
-
-#[test]
-fn v_ep_9_a_script_that_cleans_up() {
-    let script = "
-        clean_up() { kill $job 2>/dev/null; wait $job; exit 3; }
-        trap clean_up INT TERM EXIT
-        echo 'process started'
-        sleep 9999 & job=$!
-        wait";
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    let running = pod.entrypoint(&entry, &["bash", "-c", script], json!({"propagate_error_code": true}));
-    entry.until_log("process started");
-    running.signal(Signal::TERM);
-    running.wait().expect_code(3);
-    assert_eq!(entry.code().as_deref(), Some("3"));
-    assert_eq!(
-        entry.log_lines(),
-        [
-            "process started",
-            "error|Entrypoint received interrupt: terminated",
-            "error|Process gracefully exited before 15s grace period",
-        ]
-    );
-    let report = entry.report();
-    assert_eq!(report["reason"], "aborted");
-    // What was received, then what the child was sent because of it.
-    for (index, signal) in ["SIGTERM", "SIGINT", "SIGTERM"].into_iter().enumerate() {
-        assert_eq!(report["interrupts"][index]["signal"], signal, "{report}");
-        assert_eq!(report["interrupts"][index]["from"], "outside", "{report}");
-    }
-    assert_eq!(report["interrupts"][1]["sent_to"], "child", "{report}");
-}
-
-#[test]
-fn v_ep_10_a_missing_program() {
-    let (_pod, entry, ended) = run(&["./this-command-does-not-exist"], json!({}), 127);
-    let reason = "could not start the process: fork/exec ./this-command-does-not-exist: \
-                  no such file or directory";
-    assert_eq!(entry.log_text(), reason);
-    assert!(ended.stdout.contains(reason), "{ended:#?}");
-    assert_eq!(entry.report()["reason"], "start_failed");
-}
-
-#[test]
-fn v_cp_1_copy_mode_copies_the_running_program_twice() {
-    let pod = Pod::new();
-    let copy = pod.path("tools/not/yet/there");
-    for _ in 0..2 {
-        let options = json!({"copy_mode_only": true, "copy_dst": copy});
-        let mut command = Command::new(bins::program("entrypoint"));
-        command.env("ENTRYPOINT_OPTIONS", options.to_string());
-        let ended = process::run(pod.tree(), &mut command);
-        ended.expect_code(0);
-        assert!(ended.only_line().contains(r#""msg":"src is "#), "{ended:#?}");
-        let original = fs::read(bins::program("entrypoint")).expect("readable");
-        assert_eq!(fs::read(&copy).expect("copied"), original);
-        assert_eq!(copy.metadata().expect("there").permissions().mode() & 0o111, 0o111);
-    }
-    assert_eq!(harness::pod::files_below(&pod.path("tools")), ["not/yet/there"]);
-    // The mode goes along, whatever the umask.
-    fs::set_permissions(&copy, fs::Permissions::from_mode(0o757)).expect("set");
-    let mut command = Command::new(&copy);
-    let again = pod.path("tools/again");
-    let options = json!({"copy_mode_only": true, "copy_dst": again}).to_string();
-    process::run(pod.tree(), command.env("ENTRYPOINT_OPTIONS", options)).expect_code(0);
-    assert_eq!(again.metadata().expect("there").permissions().mode() & 0o777, 0o757);
-    process::run(pod.tree(), Command::new(&copy).arg("--help")).expect_code(0);
-}
-
-#[test]
-fn e_6_copy_mode_needs_a_destination() {
-    let pod = Pod::new();
-    let mut command = Command::new(bins::program("entrypoint"));
-    command.env("ENTRYPOINT_OPTIONS", r#"{"copy_mode_only":true}"#);
-    process::run(pod.tree(), &mut command).expect_code(1);
-    let destination = pod.path("file/below");
-    fs::write(pod.path("file"), "").expect("written");
-    let mut command =
-        by_hand(&pod, &["--copy-mode-only", &format!("--copy-destination={}", destination.display())]);
-    let ended = process::run(pod.tree(), &mut command);
-    ended.expect_code(1);
-    assert!(ended.stderr.contains(r#""level":"fatal""#), "{ended:#?}");
-}
-
-/// What could not be started, and the words for it.
-#[test]
-fn e_26_reasons_are_upstreams_words() {
-    let pod = Pod::new();
-    let file = |name: &str, text: &str, mode: u32| {
-        let path = pod.path(name);
-        fs::write(&path, text).expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
-        path.display().to_string()
-    };
-    let dir = pod.path("").display().to_string();
-    let foreign = file("foreign", "\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0", 0o755);
-    let plain = file("plain", "echo hello", 0o644);
-    let no_shebang = file("no-shebang", "echo hello\n", 0o755);
-    let no_interpreter = file("no-interpreter", "#!/does/not/exist\n", 0o755);
-    let under_file = format!("{plain}/below");
-    for (args, reason) in [
-        (vec![dir.as_str()], format!("fork/exec {dir}: permission denied")),
-        (vec![plain.as_str()], format!("fork/exec {plain}: permission denied")),
-        (vec![foreign.as_str()], format!("fork/exec {foreign}: exec format error")),
-        (vec![no_shebang.as_str()], format!("fork/exec {no_shebang}: exec format error")),
-        (vec![no_interpreter.as_str()], format!("fork/exec {no_interpreter}: no such file or directory")),
-        (vec![under_file.as_str()], format!("fork/exec {under_file}: not a directory")),
-        (
-            vec!["no-such-command"],
-            r#"exec: "no-such-command": executable file not found in $PATH"#.to_owned(),
-        ),
-        (vec![""], "fork/exec : no such file or directory".to_owned()),
-    ] {
-        let entry = pod.entry("test");
-        pod.entrypoint(&entry, &args, json!({})).wait().expect_code(127);
-        assert_eq!(entry.log_text(), format!("could not start the process: {reason}"));
-        assert_eq!(entry.code().as_deref(), Some("127"));
-    }
-}
-
-#[test]
-fn a_hit_relative_to_the_current_directory_is_refused() {
+fn program_found_in_the_current_directory_is_refused() {
     let pod = Pod::new();
     fs::write(pod.path("tool"), "#!/bin/sh\n").expect("written");
     fs::set_permissions(pod.path("tool"), fs::Permissions::from_mode(0o755)).expect("set");
@@ -244,7 +55,7 @@ fn empty_arguments_reach_the_child() {
 }
 
 #[test]
-fn two_mebibytes_of_arguments_are_refused_by_the_kernel_and_said() {
+fn arguments_of_two_mebibytes_are_refused_by_the_kernel_and_said() {
     let pod = Pod::new();
     // Almost what the kernel takes; what entrypoint adds to the environment is too much.
     let word = "x".repeat(120_000);
@@ -265,7 +76,7 @@ fn two_mebibytes_of_arguments_are_refused_by_the_kernel_and_said() {
 }
 
 #[test]
-fn the_child_is_told_its_limits() {
+fn child_is_told_timeout_and_grace_period() {
     let script = "echo $ENTRYPOINT_TIMEOUT $ENTRYPOINT_GRACE_PERIOD";
     let (_pod, entry, _) = run(&["sh", "-c", script], json!({}), 0);
     assert_eq!(entry.log_text(), "7200 15\n");
@@ -274,7 +85,7 @@ fn the_child_is_told_its_limits() {
 }
 
 #[test]
-fn an_announced_grace_period_is_used_less_a_margin() {
+fn announced_grace_period_is_used_less_a_margin() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     for (given, expected) in [(json!({}), "27"), (json!({"grace_period": "5s"}), "5")] {
@@ -289,7 +100,7 @@ fn an_announced_grace_period_is_used_less_a_margin() {
 }
 
 #[test]
-fn the_child_has_a_session_a_clean_mask_and_no_input() {
+fn child_has_an_own_session_a_clean_signal_mask_and_no_input() {
     let script = r"
         read -r pid name state ppid pgrp session rest < /proc/self/stat
         [ $$ = $pgrp ] && [ $$ = $session ] && echo 'own session'
@@ -308,7 +119,7 @@ fn the_child_has_a_session_a_clean_mask_and_no_input() {
 }
 
 #[test]
-fn lock_marker_report_and_log_can_be_read_by_others_whatever_the_umask() {
+fn files_are_readable_by_others_whatever_the_umask() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let own = bins::program("entrypoint");
@@ -329,7 +140,7 @@ fn lock_marker_report_and_log_can_be_read_by_others_whatever_the_umask() {
 }
 
 #[test]
-fn stale_files_of_an_earlier_run_are_gone_before_the_child_starts() {
+fn stale_files_are_removed_before_the_child_starts() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     fs::write(&entry.marker, "0").expect("written");
@@ -344,7 +155,7 @@ fn stale_files_of_an_earlier_run_are_gone_before_the_child_starts() {
 }
 
 #[test]
-fn nothing_but_the_five_files_is_left() {
+fn volume_holds_exactly_the_five_files_at_the_end() {
     let (pod, _entry, _) = run(&["true"], json!({}), 0);
     let names = ["test-log.txt", "test-marker.txt", "test-marker.txt.lock", "test-marker.txt.report.json"];
     assert_eq!(harness::pod::files_below(&pod.logs()), names);
@@ -352,7 +163,7 @@ fn nothing_but_the_five_files_is_left() {
 }
 
 #[test]
-fn the_reports_numbers_are_those_of_the_log() {
+fn report_counts_and_checksum_match_the_log() {
     let (_pod, entry, ended) = run(&[HOSTILE, "flood", "3000001"], json!({}), 0);
     let log = fs::read(&entry.log).expect("readable");
     let report = entry.report();

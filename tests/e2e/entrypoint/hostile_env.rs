@@ -1,3 +1,5 @@
+//! Pins: I1, I2, I3.
+//!
 //! entrypoint where the surroundings are odd: a clock that jumps, a program with
 //! another user's rights, a stdout that belongs to somebody else.
 
@@ -35,7 +37,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
 ";
 
 #[test]
-fn only_monotonic_time_decides() {
+fn clock_jump_does_not_move_a_timeout() {
     if std::env::var_os("POD_UTILS_BIN_DIR").is_some() {
         skip!("a static program asks no library for the time");
     }
@@ -87,7 +89,7 @@ fn with_setuid_child(place: Place, options: Value) -> Option<Case> {
 }
 
 #[test]
-fn i_3_a_setuid_child_is_ended_like_any_other() {
+fn setuid_child_is_ended_like_any_other() {
     let options = json!({"grace_period": "300ms"});
     let Some(case) = with_setuid_child(Place::Plain, options) else {
         skip!("a program cannot have another user's rights here");
@@ -97,7 +99,7 @@ fn i_3_a_setuid_child_is_ended_like_any_other() {
 }
 
 #[test]
-fn i_1_sigkill_frees_the_lock_while_a_setuid_child_lives() {
+fn setuid_child_that_outlives_entrypoint_does_not_hold_the_lock() {
     let Some(case) = with_setuid_child(Place::Plain, json!({})) else {
         skip!("a program cannot have another user's rights here");
     };
@@ -109,7 +111,7 @@ fn i_1_sigkill_frees_the_lock_while_a_setuid_child_lives() {
 }
 
 #[test]
-fn i_1_a_setuid_child_dies_with_pid_1() {
+fn setuid_child_dies_with_pid_1() {
     if !namespaces() {
         skip!("a pid namespace is not permitted here");
     }
@@ -162,7 +164,7 @@ fn opened_again(running: &Running) -> bool {
 }
 
 #[test]
-fn a_stdout_pipe_that_cannot_be_opened_again_gets_everything_from_a_slow_reader() {
+fn stdout_that_cannot_be_reopened_gives_a_slow_reader_everything() {
     // A pipe may hold all of it: the job stays until it has been looked at.
     let script = "\"$0\" flood 1000000; until [ -e \"$0.seen\" ]; do sleep 0.01; done";
     let Some((pod, entry, running, mut reader)) = with_foreign_stdout(&["sh", "-c", script, HOSTILE]) else {
@@ -186,7 +188,7 @@ fn a_stdout_pipe_that_cannot_be_opened_again_gets_everything_from_a_slow_reader(
 }
 
 #[test]
-fn a_stdout_pipe_that_cannot_be_opened_again_and_is_never_read_stops_nothing() {
+fn stdout_that_cannot_be_reopened_and_is_never_read_stops_nothing() {
     let Some((_pod, entry, running, reader)) = with_foreign_stdout(&[HOSTILE, "flood", "2000000"]) else {
         skip!("another user cannot be taken on here");
     };
@@ -199,7 +201,7 @@ fn a_stdout_pipe_that_cannot_be_opened_again_and_is_never_read_stops_nothing() {
 }
 
 #[test]
-fn i_2_nothing_is_pumped_once_the_log_is_summed_up() {
+fn output_after_the_log_is_closed_is_not_pumped() {
     // A daemon that is to be kept writes on and on while the marker cannot be written.
     let pod = Pod::new();
     let entry = pod.entry("test");

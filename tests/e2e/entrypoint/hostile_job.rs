@@ -1,3 +1,5 @@
+//! Pins: I1, I3; common/README.md, "Opening files that a hostile job can replace".
+//!
 //! entrypoint when the job makes its own entry odd: directories where files
 //! belong, filters that outlive it, a process that nothing can kill.
 
@@ -12,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 #[test]
-fn i_1_directories_at_the_paths_of_marker_report_and_lock_keep_nothing_away() {
+fn directories_in_place_of_marker_report_and_lock_are_replaced() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let script = format!(
@@ -42,7 +44,7 @@ fn directories_of_an_earlier_run_are_moved_aside() {
 }
 
 #[test]
-fn a_directory_in_place_of_the_process_log_is_moved_aside() {
+fn directory_in_place_of_the_log_is_moved_aside() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let script = format!("echo before; rm '{0}'; mkdir '{0}'; echo after", entry.log.display());
@@ -51,7 +53,7 @@ fn a_directory_in_place_of_the_process_log_is_moved_aside() {
 }
 
 #[test]
-fn a_leftover_that_reads_a_pipe_is_told_before_it_is_killed() {
+fn leftover_that_reads_a_pipe_gets_term_before_kill() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let filter = "trap 'echo told > told; exit 0' TERM; echo > ready; while :; do sleep 0.02; done";
@@ -66,7 +68,7 @@ fn a_leftover_that_reads_a_pipe_is_told_before_it_is_killed() {
 }
 
 #[test]
-fn i_1_a_volume_that_is_full_at_the_very_end_gets_marker_and_report() {
+fn volume_full_at_the_very_end_gets_marker_and_report() {
     let mount =
         "mount -t tmpfs -o size=128k none \"$1\" && cd \"$1\" && \"$0\"; code=$?; cp -a . \"$2\"; exit $code";
     let mut probe = std::process::Command::new("unshare");
@@ -127,7 +129,7 @@ impl Drop for Freezer {
 }
 
 #[test]
-fn i_3_a_process_that_nothing_can_kill_is_named_and_holds_nobody_up() {
+fn unkillable_process_is_named_and_delays_nothing() {
     let Some(freezer) = Freezer::new() else {
         skip!("there is no freezer of control groups version 1");
     };

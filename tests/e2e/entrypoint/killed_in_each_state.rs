@@ -1,3 +1,5 @@
+//! Pins: I1.
+//!
 //! entrypoint brought into each of its states, then killed or told to end there.
 
 use crate::entrypoint::hostile_job::Freezer;
@@ -144,12 +146,12 @@ fn leftovers() -> Stage {
 }
 
 #[test]
-fn i_1_killed_while_awaiting_the_previous_marker() {
+fn sigkill_while_awaiting_the_previous_marker_is_a_lost_entry() {
     assert!(awaiting_previous().killed(|| {}));
 }
 
 #[test]
-fn i_1_killed_while_spawning() {
+fn sigkill_while_spawning_is_a_lost_entry() {
     let Some((stage, _gate, _event)) = spawning() else {
         skip!("the start of a program cannot be held up here (fanotify)");
     };
@@ -157,13 +159,13 @@ fn i_1_killed_while_spawning() {
 }
 
 #[test]
-fn i_1_killed_while_running_or_terminating() {
+fn sigkill_while_running_or_terminating_is_a_lost_entry() {
     assert!(running().killed(|| {}));
     assert!(terminating().killed(|| {}));
 }
 
 #[test]
-fn i_1_killed_while_killing() {
+fn sigkill_while_killing_is_a_lost_entry() {
     for _ in 0..TRIES {
         let Some(freezer) = Freezer::new() else {
             skip!("there is no freezer of control groups version 1");
@@ -176,7 +178,7 @@ fn i_1_killed_while_killing() {
 }
 
 #[test]
-fn i_1_killed_while_draining_or_ending_leftovers() {
+fn sigkill_while_draining_or_ending_leftovers_is_a_lost_entry() {
     if !namespaces() {
         skip!("a pid namespace is not permitted here");
     }
@@ -199,7 +201,7 @@ fn marking() -> Case {
 }
 
 #[test]
-fn i_1_killed_while_marking() {
+fn sigkill_while_marking_is_a_lost_entry() {
     let case = marking();
     let marker = case.pod.path("markers/marker");
     case.signal(Signal::KILL);
@@ -210,7 +212,7 @@ fn i_1_killed_while_marking() {
 }
 
 #[test]
-fn a_signal_while_marking_changes_nothing() {
+fn term_while_marking_changes_nothing() {
     let case = marking();
     case.signal(Signal::TERM);
     fs::remove_file(case.pod.path("markers")).expect("removed");
@@ -220,7 +222,7 @@ fn a_signal_while_marking_changes_nothing() {
 }
 
 #[test]
-fn a_signal_before_the_child_is_its_program_aborts() {
+fn term_before_exec_aborts() {
     let Some((stage, gate, event)) = spawning() else {
         skip!("the start of a program cannot be held up here (fanotify)");
     };
@@ -246,7 +248,7 @@ fn more_signals_while_terminating_shorten_nothing() {
 }
 
 #[test]
-fn a_signal_while_killing_changes_nothing() {
+fn term_while_killing_changes_nothing() {
     let Some(freezer) = Freezer::new() else {
         skip!("there is no freezer of control groups version 1");
     };
@@ -264,7 +266,7 @@ fn a_signal_while_killing_changes_nothing() {
 }
 
 #[test]
-fn a_signal_while_draining_or_ending_leftovers_changes_nothing() {
+fn term_while_draining_or_ending_leftovers_changes_nothing() {
     if !namespaces() {
         skip!("a pid namespace is not permitted here");
     }

@@ -1,3 +1,5 @@
+//! Pins: O-11, O-73; entrypoint/README.md, "Options".
+//!
 //! entrypoint's options: what they do, and what mistakes in them cost.
 
 use crate::entrypoint::command::{by_hand, run};
@@ -12,7 +14,7 @@ use std::process::Command;
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 #[test]
-fn every_line_of_the_log_can_begin_with_its_time() {
+fn timestamps_begin_every_line_of_the_log() {
     let options = json!({"supervision": {"timestamps": true}});
     let (_pod, entry, ended) = run(&["printf", "a\\nb\\rc\\r\\n"], options, 0);
     assert_eq!(ended.stdout, "a\nb\rc\r\n");
@@ -26,7 +28,7 @@ fn every_line_of_the_log_can_begin_with_its_time() {
 }
 
 #[test]
-fn the_cause_goes_to_the_termination_message_when_there_is_a_file_for_it() {
+fn cause_goes_to_the_termination_message_file() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let message = pod.path("termination-log");
@@ -45,7 +47,7 @@ fn the_cause_goes_to_the_termination_message_when_there_is_a_file_for_it() {
 }
 
 #[test]
-fn option_errors_are_one_line_and_leave_nothing_behind() {
+fn bad_options_are_one_line_and_leave_nothing_behind() {
     let pod = Pod::new();
     let with = |options: &str| {
         let mut command = Command::new(bins::program("entrypoint"));
@@ -102,13 +104,13 @@ fn flags_do_what_the_json_does() {
 }
 
 #[test]
-fn unknown_keys_are_ignored_and_logged_once() {
+fn unknown_keys_are_logged_once_in_the_process_log() {
     let (_pod, _entry, ended) = run(&["true"], json!({"entrypoint_future": 1}), 0);
     assert_eq!(ended.stderr.matches("entrypoint_future").count(), 1, "{ended:#?}");
 }
 
 #[test]
-fn what_cannot_be_made_is_127_and_said_on_stderr() {
+fn files_that_cannot_be_made_are_127_and_said_on_stderr() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     fs::write(pod.path("file"), "").expect("written");

@@ -1,3 +1,5 @@
+//! Pins: I1, I3; entrypoint/README.md, "Codes".
+//!
 //! entrypoint and the tree of its child: who is signalled, who is ended, who is
 //! left alone. As a plain process and as a real PID 1.
 
@@ -128,7 +130,7 @@ const GRACEFUL: &str = "error|Process gracefully exited before 15s grace period"
 
 in_each_place! {
 
-fn the_shell_dies_of_term_and_its_child_cleans_up_through_tee(place) {
+fn shell_that_dies_of_term_leaves_its_childs_clean_up_time_through_tee(place) {
     let script = format!("{HOSTILE} cleanup 10 150 2>&1 | tee copy; true");
     let case = Case::start(place, &["sh", "-c", &script], json!({"artifact_dir": ""}));
     case.entry.until_log("ready");
@@ -155,7 +157,7 @@ fn output_through_a_process_substitution_arrives(place) {
     assert_eq!(lines.last().map(String::as_str), Some(GRACEFUL));
 }
 
-fn a_leftover_that_holds_the_pipe_delays_nothing(place) {
+fn leftover_that_holds_the_pipe_delays_nothing(place) {
     let case = Case::start(place, &[HOSTILE, "holder", "60"], json!({}));
     let (_pod, entry, ended) = case.end(0);
     assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
@@ -165,7 +167,7 @@ fn a_leftover_that_holds_the_pipe_delays_nothing(place) {
     assert!(report["leftovers"]["names"][0].as_str().is_some_and(|name| name.contains("sleep 60")), "{report}");
 }
 
-fn a_daemon_in_a_session_of_its_own_is_ended(place) {
+fn daemon_in_an_own_session_is_ended(place) {
     let script = format!("{HOSTILE} daemon 60 | head -n 1");
     let case = Case::start(place, &["sh", "-c", &script], json!({}));
     let (_pod, entry, _) = case.end(0);
@@ -180,7 +182,7 @@ fn leftovers_deaf_to_term_are_killed(place) {
     assert_eq!(report["leftovers"]["killed"], 2, "{report}");
 }
 
-fn a_timeout_kills_the_whole_tree(place) {
+fn timeout_kills_the_whole_tree(place) {
     let script = format!("{HOSTILE} ignore & {HOSTILE} ignore");
     let options = json!({"timeout": "700ms", "grace_period": "700ms"});
     let case = Case::start(place, &["sh", "-c", &script], options);
@@ -192,7 +194,7 @@ fn a_timeout_kills_the_whole_tree(place) {
     assert_eq!(entry.report()["cause"], sentence);
 }
 
-fn the_ladder_reaches_the_child_of_a_waiting_shell(place) {
+fn timeout_signals_reach_the_child_of_a_waiting_shell(place) {
     let script = format!("trap '' INT; {HOSTILE} deaf-to-int");
     let options = json!({
         "timeout": "1s", "grace_period": "30s",
@@ -210,7 +212,7 @@ fn orphans_are_reaped(place) {
     case.end(7);
 }
 
-fn a_child_that_stopped_itself_is_ended(place) {
+fn child_that_stopped_itself_is_ended(place) {
     let script = "echo ready; kill -STOP $$; echo never";
     let options = json!({"grace_period": "500ms"});
     let case = Case::start(place, &["sh", "-c", script], options);
@@ -220,7 +222,7 @@ fn a_child_that_stopped_itself_is_ended(place) {
     assert!(!entry.log_text().contains("never"));
 }
 
-fn a_storm_of_signals_changes_nothing(place) {
+fn storm_of_signals_changes_nothing(place) {
     let case = Case::start(place, &[HOSTILE, "signals"], json!({"grace_period": "60s"}));
     case.entry.until_log("ready");
     let pid = case.pid().expect("entrypoint runs");
@@ -245,7 +247,7 @@ fn hangup_and_quit_end_the_job(place) {
     }
 }
 
-fn a_child_that_closes_its_output_goes_on(place) {
+fn child_that_closes_its_output_goes_on(place) {
     let script = "echo first; exec > /dev/null 2>&1; sleep 0.5; exit 6";
     let case = Case::start(place, &["sh", "-c", script], json!({}));
     let (_pod, entry, ended) = case.end(6);
@@ -253,7 +255,7 @@ fn a_child_that_closes_its_output_goes_on(place) {
     assert!(ended.took > Duration::from_millis(500));
 }
 
-fn five_hundred_leftovers_that_keep_forking_end(place) {
+fn leftovers_that_keep_forking_are_ended_all_500(place) {
     // Each starts its own successor and ends: a moving target.
     let script = r#"
         walk() { trap "" TERM; while :; do sh -c "exec sleep 2"; done; }
@@ -268,7 +270,7 @@ fn five_hundred_leftovers_that_keep_forking_end(place) {
 }
 
 #[test]
-fn the_whole_group_hears_where_that_is_asked_for() {
+fn signal_scope_group_signals_the_whole_group() {
     let options = json!({"supervision": {"signal_scope": "group"}, "grace_period": "60s"});
     let script = format!("trap '' INT TERM; {HOSTILE} signals & wait; wait; exit 0");
     let case = Case::start(Place::Plain, &["sh", "-c", &script], options);
@@ -285,7 +287,7 @@ fn the_whole_group_hears_where_that_is_asked_for() {
 }
 
 #[test]
-fn leftovers_are_kept_where_that_is_asked_for() {
+fn leftovers_keep_leaves_them_running() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let options = json!({"supervision": {"leftovers": "keep"}});
@@ -298,7 +300,7 @@ fn leftovers_are_kept_where_that_is_asked_for() {
 }
 
 #[test]
-fn nothing_outside_the_tree_is_touched() {
+fn processes_outside_the_tree_are_not_touched() {
     let bystander = Pod::new();
     let mut command = Command::new("sleep");
     let mut other = process::start(bystander.tree(), command.arg("60"));
@@ -309,7 +311,7 @@ fn nothing_outside_the_tree_is_touched() {
 }
 
 #[test]
-fn i_1_sigkill_frees_the_lock_and_takes_the_child_along() {
+fn sigkill_frees_the_lock_and_ends_the_child() {
     let case = Case::start(Place::Plain, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
     case.entry.until_log("ready");
     let mut watch = common::lock::EntryWatch::new(&case.entry.marker);
@@ -322,7 +324,7 @@ fn i_1_sigkill_frees_the_lock_and_takes_the_child_along() {
 }
 
 #[test]
-fn without_a_usable_proc_leftovers_are_ended_and_unknown() {
+fn leftovers_are_ended_but_unnamed_without_proc() {
     if !namespaces() {
         harness::skip!("a pid namespace is not permitted here");
     }
@@ -340,7 +342,7 @@ fn without_a_usable_proc_leftovers_are_ended_and_unknown() {
 }
 
 #[test]
-fn a_predecessor_that_is_lost_or_aborted_stops_the_chain() {
+fn lost_or_aborted_predecessor_stops_the_chain() {
     let pod = Pod::new();
     let (first, second) = (pod.entry("first"), pod.entry("second"));
     let one = pod.entrypoint(&first, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
@@ -354,7 +356,7 @@ fn a_predecessor_that_is_lost_or_aborted_stops_the_chain() {
 }
 
 #[test]
-fn an_abort_while_waiting_for_the_predecessor_is_130() {
+fn abort_while_waiting_for_the_predecessor_is_130() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let options = json!({"previous_marker": pod.path("not/there/yet")});

@@ -1,3 +1,5 @@
+//! Pins: I1.
+//!
 //! The programs as PID 1 of real containers: read-only root, no capabilities,
 //! not root.
 
@@ -59,7 +61,7 @@ pub(crate) fn start(
 pub(crate) const ENTRYPOINT: &[&str] = &["/tools/entrypoint"];
 
 #[test]
-fn a_hardened_container_runs_to_its_end() {
+fn hardened_container_runs_to_its_end() {
     let engine = engine_or_skip!();
     let (pod, entry) = open_pod();
     let container = start(
@@ -117,7 +119,7 @@ pub(crate) fn refusing(pod: &Pod, calls: &[&str]) -> String {
 }
 
 #[test]
-fn i_1_without_a_signal_descriptor_the_marker_says_so() {
+fn start_without_signalfd_is_127_with_a_marker() {
     let engine = engine_or_skip!();
     let (pod, entry) = open_pod();
     let refused = refusing(&pod, &["signalfd", "signalfd4"]);
@@ -130,7 +132,7 @@ fn i_1_without_a_signal_descriptor_the_marker_says_so() {
 }
 
 #[test]
-fn without_inotify_the_previous_marker_is_polled_for() {
+fn previous_marker_is_polled_for_without_inotify() {
     let engine = engine_or_skip!();
     let (pod, entry) = open_pod();
     let before = pod.entry("before");
@@ -144,7 +146,7 @@ fn without_inotify_the_previous_marker_is_polled_for() {
 }
 
 #[test]
-fn the_chain_of_wrapper_and_entrypoint_passes_signals_and_codes() {
+fn chain_of_wrapper_and_entrypoint_passes_signals_and_codes() {
     let engine = engine_or_skip!();
     let (pod, entry) = open_pod();
     // A bash may run the trap of TERM inside that of INT, before its first

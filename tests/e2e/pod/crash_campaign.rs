@@ -1,3 +1,5 @@
+//! Pins: I1, I3, I4; tests/README.md, "The crash campaign".
+//!
 //! SIGKILL to sidecar and to entrypoint at any of their steps; then the restart
 //! that Kubernetes would make. The bucket is judged after each.
 //!
@@ -248,7 +250,7 @@ fn run(number: u64) {
 }
 
 #[test]
-fn killed_at_any_step_and_restarted_everything_arrives() {
+fn sigkill_at_any_step_then_restart_delivers_everything() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
     let seed = number("POD_UTILS_CRASH_SEED").unwrap_or(clock);

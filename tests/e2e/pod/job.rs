@@ -1,3 +1,5 @@
+//! Pins: I4.
+//!
 //! Jobs from end to end: real entrypoints, a real sidecar, a local directory and
 //! a bucket.
 
@@ -43,7 +45,7 @@ fn run(job: &Job, args: &[&str], options: Value, code: i32) -> Entry {
 
 on_each_target! {
 
-fn success(job) {
+fn passing_job_delivers_log_artifacts_and_metadata(job) {
     let script = r#"
         echo "to stdout"; echo "to stderr" >&2
         mkdir "$ARTIFACTS/deep"; echo "an artifact" > "$ARTIFACTS/deep/file.txt"
@@ -60,14 +62,14 @@ fn success(job) {
     }
 }
 
-fn failure_with_code_3(job) {
+fn failing_job_delivers_failure_and_its_code(job) {
     let entry = run(job, &["sh", "-c", "echo broken; exit 3"], json!({}), 3);
     job.expect_result("FAILURE");
     assert_eq!(job.text("build-log.txt"), "broken\n");
     assert_eq!(entry.report()["child"], json!({"exit_code": 3}));
 }
 
-fn timeout_that_ends_within_grace(job) {
+fn timeout_that_ends_within_the_grace_period_is_127(job) {
     let entry = run(job, &["sleep", "60"], json!({"timeout": "300ms", "grace_period": "30s"}), 127);
     job.expect_result("FAILURE");
     assert_eq!(entry.log_lines(), [
@@ -77,7 +79,7 @@ fn timeout_that_ends_within_grace(job) {
     assert_eq!(entry.report()["reason"], "timed_out");
 }
 
-fn timeout_that_must_be_killed(job) {
+fn timeout_that_ignores_signals_is_killed_and_127(job) {
     let options = json!({"timeout": "300ms", "grace_period": "300ms"});
     let entry = run(job, &[HOSTILE, "ignore"], options, 127);
     job.expect_result("FAILURE");
@@ -90,19 +92,19 @@ fn timeout_that_must_be_killed(job) {
     assert_eq!(job.pod.tree().members(), []);
 }
 
-fn term_with_and_without_ignore_interrupts(job) {
+fn term_aborts_with_and_without_ignore_interrupts(job) {
     interrupted(job, Signal::TERM, false);
     fresh(job);
     interrupted(job, Signal::TERM, true);
 }
 
-fn int_with_and_without_ignore_interrupts(job) {
+fn int_aborts_with_and_without_ignore_interrupts(job) {
     interrupted(job, Signal::INT, false);
     fresh(job);
     interrupted(job, Signal::INT, true);
 }
 
-fn shell_dies_of_term_while_its_child_cleans_up_through_tee(job) {
+fn clean_up_through_tee_is_delivered_after_the_shell_died(job) {
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], json!({}));
     let copy = job.pod.path("copy.txt");
@@ -120,7 +122,7 @@ fn shell_dies_of_term_while_its_child_cleans_up_through_tee(job) {
     assert!(lines.contains(&"error|Process gracefully exited before 15s grace period".to_owned()), "{lines:?}");
 }
 
-fn child_killed_by_a_signal(job) {
+fn child_killed_by_a_signal_is_128_and_its_number(job) {
     let entry = run(job, &[HOSTILE, "die", "9"], json!({}), 137);
     job.expect_result("FAILURE");
     let report = entry.report();
@@ -128,7 +130,7 @@ fn child_killed_by_a_signal(job) {
     assert_eq!(report["child"], json!({"signal": "SIGKILL"}));
 }
 
-fn start_failure(job) {
+fn program_that_cannot_start_is_a_failure(job) {
     let entry = run(job, &["./no-such-program"], json!({}), 127);
     job.expect_result("FAILURE");
     assert_eq!(
@@ -138,7 +140,7 @@ fn start_failure(job) {
     assert_eq!(entry.report()["reason"], "start_failed");
 }
 
-fn two_entries(job) {
+fn two_entries_are_one_result(job) {
     let (first, second) = (job.pod.entry("first"), job.pod.entry("second"));
     let sidecar = job.sidecar(&[&first, &second], json!({"entry_error": true}));
     let one = job.pod.entrypoint(&first, &["sh", "-c", "echo one"], json!({}));
@@ -152,7 +154,7 @@ fn two_entries(job) {
     assert!(!job.names().contains(&"build-log.txt".to_owned()));
 }
 
-fn one_entry_lost_by_sigkill(job) {
+fn entry_lost_by_sigkill_is_a_failure(job) {
     let (lost, other) = (job.pod.entry("lost"), job.pod.entry("other"));
     let mut sidecar = job.sidecar(&[&lost, &other], json!({}));
     let victim = job.pod.entrypoint(&lost, &["sh", "-c", "echo before; sleep 60"], json!({}));
@@ -197,7 +199,7 @@ fn chain_of_entries_stops_at_the_first_failure(job) {
     assert_eq!(job.text("three-build-log.txt"), three.log_text());
 }
 
-fn chain_of_entries_after_a_lost_one(job) {
+fn chain_of_entries_stops_after_a_lost_one(job) {
     let (first, second) = (job.pod.entry("first"), job.pod.entry("second"));
     let sidecar = job.sidecar(&[&first, &second], json!({}));
     let victim = job.pod.entrypoint(&first, &["sleep", "60"], json!({}));
@@ -212,7 +214,7 @@ fn chain_of_entries_after_a_lost_one(job) {
     assert_eq!(second.report()["reason"], "previous_failed");
 }
 
-fn two_thousand_small_files(job) {
+fn two_thousand_small_files_arrive(job) {
     let script = r#"
         for d in $(seq 20); do
           mkdir "$ARTIFACTS/$d"
@@ -227,7 +229,7 @@ fn two_thousand_small_files(job) {
     }
 }
 
-fn one_file_of_300_mib(job) {
+fn file_of_300_mib_arrives(job) {
     let entry = job.pod.entry("test");
     let artifacts = job.pod.artifacts();
     fs::create_dir_all(&artifacts).expect("made");

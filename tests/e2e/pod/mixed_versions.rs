@@ -1,3 +1,5 @@
+//! Pins: deploy/prow/README.md.
+//!
 //! Mixed versions: our sidecar with upstream's entrypoint, and the reverse.
 //!
 //! `go install sigs.k8s.io/prow/cmd/entrypoint@latest` and the same for sidecar
@@ -40,7 +42,7 @@ fn entrypoint(pod: &Pod, entry: &Entry, program: PathBuf, args: &[&str], more: V
 const WRITES: &str = r#"echo output; echo artifact > "$ARTIFACTS/file.txt"; exit "$0""#;
 
 #[test]
-fn our_sidecar_with_upstreams_entrypoint() {
+fn our_sidecar_delivers_for_upstreams_entrypoint() {
     let program = upstream!("entrypoint");
     for (code, result) in [("0", "SUCCESS"), ("3", "FAILURE")] {
         let pod = Pod::new();
@@ -56,7 +58,7 @@ fn our_sidecar_with_upstreams_entrypoint() {
 }
 
 #[test]
-fn our_sidecar_with_upstreams_entrypoint_that_times_out() {
+fn our_sidecar_delivers_a_timeout_of_upstreams_entrypoint() {
     let program = upstream!("entrypoint");
     let pod = Pod::new();
     let entry = pod.entry("test");
@@ -69,7 +71,7 @@ fn our_sidecar_with_upstreams_entrypoint_that_times_out() {
 }
 
 #[test]
-fn our_entrypoint_with_upstreams_sidecar() {
+fn our_entrypoint_works_with_upstreams_sidecar() {
     let program = upstream!("sidecar");
     for (code, result) in [("0", "SUCCESS"), ("3", "FAILURE")] {
         let pod = Pod::new();

@@ -1,5 +1,6 @@
 //! Entrypoints and a sidecar together, as a pod has them.
 
+mod command_lines;
 pub(crate) mod containers;
 mod crash_campaign;
 pub(crate) mod job;

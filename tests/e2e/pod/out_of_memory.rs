@@ -1,3 +1,5 @@
+//! Pins: I1.
+//!
 //! The kernel kills for lack of memory: entrypoint in a container of 64 MiB, sidecar
 //! in another one, a volume between them. Whoever is killed, the result is a
 //! failure that says why.
@@ -51,7 +53,7 @@ fn why(pod: &Pod) -> (String, Value) {
 }
 
 #[test]
-fn a_child_killed_for_lack_of_memory_is_a_failure_with_its_cause() {
+fn child_killed_by_oom_is_a_failure_with_its_cause() {
     let engine = engine_or_skip!();
     let (pod, entry, code) = ended(&engine, &format!("echo growing; {GROW}"));
     assert_eq!(code, 137);
@@ -69,7 +71,7 @@ fn a_child_killed_for_lack_of_memory_is_a_failure_with_its_cause() {
 }
 
 #[test]
-fn a_grandchild_killed_for_lack_of_memory_is_told_beside_the_childs_own_code() {
+fn grandchild_killed_by_oom_is_told_beside_the_childs_code() {
     let engine = engine_or_skip!();
     // As a build tool does when its compiler was killed.
     let script = format!("sh -c '{GROW}'; echo \"ended with $?\"; exit 2");
@@ -83,7 +85,7 @@ fn a_grandchild_killed_for_lack_of_memory_is_told_beside_the_childs_own_code() {
 }
 
 #[test]
-fn i_1_an_entrypoint_killed_for_lack_of_memory_is_lost_and_told() {
+fn entrypoint_killed_by_oom_is_a_lost_entry() {
     let engine = engine_or_skip!();
     // As with `memory.oom.group`, which the kubelet sets: nothing is left in the
     // container. The kernel's choice is entrypoint, with which all others end: it

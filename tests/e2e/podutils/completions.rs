@@ -1,3 +1,5 @@
+//! Pins: deploy/README.md, "Help, completions, man pages".
+//!
 //! Completions and manual pages: made from the programs' own definitions, and
 //! accepted by the shells they are for.
 
@@ -46,7 +48,7 @@ fn flags_in_help(tree: &Tree, dir: &Path, program: &str) -> Vec<String> {
 }
 
 #[test]
-fn completions_and_manuals_are_current() {
+fn completions_and_manuals_name_every_flag() {
     let tree = Tree::new();
     let dir = tempfile::tempdir().expect("a directory");
     for program in PROGRAMS {

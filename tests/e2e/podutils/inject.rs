@@ -1,3 +1,5 @@
+//! Pins: deploy/README.md, "podutils inject".
+//!
 //! `podutils inject` from its command line, and what it makes of a pod run by
 //! podman.
 
@@ -28,7 +30,7 @@ fn inject(input: &[u8], flags: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_pipe_in_and_a_pipe_out() {
+fn stdin_and_stdout_may_be_pipes() {
     let ended = inject(POD.as_bytes(), &USUAL);
     ended.expect_code(0);
     assert_eq!(ended.stderr, "", "silence unless asked");
@@ -60,7 +62,7 @@ fn a_pipe_in_and_a_pipe_out() {
 }
 
 #[test]
-fn what_cannot_be_read_is_one_line_and_nothing_is_written() {
+fn unreadable_input_is_one_line_and_writes_nothing() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -262,7 +264,7 @@ macro_rules! podman_or_skip {
 }
 
 #[test]
-fn an_injected_pod_delivers_its_results_without_its_secret() {
+fn injected_pod_delivers_its_results_without_its_secret() {
     let podman = podman_or_skip!();
     let script = "id -u; cat /s/token; umask 077; echo made > $ARTIFACTS/made.txt; exit 3";
     let spec = format!(
@@ -281,7 +283,7 @@ fn an_injected_pod_delivers_its_results_without_its_secret() {
 }
 
 #[test]
-fn an_injected_pod_that_is_stopped_is_aborted_after_its_clean_up() {
+fn injected_pod_stopped_is_aborted_after_its_clean_up() {
     let podman = podman_or_skip!();
     let script = "trap \"echo interrupted\" INT; trap \"echo cleaned; exit 5\" TERM; echo ready; while :; do sleep 0.1; done";
     let spec = format!("  containers:\n  - {{name: test, image: {SHELL}, command: [sh, -c, '{script}']}}\n");

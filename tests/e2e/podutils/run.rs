@@ -1,3 +1,5 @@
+//! Pins: deploy/README.md, "podutils run".
+//!
 //! `podutils run`: a job on this machine, from the command line to the result.
 
 use common::signal::Signal;
@@ -78,7 +80,7 @@ impl Desk {
 }
 
 #[test]
-fn a_job_that_passes_needs_no_options() {
+fn passing_job_needs_no_options() {
     let desk = Desk::new();
     let script = r#"echo testing; echo hello > "$ARTIFACTS/hello.txt"; echo "$JOB_NAME $CI" >&2"#;
     let ended = desk.run(&["run", "--job", "demo", "--", "sh", "-c", script]);
@@ -97,7 +99,7 @@ fn a_job_that_passes_needs_no_options() {
 }
 
 #[test]
-fn a_job_that_fails_gives_its_code_and_says_why() {
+fn failing_job_returns_its_code_and_the_cause() {
     let desk = Desk::new();
     let ended = desk.run(&["run", "--", "sh", "-c", "exit 3"]);
     ended.expect_code(3);
@@ -106,7 +108,7 @@ fn a_job_that_fails_gives_its_code_and_says_why() {
 }
 
 #[test]
-fn a_timeout_reaches_the_child_of_a_waiting_shell() {
+fn timeout_reaches_the_child_of_a_waiting_shell() {
     let desk = Desk::new();
     let script = format!("{HOSTILE} deaf-to-int; true");
     let ended = desk.run(&["run", "--timeout", "300ms", "--grace-period", "3s", "--", "sh", "-c", &script]);
@@ -149,7 +151,7 @@ fn term_counts_like_ctrl_c() {
 }
 
 #[test]
-fn a_signal_in_the_first_milliseconds_loses_nothing() {
+fn signal_in_the_first_milliseconds_loses_nothing() {
     for _ in 0..20 {
         let desk = Desk::new();
         let running = desk.start(&["run", "--", "sleep", "60"]);
@@ -163,7 +165,7 @@ fn a_signal_in_the_first_milliseconds_loses_nothing() {
 }
 
 #[test]
-fn delivery_that_fails_makes_a_passed_test_1_and_keeps_everything() {
+fn failed_delivery_of_a_passed_test_is_1_and_keeps_everything() {
     let desk = Desk::new();
     let s3 = S3::start();
     s3.script(|_| Fault::Status(403));
@@ -186,7 +188,7 @@ fn delivery_that_fails_makes_a_passed_test_1_and_keeps_everything() {
 }
 
 #[test]
-fn a_store_that_never_answers_ends_with_the_pods_grace_period() {
+fn store_that_never_answers_ends_with_the_grace_period() {
     let desk = Desk::new();
     let s3 = S3::start();
     s3.script(|_| Fault::Hang);
@@ -218,7 +220,7 @@ fn a_store_that_never_answers_ends_with_the_pods_grace_period() {
 }
 
 #[test]
-fn results_in_a_bucket() {
+fn bucket_gets_the_results() {
     let desk = Desk::new();
     let s3 = S3::start();
     let credentials = s3.credentials_file(desk.dir.path()).display().to_string();
@@ -251,7 +253,7 @@ fn base_path(keys: &[String], job: &str) -> String {
 }
 
 #[test]
-fn results_in_a_directory_with_the_layout_of_a_bucket() {
+fn directory_gets_the_layout_of_a_bucket() {
     let desk = Desk::new();
     let out = desk.path("bucket");
     let url = format!("file://{}", out.display());
@@ -264,7 +266,7 @@ fn results_in_a_directory_with_the_layout_of_a_bucket() {
 }
 
 #[test]
-fn a_directory_collects_runs_in_folders_of_their_own() {
+fn directory_collects_runs_in_own_folders() {
     let desk = Desk::new();
     for _ in 0..3 {
         desk.run(&["run", "--job", "again", "--out", "results", "--", "true"]).expect_code(0);
@@ -275,7 +277,7 @@ fn a_directory_collects_runs_in_folders_of_their_own() {
 }
 
 #[test]
-fn secrets_are_masked_and_the_pod_is_kept_on_request() {
+fn secrets_are_masked_and_the_pod_directory_is_kept_on_request() {
     let desk = Desk::new();
     fs::create_dir(desk.path("secrets")).expect("made");
     fs::write(desk.path("secrets/token"), "correct-horse-battery").expect("written");
@@ -290,7 +292,7 @@ fn secrets_are_masked_and_the_pod_is_kept_on_request() {
 }
 
 #[test]
-fn what_cannot_be_delivered_is_named() {
+fn undelivered_objects_are_named() {
     let desk = Desk::new();
     let script = r#"ln -s /etc/passwd "$ARTIFACTS/link"; mkfifo "$ARTIFACTS/pipe"; for i in $(seq 50); do echo > "$ARTIFACTS/$i"; done"#;
     let ended = desk.run(&["run", "--", "sh", "-c", script]);
@@ -302,7 +304,7 @@ fn what_cannot_be_delivered_is_named() {
 }
 
 #[test]
-fn an_entrypoint_killed_from_outside_is_a_failure_and_nothing_survives() {
+fn entrypoint_killed_from_outside_is_a_failure_and_nothing_survives() {
     let desk = Desk::new();
     let mut running = desk.start(&["run", "--", "sh", "-c", "(setsid sleep 60 &); echo ready; sleep 60"]);
     running.until_stdout("ready");
@@ -329,7 +331,7 @@ fn results_are_delivered_even_when_podutils_is_killed() {
 }
 
 #[test]
-fn a_program_that_cannot_start_is_a_failed_job() {
+fn program_that_cannot_start_is_a_failed_job() {
     let desk = Desk::new();
     let ended = desk.run(&["run", "--", "no-such-program"]);
     ended.expect_code(127);
@@ -373,7 +375,7 @@ fn mistakes_are_one_line_and_nothing_runs() {
 
 /// The wrapped command is the unit tests of a crate of this project.
 #[test]
-fn a_real_job() {
+fn unit_tests_of_a_crate_run_as_a_job() {
     let desk = Desk::new();
     let own = std::env::current_exe().expect("its own path");
     let target = own.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());

@@ -1,3 +1,5 @@
+//! Pins: deploy/README.md, "podutils show" and "podutils verify".
+//!
 //! `podutils show` and `verify`: what is told about a job, and what damage is found.
 
 use common::report::crc32c_text;
@@ -49,7 +51,7 @@ fn inert(text: &str) {
 }
 
 #[test]
-fn a_timeout_is_told_in_the_terminal_as_json_and_as_a_page() {
+fn timeout_is_shown_in_the_terminal_as_json_and_as_a_page() {
     let (job, place) = local_job();
     let shown = podutils(&job.pod, &["show", &place]);
     shown.expect_code(0);
@@ -84,7 +86,7 @@ fn a_timeout_is_told_in_the_terminal_as_json_and_as_a_page() {
 }
 
 #[test]
-fn a_bucket_is_shown_and_verified() {
+fn bucket_is_shown_and_verified() {
     let job = Job::s3();
     job_that_timed_out(&job);
     let credentials = job.s3.as_ref().expect("a bucket").credentials_file(&job.pod.path(""));
@@ -103,7 +105,7 @@ fn a_bucket_is_shown_and_verified() {
 }
 
 #[test]
-fn each_kind_of_damage_is_found() {
+fn verify_finds_each_kind_of_damage() {
     let (job, place) = local_job();
     let verified = |said: &str, code: i32| {
         let ended = podutils(&job.pod, &["verify", &place]);
@@ -149,7 +151,7 @@ fn crc32c_of(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn sidecars_last_words_are_its_result() {
+fn termination_message_holds_sidecars_result() {
     let job = Job::local();
     let entry = job.pod.entry("test");
     let path = job.pod.path("termination-log");
@@ -165,7 +167,7 @@ fn sidecars_last_words_are_its_result() {
 }
 
 #[test]
-fn a_huge_job_is_a_small_page_in_little_memory() {
+fn huge_job_is_a_small_page_in_little_memory() {
     let pod = Pod::new();
     let dir = tempfile::tempdir().expect("a directory");
     large_results(dir.path(), 100_000, 1 << 30);
@@ -211,7 +213,7 @@ fn browse(pod: &Pod, chromium: &Path, dir: &Path, more: &[&str], page: &Path) ->
 }
 
 #[test]
-fn chromium_shows_the_page_and_asks_for_nothing() {
+fn page_in_chromium_requests_nothing() {
     let Some(chromium) = chromium() else { skip!("there is no /usr/bin/chromium") };
     let (job, place) = local_job();
     let dir = tempfile::tempdir().expect("a directory");
@@ -255,7 +257,7 @@ fn asked_for(net_log: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_page_lies_beside_the_local_result_of_a_run() {
+fn page_is_written_beside_a_local_result() {
     let pod = Pod::new();
     let mut command = Command::new(bins::program("podutils"));
     command

@@ -1,3 +1,5 @@
+//! Pins: sidecar/README.md, "Containers".
+//!
 //! Archives that other tools made, and that other tools read afterwards.
 
 use harness::skip;
@@ -22,7 +24,7 @@ fn accepts(tool: &[&str], file: &Path) -> bool {
 }
 
 #[test]
-fn what_is_packed_anew_is_read_by_other_tools_with_its_metadata() {
+fn rewritten_archives_are_read_by_other_tools_with_their_metadata() {
     if Command::new("python3").arg("-V").output().is_err() {
         skip!("there is no python3");
     }

@@ -1,18 +1,18 @@
+//! Pins: I6; sidecar/README.md, "Secrets".
+//!
 //! Secrets that change, that jobs add, and that stand where one does not look.
 
 use common::signal::Signal;
 use harness::job::Job;
 use harness::pod::Entry;
-use harness::process::{self, Ended};
-use harness::tree::Tree;
-use harness::{bins, pod, wait};
+use harness::process::{self};
+use harness::{pod, wait};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Command;
 
 /// Writes a file and the directories above it.
 fn write(path: &Path, content: impl AsRef<[u8]>) {
@@ -38,7 +38,7 @@ fn censoring(directories: &[&Path], more: Value) -> Value {
 /// known then. The final pass learns the new value, masks it and the old one,
 /// and sends again what was stored although no byte of it has changed.
 #[test]
-fn i6_a_rotated_secret_leaks_neither_as_it_was_nor_as_it_is() {
+fn secret_rotated_during_the_run_is_masked_in_both_values() {
     let job = Job::local();
     let secrets = job.pod.path("secrets");
     write(&secrets.join("token"), "the-old-value-of-it\n");
@@ -59,7 +59,7 @@ fn i6_a_rotated_secret_leaks_neither_as_it_was_nor_as_it_is() {
 }
 
 #[test]
-fn i6_a_job_adds_a_value_while_it_runs() {
+fn secret_added_by_the_job_while_it_runs_is_masked() {
     let job = Job::local();
     let added = job.pod.logs().join("secrets");
     let entry = job.pod.entry("test");
@@ -88,7 +88,7 @@ fn identity(path: &Path) -> (u64, u32, u64, i64, i64, i64, i64) {
 /// The job writes on while a best-effort pass runs; the final log has every byte,
 /// and no source is touched.
 #[test]
-fn nothing_is_censored_in_place() {
+fn local_files_are_never_censored_in_place() {
     let job = Job::local();
     let secrets = job.pod.path("secrets");
     write(&secrets.join("token"), "the-secret-value");
@@ -124,7 +124,7 @@ fn nothing_is_censored_in_place() {
 }
 
 #[test]
-fn i6_names_and_documents_hold_no_secret_and_the_manifest_says_so() {
+fn secret_in_names_and_documents_is_masked_and_the_manifest_says_so() {
     let job = Job::local();
     let secrets = job.pod.path("secrets");
     write(&secrets.join("token"), "name-secret");
@@ -169,7 +169,7 @@ fn i6_names_and_documents_hold_no_secret_and_the_manifest_says_so() {
 
 /// The note about a file that is withheld stands beside a file with its name.
 #[test]
-fn a_note_takes_no_files_place() {
+fn note_about_a_withheld_file_never_takes_a_files_key() {
     let job = Job::local();
     let secrets = job.pod.path("secrets");
     write(&secrets.join("token"), "the-secret-value");
@@ -191,7 +191,7 @@ fn a_note_takes_no_files_place() {
 /// The deprecated way to name the one entry; upstream censors its log no
 /// differently (5.4), and its metadata goes into the result.
 #[test]
-fn i6_the_log_and_metadata_of_wrapper_options_are_censored() {
+fn entry_of_legacy_wrapper_options_is_censored_too() {
     let job = Job::local();
     let secrets = job.pod.path("secrets");
     write(&secrets.join("token"), "wrapped-secret");
@@ -208,66 +208,5 @@ fn i6_the_log_and_metadata_of_wrapper_options_are_censored() {
     assert_eq!(job.finished()["metadata"]["said"], "XXXXXXXXXXXXXX");
     for text in job.names().iter().map(|name| job.text(name)).chain([ended.stderr]) {
         assert!(!text.contains("wrapped-secret"), "{text}");
-    }
-}
-
-/// Runs the filter in a directory; its stdin is the file `text` there.
-fn censor(tree: &Tree, dir: &Path, args: &[&str]) -> Ended {
-    let mut command = Command::new("sh");
-    command.args(["-c", "exec \"$0\" censor \"$@\" < text"]).arg(bins::program("podutils"));
-    process::run(tree, command.args(args).current_dir(dir))
-}
-
-#[test]
-fn podutils_censor_masks_and_explains() {
-    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
-    let secrets = dir.path().join("secrets");
-    write(&secrets.join("token"), "correct-horse-battery\n");
-    write(&secrets.join("short"), "no");
-    let text = "a correct-horse-battery, aGVsbG8=, Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5 correct%2Dhorse\n";
-    write(&dir.path().join("text"), text);
-    let expected = text
-        .replace("correct-horse-battery", "XXXXXXXXXXXXXXXXXXXXX")
-        .replace("Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5", "XXXXXXXXXXXXXXXXXXXXXXXXXXXX");
-    let args = ["--secrets", "secrets", "--minimum-secret-length", "3"];
-    let ended = censor(&tree, dir.path(), &[&args[..], &["text"]].concat());
-    assert_eq!(ended.expect_code(0).stdout, expected);
-    assert!(ended.only_line().contains("secrets/short"), "{}", ended.stderr);
-    let explain = [&args[..], &["--explain", "-"]].concat();
-    let ended = censor(&tree, dir.path(), &explain);
-    assert_eq!(ended.expect_code(0).stdout, expected);
-    let told: Vec<_> = ended.stderr.lines().skip(1).collect();
-    assert_eq!(told, ["2: 21 bytes, secrets/token (plain)", "35: 28 bytes, secrets/token (base64)"]);
-    assert!(!ended.stderr.contains("horse"));
-}
-
-#[test]
-fn podutils_censor_does_not_care_how_long_the_text_is() {
-    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
-    write(&dir.path().join("secrets/token"), "correct-horse-battery\n");
-    let line = "0123456789 correct-horse-battery\n";
-    write(&dir.path().join("text"), line.repeat(100_000));
-    let ended = censor(&tree, dir.path(), &["--secrets", "secrets"]);
-    let expected = line.replace("correct-horse-battery", &"X".repeat(21)).repeat(100_000);
-    assert!(ended.expect_code(0).stdout == expected);
-}
-
-#[test]
-fn podutils_censor_says_mistakes_in_one_line() {
-    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
-    write(&dir.path().join("secrets/.dockercfg"), "nonsense-of-it");
-    write(&dir.path().join("text"), "text");
-    for (args, code, part) in [
-        (&["text"][..], 2, "--secrets"),
-        (&["--secrets", "none"], 1, "none"),
-        (&["--secrets", "secrets/.dockercfg"], 1, ".dockercfg"),
-        (&["--secrets", "secrets", "--strict"], 1, "strict"),
-        (&["--secrets", "secrets", "--minimum-secret-length", "x"], 2, "'x'"),
-    ] {
-        let ended = censor(&tree, dir.path(), args);
-        ended.expect_code(code);
-        let last = ended.stderr.lines().last().unwrap_or_default();
-        assert!(last.starts_with("error: ") && last.contains(part), "{last}");
-        assert!(ended.stdout.is_empty() && !ended.stderr.contains("nonsense-of-it"));
     }
 }

@@ -1,3 +1,5 @@
+//! Pins: I5; sidecar/README.md, "Checkpoints" and "Small objects".
+//!
 //! Checkpoints while the test runs, and transfers that give way to a later pass.
 
 use common::signal::Signal;
@@ -33,7 +35,7 @@ fn often() -> Value {
 }
 
 #[test]
-fn log_and_artifacts_are_there_while_the_test_runs() {
+fn checkpoint_delivers_log_and_artifacts_while_the_test_runs() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], often());
@@ -60,7 +62,7 @@ fn log_and_artifacts_are_there_while_the_test_runs() {
 }
 
 #[test]
-fn what_has_not_changed_is_not_sent_again() {
+fn checkpoint_sends_only_what_has_changed() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     let entry = job.pod.entry("test");
@@ -84,7 +86,7 @@ fn what_has_not_changed_is_not_sent_again() {
 }
 
 #[test]
-fn a_checkpoint_that_hangs_gives_way_to_the_final_pass() {
+fn checkpoint_that_hangs_gives_way_to_the_final_pass() {
     for (name, large) in [("small.bin", false), ("large.bin", true)] {
         let job = Job::s3();
         let s3 = job.s3.as_ref().expect("a bucket");
@@ -111,7 +113,7 @@ fn a_checkpoint_that_hangs_gives_way_to_the_final_pass() {
 }
 
 #[test]
-fn a_small_object_that_is_never_answered_does_not_hold_the_result_back() {
+fn small_object_that_is_never_answered_does_not_delay_the_result() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| if seen.key.ends_with("small.txt") { Fault::Hang } else { Fault::None });
@@ -134,7 +136,7 @@ fn a_small_object_that_is_never_answered_does_not_hold_the_result_back() {
 }
 
 #[test]
-fn i5_with_credentials_that_may_only_write_a_provisional_result_yields() {
+fn provisional_result_yields_with_write_only_credentials() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     let (told, later) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -171,7 +173,7 @@ fn i5_with_credentials_that_may_only_write_a_provisional_result_yields() {
 }
 
 #[test]
-fn as_many_whole_artifacts_as_fit_arrive_and_the_others_are_named() {
+fn deadline_delivers_the_artifacts_that_fit_and_names_the_others() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| {
@@ -217,7 +219,7 @@ fn as_many_whole_artifacts_as_fit_arrive_and_the_others_are_named() {
 }
 
 #[test]
-fn an_abort_that_is_never_answered_does_not_hold_the_result_back() {
+fn abort_that_is_never_answered_does_not_delay_the_result() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| {

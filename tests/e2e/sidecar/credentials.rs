@@ -1,3 +1,5 @@
+//! Pins: U-91, U-93; sidecar/README.md, "Destinations".
+//!
 //! Where credentials come from when no file holds them: services that hand out
 //! tokens and keys, played by the test.
 
@@ -38,7 +40,7 @@ const OBJECT: &str = "logs/job/1/file.txt";
 const BUCKET_URL: &str = "s3://bucket";
 
 #[test]
-fn u_93_keys_of_a_profile_file() {
+fn s3_keys_come_from_a_profile_file() {
     assert_eq!(BUCKET_URL, format!("s3://{BUCKET}"));
     let (pod, s3) = (Pod::new(), S3::start());
     fs::create_dir_all(pod.path("home/.aws")).expect("made");
@@ -52,7 +54,7 @@ fn u_93_keys_of_a_profile_file() {
 }
 
 #[test]
-fn u_93_keys_of_an_instance_role() {
+fn s3_keys_come_from_an_instance_role() {
     let (pod, s3) = (Pod::new(), S3::start());
     let metadata = Web::start(|asked| {
         if asked.method == "PUT" {
@@ -69,7 +71,7 @@ fn u_93_keys_of_an_instance_role() {
 
 /// IRSA: the token of the pod's service account for keys of a role.
 #[test]
-fn u_93_keys_for_a_web_identity() {
+fn s3_keys_come_from_a_web_identity() {
     let (pod, s3) = (Pod::new(), S3::start());
     let sts = Web::start_tls(|asked: &Asked| {
         let said = format!("{} {}", asked.path, asked.body);
@@ -106,7 +108,7 @@ fn puts(web: &Web, part: &str) -> Vec<Asked> {
 
 /// Workload identity in GKE is a metadata server beside the pod.
 #[test]
-fn u_91_a_token_of_the_metadata_server() {
+fn gcs_token_comes_from_the_metadata_server() {
     let pod = Pod::new();
     let web = Web::start(|asked| {
         if asked.path.contains("/computeMetadata/") {
@@ -125,7 +127,7 @@ fn u_91_a_token_of_the_metadata_server() {
 }
 
 #[test]
-fn u_91_a_token_of_another_provider_is_exchanged() {
+fn gcs_token_of_another_provider_is_exchanged() {
     for impersonates in [false, true] {
         let pod = Pod::new();
         let web = Web::start(move |asked| match asked.path.as_str() {
@@ -171,7 +173,7 @@ fn azure(web: &Web) -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn azure_workload_identity() {
+fn azure_token_comes_from_a_workload_identity() {
     let pod = Pod::new();
     let web = Web::start(|asked| {
         if asked.path.contains("/oauth2/") {
@@ -192,7 +194,7 @@ fn azure_workload_identity() {
 }
 
 #[test]
-fn azure_managed_identity() {
+fn azure_token_comes_from_a_managed_identity() {
     let pod = Pod::new();
     let web = Web::start(|asked| {
         if asked.path.contains("/msi") {
@@ -208,7 +210,7 @@ fn azure_managed_identity() {
 }
 
 #[test]
-fn azure_without_an_account_is_said_in_one_line() {
+fn azure_without_an_account_is_one_line() {
     let pod = Pod::new();
     let ended = upload(&pod, "az://container", &[]);
     ended.expect_code(1);

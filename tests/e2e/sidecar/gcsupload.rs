@@ -1,3 +1,5 @@
+//! Pins: V-GT-4, V-GT-5, V-TR-4 to 6, I-30, O-2.
+//!
 //! gcsupload, the uploader by hand in sidecar's binary.
 
 use crate::sidecar::initupload::{JOB_PATH, clean, complaint, run, said, with_json};
@@ -28,7 +30,7 @@ fn items(pod: &Pod) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn v_gt_4_gcsupload_uploads_what_it_is_given_and_nothing_else() {
+fn uploads_the_given_items_and_nothing_else() {
     let (pod, s3) = (Pod::new(), S3::start());
     let ended = run(&pod, "gcsupload", &s3.options(pod.path("").as_path(), &items(&pod)));
     ended.expect_code(0);
@@ -45,7 +47,7 @@ fn v_gt_4_gcsupload_uploads_what_it_is_given_and_nothing_else() {
 }
 
 #[test]
-fn v_gt_5_gcsupload_to_a_local_directory() {
+fn local_directory_gets_the_items() {
     let pod = Pod::new();
     let options = json!({"local_output_dir": pod.out(), "items": items(&pod)});
     run(&pod, "gcsupload", &options).expect_code(0);
@@ -53,7 +55,7 @@ fn v_gt_5_gcsupload_to_a_local_directory() {
 }
 
 #[test]
-fn i_30_gcsupload_fails_without_a_job_and_when_an_object_does() {
+fn missing_job_or_failed_object_is_status_1() {
     let (pod, s3) = (Pod::new(), S3::start());
     let options = s3.options(pod.path("").as_path(), &items(&pod));
     let mut command = with_json(&pod, "gcsupload", &options);
@@ -68,7 +70,7 @@ fn i_30_gcsupload_fails_without_a_job_and_when_an_object_does() {
 }
 
 #[test]
-fn o_2_options_of_sidecar_are_sidecars_whatever_the_command_line_says() {
+fn sidecar_options_decide_whatever_the_command_line_says() {
     let pod = Pod::new();
     let mut command = clean(Command::new(bins::program("sidecar")));
     let ended = process::run(pod.tree(), command.arg("initupload").env("SIDECAR_OPTIONS", "{}"));
@@ -91,17 +93,17 @@ fn two_objects(fault: fn(key: &str, earlier: usize) -> Option<u16>) -> process::
 }
 
 #[test]
-fn v_tr_4_two_objects_that_succeed() {
+fn two_objects_that_succeed() {
     two_objects(|_, _| None).expect_code(0);
 }
 
 #[test]
-fn v_tr_5_one_object_fails_in_its_first_attempt_only() {
+fn object_that_fails_once_is_tried_again() {
     two_objects(|key, earlier| (key.ends_with("/something") && earlier == 0).then_some(503)).expect_code(0);
 }
 
 #[test]
-fn v_tr_6_two_objects_that_always_fail() {
+fn two_objects_that_always_fail_are_status_1() {
     two_objects(|key, _| (key.ends_with("/something") || key.ends_with("/finished.json")).then_some(403))
         .expect_code(1);
 }

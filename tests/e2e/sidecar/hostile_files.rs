@@ -1,3 +1,5 @@
+//! Pins: I8; sidecar/README.md, "Odd files".
+//!
 //! Files that are none, that may not be read, and that change while they are
 //! read: each is named with its reason, and holds nothing else up.
 
@@ -43,7 +45,7 @@ fn endless_device(path: &Path) -> bool {
 }
 
 on_each_target! {
-fn what_is_no_file_is_named_and_links_count_inside_the_item_only(job) {
+fn special_files_are_named_and_links_that_leave_the_item_are_refused(job) {
     let entry = ended(job);
     let artifacts = job.pod.artifacts();
     let at = |name: &str| artifacts.join(name);
@@ -88,7 +90,7 @@ fn what_is_no_file_is_named_and_links_count_inside_the_item_only(job) {
 }
 
 // Everything that is configured is of the wrong kind.
-fn pipes_sockets_and_devices_in_the_place_of_files_hold_nobody_up(job) {
+fn fifos_sockets_and_devices_in_place_of_files_delay_nothing(job) {
     let entry = ended(job);
     let report = marker::report_path(&entry.marker);
     for path in [&entry.log, &entry.marker, &report] {
@@ -113,7 +115,7 @@ fn pipes_sockets_and_devices_in_the_place_of_files_hold_nobody_up(job) {
     assert_eq!(job.text("artifacts/plain"), "inside\n");
 }
 
-fn a_pipe_in_the_place_of_the_artifacts(job) {
+fn fifo_in_place_of_the_artifact_directory_delays_nothing(job) {
     let entry = ended(job);
     fs::remove_dir_all(job.pod.artifacts()).expect("removed");
     pipe(&job.pod.artifacts());
@@ -123,7 +125,7 @@ fn a_pipe_in_the_place_of_the_artifacts(job) {
 }
 
 // A TiB each, which take no room on the disk and no memory of ours.
-fn i8_marker_report_and_metadata_are_read_as_far_as_they_may_be_long(job) {
+fn oversized_marker_report_and_metadata_are_read_up_to_their_limits(job) {
     let entry = ended(job);
     let report = marker::report_path(&entry.marker);
     for path in [&entry.marker, &report, &entry.metadata] {
@@ -143,7 +145,7 @@ fn i8_marker_report_and_metadata_are_read_as_far_as_they_may_be_long(job) {
 
 // Log and artifact are appended to from before the start of sidecar until after
 // its end.
-fn files_that_never_end_are_delivered_as_far_as_they_had_come(job) {
+fn endless_files_are_delivered_up_to_where_they_had_come(job) {
     let entry = ended(job);
     let artifact = job.pod.artifacts().join("endless");
     let stop = Arc::new(AtomicBool::new(false));
@@ -204,7 +206,7 @@ fn disturbed(disturb: impl Fn(&Path) + Send + Sync + 'static) -> (Job, usize) {
 }
 
 #[test]
-fn a_file_that_shrinks_while_it_is_read_ends_there() {
+fn file_that_shrinks_while_read_is_delivered_up_to_there() {
     let (_, stored) = disturbed(|path| {
         fs::File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("cut");
     });
@@ -212,13 +214,13 @@ fn a_file_that_shrinks_while_it_is_read_ends_there() {
 }
 
 #[test]
-fn a_file_that_vanishes_while_it_is_read_is_delivered_whole() {
+fn file_unlinked_while_read_is_delivered_whole() {
     let (_, stored) = disturbed(|path| fs::remove_file(path).expect("removed"));
     assert_eq!(stored, LARGE);
 }
 
 #[test]
-fn a_file_that_is_written_over_while_it_is_read_is_called_changed() {
+fn file_overwritten_while_read_is_reported_as_changed() {
     let (_, stored) = disturbed(|path| {
         let file = fs::File::options().write(true).open(path).expect("opened");
         file.write_all_at(b"x", 0).expect("written");
@@ -228,7 +230,7 @@ fn a_file_that_is_written_over_while_it_is_read_is_called_changed() {
 
 /// The store refuses the first attempt; before the second one there is no file.
 #[test]
-fn a_file_that_vanishes_between_two_attempts_is_skipped() {
+fn file_that_vanishes_between_two_attempts_is_skipped() {
     let job = Job::s3();
     let entry = ended(&job);
     let path = job.pod.artifacts().join("plain");
@@ -246,7 +248,7 @@ fn a_file_that_vanishes_between_two_attempts_is_skipped() {
 
 /// A sparse file takes no room on the disk, and no part of it is sent.
 #[test]
-fn i8_a_file_larger_than_a_bucket_takes_is_refused_at_once() {
+fn file_larger_than_the_store_takes_is_refused_at_once() {
     let job = Job::s3();
     let entry = ended(&job);
     let file = fs::File::create(job.pod.artifacts().join("huge")).expect("made");
@@ -261,7 +263,7 @@ fn i8_a_file_larger_than_a_bucket_takes_is_refused_at_once() {
 
 /// A sidecar of nobody's among files of root's.
 #[test]
-fn what_may_not_be_read_is_named_and_the_rest_is_delivered() {
+fn unreadable_files_are_named_and_the_rest_is_delivered() {
     let job = Job::local();
     let entry = ended(&job);
     let set = |path: &Path, mode: u32| {
@@ -314,4 +316,28 @@ fn what_may_not_be_read_is_named_and_the_rest_is_delivered() {
     assert!(finished["metadata"]["sidecar-errors"].to_string().contains("Permission denied"), "{finished}");
     assert!(ended.stderr.contains("The report cannot be read"), "{ended:#?}");
     assert_eq!(pod::files_below(&job.pod.out()).len(), 5, "{:?}", job.names());
+}
+
+#[test]
+fn broken_metadata_cannot_break_the_result() {
+    let pod = pod::Pod::new();
+    let entry = pod.entry("test");
+    let script = r#"echo output; printf '{"half": ' > "$ARTIFACTS/test-metadata.json""#;
+    pod.entrypoint(&entry, &["sh", "-c", script], json!({})).wait().expect_code(0);
+    pod.sidecar(&[&entry], json!({})).wait().expect_code(0);
+    let finished = pod.finished();
+    assert_eq!(finished["result"], "SUCCESS");
+    let errors = finished["metadata"]["sidecar-errors"].as_object().expect("said");
+    assert!(errors.keys().all(|key| key.starts_with("entry 0: ")), "{finished}");
+}
+
+#[test]
+fn missing_log_is_delivered_as_a_placeholder() {
+    let (pod, entry) = crate::sidecar::option_errors::pod_with_results();
+    fs::remove_file(&entry.log).expect("removed");
+    pod.sidecar(&[&entry], json!({})).wait().expect_code(0);
+    let log = pod.delivered("build-log.txt");
+    assert!(log.starts_with("Failed to open ") && log.contains(&entry.log.display().to_string()), "{log}");
+    assert!(log.ends_with('\n'));
+    assert_eq!(pod.finished()["result"], "SUCCESS");
 }

@@ -1,3 +1,5 @@
+//! Pins: I1; sidecar/README.md, "Odd files".
+//!
 //! Links that a test puts where sidecar looks, to make it publish what only
 //! sidecar may read: nothing of that arrives, everything else does, and the
 //! manifest and the log say what was refused.
@@ -111,7 +113,7 @@ macro_rules! for_both {
 }
 
 for_both! {
-fn the_process_log_is_a_link(case) {
+fn process_log_as_a_link_is_refused(case) {
     case.swap(&case.entry.log, "text");
     let ended = case.deliver();
     let path = case.entry.log.display();
@@ -122,7 +124,7 @@ fn the_process_log_is_a_link(case) {
     case.job.expect_result("SUCCESS");
 }
 
-fn the_marker_is_a_link(case) {
+fn marker_as_a_link_is_refused(case) {
     case.swap(&case.entry.marker, "text");
     let ended = case.deliver();
     assert!(ended.stderr.contains("The marker of Container test holds no code"), "{ended:#?}");
@@ -131,7 +133,7 @@ fn the_marker_is_a_link(case) {
     case.job.expect_result("FAILURE");
 }
 
-fn the_report_is_a_link(case) {
+fn report_as_a_link_is_refused(case) {
     case.swap(&marker::report_path(&case.entry.marker), "report.json");
     let ended = case.deliver();
     assert!(ended.stderr.contains("The report cannot be read") && ended.stderr.contains(REFUSED), "{ended:#?}");
@@ -142,7 +144,7 @@ fn the_report_is_a_link(case) {
     assert_eq!(manifest["reports"], json!({}));
 }
 
-fn the_metadata_file_is_a_link(case) {
+fn metadata_as_a_link_is_refused(case) {
     case.swap(&case.entry.metadata, "metadata.json");
     case.deliver();
     case.expect_log();
@@ -154,7 +156,7 @@ fn the_metadata_file_is_a_link(case) {
     case.job.expect_refused("artifacts/test-metadata.json", "skipped", "leaves the item");
 }
 
-fn the_artifact_directory_is_a_link(case) {
+fn artifact_directory_as_a_link_is_refused(case) {
     case.swap(&case.job.pod.artifacts(), "directory");
     let ended = case.deliver();
     case.expect_log();
@@ -163,7 +165,7 @@ fn the_artifact_directory_is_a_link(case) {
     assert!(ended.stderr.contains("Encountered error in resolving items to upload"), "{ended:#?}");
 }
 
-fn a_directory_among_the_artifacts_is_a_link(case) {
+fn link_to_a_directory_among_artifacts_is_refused(case) {
     case.swap(&case.job.pod.artifacts().join("d"), "directory");
     symlink("/proc/self/environ", case.job.pod.artifacts().join("environ")).expect("linked");
     case.deliver();
@@ -176,7 +178,7 @@ fn a_directory_among_the_artifacts_is_a_link(case) {
 }
 
 // The secret place has everything that is looked for under the very same names.
-fn the_directory_above_everything_is_a_link(case) {
+fn link_above_the_log_volume_is_refused(case) {
     for (name, from) in [
         ("test-log.txt", "text"),
         ("test-marker.txt.report.json", "report.json"),
@@ -200,7 +202,7 @@ fn the_directory_above_everything_is_a_link(case) {
 
 // The child itself puts links everywhere while its entrypoint runs, which
 // writes marker and report all the same, puts the log back, and follows no link.
-fn everything_is_a_link_while_the_test_runs(case) {
+fn links_swapped_in_while_the_test_runs_are_refused(case) {
     let entry = case.job.pod.entry("second");
     let (log, marker) = (entry.log.display(), entry.marker.display());
     let report = marker::report_path(&entry.marker);
@@ -227,7 +229,7 @@ fn everything_is_a_link_while_the_test_runs(case) {
 /// The store refuses the first attempt; before the second one, which opens the
 /// file anew, it is a link.
 #[test]
-fn a_file_becomes_a_link_between_two_attempts() {
+fn file_swapped_for_a_link_between_attempts_is_refused() {
     let case = Case::new(Job::s3());
     let (file, spare) = (case.job.pod.artifacts().join("a.txt"), case.job.pod.artifacts().join("a.was"));
     let secret = case.outside("text");
@@ -328,13 +330,13 @@ fn delivered(case: &Case) -> String {
 }
 
 #[test]
-fn links_that_come_and_go_lead_nowhere_local() {
+fn swapping_links_never_leak_to_a_directory() {
     let case = Case::new(Job::local());
     links_come_and_go(&case, 40, || delivered(&case));
 }
 
 #[test]
-fn links_that_come_and_go_lead_nowhere_s3() {
+fn swapping_links_never_leak_to_a_bucket() {
     let case = Case::new(Job::s3());
     links_come_and_go(&case, 10, || delivered(&case));
 }
@@ -342,7 +344,7 @@ fn links_that_come_and_go_lead_nowhere_s3() {
 /// Old profiles of container engines refuse `openat2`, which keeps a path inside
 /// of a directory; then that is done step by step.
 #[test]
-fn links_that_come_and_go_lead_nowhere_without_openat2() {
+fn swapping_links_never_leak_without_openat2() {
     let engine = match Engine::find() {
         Ok(engine) => engine,
         Err(reason) => skip!("{reason}"),

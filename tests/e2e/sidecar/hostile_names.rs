@@ -1,3 +1,5 @@
+//! Pins: U-26, U-80, I8; sidecar/README.md, "Odd files".
+//!
 //! Names that a URL, a terminal or a file system would rather not see, trees
 //! deeper than a path can say, and directories with very many files.
 
@@ -56,7 +58,7 @@ fn with_names(pod: &Pod, more: &[(&[u8], Option<&str>)]) -> (Entry, BTreeMap<Str
 }
 
 #[test]
-fn u_80_odd_names_in_a_bucket() {
+fn hostile_names_reach_a_bucket_byte_for_byte() {
     let job = Job::s3();
     let (entry, expected) = with_names(&job.pod, &[]);
     let ended = job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait();
@@ -73,7 +75,7 @@ fn u_80_odd_names_in_a_bucket() {
 /// Names as long as a file system allows. The server of the other test could not
 /// keep them, so this one only listens.
 #[test]
-fn u_80_names_of_255_bytes_in_a_bucket() {
+fn names_of_255_bytes_reach_a_bucket() {
     let pod = Pod::new();
     let (umlauts, bytes) = ("ü".repeat(127) + "x", "%FF".repeat(255));
     let (entry, expected) = with_names(
@@ -128,7 +130,7 @@ fn decoded(path: &str) -> String {
 /// A directory keeps all names that are UTF-8; of two files with one name the
 /// first one wins, and what is too long once it is escaped is said.
 #[test]
-fn u_26_odd_names_in_a_directory() {
+fn hostile_names_reach_a_directory() {
     let job = Job::local();
     let umlauts = "ü".repeat(127) + "x";
     let (entry, expected) = with_names(&job.pod, &[(&[b'x'; 255], None), (umlauts.as_bytes(), None)]);
@@ -160,7 +162,7 @@ fn u_26_odd_names_in_a_directory() {
 /// `gzip --keep` leaves two files that have one name in a bucket, and items can
 /// be called like what sidecar writes itself. Nothing is lost for that.
 #[test]
-fn a_name_that_is_taken_costs_its_owner_nothing() {
+fn artifact_named_like_a_result_never_replaces_it() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
@@ -259,7 +261,7 @@ fn remove_deep_trees(job: &Job) {
 }
 
 #[test]
-fn trees_of_two_thousand_directories_in_a_directory() {
+fn tree_2000_deep_reaches_a_directory() {
     let job = Job { pod: Pod::in_memory(), s3: None };
     let entry = with_deep_trees(&job);
     job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait().expect_code(0);
@@ -279,7 +281,7 @@ fn trees_of_two_thousand_directories_in_a_directory() {
 }
 
 #[test]
-fn trees_of_two_thousand_directories_in_a_bucket() {
+fn tree_2000_deep_reaches_a_bucket() {
     let job = Job { pod: Pod::in_memory(), s3: Some(S3::start()) };
     let entry = with_deep_trees(&job);
     job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true}})).wait().expect_code(0);
@@ -307,7 +309,7 @@ fn expect_too_long(job: &Job, reason: &str) {
 
 /// `POD_UTILS_HOSTILE_FILES` is how many there are (200000 for what is promised).
 #[test]
-fn very_many_files_in_one_directory() {
+fn very_many_files_in_one_directory_stay_within_memory() {
     let count =
         std::env::var("POD_UTILS_HOSTILE_FILES").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
     let job = Job { pod: Pod::in_memory(), s3: None };

@@ -1,3 +1,5 @@
+//! Pins: I-2, I-3, I-4, I-12, E-80, E-82, U-13, U-66, U-67, U-95, I6.
+//!
 //! initupload, another program of sidecar's binary.
 
 use common::signal::Signal;
@@ -98,7 +100,7 @@ pub(crate) fn complaint(ended: &Ended) -> String {
 }
 
 #[test]
-fn a_started_job_is_announced_at_a_bucket() {
+fn started_json_and_clone_files_reach_a_bucket() {
     let (pod, s3) = (Pod::new(), S3::start());
     let options = cloned(&pod, false, s3.options(pod.path("").as_path(), &[]));
     let ended = run(&pod, "initupload", &options);
@@ -132,7 +134,7 @@ fn a_started_job_is_announced_at_a_bucket() {
 }
 
 #[test]
-fn i_3_a_failed_clone_is_the_result_of_the_job() {
+fn failed_clone_becomes_the_jobs_result() {
     for remote in [false, true] {
         let pod = Pod::new();
         let s3 = remote.then(S3::start);
@@ -160,7 +162,7 @@ fn i_3_a_failed_clone_is_the_result_of_the_job() {
 }
 
 #[test]
-fn i_2_nothing_is_uploaded_when_something_cannot_be_read() {
+fn unreadable_clone_file_uploads_nothing() {
     let pod = Pod::new();
     let log = pod.path("clone.json");
     let missing = pod.path("missing.json");
@@ -203,7 +205,7 @@ fn i_2_nothing_is_uploaded_when_something_cannot_be_read() {
 }
 
 #[test]
-fn a_clone_log_that_is_a_link_or_a_pipe_is_refused() {
+fn clone_log_as_a_link_or_fifo_is_refused() {
     let pod = Pod::new();
     let options = cloned(&pod, false, json!({"local_output_dir": pod.out()}));
     let link = pod.path("link.json");
@@ -221,7 +223,7 @@ fn a_clone_log_that_is_a_link_or_a_pipe_is_refused() {
 }
 
 #[test]
-fn i6_clone_logs_are_censored_where_that_is_asked_for() {
+fn clone_logs_are_censored_when_configured() {
     let pod = Pod::new();
     let secrets = pod.path("secrets");
     fs::create_dir(&secrets).expect("made");
@@ -265,7 +267,7 @@ fn i6_clone_logs_are_censored_where_that_is_asked_for() {
 }
 
 #[test]
-fn u_95_a_dry_run_says_what_it_would_upload_and_does_nothing() {
+fn dry_run_lists_the_uploads_and_does_nothing() {
     let (pod, s3) = (Pod::new(), S3::start());
     let mut options = s3.options(pod.path("").as_path(), &[]);
     options["dry_run"] = json!(true);
@@ -286,7 +288,7 @@ fn u_95_a_dry_run_says_what_it_would_upload_and_does_nothing() {
 }
 
 #[test]
-fn flags_do_without_a_job_spec_and_teach() {
+fn flags_without_a_job_spec_work_and_explain_themselves() {
     let pod = Pod::new();
     fs::write(pod.path("clone.json"), records(false).to_string()).expect("written");
     let mut command = clean(Command::new(bins::program("sidecar")));
@@ -333,7 +335,7 @@ fn flags_do_without_a_job_spec_and_teach() {
 }
 
 #[test]
-fn u_67_a_store_that_refuses_or_is_not_there_is_status_1() {
+fn refusing_or_absent_store_is_status_1() {
     let (pod, s3) = (Pod::new(), S3::start());
     s3.script(|seen| if seen.key.ends_with("clone-log.txt") { Fault::Status(403) } else { Fault::None });
     let options = cloned(&pod, false, s3.options(pod.path("").as_path(), &[]));
@@ -360,7 +362,7 @@ fn u_67_a_store_that_refuses_or_is_not_there_is_status_1() {
 }
 
 #[test]
-fn a_burst_of_refusals_is_bridged() {
+fn burst_of_refusals_is_retried() {
     let (pod, s3) = (Pod::new(), S3::start());
     s3.script(|seen| match seen.earlier {
         0 if seen.key.ends_with("started.json") => Fault::Status(503),
@@ -372,7 +374,7 @@ fn a_burst_of_refusals_is_bridged() {
 }
 
 #[test]
-fn a_signal_ends_an_upload_that_hangs() {
+fn term_ends_an_upload_that_hangs() {
     let (pod, s3) = (Pod::new(), S3::start());
     s3.script(|_| Fault::Hang);
     let options = s3.options(pod.path("").as_path(), &[]);

@@ -1,3 +1,5 @@
+//! Pins: sidecar/README.md.
+//!
 //! What sidecar says while it uploads.
 
 use harness::job::Job;
@@ -28,7 +30,7 @@ fn held_up() -> (Job, harness::pod::Entry, Arc<AtomicBool>) {
 }
 
 #[test]
-fn records_tell_objects_bytes_rate_and_estimate() {
+fn progress_records_give_objects_bytes_rate_and_estimate() {
     let (job, entry, seen_enough) = held_up();
     let mut sidecar = job.sidecar(&[&entry], json!({}));
     sidecar.until_stderr("objects are stored");
@@ -46,7 +48,7 @@ fn records_tell_objects_bytes_rate_and_estimate() {
 }
 
 #[test]
-fn a_terminal_gets_a_bar() {
+fn progress_on_a_terminal_is_a_bar() {
     let (job, entry, seen_enough) = held_up();
     let sidecar = job.sidecar_command(&[&entry], json!({}));
     // script(1) gives the program a terminal of its own.

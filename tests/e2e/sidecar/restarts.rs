@@ -1,3 +1,5 @@
+//! Pins: I6.
+//!
 //! A sidecar that is started again over the results of another one.
 
 use harness::job::Job;
@@ -47,7 +49,7 @@ fn state(job: &Job, name: &str) -> Value {
 }
 
 #[test]
-fn what_the_bucket_holds_by_its_manifest_is_not_sent_again() {
+fn restart_sends_nothing_that_the_manifest_lists_as_stored() {
     let (job, entry) = delivered(&json!({}));
     let first = state(&job, LARGE);
     let written = again(&job, &entry, &json!({}));
@@ -61,7 +63,7 @@ fn what_the_bucket_holds_by_its_manifest_is_not_sent_again() {
 }
 
 #[test]
-fn what_the_manifest_says_is_there_and_is_not_is_sent() {
+fn restart_sends_what_the_manifest_lists_but_the_bucket_lacks() {
     let (job, entry) = delivered(&json!({}));
     fs::remove_file(job.objects_dir().join(LARGE)).expect("removed");
     let written = again(&job, &entry, &json!({}));
@@ -70,7 +72,7 @@ fn what_the_manifest_says_is_there_and_is_not_is_sent() {
 }
 
 #[test]
-fn an_object_of_another_size_than_the_manifest_says_is_replaced() {
+fn restart_replaces_an_object_of_another_size() {
     let (job, entry) = delivered(&json!({}));
     fs::write(job.objects_dir().join(LARGE), "damaged").expect("written");
     assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
@@ -78,7 +80,7 @@ fn an_object_of_another_size_than_the_manifest_says_is_replaced() {
 }
 
 #[test]
-fn a_file_that_changed_without_growing_is_sent() {
+fn restart_sends_a_file_that_changed_without_growing() {
     let (job, entry) = delivered(&json!({}));
     let changed = fs::read_to_string(file(&job, "large.bin")).expect("text").replace("line", "LINE");
     fs::write(file(&job, "large.bin"), &changed).expect("written");
@@ -88,7 +90,7 @@ fn a_file_that_changed_without_growing_is_sent() {
 
 /// I6: what was delivered before a secret was known is not left as it is.
 #[test]
-fn i6_a_secret_that_became_known_meanwhile_is_masked() {
+fn restart_masks_a_secret_that_became_known_meanwhile() {
     let (job, entry) = delivered(&json!({}));
     let secrets = job.pod.path("secrets");
     fs::create_dir(&secrets).expect("made");
@@ -102,7 +104,7 @@ fn i6_a_secret_that_became_known_meanwhile_is_masked() {
 }
 
 #[test]
-fn a_manifest_that_is_none_or_cannot_be_read_means_that_everything_is_sent() {
+fn restart_without_a_readable_manifest_sends_everything() {
     let (job, entry) = delivered(&json!({}));
     fs::write(job.objects_dir().join("manifest.json"), "{\"objects\":[3]}").expect("written");
     assert!(again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));

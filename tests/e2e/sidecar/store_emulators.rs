@@ -1,3 +1,5 @@
+//! Pins: I5; sidecar/README.md, "Destinations".
+//!
 //! Servers of other makers: Azurite (`npm install -g azurite`) for Azure Blob,
 //! and gcp-storage-emulator (`pip install gcp-storage-emulator`) for Google.
 
@@ -104,7 +106,7 @@ fn presubmit() -> Value {
 const PATH: &str = "ci/pr-logs/pull/o_r/5/job/1";
 
 #[test]
-fn azurite_takes_a_whole_job() {
+fn azurite_accepts_a_whole_job() {
     let azurite = azurite!();
     let (pod, entry) = ended_job();
     let large: Vec<u8> = (0..13_u32 << 18).flat_map(u32::to_le_bytes).collect();
@@ -137,7 +139,7 @@ fn azurite_takes_a_whole_job() {
 }
 
 #[test]
-fn azurite_takes_a_shared_access_signature_and_a_key() {
+fn azurite_accepts_a_shared_access_signature_and_a_key() {
     let azurite = azurite!();
     let account = format!("{}/devstoreaccount1", azurite.url);
     let place = |name: &'static str, value: String| {
@@ -158,7 +160,7 @@ fn azurite_takes_a_shared_access_signature_and_a_key() {
 }
 
 #[test]
-fn azurite_keeps_a_provisional_result_from_replacing_the_real_one() {
+fn azurite_refuses_a_provisional_result_over_the_final_one() {
     let azurite = azurite!();
     let pod = Pod::new();
     let entry = pod.entry("test");
@@ -185,7 +187,7 @@ fn azurite_keeps_a_provisional_result_from_replacing_the_real_one() {
 /// The emulator knows Google's XML API for objects in one piece only, and takes
 /// neither empty ones nor gzip that is none.
 #[test]
-fn googles_emulator_takes_a_job_of_small_objects() {
+fn gcs_emulator_accepts_a_job_of_small_objects() {
     if !installed("gcp-storage-emulator") || !installed("curl") {
         harness::skip!("gcp-storage-emulator is not installed");
     }

@@ -1,3 +1,5 @@
+//! Pins: sidecar/README.md, "Retries".
+//!
 //! Stores that do not do what they should: what could be delivered is, the log
 //! and the manifest tell the truth, and nothing hangs.
 
@@ -92,7 +94,7 @@ fn come_before() -> impl Fn(&Seen) -> usize + Send + Sync {
 }
 
 #[test]
-fn bursts_of_503_and_429_are_waited_out() {
+fn bursts_of_503_and_429_are_retried() {
     let before = come_before();
     let (_, ended) = passes(move |seen| match before(seen) {
         0 => Fault::Busy(1),
@@ -103,7 +105,7 @@ fn bursts_of_503_and_429_are_waited_out() {
 }
 
 #[test]
-fn a_connection_that_is_reset_in_a_body() {
+fn connection_reset_within_a_body_is_retried() {
     let before = come_before();
     passes(move |seen| {
         let has_body = seen.query.contains("partNumber=") || seen.key.ends_with("medium.bin");
@@ -113,7 +115,7 @@ fn a_connection_that_is_reset_in_a_body() {
 
 /// One part in three fails at first: only these are sent again.
 #[test]
-fn parts_that_fail_are_sent_again_without_the_others() {
+fn failed_parts_are_sent_again_without_the_others() {
     let before = come_before();
     let (job, _) = passes(move |seen| {
         let fails = seen.query.contains("partNumber=2&") && before(seen) < 2;
@@ -125,7 +127,7 @@ fn parts_that_fail_are_sent_again_without_the_others() {
 }
 
 #[test]
-fn a_lost_acknowledgement_is_repeated_safely() {
+fn lost_acknowledgement_is_repeated_safely() {
     let before = come_before();
     passes(
         move |seen| if seen.makes_an_object() && before(seen) == 0 { Fault::LostAnswer } else { Fault::None },
@@ -133,7 +135,7 @@ fn a_lost_acknowledgement_is_repeated_safely() {
 }
 
 #[test]
-fn content_that_arrives_wrong_is_refused_by_its_checksum_and_sent_again() {
+fn corrupted_content_is_refused_by_checksum_and_sent_again() {
     let before = come_before();
     let (job, _) = passes(move |seen| {
         let content = seen.query.contains("partNumber=") || seen.key.ends_with("medium.bin");
@@ -144,7 +146,7 @@ fn content_that_arrives_wrong_is_refused_by_its_checksum_and_sent_again() {
 }
 
 #[test]
-fn a_request_that_is_never_answered_is_given_up_and_made_again() {
+fn unanswered_request_times_out_and_is_repeated() {
     let (_, ended) =
         passes(
             |seen| {
@@ -155,7 +157,7 @@ fn a_request_that_is_never_answered_is_given_up_and_made_again() {
 }
 
 #[test]
-fn a_store_of_one_kilobyte_a_second_gets_what_it_can_take() {
+fn store_of_1_kb_per_second_gets_what_it_can_take() {
     let (job, entry) = ended_job();
     fs::remove_file(job.pod.artifacts().join("large.bin")).expect("removed");
     // Ten times the pace of the name, so that the test need not wait so long.
@@ -176,7 +178,7 @@ fn a_store_of_one_kilobyte_a_second_gets_what_it_can_take() {
 }
 
 #[test]
-fn a_store_that_accepts_and_never_answers_holds_nobody_beyond_the_given_time() {
+fn silent_store_never_exceeds_the_grace_period() {
     let (job, entry) = ended_job();
     job.s3.as_ref().expect("a store").script(|_| Fault::Hang);
     let more = json!({"delivery": {"grace_period": "10s", "fail_on_error": true}});
@@ -190,7 +192,7 @@ fn a_store_that_accepts_and_never_answers_holds_nobody_beyond_the_given_time() {
 }
 
 #[test]
-fn one_key_that_is_refused_is_named_and_the_rest_is_there() {
+fn refused_key_is_named_and_the_rest_arrives() {
     for (more, code) in [(json!({}), 0), (fail_on_error(), 1)] {
         let (job, entry) = ended_job();
         let refuse = |seen: &Seen| {
@@ -214,7 +216,7 @@ fn one_key_that_is_refused_is_named_and_the_rest_is_there() {
 /// A sidecar whose keys come from a service that hands out a new one each time,
 /// as a pod with an EKS Pod Identity has it.
 #[test]
-fn keys_that_expire_are_renewed_in_between() {
+fn expiring_keys_are_renewed_between_attempts() {
     let (job, entry) = ended_job();
     let s3 = job.s3.as_ref().expect("a store");
     let handed_out = AtomicUsize::new(0);
@@ -278,7 +280,7 @@ fn elsewhere(endpoint: &str) -> (Pod, Ended) {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_said() {
+fn unresolvable_host_is_named() {
     let (_, ended) = elsewhere("http://no-such-store.invalid:9000");
     ended.expect_code(1);
     assert!(ended.stderr.contains("no-such-store.invalid"), "{ended:#?}");
@@ -288,7 +290,7 @@ fn a_name_that_does_not_resolve_is_said() {
 }
 
 #[test]
-fn a_certificate_that_is_not_trusted_is_said_at_once() {
+fn untrusted_certificate_is_named_at_once() {
     let store = Web::start_tls(|_| Answer::stored());
     let (_, ended) = elsewhere(&store.url());
     ended.expect_code(1);
@@ -299,7 +301,7 @@ fn a_certificate_that_is_not_trusted_is_said_at_once() {
 
 /// `file://` on a volume with room for the small objects only.
 #[test]
-fn a_full_local_disk_gets_what_fits() {
+fn full_local_disk_gets_what_fits() {
     let pod = Pod::new();
     let entry = finish(&pod);
     fs::create_dir_all(pod.out()).expect("made");

@@ -1,3 +1,5 @@
+//! Pins: sidecar/README.md, "Late writes".
+//!
 //! What is said to a store: a server that records requests and plays answers.
 
 use bytes::Bytes;
@@ -164,7 +166,7 @@ fn request(bytes: usize) -> Upload {
 }
 
 #[test]
-fn types_encodings_and_metadata_are_sent_to_s3() {
+fn s3_gets_types_encodings_and_metadata() {
     let place = s3(serving);
     for bytes in [10, 200_000] {
         place.put(&request(bytes)).expect("stored");
@@ -185,7 +187,7 @@ fn types_encodings_and_metadata_are_sent_to_s3() {
 }
 
 #[test]
-fn one_part_in_memory_is_enough() {
+fn upload_works_with_one_part_in_memory() {
     let place = s3(serving);
     let limits = Limits { parts_in_memory: 1, ..LIMITS };
     let stored = run(upload(&place.store, &request(200_000), None, &limits)).expect("stored");
@@ -195,7 +197,7 @@ fn one_part_in_memory_is_enough() {
 }
 
 #[test]
-fn google_gets_the_same_without_authorization() {
+fn gcs_gets_the_same_without_authorization() {
     let place = gs(serving);
     for bytes in [10, 200_000] {
         place.put(&request(bytes)).expect("stored");
@@ -212,7 +214,7 @@ fn google_gets_the_same_without_authorization() {
 }
 
 #[test]
-fn google_is_asked_for_the_bytes_as_they_are_stored() {
+fn gcs_is_asked_for_the_bytes_as_stored() {
     const PACKED: &str = "200 OK\r\ncontent-encoding: gzip\r\netag: \"e\"\r\n\
                           last-modified: Thu, 01 Jan 2026 00:00:00 GMT";
     let place = gs(|request| (PACKED, if request.line.starts_with("HEAD ") { "" } else { "packed" }));
@@ -230,7 +232,7 @@ fn google_is_asked_for_the_bytes_as_they_are_stored() {
 }
 
 #[test]
-fn conditions_are_sent_with_the_request_that_makes_the_object_visible() {
+fn precondition_is_sent_with_the_request_that_makes_the_object_visible() {
     let place = s3(serving);
     let (_, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");
     for bytes in [10, 100_000] {
@@ -249,7 +251,7 @@ fn conditions_are_sent_with_the_request_that_makes_the_object_visible() {
 }
 
 #[test]
-fn google_gets_conditions_only_with_objects_in_one_piece() {
+fn gcs_gets_preconditions_only_for_single_requests() {
     const CONDITION: &str = "x-goog-if-generation-match";
     let place = gs(serving);
     let (_, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");
@@ -272,7 +274,7 @@ fn google_gets_conditions_only_with_objects_in_one_piece() {
 }
 
 #[test]
-fn a_refused_condition_is_told_apart_also_at_a_completion() {
+fn refused_precondition_is_told_apart_also_at_a_completion() {
     fn refusing(request: &Request) -> (&'static str, &'static str) {
         let refused = request.completes() || request.body.len() == 10;
         if refused { ("412 Precondition Failed", "") } else { serving(request) }
@@ -288,7 +290,7 @@ fn a_refused_condition_is_told_apart_also_at_a_completion() {
 }
 
 #[test]
-fn how_long_a_store_asks_to_wait_is_told() {
+fn retry_after_of_the_store_is_returned() {
     for open in [s3, gs] {
         let place = open(|_| ("503 Slow Down\r\nretry-after: 7", "<Error><Code>SlowDown</Code></Error>"));
         let retry_after = Some(Duration::from_secs(7));
@@ -299,7 +301,7 @@ fn how_long_a_store_asks_to_wait_is_told() {
 }
 
 #[test]
-fn an_error_in_the_body_of_a_success_is_one() {
+fn error_in_the_body_of_a_200_is_an_error() {
     fn failing(request: &Request) -> (&'static str, &'static str) {
         let body = "<Error><Code>InternalError</Code><Message>We encountered an error</Message></Error>";
         if request.completes() { ("200 OK", body) } else { serving(request) }

@@ -1,3 +1,5 @@
+//! Pins: sidecar/README.md, "Late writes".
+//!
 //! Attempts into a bucket: an S3 server in this process, with faults.
 
 use bytes::Bytes;
@@ -79,7 +81,7 @@ fn is_part(seen: &Seen) -> bool {
 }
 
 #[test]
-fn a_small_object_is_one_put_under_the_prefix() {
+fn small_object_is_one_put_under_the_prefix() {
     let place = Place::new();
     let stored = place.put(&request("a/log", document("content"))).expect("stored");
     assert_eq!(place.server.object("some/prefix/a/log"), b"content");
@@ -90,7 +92,7 @@ fn a_small_object_is_one_put_under_the_prefix() {
 }
 
 #[test]
-fn an_empty_object_is_a_plain_put() {
+fn empty_object_is_one_put() {
     let place = Place::new();
     place.put(&request("empty", place.file(""))).expect("stored");
     assert_eq!(place.server.object("some/prefix/empty"), b"");
@@ -98,7 +100,7 @@ fn an_empty_object_is_a_plain_put() {
 }
 
 #[test]
-fn a_large_object_is_sent_in_parts() {
+fn large_object_is_sent_in_parts() {
     let place = Place::new();
     for size in [5 * MIB, 5 * MIB + 1, 17 * MIB + 123] {
         let content = pattern(size);
@@ -113,7 +115,7 @@ fn a_large_object_is_sent_in_parts() {
 }
 
 #[test]
-fn an_unreadable_source_asks_nothing_of_the_store() {
+fn unreadable_source_sends_no_request() {
     let place = Place::new();
     let source = Source::File(FileSource::configured(place.dir.path().join("none")));
     assert!(matches!(place.put(&request("a", source)), Err(UploadError::Source(_))));
@@ -130,7 +132,7 @@ fn keys_are_kept_byte_for_byte() {
 }
 
 #[test]
-fn keys_that_cannot_be_stored_say_why() {
+fn impossible_keys_say_why() {
     let place = Place::new();
     let long = "x".repeat(1025);
     for key in ["", "a//b", "/a", "a/", "../a", "a/./b", "a\nb", long.as_str()] {
@@ -142,7 +144,7 @@ fn keys_that_cannot_be_stored_say_why() {
 }
 
 #[test]
-fn failures_say_whether_trying_again_helps() {
+fn failures_say_whether_they_are_transient() {
     let place = Place::new();
     for (status, transient) in
         [(503, true), (429, true), (500, true), (403, false), (400, false), (404, false)]
@@ -160,7 +162,7 @@ fn failures_say_whether_trying_again_helps() {
 }
 
 #[test]
-fn a_missing_bucket_is_permanent() {
+fn missing_bucket_is_permanent() {
     let place = Place::new();
     let destination = Destination::parse("s3://another").expect("parsed");
     let s3_credentials_file = Some(place.server.credentials_file(place.dir.path()));
@@ -172,7 +174,7 @@ fn a_missing_bucket_is_permanent() {
 }
 
 #[test]
-fn an_unreachable_store_is_transient() {
+fn unreachable_store_is_transient() {
     let place = Place::new();
     let file = place.dir.path().join("credentials");
     let text = r#"{"endpoint":"http://127.0.0.1:1","access_key":"a","secret_key":"b"}"#;
@@ -186,7 +188,7 @@ fn an_unreachable_store_is_transient() {
 }
 
 #[test]
-fn a_failed_part_aborts_the_upload() {
+fn failed_part_aborts_the_upload() {
     let place = Place::new();
     place.fault(|seen| seen.query.contains("partNumber=2&"), Fault::Status(503));
     let error = run(async {
@@ -201,7 +203,7 @@ fn a_failed_part_aborts_the_upload() {
 }
 
 #[test]
-fn a_completion_without_an_answer_is_fenced_by_an_abort() {
+fn unanswered_completion_is_fenced_by_an_abort() {
     let place = Place::new();
     place.fault(is_completion, Fault::Reset);
     let error = place.put(&request("large", place.file(pattern(6 * MIB)))).expect_err("no answer");
@@ -211,7 +213,7 @@ fn a_completion_without_an_answer_is_fenced_by_an_abort() {
 }
 
 #[test]
-fn a_dropped_attempt_is_aborted() {
+fn dropped_attempt_is_aborted() {
     let place = Place::new();
     place.fault(|seen| seen.query.contains("partNumber=2&"), Fault::Hang);
     let content = place.file(pattern(30 * MIB));
@@ -234,7 +236,7 @@ fn a_dropped_attempt_is_aborted() {
 }
 
 #[test]
-fn conditions_hold_in_buckets() {
+fn preconditions_hold_in_buckets() {
     let place = Place::new();
     let put = |condition, text| place.put(&Upload { condition, ..request("key", document(text)) });
     put(Condition::IfAbsent, "one").expect("stored");
@@ -248,7 +250,7 @@ fn conditions_hold_in_buckets() {
 }
 
 #[test]
-fn a_store_without_conditions_gets_plain_writes() {
+fn store_without_preconditions_gets_plain_writes() {
     let place = Place::new();
     place.fault(|seen| seen.earlier == 0, Fault::Status(501));
     place.put(&Upload { condition: Condition::IfAbsent, ..request("key", document("x")) }).expect("stored");
@@ -258,7 +260,7 @@ fn a_store_without_conditions_gets_plain_writes() {
 }
 
 #[test]
-fn small_reads_are_bounded_and_tell_absence() {
+fn small_reads_are_bounded_and_report_absence() {
     let place = Place::new();
     assert_eq!(run(place.store.read_small("none", 10)), Ok(None));
     place.put(&request("key", document("12345"))).expect("stored");

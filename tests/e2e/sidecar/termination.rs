@@ -1,7 +1,9 @@
+//! Pins: I4; sidecar/README.md, "Times when told to stop".
+//!
 //! Whatever ends the job: the orders of events that lose results elsewhere.
 
 use common::signal::Signal;
-use harness::job::Job;
+use harness::job::{Job, RunningJob};
 use harness::process::Running;
 use harness::s3::Fault;
 use harness::wait;
@@ -39,7 +41,7 @@ fn native(more: &Value) -> Value {
 }
 
 #[test]
-fn term_while_the_final_upload_runs() {
+fn term_during_the_final_upload_changes_nothing() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| {
@@ -59,12 +61,8 @@ fn term_while_the_final_upload_runs() {
 }
 
 #[test]
-fn term_twice() {
-    let job = Job::s3();
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], json!({}));
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
-    entry.until_log("ready");
+fn term_twice_still_ends_with_the_final_result() {
+    let RunningJob { job, entry, sidecar, test } = Job::s3().running("echo ready; exec sleep 60", json!({}));
     for _ in 0..2 {
         term(&sidecar);
         until_result(&job, "ABORTED");
@@ -79,19 +77,17 @@ fn term_twice() {
 }
 
 #[test]
-fn the_marker_appears_during_best_effort() {
+fn marker_during_the_best_effort_pass_gives_the_final_result() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| {
         let first = seen.makes_an_object() && seen.key.ends_with("finished.json") && seen.earlier == 0;
         if first { Fault::Hang } else { Fault::None }
     });
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], json!({}));
     let go = job.pod.path("go");
     let script = format!("echo ready; until [ -e {} ]; do sleep 0.01; done; echo end", go.display());
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", &script], json!({}));
-    entry.until_log("ready");
+    let RunningJob { job, sidecar, test, .. } = job.running(&script, json!({}));
+    let s3 = job.s3.as_ref().expect("a bucket");
     term(&sidecar);
     wait::until("the provisional result", || {
         s3.seen().iter().any(|seen| seen.key.ends_with("finished.json")).then_some(())
@@ -104,13 +100,9 @@ fn the_marker_appears_during_best_effort() {
 }
 
 #[test]
-fn the_test_ends_in_the_grace_period_and_the_tail_of_its_log_is_there() {
-    let job = Job::s3();
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], json!({}));
+fn test_that_ends_within_the_grace_period_delivers_its_last_lines() {
     let script = "trap '' INT; trap 'for i in 1 2 3 4 5; do echo tail $i; sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", script], json!({}));
-    entry.until_log("ready");
+    let RunningJob { job, entry, sidecar, test } = Job::s3().running(script, json!({}));
     term(&sidecar);
     test.signal(Signal::TERM);
     test.wait().expect_code(130);
@@ -122,7 +114,7 @@ fn the_test_ends_in_the_grace_period_and_the_tail_of_its_log_is_there() {
 }
 
 #[test]
-fn the_log_grows_during_best_effort() {
+fn log_that_grows_during_the_best_effort_pass_arrives_whole() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], json!({}));
@@ -138,14 +130,12 @@ fn the_log_grows_during_best_effort() {
 }
 
 #[test]
-fn the_store_hangs_during_best_effort_and_works_later() {
+fn store_that_hangs_during_the_best_effort_pass_gets_everything_later() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| if seen.key.ends_with("build-log.txt") { Fault::Hang } else { Fault::None });
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], json!({}));
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
-    entry.until_log("ready");
+    let RunningJob { job, entry, sidecar, test } = job.running("echo ready; exec sleep 60", json!({}));
+    let s3 = job.s3.as_ref().expect("a bucket");
     term(&sidecar);
     wait::until("an upload", || {
         s3.seen().iter().any(|seen| seen.key.ends_with("build-log.txt")).then_some(())
@@ -159,12 +149,8 @@ fn the_store_hangs_during_best_effort_and_works_later() {
 }
 
 #[test]
-fn entrypoint_is_killed_with_its_group() {
-    let job = Job::s3();
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], json!({}));
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
-    entry.until_log("ready");
+fn entrypoint_killed_with_its_group_is_a_lost_entry() {
+    let RunningJob { job, sidecar, test, .. } = Job::s3().running("echo ready; exec sleep 60", json!({}));
     test.signal(Signal::KILL);
     sidecar.wait().expect_code(0);
     job.expect_result("FAILURE");
@@ -173,7 +159,7 @@ fn entrypoint_is_killed_with_its_group() {
 }
 
 #[test]
-fn one_of_two_entries_is_lost_while_the_other_runs_on() {
+fn lost_entry_waits_for_the_other_one() {
     let job = Job::s3();
     let (first, second) = (job.pod.entry("first"), job.pod.entry("second"));
     let sidecar = job.sidecar(&[&first, &second], json!({}));
@@ -194,7 +180,7 @@ fn one_of_two_entries_is_lost_while_the_other_runs_on() {
 }
 
 #[test]
-fn the_grace_period_is_over_in_the_middle_of_a_large_file() {
+fn grace_period_over_within_a_large_file_still_delivers_the_result() {
     let job = Job::s3();
     let s3 = job.s3.as_ref().expect("a bucket");
     s3.script(|seen| if seen.key.ends_with("large.bin") { Fault::Hang } else { Fault::None });
@@ -221,7 +207,7 @@ fn the_grace_period_is_over_in_the_middle_of_a_large_file() {
 }
 
 #[test]
-fn a_native_sidecar_ends_an_ordinary_run_under_term() {
+fn native_sidecar_ends_after_an_ordinary_run_and_term() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], native(&json!({})));
@@ -232,7 +218,7 @@ fn a_native_sidecar_ends_an_ordinary_run_under_term() {
 }
 
 #[test]
-fn a_native_sidecar_stays_until_term() {
+fn native_sidecar_stays_until_term() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], native(&json!({})));
@@ -244,7 +230,7 @@ fn a_native_sidecar_stays_until_term() {
 }
 
 #[test]
-fn term_to_a_native_sidecar_proves_that_an_entry_without_a_lock_is_lost() {
+fn native_sidecar_under_term_calls_an_entry_without_lock_lost() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     fs::write(&entry.log, "as far as it came\n").expect("written");
@@ -257,12 +243,9 @@ fn term_to_a_native_sidecar_proves_that_an_entry_without_a_lock_is_lost() {
 }
 
 #[test]
-fn a_killed_native_sidecar_delivers_after_its_restart() {
-    let job = Job::s3();
-    let entry = job.pod.entry("test");
-    let sidecar = job.sidecar(&[&entry], native(&json!({})));
-    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
-    entry.until_log("ready");
+fn native_sidecar_killed_and_restarted_delivers() {
+    let RunningJob { job, entry, sidecar, test } =
+        Job::s3().running("echo ready; exec sleep 60", native(&json!({})));
     sidecar.signal(Signal::KILL);
     sidecar.wait();
     test.signal(Signal::TERM);
@@ -274,7 +257,7 @@ fn a_killed_native_sidecar_delivers_after_its_restart() {
 }
 
 #[test]
-fn an_interim_result_goes_out_before_prows_pod_is_killed() {
+fn interim_result_is_written_before_prow_kills_the_pod() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let mut command = job.sidecar_command(&[&entry], json!({"ignore_interrupts": true}));
@@ -297,11 +280,32 @@ fn an_interim_result_goes_out_before_prows_pod_is_killed() {
 }
 
 #[test]
-fn numbers_that_cannot_work_are_warned_about_at_start() {
+fn grace_period_too_short_is_warned_about_at_the_start() {
     let job = Job::s3();
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": "8s"}}));
     until_said(&sidecar, "allow at least 10s");
     job.pod.entrypoint(&entry, &["true"], json!({})).wait().expect_code(0);
     sidecar.wait().expect_code(0);
+}
+
+#[test]
+fn term_before_any_entry_is_known_loses_nothing() {
+    let pod = harness::pod::Pod::new();
+    let entry = pod.entry("test");
+    let sidecar = pod.sidecar(&[&entry], json!({}));
+    let pid = sidecar.pid();
+    wait::until("sidecar to watch files", || harness::process::watches_files(pid).then_some(()));
+    sidecar.signal(Signal::TERM);
+    let provisional = wait::until("the provisional result", || {
+        pod.out()
+            .join("finished.json")
+            .exists()
+            .then(|| harness::pod::json_of(&pod.out().join("finished.json")))
+    });
+    assert_eq!(provisional["result"], "ABORTED");
+    pod.entrypoint(&entry, &["echo", "late"], json!({})).wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    assert_eq!(pod.delivered("build-log.txt"), "late\n");
+    assert_eq!(pod.finished()["result"], "SUCCESS");
 }

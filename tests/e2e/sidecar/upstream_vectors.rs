@@ -1,3 +1,5 @@
+//! Pins: V-SW-1 to 6, V-SP-1 to 5, V-SM-1 to 3.
+//!
 //! Vectors of the existing programs that only the whole program can show:
 //! markers there before sidecar looks or written while it waits, and metadata files.
 
@@ -40,7 +42,7 @@ fn expect_verdict(job: &Job, (id, codes, passed, aborted): Vector) {
 }
 
 #[test]
-fn v_sw_1_to_6_markers_that_are_there_before_the_wait() {
+fn markers_written_before_the_wait_give_the_verdict() {
     let vectors: [Vector; 5] = [
         ("V-SW-1", &["0"], true, false),
         ("V-SW-2", &["0", "0", "0"], true, false),
@@ -62,7 +64,7 @@ fn v_sw_1_to_6_markers_that_are_there_before_the_wait() {
 /// Markers may lie in different directories, and one that is absent is waited
 /// for, which differs from the vector.
 #[test]
-fn v_sw_5_an_absent_marker_elsewhere_is_waited_for() {
+fn absent_marker_in_another_directory_is_awaited() {
     let job = Job::local();
     let mut entries = entries(&job, 2);
     let elsewhere = job.pod.path("elsewhere");
@@ -95,7 +97,7 @@ fn written_while_it_waits(job: &Job, entries: &[Entry], codes: &[&str], more: Va
 }
 
 #[test]
-fn v_sp_1_to_4_markers_that_are_written_during_the_wait() {
+fn markers_written_during_the_wait_give_the_verdict() {
     let vectors: [Vector; 4] = [
         ("V-SP-1", &["0"], true, false),
         ("V-SP-2", &["1"], false, false),
@@ -112,7 +114,7 @@ fn v_sp_1_to_4_markers_that_are_written_during_the_wait() {
 
 /// A native sidecar is told by TERM that the second marker never appears.
 #[test]
-fn v_sp_5_a_marker_that_never_appears_is_a_failure() {
+fn marker_that_never_appears_is_a_failure() {
     let job = Job::local();
     let entries = entries(&job, 2);
     let native = json!({"delivery": {"native_sidecar": true}});
@@ -124,7 +126,7 @@ fn v_sp_5_a_marker_that_never_appears_is_a_failure() {
 }
 
 #[test]
-fn v_sm_1_to_3_metadata_files_as_they_lie_there() {
+fn metadata_files_are_merged_and_errors_named() {
     let merged = |count: usize, write: &dyn Fn(&[Entry])| {
         let job = Job::local();
         let entries = entries(&job, count);

@@ -69,7 +69,7 @@ fn is_comment(line: &str) -> bool {
 }
 
 #[test]
-fn the_top_level_is_fixed() {
+fn top_level_is_fixed() {
     let allowed = [
         "Cargo.lock",
         "Cargo.toml",
@@ -94,7 +94,7 @@ fn the_top_level_is_fixed() {
 }
 
 #[test]
-fn the_cores_reach_nothing_outside() {
+fn cores_reach_nothing_outside() {
     for core in CORES {
         let files = sources(&root().join(core));
         assert!(!files.is_empty(), "{core} is gone");
@@ -113,7 +113,7 @@ const WALL_CLOCK: [&str; 3] =
     ["entrypoint/src/io/log.rs", "entrypoint/src/io/story.rs", "entrypoint/src/io/tree.rs"];
 
 #[test]
-fn the_wall_clock_decides_nothing_in_entrypoint() {
+fn wall_clock_decides_nothing_in_entrypoint() {
     for (path, text) in sources(&root().join("entrypoint/src")) {
         if WALL_CLOCK.iter().any(|allowed| path.ends_with(allowed)) {
             continue;
@@ -145,7 +145,7 @@ fn files_are_short_and_mains_are_thin() {
 }
 
 #[test]
-fn unsafe_code_is_in_one_module_and_the_main_of_a_c_runtime_only() {
+fn unsafe_code_is_in_entrypoints_sys_and_main_only() {
     let is_exception = |line: &str| line.contains("(unsafe_code") && !is_comment(line);
     let unsafe_files: Vec<_> = ["common", "entrypoint", "sidecar", "entrypoint-wrapper", "deploy"]
         .iter()
@@ -158,7 +158,7 @@ fn unsafe_code_is_in_one_module_and_the_main_of_a_c_runtime_only() {
 }
 
 #[test]
-fn whole_words_only() {
+fn mentions_are_whole_words() {
     assert!(mentions("use tokio::time;", "tokio"));
     assert!(!mentions("let tokio_like = 1;", "tokio"));
     assert!(!mentions("cannotify();", "notify"));

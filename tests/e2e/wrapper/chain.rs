@@ -1,3 +1,5 @@
+//! Pins: V-WC-1, W-114, W-115; contract 8.12.
+//!
 //! The composition of contract 8.12: wrapper → entrypoint → bash, as PID 1.
 
 use crate::wrapper::step_pod::{StepPod, TEST0, printed};
@@ -94,7 +96,7 @@ fn success_passes_through_both_layers() {
 }
 
 #[test]
-fn a_failure_keeps_its_code() {
+fn failure_keeps_its_code() {
     let chain = Chain::new();
     let running = start_or_skip!(chain, "echo out >$SHARED_DIR/out; sh -c 'exit 3'; echo never", json!({}));
     chain.step.ended(running).expect_code(3);
@@ -124,7 +126,7 @@ fn term_reaches_bash_as_interrupt_then_term() {
 }
 
 #[test]
-fn a_step_that_ignores_everything_is_killed_and_its_files_are_shared() {
+fn step_that_ignores_signals_is_killed_and_its_files_are_shared() {
     let chain = Chain::new();
     let commands = "trap '' INT TERM; echo got this far >$SHARED_DIR/progress; echo ready; while true; do sleep 0.05; done";
     let running = start_or_skip!(chain, commands, json!({"grace_period": 300_000_000}));
@@ -136,7 +138,7 @@ fn a_step_that_ignores_everything_is_killed_and_its_files_are_shared() {
 }
 
 #[test]
-fn a_timeout_is_127_all_the_way() {
+fn timeout_is_127_through_both_layers() {
     let chain = Chain::new();
     let running =
         start_or_skip!(chain, "sleep 100", json!({"timeout": 300_000_000, "grace_period": 300_000_000}));
@@ -146,7 +148,7 @@ fn a_timeout_is_127_all_the_way() {
 }
 
 #[test]
-fn v_wc_1_the_options_of_ci_operator_run_as_they_are() {
+fn options_of_ci_operator_run_unchanged() {
     let chain = Chain::new();
     // The fixture's options, its paths moved to where a test may write.
     let options = r##"{"timeout":3600000000000,"grace_period":20000000000,"artifact_dir":"/logs/artifacts","args":["/bin/bash","-c","#!/bin/bash\nset -eu\ncommand0"],"container_name":"test","process_log":"/logs/process-log.txt","marker_file":"/logs/marker-file.txt","metadata_file":"/logs/artifacts/metadata.json"}"##;
@@ -171,7 +173,7 @@ fn v_wc_1_the_options_of_ci_operator_run_as_they_are() {
 }
 
 #[test]
-fn w_115_in_a_container_with_files_placed_by_init_containers() {
+fn container_with_files_placed_by_init_containers_runs_the_chain() {
     let engine = match Engine::find() {
         Ok(engine) => engine,
         Err(reason) => skip!("{reason}"),

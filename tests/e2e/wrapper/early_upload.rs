@@ -1,3 +1,5 @@
+//! Pins: W-80, W-81, W-83, W-84.
+//!
 //! entrypoint-wrapper and the API server: the early upload of a kubeconfig, and
 //! signals while something is uploaded.
 
@@ -10,7 +12,7 @@ use std::fs;
 use std::time::Duration;
 
 #[test]
-fn w_81_the_minimal_kubeconfig_and_then_the_whole_one_are_handed_out_early() {
+fn minimal_then_whole_kubeconfig_are_uploaded_early() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let script = r#"echo '{"min": 1}' >$SHARED_DIR/kubeconfig-minimal
         until [ -e go-on ]; do sleep 0.02; done
@@ -36,7 +38,7 @@ fn w_81_the_minimal_kubeconfig_and_then_the_whole_one_are_handed_out_early() {
 }
 
 #[test]
-fn w_80_a_kubeconfig_of_an_earlier_step_is_not_handed_out_again() {
+fn kubeconfig_of_an_earlier_step_is_not_uploaded_again() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     fs::write(pod.path("shared/kubeconfig"), "{\"a\": 1}").expect("written");
     step(&pod, &server, &["sh", "-c", "echo '{\"b\": 1}' >$SHARED_DIR/kubeconfig-minimal; sleep 2.5"])
@@ -45,7 +47,7 @@ fn w_80_a_kubeconfig_of_an_earlier_step_is_not_handed_out_again() {
 }
 
 #[test]
-fn w_83_half_a_kubeconfig_is_never_handed_out() {
+fn half_written_kubeconfig_is_never_uploaded() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let script = r#"printf '{"kind": "Config", "clus' >$SHARED_DIR/kubeconfig
         printf 'kind: Config\n' >$SHARED_DIR/kubeconfig-minimal
@@ -66,7 +68,7 @@ fn w_83_half_a_kubeconfig_is_never_handed_out() {
 }
 
 #[test]
-fn w_84_an_early_upload_never_overtakes_the_final_update() {
+fn early_upload_never_overtakes_the_final_update() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script([Answer::Hold]);
     let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done
@@ -89,7 +91,7 @@ fn w_84_an_early_upload_never_overtakes_the_final_update() {
 }
 
 #[test]
-fn an_early_upload_that_hangs_is_waited_for_within_a_bound() {
+fn early_upload_that_hangs_is_awaited_within_a_bound() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script([Answer::Hang]);
     let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done"#;
@@ -105,7 +107,7 @@ fn an_early_upload_that_hangs_is_waited_for_within_a_bound() {
 }
 
 #[test]
-fn a_failing_early_upload_is_tried_again_and_told_once() {
+fn failing_early_upload_is_retried_and_logged_once() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script(std::iter::repeat_n(Answer::Refuse(403, "not yet"), 3));
     let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; until [ -e end ]; do sleep 0.02; done"#;

@@ -1,3 +1,5 @@
+//! Pins: entrypoint-wrapper/README.md, "Exit status".
+//!
 //! entrypoint-wrapper as a blind forwarder.
 
 use common::signal::Signal;
@@ -22,7 +24,7 @@ fn started(tree: &Tree, args: &[&str]) -> Running {
 }
 
 #[test]
-fn exits_with_the_childs_code() {
+fn exit_status_is_the_childs() {
     let tree = Tree::new();
     for code in [0, 1, 3, 127, 255] {
         let ended = process::run(&tree, &mut wrapper(&["sh", "-c", &format!("exit {code}")]));
@@ -32,7 +34,7 @@ fn exits_with_the_childs_code() {
 }
 
 #[test]
-fn a_child_killed_by_a_signal_is_128_and_its_number() {
+fn child_killed_by_a_signal_is_128_and_its_number() {
     let tree = Tree::new();
     for signal in [1, 9, 11, 15] {
         process::run(&tree, &mut wrapper(&[HOSTILE, "die", &signal.to_string()])).expect_code(128 + signal);
@@ -40,7 +42,7 @@ fn a_child_killed_by_a_signal_is_128_and_its_number() {
 }
 
 #[test]
-fn every_int_and_term_reaches_the_child_and_is_said() {
+fn every_int_and_term_reaches_the_child_and_is_logged() {
     let tree = Tree::new();
     let running = started(&tree, &[HOSTILE, "signals"]);
     for (count, signal) in [Signal::TERM, Signal::INT, Signal::TERM, Signal::TERM].into_iter().enumerate() {
@@ -61,7 +63,7 @@ fn every_int_and_term_reaches_the_child_and_is_said() {
 }
 
 #[test]
-fn a_signal_before_the_child_is_ready_is_not_lost() {
+fn signal_before_the_child_is_ready_is_not_lost() {
     let tree = Tree::new();
     for _ in 0..20 {
         // Default dispositions: the child dies of TERM, whenever it comes.
@@ -79,7 +81,7 @@ fn a_signal_before_the_child_is_ready_is_not_lost() {
 }
 
 #[test]
-fn a_child_that_ignores_signals_decides_itself() {
+fn child_that_ignores_signals_decides_itself() {
     let tree = Tree::new();
     let running = started(&tree, &[HOSTILE, "cleanup", "3", "50"]);
     running.signal(Signal::INT);
@@ -90,7 +92,7 @@ fn a_child_that_ignores_signals_decides_itself() {
 }
 
 #[test]
-fn the_child_is_in_a_process_group_of_its_own() {
+fn child_has_an_own_process_group() {
     let tree = Tree::new();
     let ended = process::run(&tree, &mut wrapper(&["sh", "-c", "ps -o pgid= -p $$ | tr -d ' '; echo $$"]));
     ended.expect_code(0);
@@ -107,7 +109,7 @@ fn stdin_is_empty_and_output_passes_untouched() {
 }
 
 #[test]
-fn a_grandchild_that_holds_the_output_delays_nothing() {
+fn grandchild_that_holds_the_output_delays_nothing() {
     let tree = Tree::new();
     let running = process::start(&tree, &mut wrapper(&[HOSTILE, "holder", "60"]));
     let ended = running.wait_for(std::time::Duration::from_secs(20));
@@ -115,7 +117,7 @@ fn a_grandchild_that_holds_the_output_delays_nothing() {
 }
 
 #[test]
-fn a_stalled_stderr_holds_up_no_signal() {
+fn stalled_stderr_delays_no_signal() {
     let tree = Tree::new();
     let (_unread, stderr) = std::io::pipe().expect("a pipe");
     let mut filler = stderr.try_clone().expect("cloned");
@@ -132,7 +134,7 @@ fn a_stalled_stderr_holds_up_no_signal() {
 }
 
 #[test]
-fn a_child_that_cannot_start_is_one_line_and_1() {
+fn child_that_cannot_start_is_one_line_and_1() {
     let tree = Tree::new();
     for (program, word) in
         [("no-such-program", "$PATH"), ("/no/such/program", "No such file"), ("/tmp", "directory")]
@@ -145,7 +147,7 @@ fn a_child_that_cannot_start_is_one_line_and_1() {
 }
 
 #[test]
-fn as_pid_1_orphans_are_reaped_and_the_childs_code_stays() {
+fn pid_1_reaps_orphans_and_keeps_the_childs_code() {
     let tree = Tree::new();
     let wrapper = bins::program("entrypoint-wrapper");
     let mut command = Command::new("unshare");
@@ -176,7 +178,7 @@ ps -ef; exit 1
 "#;
 
 #[test]
-fn copies_itself_and_as_cp_any_file() {
+fn copy_mode_copies_itself_and_cp_any_file() {
     let tree = Tree::new();
     let dir = tempfile::tempdir().expect("a directory");
     let copy = dir.path().join("deep/entrypoint-wrapper");
@@ -199,7 +201,7 @@ fn copies_itself_and_as_cp_any_file() {
 }
 
 #[test]
-fn flags_by_gos_rules() {
+fn flags_follow_gos_rules() {
     let tree = Tree::new();
     process::run(&tree, &mut wrapper(&["-h"])).expect_code(0);
     process::run(&tree, &mut wrapper(&["--no-such-flag"])).expect_code(2);

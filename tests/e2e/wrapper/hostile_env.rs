@@ -1,3 +1,5 @@
+//! Pins: W-3, W-4, W-28, W-40, W-82.
+//!
 //! entrypoint-wrapper around a step in odd surroundings: temporary directories
 //! and homes that cannot be used, commands that do not end, missing variables.
 
@@ -12,7 +14,7 @@ use std::time::Duration;
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 #[test]
-fn odd_names_of_the_temporary_directory() {
+fn temporary_directory_with_hostile_names_works() {
     let pod = StepPod::new();
     let bytes = std::ffi::OsStr::from_bytes(b"no \xff utf-8 temp- \n x").to_owned();
     for (name, expected) in [
@@ -56,7 +58,7 @@ fn with_tmpfs(pod: &StepPod, at: &str, size: &str, args: &[&str]) -> Option<Runn
 }
 
 #[test]
-fn a_full_temporary_directory_is_one_line_before_the_command_starts() {
+fn full_temporary_directory_is_one_line_before_the_command() {
     let pod = StepPod::new();
     fs::write(pod.path("shared/large"), vec![b'x'; 200_000]).expect("written");
     let Some(running) = with_tmpfs(&pod, "tmp", "64k", &["--dry-run", "echo", "ran"]) else {
@@ -70,7 +72,7 @@ fn a_full_temporary_directory_is_one_line_before_the_command_starts() {
 }
 
 #[test]
-fn w_28_a_home_without_space_is_code_1_and_the_secret_is_written() {
+fn full_home_is_1_and_the_secret_is_written() {
     let pod = StepPod::new();
     let script = r#"head -c 200000 /dev/zero >"$HOME/filler" 2>/dev/null; exec "$@""#;
     let wrapper = pod.command(["--dry-run", "echo", "ran"]);
@@ -90,7 +92,7 @@ fn w_28_a_home_without_space_is_code_1_and_the_secret_is_written() {
 }
 
 #[test]
-fn a_read_only_home_is_replaced_even_for_root() {
+fn read_only_home_is_replaced_even_for_root() {
     let pod = StepPod::new();
     let script =
         r#"mount --bind "$HOME" "$HOME" && mount -o remount,ro,bind "$HOME" && echo mounted && exec "$@""#;
@@ -107,7 +109,7 @@ fn a_read_only_home_is_replaced_even_for_root() {
 }
 
 #[test]
-fn a_command_that_ignores_term_decides_itself() {
+fn command_that_ignores_term_decides_itself() {
     let pod = StepPod::new();
     let mut running = pod.start(&mut pod.command(["--dry-run", HOSTILE, "signals"]));
     running.until_stdout("ready");
@@ -124,7 +126,7 @@ fn a_command_that_ignores_term_decides_itself() {
 }
 
 #[test]
-fn a_storm_of_signals_is_passed_on_and_changes_nothing() {
+fn storm_of_signals_is_passed_on_and_changes_nothing() {
     let pod = StepPod::new();
     let mut running = pod.start(&mut pod.command(["--dry-run", HOSTILE, "signals"]));
     running.until_stdout("ready");
@@ -154,7 +156,7 @@ fn a_storm_of_signals_is_passed_on_and_changes_nothing() {
 }
 
 #[test]
-fn hup_does_not_leave_the_command_alone() {
+fn hup_ends_the_command_too() {
     let pod = StepPod::new();
     let script = "trap 'echo got HUP; exit 4' HUP; echo ready; while :; do sleep 0.02; done";
     let mut running = pod.start(&mut pod.command(["--dry-run", "sh", "-c", script]));
@@ -166,7 +168,7 @@ fn hup_does_not_leave_the_command_alone() {
 }
 
 #[test]
-fn w_40_what_was_in_the_directory_before_stays() {
+fn earlier_files_in_the_directory_stay() {
     let pod = StepPod::new();
     fs::create_dir_all(pod.path("tmp/secret")).expect("made");
     fs::write(pod.path("tmp/secret/mine"), "mine\n").expect("written");
@@ -178,7 +180,7 @@ fn w_40_what_was_in_the_directory_before_stays() {
 }
 
 #[test]
-fn a_wrapper_inside_a_wrapper_shares_its_files() {
+fn nested_wrapper_shares_its_files() {
     let pod = StepPod::new();
     let inner = pod.command([""; 0]).get_program().to_owned();
     let inner = inner.to_str().expect("a plain path");
@@ -189,7 +191,7 @@ fn a_wrapper_inside_a_wrapper_shares_its_files() {
 }
 
 #[test]
-fn w_82_a_dry_run_prints_early_uploads_too() {
+fn dry_run_prints_early_uploads_too() {
     let pod = StepPod::new();
     let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; sleep 2.5; rm $SHARED_DIR/kubeconfig"#;
     let ended = pod.dry_run(&["sh", "-c", script]);
@@ -199,7 +201,7 @@ fn w_82_a_dry_run_prints_early_uploads_too() {
 }
 
 #[test]
-fn w_4_the_cluster_is_needed_where_the_contract_says_so() {
+fn cluster_is_needed_only_for_updates() {
     let pod = StepPod::new();
     for (args, code) in [
         (&["sh", "-c", "exit 3"][..], 1),
@@ -220,7 +222,7 @@ fn w_4_the_cluster_is_needed_where_the_contract_says_so() {
 }
 
 #[test]
-fn w_3_a_missing_variable_is_one_line_that_names_it() {
+fn missing_variable_is_one_line_that_names_it() {
     let pod = StepPod::new();
     for variable in ["SHARED_DIR", "NAMESPACE", "JOB_NAME_SAFE"] {
         for empty in [false, true] {

@@ -1,3 +1,5 @@
+//! Pins: W-3, W-10, W-28, W-90, W-93, W-95, W-96, W-98, W-99.
+//!
 //! entrypoint-wrapper and the API server: the early upload, the final update, and
 //! what can go wrong with them.
 
@@ -29,7 +31,7 @@ pub(crate) fn test0() -> String {
 }
 
 #[test]
-fn w_93_the_secret_is_replaced_as_a_whole_after_the_command() {
+fn secret_is_replaced_as_a_whole_after_the_command() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let script = "echo new >$SHARED_DIR/new; rm $SHARED_DIR/test0.txt";
     let ended = step(&pod, &server, &["sh", "-c", script]);
@@ -47,7 +49,7 @@ fn w_93_the_secret_is_replaced_as_a_whole_after_the_command() {
 }
 
 #[test]
-fn w_10_and_w_99_modes_without_an_update_send_nothing() {
+fn modes_without_an_update_send_nothing() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     for mode in ["--mode=skip-kubeconfig", "--mode=observer"] {
         let script = r#"echo '{"a": 1}' >$SHARED_DIR/kubeconfig; sleep 1.5; exit 6"#;
@@ -57,7 +59,7 @@ fn w_10_and_w_99_modes_without_an_update_send_nothing() {
 }
 
 #[test]
-fn w_98_a_failed_command_keeps_its_code_and_the_secret_is_written() {
+fn failed_command_keeps_its_code_and_the_secret_is_written() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let ended = step(&pod, &server, &["sh", "-c", "exit 7"]);
     ended.expect_code(7);
@@ -67,7 +69,7 @@ fn w_98_a_failed_command_keeps_its_code_and_the_secret_is_written() {
 }
 
 #[test]
-fn w_28_a_command_that_cannot_start_is_1_and_the_secret_is_written() {
+fn command_that_cannot_start_is_1_and_the_secret_is_written() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let ended = step(&pod, &server, &["/no/such/program"]);
     ended.expect_code(1);
@@ -76,14 +78,14 @@ fn w_28_a_command_that_cannot_start_is_1_and_the_secret_is_written() {
 }
 
 #[test]
-fn w_90_a_directory_that_was_removed_writes_nothing() {
+fn removed_directory_writes_nothing() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     step(&pod, &server, &["sh", "-c", "rm -r $SHARED_DIR"]).expect_code(0);
     assert_eq!(bodies(&server), [""; 0]);
 }
 
 #[test]
-fn refusals_are_final_and_told_in_one_line() {
+fn refusals_are_final_and_one_line() {
     let forbidden = "secrets \"test\" is forbidden: User \"system:serviceaccount:test:default\" cannot update resource \
                      \"secrets\" in API group \"\" in the namespace \"test\"";
     for (status, message) in [
@@ -108,7 +110,7 @@ fn refusals_are_final_and_told_in_one_line() {
 }
 
 #[test]
-fn w_98_a_refused_update_does_not_hide_the_commands_code() {
+fn refused_update_does_not_hide_the_commands_code() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script([Answer::Refuse(403, "no")]);
     let ended = step(&pod, &server, &["sh", "-c", "exit 3"]);
@@ -121,7 +123,7 @@ fn w_98_a_refused_update_does_not_hide_the_commands_code() {
 }
 
 #[test]
-fn transient_failures_are_tried_again() {
+fn transient_failures_are_retried() {
     for answers in [
         vec![Answer::Refuse(500, "etcdserver: leader changed"), Answer::Text(503, "<html>not yet</html>")],
         vec![Answer::Drop, Answer::Drop],
@@ -138,7 +140,7 @@ fn transient_failures_are_tried_again() {
 }
 
 #[test]
-fn the_server_says_when_to_come_back() {
+fn retry_after_of_the_server_is_obeyed() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script([Answer::Busy(2)]);
     step(&pod, &server, &["true"]).expect_code(0);
@@ -148,7 +150,7 @@ fn the_server_says_when_to_come_back() {
 }
 
 #[test]
-fn attempts_end_with_the_time_for_them() {
+fn attempts_end_at_their_deadline() {
     for (answer, word) in [(Answer::Hang, "cannot be reached"), (Answer::Refuse(500, "broken"), "500")] {
         let (pod, server) = (StepPod::new(), ApiServer::start());
         server.script(std::iter::repeat_n(answer, 100));
@@ -161,7 +163,7 @@ fn attempts_end_with_the_time_for_them() {
 }
 
 #[test]
-fn a_server_that_is_away_is_tried_until_the_time_is_over() {
+fn absent_server_is_tried_until_the_deadline() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     // Nobody can listen there but root, and root does not.
     let mut command = pod.command_at(&server, &[SHORT, "true"]);
@@ -174,7 +176,7 @@ fn a_server_that_is_away_is_tried_until_the_time_is_over() {
 }
 
 #[test]
-fn only_the_ca_of_the_pod_counts() {
+fn only_the_pods_ca_is_trusted() {
     let (pod, server, other) = (StepPod::new(), ApiServer::start(), ApiServer::start());
     fs::copy(other.account_dir().join("ca.crt"), server.account_dir().join("ca.crt")).expect("copied");
     let ended = step(&pod, &server, &["true"]);
@@ -185,7 +187,7 @@ fn only_the_ca_of_the_pod_counts() {
 }
 
 #[test]
-fn w_3_8_files_that_open_no_server_are_found_before_anything_is_done() {
+fn unusable_cluster_files_are_found_before_the_command() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     for (file, content) in [
         ("token", ""),
@@ -205,7 +207,7 @@ fn w_3_8_files_that_open_no_server_are_found_before_anything_is_done() {
 }
 
 #[test]
-fn an_ipv6_host_and_a_proxy_that_must_not_be_used() {
+fn ipv6_host_works_and_a_proxy_is_never_used() {
     let Ok(server) = ApiServer::start_on(IpAddr::V6(Ipv6Addr::LOCALHOST)) else {
         skip!("there is no IPv6 here");
     };
@@ -217,7 +219,7 @@ fn an_ipv6_host_and_a_proxy_that_must_not_be_used() {
 }
 
 #[test]
-fn a_token_that_is_replaced_between_two_attempts_counts() {
+fn token_replaced_between_attempts_is_used() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     server.script([Answer::Busy(1)]);
     let running = pod.start(&mut pod.command_at(&server, &["true"]));
@@ -229,7 +231,7 @@ fn a_token_that_is_replaced_between_two_attempts_counts() {
 }
 
 #[test]
-fn a_token_that_is_not_accepted_is_told() {
+fn rejected_token_is_named() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     fs::write(server.account_dir().join("token"), "forged").expect("written");
     let ended = step(&pod, &server, &["true"]);
@@ -240,7 +242,7 @@ fn a_token_that_is_not_accepted_is_told() {
 }
 
 #[test]
-fn w_95_names_and_sizes_are_refused_before_sending() {
+fn bad_names_and_sizes_are_refused_before_sending() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let ended = step(
         &pod,
@@ -267,7 +269,7 @@ fn w_95_names_and_sizes_are_refused_before_sending() {
 }
 
 #[test]
-fn w_96_subdirectories_are_named() {
+fn subdirectories_are_named_and_left_out() {
     let (pod, server) = (StepPod::new(), ApiServer::start());
     let script = "mkdir $SHARED_DIR/sub; echo x >$SHARED_DIR/sub/x; ln -s gone $SHARED_DIR/link";
     let ended = step(&pod, &server, &["sh", "-c", script]);

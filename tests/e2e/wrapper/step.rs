@@ -1,3 +1,5 @@
+//! Pins: V-WP-1 to 14, V-WU-4, W-29, W-42, W-50, W-52, W-54, W-65, W-73.
+//!
 //! entrypoint-wrapper around a step, without an API server: the vectors of
 //! contract 10.7, and what pods do to a step.
 
@@ -21,14 +23,14 @@ fn prints(pod: &StepPod, args: &[&str], expected: &str) {
 }
 
 #[test]
-fn v_wp_1_the_temporary_directory_is_made() {
+fn temporary_directory_is_created() {
     let pod = StepPod::new();
     pod.dry_run(&["true"]).expect_code(0);
     assert!(pod.path("tmp").is_dir());
 }
 
 #[test]
-fn v_wp_2_shared_dir_is_secret_in_the_temporary_directory() {
+fn shared_dir_is_secret_in_the_temporary_directory() {
     let pod = StepPod::new();
     let secret = pod.path("tmp/secret").display().to_string();
     prints(&pod, &["sh", "-c", "echo $SHARED_DIR"], &secret);
@@ -36,13 +38,13 @@ fn v_wp_2_shared_dir_is_secret_in_the_temporary_directory() {
 }
 
 #[test]
-fn v_wp_3_cli_dir_is_appended_to_path() {
+fn cli_dir_is_appended_to_path() {
     let pod = StepPod::new();
     prints(&pod, &["sh", "-c", "echo $PATH"], &format!("{}:/cli-dir", path_variable()));
 }
 
 #[test]
-fn w_65_an_empty_cli_dir_adds_nothing() {
+fn empty_cli_dir_adds_nothing() {
     let pod = StepPod::new();
     let mut command = pod.command(["--dry-run", "sh", "-c", "echo $PATH"]);
     command.env("CLI_DIR", "");
@@ -51,7 +53,7 @@ fn w_65_an_empty_cli_dir_adds_nothing() {
 }
 
 #[test]
-fn v_wp_4_shared_dir_as_kubernetes_mounts_it() {
+fn shared_dir_as_kubernetes_mounts_it_is_copied() {
     let pod = StepPod::new();
     let shared = pod.path("shared");
     let real = shared.join("..2020_03_09_17_18_45.291041453");
@@ -68,7 +70,7 @@ fn v_wp_4_shared_dir_as_kubernetes_mounts_it() {
 }
 
 #[test]
-fn v_wp_5_and_6_without_home_it_is_alabama_and_the_rest_stays() {
+fn missing_home_becomes_alabama_and_the_rest_stays() {
     let pod = StepPod::new();
     let mut command = pod.command(["--dry-run", "sh", "-c", "echo $HOME $WHOA"]);
     command.env_remove("HOME").env("WHOA", "yes");
@@ -78,7 +80,7 @@ fn v_wp_5_and_6_without_home_it_is_alabama_and_the_rest_stays() {
 }
 
 #[test]
-fn v_wp_7_and_8_gits_configuration_is_made_where_there_is_none() {
+fn missing_git_configuration_is_created() {
     let pod = StepPod::new();
     let git = ["git", "config", "--get-all", "safe.directory"];
     prints(&pod, &git, "*");
@@ -88,7 +90,7 @@ fn v_wp_7_and_8_gits_configuration_is_made_where_there_is_none() {
 }
 
 #[test]
-fn v_wp_9_and_10_kubeconfig_is_a_private_copy_and_the_rest_stays() {
+fn kubeconfig_is_a_private_copy_and_the_rest_stays() {
     let pod = StepPod::new();
     for (content, copied) in [(None, "no"), (Some("original"), "original")] {
         if let Some(content) = content {
@@ -108,7 +110,7 @@ fn v_wp_9_and_10_kubeconfig_is_a_private_copy_and_the_rest_stays() {
 }
 
 #[test]
-fn w_73_a_kubeconfig_that_comes_later_is_copied_and_later_changes_are_not() {
+fn late_kubeconfig_is_copied_once() {
     let pod = StepPod::new();
     let script = r#"echo ready; until [ -f "$KUBECONFIG" ]; do sleep 0.02; done; cat "$KUBECONFIG"; stat -c %a "$KUBECONFIG"
         echo newer >"$ORIGINAL"; sleep 2.5; cat "$KUBECONFIG""#;
@@ -125,7 +127,7 @@ fn w_73_a_kubeconfig_that_comes_later_is_copied_and_later_changes_are_not() {
 }
 
 #[test]
-fn v_wp_11_what_a_clean_up_writes_is_shared() {
+fn files_written_by_a_clean_up_are_shared() {
     let pod = StepPod::new();
     let script = "trap 'echo cleanup >$SHARED_DIR/file' EXIT; echo ready >&2; sleep 30";
     let mut running = pod.start(&mut pod.command(["--dry-run", "bash", "-c", script]));
@@ -137,7 +139,7 @@ fn v_wp_11_what_a_clean_up_writes_is_shared() {
 }
 
 #[test]
-fn v_wp_12_the_secret_is_printed_after_the_command() {
+fn secret_is_printed_after_the_command() {
     let pod = StepPod::new();
     let ended = pod.dry_run(&["true"]);
     ended.expect_code(0);
@@ -145,7 +147,7 @@ fn v_wp_12_the_secret_is_printed_after_the_command() {
 }
 
 #[test]
-fn v_wp_13_a_command_that_dies_of_term_is_143_and_the_secret_is_printed() {
+fn command_that_dies_of_term_is_143_and_the_secret_is_printed() {
     let pod = StepPod::new();
     let running = pod.start(&mut pod.command(["--dry-run", "sleep", "1d"]));
     wait::until("the command", || {
@@ -159,7 +161,7 @@ fn v_wp_13_a_command_that_dies_of_term_is_143_and_the_secret_is_printed() {
 }
 
 #[test]
-fn v_wp_14_the_command_starts_when_the_file_is_there() {
+fn wait_for_file_starts_the_command_when_the_file_appears() {
     let pod = StepPod::new();
     fs::create_dir(pod.path("vpn")).expect("made");
     let file = pod.path("vpn/up").display().to_string();
@@ -179,7 +181,7 @@ fn v_wp_14_the_command_starts_when_the_file_is_there() {
 }
 
 #[test]
-fn w_52_and_54_the_limit_is_absolute_and_the_command_runs_anyway() {
+fn wait_for_file_timeout_runs_the_command_anyway() {
     let pod = StepPod::new();
     let dir = pod.path("busy");
     fs::create_dir(&dir).expect("made");
@@ -204,7 +206,7 @@ fn w_52_and_54_the_limit_is_absolute_and_the_command_runs_anyway() {
 }
 
 #[test]
-fn w_50_a_directory_that_is_missing_is_an_error() {
+fn wait_for_file_in_a_missing_directory_is_an_error() {
     let pod = StepPod::new();
     let file = pod.path("missing/up").display().to_string();
     let ended = pod.dry_run(&["--wait-for-file", &file, "echo", "ran"]);
@@ -214,7 +216,7 @@ fn w_50_a_directory_that_is_missing_is_an_error() {
 }
 
 #[test]
-fn w_29_a_signal_ends_the_wait_before_the_command_starts() {
+fn term_ends_the_wait_before_the_command_starts() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1] {
         let pod = StepPod::new();
         let never = pod.path("never").display().to_string();
@@ -229,7 +231,7 @@ fn w_29_a_signal_ends_the_wait_before_the_command_starts() {
 }
 
 #[test]
-fn w_29_a_signal_ends_a_copy_that_takes_long() {
+fn term_ends_a_copy_that_takes_long() {
     let pod = StepPod::new();
     // Sparse, so that it costs the test nothing until it is copied.
     let huge = fs::File::create(pod.path("shared/huge")).expect("made");
@@ -246,7 +248,7 @@ fn w_29_a_signal_ends_a_copy_that_takes_long() {
 }
 
 #[test]
-fn w_42_dangling_links_are_named_and_left_out_a_missing_directory_is_an_error() {
+fn dangling_links_are_named_and_a_missing_directory_is_an_error() {
     let pod = StepPod::new();
     symlink("nowhere", pod.path("shared/dangling")).expect("linked");
     let ended = pod.dry_run(&["true"]);
@@ -263,7 +265,7 @@ fn w_42_dangling_links_are_named_and_left_out_a_missing_directory_is_an_error() 
 }
 
 #[test]
-fn an_arbitrary_user_without_home_and_with_an_unreadable_file() {
+fn arbitrary_user_without_home_and_with_an_unreadable_file_runs() {
     if !is_root() {
         skip!("only root can become another user");
     }
@@ -281,7 +283,7 @@ fn an_arbitrary_user_without_home_and_with_an_unreadable_file() {
 }
 
 #[test]
-fn v_wu_4_a_home_that_cannot_be_written_is_replaced() {
+fn unwritable_home_is_replaced() {
     if !is_root() {
         skip!("root can write everywhere, and only root can become another user");
     }

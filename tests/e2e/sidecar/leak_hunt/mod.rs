@@ -1,3 +1,5 @@
+//! Pins: I6; sidecar/README.md, "Forms of a secret".
+//!
 //! Two hundred secrets hidden in dozens of ways, delivered by the real sidecar,
 //! and looked for by others: archives are unpacked by Python's library, and all
 //! forms, written by it too, are searched with another algorithm.
@@ -29,7 +31,7 @@ fn python(pod: &Pod, args: &[&str]) {
 }
 
 #[test]
-fn i6_two_hundred_secrets_leave_in_no_form() {
+fn two_hundred_secrets_leave_in_no_form() {
     if Command::new("python3").arg("--version").output().is_err() {
         harness::skip!("python3 is not installed");
     }
