@@ -2,7 +2,8 @@
 
 use crate::terminal::Problem;
 use clap::{Arg, ArgMatches, value_parser};
-use sidecar::io::store::{Credentials, Destination, Head, Listed, Store, StoreError};
+use sidecar::destination::{Credentials, Destination};
+use sidecar::io::store::{Head, Listed, Store, StoreError};
 use std::future::Future;
 use std::io::{Read, Seek, Write};
 use std::ops::Range;

@@ -12,6 +12,7 @@
 //! | --- | --- |
 //! | [`options`] | what was typed |
 //! | [`settings`] | what it means together with the job |
+//! | [`destination`] | where objects go |
 //! | [`deliver`] | the core: when to deliver what, without I/O and without a clock |
 //! | [`layout`] | names, types and documents at the destination |
 //! | [`censor`] | masking of secrets in everything that leaves |
@@ -21,6 +22,7 @@
 mod arithmetic;
 pub mod censor;
 pub mod deliver;
+pub mod destination;
 pub mod gcsupload;
 pub mod initupload;
 pub mod io;

@@ -2,7 +2,7 @@
 //! questioned again.
 
 use crate::censor::CensoringOptions;
-use crate::io::store::{Credentials, Destination};
+use crate::destination::{Credentials, Destination};
 use crate::layout::paths::{ObjectPaths, build_log_names};
 use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
 use common::entry::Entry;

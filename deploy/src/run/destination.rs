@@ -7,7 +7,8 @@ use common::paths::{self, PathStrategy};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use sidecar::io::store::{self, Credentials, Store};
+use sidecar::destination::{self, Credentials};
+use sidecar::io::store::Store;
 use sidecar::options::UploadOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ pub(crate) struct Destination {
     pub(crate) spec: JobSpec,
     /// What sidecar is told about the destination.
     pub(crate) upload: UploadOptions,
-    store: store::Destination,
+    store: destination::Destination,
     /// The upload path: empty where the destination is for this run alone.
     base: String,
 }
@@ -41,17 +42,17 @@ impl Destination {
         };
         let store = if options.out.contains("://") {
             upload.bucket.clone_from(&options.out);
-            store::Destination::parse(&options.out).map_err(|error| {
+            destination::Destination::parse(&options.out).map_err(|error| {
                 Problem::new(error.to_string().replacen("bucket", "--out", 1) + ", or a plain directory")
             })?
         } else {
             let jobs = Path::new(&options.out).join(&options.job);
             let dir = own_directory(&jobs, &mut build_id).map_err(|error| refuse(&error.to_string()))?;
             upload.local_output_dir = utf8_path(&dir).ok_or_else(|| refuse("the path is not UTF-8"))?;
-            store::Destination::local_dir(&upload.local_output_dir)
+            destination::Destination::local_dir(&upload.local_output_dir)
                 .map_err(|error| refuse(&error.to_string()))?
         };
-        if let store::Destination::File { root } = &store {
+        if let destination::Destination::File { root } = &store {
             probe(root).map_err(|error| refuse(&error.to_string()))?;
         }
         let spec = JobSpec {
@@ -62,11 +63,11 @@ impl Destination {
             ..JobSpec::default()
         };
         let base = match &store {
-            store::Destination::LocalDir { .. } => String::new(),
-            store::Destination::File { .. }
-            | store::Destination::S3 { .. }
-            | store::Destination::Gs { .. }
-            | store::Destination::Az { .. } => {
+            destination::Destination::LocalDir { .. } => String::new(),
+            destination::Destination::File { .. }
+            | destination::Destination::S3 { .. }
+            | destination::Destination::Gs { .. }
+            | destination::Destination::Az { .. } => {
                 paths::job_path(&spec, &PathStrategy::Explicit).map_err(|error| refuse(&error.to_string()))?
             }
         };
@@ -84,12 +85,12 @@ impl Destination {
     /// The local directory that the job's objects are in, when there is one.
     pub(crate) fn directory(&self) -> Option<PathBuf> {
         match &self.store {
-            store::Destination::LocalDir { root } | store::Destination::File { root } => {
+            destination::Destination::LocalDir { root } | destination::Destination::File { root } => {
                 Some(if self.base.is_empty() { root.clone() } else { root.join(&self.base) })
             }
-            store::Destination::S3 { .. } | store::Destination::Gs { .. } | store::Destination::Az { .. } => {
-                None
-            }
+            destination::Destination::S3 { .. }
+            | destination::Destination::Gs { .. }
+            | destination::Destination::Az { .. } => None,
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) use page::Links;
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use sidecar::io::store::{Credentials, Destination};
+use sidecar::destination::{Credentials, Destination};
 use std::path::{Path, PathBuf};
 
 /// The name of a page that lies beside the results.

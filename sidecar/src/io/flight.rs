@@ -4,8 +4,8 @@
 use super::earlier::{self, Reading};
 use super::object::Fingerprint;
 use super::source::Source;
-use super::store::{Store, StoreError, Version};
-use super::transfer::{self, Condition, Limits, Stored, Upload, UploadError};
+use super::store::{Precondition, Store, StoreError, Version, WriteError};
+use super::transfer::{self, Limits, Stored, Upload, UploadError};
 use crate::censor::Censor;
 use crate::deliver::Failure;
 use crate::settings::Settings;
@@ -249,7 +249,7 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
     }
     let stored = match manner {
         Manner::Overwrite => {
-            upload.condition = Condition::Overwrite;
+            upload.precondition = Precondition::Overwrite;
             transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await
         }
         Manner::UnlessThere => match earlier::there(context, store, &upload).await {
@@ -260,7 +260,7 @@ async fn attempt(context: &Context, mut upload: Upload, manner: Manner, fence: &
             None => transfer::upload(store, &upload, context.censor.as_ref(), &context.limits).await,
         },
         Manner::Provisional { known, yields } => {
-            upload.condition = known.map_or(Condition::IfAbsent, Condition::IfVersion);
+            upload.precondition = known.map_or(Precondition::IfAbsent, Precondition::IfVersion);
             match provisional(context, store, &mut upload, yields, fence).await {
                 Ok(Some(stored)) => Ok(stored),
                 Ok(None) => return Landed::Stored(None),
@@ -300,14 +300,14 @@ async fn provisional(
 ) -> Result<Option<Stored>, UploadError> {
     for _ in 0..MOST_TURNS {
         let stored = transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await;
-        if stored != Err(UploadError::ConditionFailed) {
+        if stored != Err(UploadError::Write(WriteError::PreconditionFailed)) {
             return stored.map(Some);
         }
-        upload.condition = match store.look(&upload.key).await {
-            Ok(Some(version)) => Condition::IfVersion(version),
-            Ok(None) => Condition::IfAbsent,
+        upload.precondition = match store.look(&upload.key).await {
+            Ok(Some(version)) => Precondition::IfVersion(version),
+            Ok(None) => Precondition::IfAbsent,
             Err(StoreError::Transient(message)) => {
-                return Err(UploadError::Transient { message, retry_after: None });
+                return Err(UploadError::Write(WriteError::Transient { message, retry_after: None }));
             }
             Err(StoreError::Permanent(_) | StoreError::Setup(_)) if yields => return Ok(None),
             Err(StoreError::Permanent(_) | StoreError::Setup(_)) => break,
@@ -317,7 +317,7 @@ async fn provisional(
         // Somebody writes it all the time.
         return Ok(None);
     }
-    upload.condition = Condition::Overwrite;
+    upload.precondition = Precondition::Overwrite;
     fence.set(Fence::Down);
     transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await.map(Some)
 }
@@ -333,21 +333,21 @@ async fn latest_build(
         if !store.conditional_writes() {
             break;
         }
-        upload.condition = match store.read_small(&upload.key, READ_BACK).await {
-            Ok(None) => Condition::IfAbsent,
+        upload.precondition = match store.read_small(&upload.key, READ_BACK).await {
+            Ok(None) => Precondition::IfAbsent,
             Ok(Some((held, version))) => match newer(&held, build_id) {
                 Some(newer) => return Err(newer),
-                None => Condition::IfVersion(version),
+                None => Precondition::IfVersion(version),
             },
             // Credentials that may only write are common: then as upstream.
             Err(_) => break,
         };
         let stored = transfer::upload(store, upload, None, &context.limits).await;
-        if stored != Err(UploadError::ConditionFailed) {
+        if stored != Err(UploadError::Write(WriteError::PreconditionFailed)) {
             return Ok(stored);
         }
     }
-    upload.condition = Condition::Overwrite;
+    upload.precondition = Precondition::Overwrite;
     Ok(transfer::upload(store, upload, None, &context.limits).await)
 }
 
@@ -363,11 +363,13 @@ fn failure(error: UploadError, upload: &Upload) -> Failure {
         UploadError::Source(_) if is_gone(&upload.source) => {
             Failure::Skipped("it was gone before it could be read".to_owned())
         }
-        UploadError::Transient { message, retry_after } => Failure::Transient { message, wish: retry_after },
-        UploadError::Withheld(reason) => Failure::Withheld(reason),
-        error @ (UploadError::Source(_) | UploadError::Permanent(_) | UploadError::ConditionFailed) => {
-            Failure::Permanent(error.to_string())
+        UploadError::Write(WriteError::Transient { message, retry_after }) => {
+            Failure::Transient { message, wish: retry_after }
         }
+        UploadError::Withheld(reason) => Failure::Withheld(reason),
+        error @ (UploadError::Source(_)
+        | UploadError::Write(WriteError::Permanent(_))
+        | UploadError::Write(WriteError::PreconditionFailed)) => Failure::Permanent(error.to_string()),
     }
 }
 

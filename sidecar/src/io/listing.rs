@@ -6,7 +6,7 @@ use super::object::{Fingerprint, Origin, Wanted};
 use super::source::FileSource;
 use crate::censor::Censor;
 use crate::deliver::{Class, Desired};
-use crate::io::store::Destination;
+use crate::destination::Destination;
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{base_name, name_rule};
 use crate::layout::paths::{ObjectPaths, keeps_names};

@@ -1,7 +1,7 @@
 //! The keys of everything but the items' files, and what the pointers among
 //! them hold (contract 4.1, 4.2, 3.5).
 
-use crate::io::store::Destination;
+use crate::destination::Destination;
 use crate::options::UploadOptions;
 use common::entry::Entry;
 use common::job_spec::JobSpec;

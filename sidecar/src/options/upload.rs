@@ -1,7 +1,7 @@
 //! What to upload and where to (contract 1.5): the object `gcs_options`.
 
 use super::OptionError;
-use crate::io::store::Destination;
+use crate::destination::Destination;
 use crate::layout::media_types::is_media_type;
 use common::json::{Document, JsonError, Notes, Raw};
 use serde::Serialize;
@@ -130,7 +130,7 @@ impl UploadOptions {
 
 /// Destinations name key, value and what is allowed themselves.
 #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err by name")]
-fn destination_error(error: crate::io::store::DestinationError) -> OptionError {
+fn destination_error(error: crate::destination::DestinationError) -> OptionError {
     OptionError::from_text(error.to_string())
 }
 

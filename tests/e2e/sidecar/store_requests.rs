@@ -3,9 +3,10 @@
 //! What is said to a store: a server that records requests and plays answers.
 
 use bytes::Bytes;
+use sidecar::destination::{Credentials, Destination};
 use sidecar::io::source::Source;
-use sidecar::io::store::{Credentials, Destination, Store};
-use sidecar::io::transfer::{Condition, Limits, Upload, UploadError, upload};
+use sidecar::io::store::{Precondition, Store, WriteError};
+use sidecar::io::transfer::{Limits, Upload, UploadError, upload};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{BufRead, BufReader, Write};
@@ -160,7 +161,7 @@ fn request(bytes: usize) -> Upload {
         metadata: vec![("X-Goog-Meta-Link".to_owned(), "gs://bucket/a".to_owned())],
         compress: false,
         compressed_type: None,
-        condition: Condition::Overwrite,
+        precondition: Precondition::Overwrite,
         censor: false,
     }
 }
@@ -236,9 +237,9 @@ fn precondition_is_sent_with_the_request_that_makes_the_object_visible() {
     let place = s3(serving);
     let (_, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");
     for bytes in [10, 100_000] {
-        place.put(&Upload { condition: Condition::IfAbsent, ..request(bytes) }).expect("stored");
+        place.put(&Upload { precondition: Precondition::IfAbsent, ..request(bytes) }).expect("stored");
         place
-            .put(&Upload { condition: Condition::IfVersion(seen.clone()), ..request(bytes) })
+            .put(&Upload { precondition: Precondition::IfVersion(seen.clone()), ..request(bytes) })
             .expect("stored");
     }
     let visible = |request: &Request| request.completes() || request.body.len() == 10;
@@ -255,8 +256,10 @@ fn gcs_gets_preconditions_only_for_single_requests() {
     const CONDITION: &str = "x-goog-if-generation-match";
     let place = gs(serving);
     let (_, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");
-    place.put(&Upload { condition: Condition::IfAbsent, ..request(10) }).expect("stored");
-    place.put(&Upload { condition: Condition::IfVersion(seen.clone()), ..request(10) }).expect("stored");
+    place.put(&Upload { precondition: Precondition::IfAbsent, ..request(10) }).expect("stored");
+    place
+        .put(&Upload { precondition: Precondition::IfVersion(seen.clone()), ..request(10) })
+        .expect("stored");
     let conditions: Vec<Option<String>> = place
         .recorder
         .requests()
@@ -265,9 +268,9 @@ fn gcs_gets_preconditions_only_for_single_requests() {
         .collect();
     assert_eq!(conditions, [None, Some("0".to_owned()), Some("17".to_owned())]);
     // The object is there, in generation 17.
-    place.put(&Upload { condition: Condition::IfVersion(seen), ..request(100_000) }).expect("stored");
-    let absent = place.put(&Upload { condition: Condition::IfAbsent, ..request(100_000) });
-    assert_eq!(absent, Err(UploadError::ConditionFailed));
+    place.put(&Upload { precondition: Precondition::IfVersion(seen), ..request(100_000) }).expect("stored");
+    let absent = place.put(&Upload { precondition: Precondition::IfAbsent, ..request(100_000) });
+    assert_eq!(absent, Err(UploadError::Write(WriteError::PreconditionFailed)));
     let requests = place.recorder.requests();
     assert_eq!(requests.iter().filter(|request| request.completes()).count(), 1);
     assert_eq!(requests.iter().filter(|request| request.header(CONDITION).is_some()).count(), 2);
@@ -282,8 +285,8 @@ fn refused_precondition_is_told_apart_also_at_a_completion() {
     for bytes in [10, 100_000] {
         for open in [s3, gs] {
             let place = open(refusing);
-            let request = Upload { condition: Condition::IfAbsent, ..request(bytes) };
-            assert_eq!(place.put(&request), Err(UploadError::ConditionFailed));
+            let request = Upload { precondition: Precondition::IfAbsent, ..request(bytes) };
+            assert_eq!(place.put(&request), Err(UploadError::Write(WriteError::PreconditionFailed)));
             assert!(place.store.conditional_writes());
         }
     }
@@ -295,7 +298,10 @@ fn retry_after_of_the_store_is_returned() {
         let place = open(|_| ("503 Slow Down\r\nretry-after: 7", "<Error><Code>SlowDown</Code></Error>"));
         let retry_after = Some(Duration::from_secs(7));
         let message = "503 SlowDown".to_owned();
-        assert_eq!(place.put(&request(10)), Err(UploadError::Transient { message, retry_after }));
+        assert_eq!(
+            place.put(&request(10)),
+            Err(UploadError::Write(WriteError::Transient { message, retry_after }))
+        );
         assert_eq!(place.recorder.requests().len(), 1, "retrying is the caller's");
     }
 }
@@ -307,6 +313,6 @@ fn error_in_the_body_of_a_200_is_an_error() {
         if request.completes() { ("200 OK", body) } else { serving(request) }
     }
     let error = s3(failing).put(&request(100_000)).expect_err("failed");
-    assert!(matches!(error, UploadError::Transient { .. }), "{error:?}");
+    assert!(matches!(error, UploadError::Write(WriteError::Transient { .. })), "{error:?}");
     assert!(error.to_string().contains("InternalError"), "{error}");
 }

@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 use harness::s3::{BUCKET, Fault, S3, Seen};
+use sidecar::destination::{Credentials, Destination};
 use sidecar::io::source::{FileSource, Source};
-use sidecar::io::store::{Credentials, Destination, Store};
-use sidecar::io::transfer::{Condition, Limits, Stored, Upload, UploadError, upload};
+use sidecar::io::store::{Precondition, Store, WriteError};
+use sidecar::io::transfer::{Limits, Stored, Upload, UploadError, upload};
 use std::future::Future;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -59,7 +60,7 @@ fn request(key: &str, source: Source) -> Upload {
         metadata: Vec::new(),
         compress: false,
         compressed_type: None,
-        condition: Condition::Overwrite,
+        precondition: Precondition::Overwrite,
         censor: false,
     }
 }
@@ -137,7 +138,7 @@ fn impossible_keys_say_why() {
     let long = "x".repeat(1025);
     for key in ["", "a//b", "/a", "a/", "../a", "a/./b", "a\nb", long.as_str()] {
         let error = place.put(&request(key, document("x"))).expect_err(key);
-        let UploadError::Permanent(message) = error else { panic!("{key}: {error}") };
+        let UploadError::Write(WriteError::Permanent(message)) = error else { panic!("{key}: {error}") };
         assert!(message.starts_with("the key cannot be stored: "), "{message}");
     }
     assert!(place.server.seen().is_empty());
@@ -151,13 +152,17 @@ fn failures_say_whether_they_are_transient() {
     {
         place.fault(|_| true, Fault::Status(status));
         let error = place.put(&request("a", document("x"))).expect_err("refused");
-        assert_eq!(matches!(error, UploadError::Transient { .. }), transient, "{status}: {error}");
+        assert_eq!(
+            matches!(error, UploadError::Write(WriteError::Transient { .. })),
+            transient,
+            "{status}: {error}"
+        );
         assert!(error.to_string().starts_with(&format!("{status} Scripted: ")), "{error}");
     }
     for fault in [Fault::Reset, Fault::LostAnswer] {
         place.fault(|_| true, fault);
         let error = place.put(&request("a", document("x"))).expect_err("no answer");
-        assert!(matches!(error, UploadError::Transient { .. }), "{error}");
+        assert!(matches!(error, UploadError::Write(WriteError::Transient { .. })), "{error}");
     }
 }
 
@@ -169,7 +174,7 @@ fn missing_bucket_is_permanent() {
     let credentials = Credentials { s3_credentials_file, ..Credentials::default() };
     let store = Store::open(&destination, &credentials).expect("opened");
     let error = run(upload(&store, &request("a", document("x")), None, &LIMITS)).expect_err("refused");
-    assert!(matches!(error, UploadError::Permanent(_)), "{error}");
+    assert!(matches!(error, UploadError::Write(WriteError::Permanent(_))), "{error}");
     assert!(error.to_string().contains("NoSuchBucket"), "{error}");
 }
 
@@ -183,7 +188,7 @@ fn unreachable_store_is_transient() {
     let credentials = Credentials { s3_credentials_file: Some(file), ..Credentials::default() };
     let store = Store::open(&destination, &credentials).expect("opened");
     let error = run(upload(&store, &request("a", document("x")), None, &LIMITS)).expect_err("refused");
-    assert!(matches!(error, UploadError::Transient { .. }), "{error}");
+    assert!(matches!(error, UploadError::Write(WriteError::Transient { .. })), "{error}");
     assert!(error.to_string().to_lowercase().contains("refused"), "{error}");
 }
 
@@ -197,7 +202,7 @@ fn failed_part_aborts_the_upload() {
         place.store.settled().await;
         error
     });
-    assert!(matches!(error, Err(UploadError::Transient { .. })), "{error:?}");
+    assert!(matches!(error, Err(UploadError::Write(WriteError::Transient { .. }))), "{error:?}");
     assert!(place.server.open_uploads().is_empty(), "{:?}", place.server.seen());
     assert!(place.server.keys().is_empty());
 }
@@ -207,7 +212,7 @@ fn unanswered_completion_is_fenced_by_an_abort() {
     let place = Place::new();
     place.fault(is_completion, Fault::Reset);
     let error = place.put(&request("large", place.file(pattern(6 * MIB)))).expect_err("no answer");
-    assert!(matches!(error, UploadError::Transient { .. }), "{error}");
+    assert!(matches!(error, UploadError::Write(WriteError::Transient { .. })), "{error}");
     assert_eq!(place.server.seen().last().map(|seen| seen.method.to_string()).as_deref(), Some("DELETE"));
     assert!(place.server.open_uploads().is_empty());
 }
@@ -238,13 +243,16 @@ fn dropped_attempt_is_aborted() {
 #[test]
 fn preconditions_hold_in_buckets() {
     let place = Place::new();
-    let put = |condition, text| place.put(&Upload { condition, ..request("key", document(text)) });
-    put(Condition::IfAbsent, "one").expect("stored");
-    assert_eq!(put(Condition::IfAbsent, "two"), Err(UploadError::ConditionFailed));
+    let put = |precondition, text| place.put(&Upload { precondition, ..request("key", document(text)) });
+    put(Precondition::IfAbsent, "one").expect("stored");
+    assert_eq!(put(Precondition::IfAbsent, "two"), Err(UploadError::Write(WriteError::PreconditionFailed)));
     let (content, seen) = run(place.store.read_small("key", 10)).expect("read").expect("there");
     assert_eq!(content, b"one");
-    put(Condition::IfVersion(seen.clone()), "three").expect("replaced");
-    assert_eq!(put(Condition::IfVersion(seen), "four"), Err(UploadError::ConditionFailed));
+    put(Precondition::IfVersion(seen.clone()), "three").expect("replaced");
+    assert_eq!(
+        put(Precondition::IfVersion(seen), "four"),
+        Err(UploadError::Write(WriteError::PreconditionFailed))
+    );
     assert_eq!(place.server.object("some/prefix/key"), b"three");
     assert!(place.store.conditional_writes());
 }
@@ -253,9 +261,13 @@ fn preconditions_hold_in_buckets() {
 fn store_without_preconditions_gets_plain_writes() {
     let place = Place::new();
     place.fault(|seen| seen.earlier == 0, Fault::Status(501));
-    place.put(&Upload { condition: Condition::IfAbsent, ..request("key", document("x")) }).expect("stored");
+    place
+        .put(&Upload { precondition: Precondition::IfAbsent, ..request("key", document("x")) })
+        .expect("stored");
     assert!(!place.store.conditional_writes());
-    place.put(&Upload { condition: Condition::IfAbsent, ..request("key", document("y")) }).expect("stored");
+    place
+        .put(&Upload { precondition: Precondition::IfAbsent, ..request("key", document("y")) })
+        .expect("stored");
     assert_eq!(place.server.object("some/prefix/key"), b"y");
 }
 

@@ -1,7 +1,7 @@
 //! Where a page's links lead.
 
 use crate::terminal::Problem;
-use sidecar::io::store::Destination;
+use sidecar::destination::Destination;
 use std::fmt::Write;
 use std::path::Path;
 

@@ -7,8 +7,9 @@ use crate::io::flight::Manner;
 use crate::io::listing::Item;
 use crate::io::object::Origin;
 use crate::io::source::{FileSource, Source};
+use crate::io::store::Precondition;
 use crate::io::store::Store;
-use crate::io::transfer::{Condition, Limits, Upload};
+use crate::io::transfer::{Limits, Upload};
 use crate::layout::names::{Named, base_name, extension_of, is_compression_candidate, name_rule};
 use crate::layout::paths::WITHHELD_SUFFIX;
 use bytes::Bytes;
@@ -128,7 +129,7 @@ impl Driver {
             metadata,
             compress,
             compressed_type: self.types.of(extension_of(&key)).map(str::to_owned),
-            condition: Condition::Overwrite,
+            precondition: Precondition::Overwrite,
             censor,
             key,
         }

@@ -1,7 +1,7 @@
 //! What a store's failure means for the next attempt.
 
+use super::WriteError;
 use super::http::Outcome;
-use crate::io::transfer::UploadError;
 use std::error::Error;
 
 /// Longer messages are cut: a proxy may answer with a whole page.
@@ -26,15 +26,15 @@ pub(super) enum Failure {
     NotFound(String),
     /// The store does not know the operation.
     NotImplemented(String),
-    /// What the operation means for the upload.
-    Upload(UploadError),
+    /// What the failure means for the write.
+    Write(WriteError),
 }
 
 impl Failure {
-    pub(super) fn into_upload_error(self) -> UploadError {
+    pub(super) fn into_write_error(self) -> WriteError {
         match self {
-            Self::NotFound(message) | Self::NotImplemented(message) => UploadError::Permanent(message),
-            Self::Upload(error) => error,
+            Self::NotFound(message) | Self::NotImplemented(message) => WriteError::Permanent(message),
+            Self::Write(error) => error,
         }
     }
 }
@@ -42,7 +42,7 @@ impl Failure {
 /// Judges an error by how the operation's last request ended.
 pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failure {
     let message = message(error, last);
-    let permanent = |message| Failure::Upload(UploadError::Permanent(message));
+    let permanent = |message| Failure::Write(WriteError::Permanent(message));
     match last {
         // Without a request, credentials or names are wrong.
         None => permanent(message),
@@ -51,12 +51,12 @@ pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failu
         Some(Outcome::Answered { status, retry_after }) => match status {
             // An answer that says success but is no use: cut off, or an error in its body.
             200..=299 => transient(message, None),
-            412 | 304 => Failure::Upload(UploadError::ConditionFailed),
+            412 | 304 => Failure::Write(WriteError::PreconditionFailed),
             404 => Failure::NotFound(message),
             501 => Failure::NotImplemented(message),
             400 if message.contains("NotImplemented") => Failure::NotImplemented(message),
             // Azure's answer to a condition that the object be absent.
-            409 if message.contains("BlobAlreadyExists") => Failure::Upload(UploadError::ConditionFailed),
+            409 if message.contains("BlobAlreadyExists") => Failure::Write(WriteError::PreconditionFailed),
             status if passes(status) => transient(message, retry_after),
             _ if PASSING_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
             _ => permanent(message),
@@ -70,7 +70,7 @@ pub(super) fn passes(status: u16) -> bool {
 }
 
 fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failure {
-    Failure::Upload(UploadError::Transient { message, retry_after })
+    Failure::Write(WriteError::Transient { message, retry_after })
 }
 
 /// The store's own words in one line.
@@ -137,27 +137,27 @@ mod tests {
     fn statuses_decide() {
         let judged = |status| judge(&generic("text"), Some(answered(status)));
         for status in [408, 409, 425, 429, 500, 502, 503, 504] {
-            let Failure::Upload(UploadError::Transient { retry_after, .. }) = judged(status) else {
+            let Failure::Write(WriteError::Transient { retry_after, .. }) = judged(status) else {
                 panic!("{status} is transient");
             };
             assert_eq!(retry_after, Some(Duration::from_secs(7)));
         }
         for status in [301, 400, 401, 403] {
-            assert!(matches!(judged(status), Failure::Upload(UploadError::Permanent(_))), "{status}");
+            assert!(matches!(judged(status), Failure::Write(WriteError::Permanent(_))), "{status}");
         }
         assert!(matches!(judged(404), Failure::NotFound(_)));
         assert!(matches!(judged(501), Failure::NotImplemented(_)));
-        assert_eq!(judged(412), Failure::Upload(UploadError::ConditionFailed));
-        assert!(matches!(judged(200), Failure::Upload(UploadError::Transient { .. })));
+        assert_eq!(judged(412), Failure::Write(WriteError::PreconditionFailed));
+        assert!(matches!(judged(200), Failure::Write(WriteError::Transient { .. })));
     }
 
     #[test]
     fn the_stores_message_is_one_line() {
         let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
-        let judged = judge(&error, Some(answered(403))).into_upload_error();
-        assert_eq!(judged, UploadError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
+        let judged = judge(&error, Some(answered(403))).into_write_error();
+        assert_eq!(judged, WriteError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
         let slow = generic("<Code>RequestTimeout</Code>");
-        assert!(matches!(judge(&slow, Some(answered(400))), Failure::Upload(UploadError::Transient { .. })));
+        assert!(matches!(judge(&slow, Some(answered(400))), Failure::Write(WriteError::Transient { .. })));
         assert!(one_line(&"ä".repeat(1000)).len() < 420);
     }
 
@@ -165,9 +165,9 @@ mod tests {
     fn no_answer_is_transient_unless_trust_is_missing() {
         let no_answer = |text: &str, kind| judge(&generic(text), Some(Outcome::NoAnswer(kind)));
         let reset = no_answer("connection reset", HttpErrorKind::Interrupted);
-        assert!(matches!(reset, Failure::Upload(UploadError::Transient { .. })));
+        assert!(matches!(reset, Failure::Write(WriteError::Transient { .. })));
         let untrusted = no_answer("invalid peer certificate: UnknownIssuer", HttpErrorKind::Connect);
-        assert!(matches!(untrusted, Failure::Upload(UploadError::Permanent(_))));
-        assert!(matches!(judge(&generic("no key"), None), Failure::Upload(UploadError::Permanent(_))));
+        assert!(matches!(untrusted, Failure::Write(WriteError::Permanent(_))));
+        assert!(matches!(judge(&generic("no key"), None), Failure::Write(WriteError::Permanent(_))));
     }
 }

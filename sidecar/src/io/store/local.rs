@@ -5,9 +5,8 @@
 //! the output tree is followed; the way to the tree itself is the operator's.
 
 use super::under_way::{Taken, UnderWay};
-use super::{StoreError, Version};
+use super::{Precondition, StoreError, Version, WriteError};
 use crate::io::source::Stamp;
-use crate::io::transfer::{Condition, UploadError};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::fs::File;
@@ -51,7 +50,7 @@ impl Local {
     }
 
     /// Creates the directories of a key and a temporary file there.
-    pub(in crate::io) fn create(&self, key: &str) -> Result<Draft, UploadError> {
+    pub(in crate::io) fn create(&self, key: &str) -> Result<Draft, WriteError> {
         let (parents, name) = split(key)?;
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -130,11 +129,11 @@ impl Local {
 }
 
 /// The parents of a key and its last component.
-fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), UploadError> {
+fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
     let bad = |part: &str| matches!(part, "" | "." | "..");
     if key.split('/').any(bad) || key.contains('\0') {
         let message = "the key cannot be stored: a part of it is empty, `.` or `..`, or contains a NUL";
-        return Err(UploadError::Permanent(message.to_owned()));
+        return Err(WriteError::Permanent(message.to_owned()));
     }
     let (parents, name) = key.rsplit_once('/').unwrap_or(("", key));
     Ok((parents.split('/').filter(|part| !part.is_empty()), name))
@@ -159,29 +158,29 @@ fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
 
 impl Draft {
     /// Appends to the object.
-    pub(in crate::io) fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    pub(in crate::io) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
         self.taken.add(bytes.len());
         Ok(())
     }
 
     /// Makes the object visible.
-    pub(in crate::io) fn commit(mut self, condition: &Condition) -> Result<Version, UploadError> {
+    pub(in crate::io) fn commit(mut self, precondition: &Precondition) -> Result<Version, WriteError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
         let version = version(&self.file).map_err(|error| failed("it cannot be examined", error))?;
         let Some(temporary) = self.temporary.clone() else {
             return Ok(version);
         };
-        match condition {
-            Condition::Overwrite => self.rename(&temporary).map_err(fail)?,
-            Condition::IfAbsent => match self.publish_new(&temporary) {
-                Err(Errno::EXIST) => return Err(UploadError::ConditionFailed),
+        match precondition {
+            Precondition::Overwrite => self.rename(&temporary).map_err(fail)?,
+            Precondition::IfAbsent => match self.publish_new(&temporary) {
+                Err(Errno::EXIST) => return Err(WriteError::PreconditionFailed),
                 result => result.map_err(fail)?,
             },
-            Condition::IfVersion(seen) => {
+            Precondition::IfVersion(seen) => {
                 // Directories have one writer at a time, so looking first is enough.
                 if self.current().map_err(fail)?.as_ref() != Some(seen) {
-                    return Err(UploadError::ConditionFailed);
+                    return Err(WriteError::PreconditionFailed);
                 }
                 self.rename(&temporary).map_err(fail)?;
             }
@@ -249,7 +248,7 @@ fn link(errno: Errno) -> io::Error {
 
 /// Judges an error of the file system.
 #[expect(clippy::needless_pass_by_value, reason = "it is the end of the error")]
-fn failed(what: &str, error: io::Error) -> UploadError {
+fn failed(what: &str, error: io::Error) -> WriteError {
     let message = format!("{what}: {error}");
     let passes = error.raw_os_error().map(Errno::from_raw_os_error).is_some_and(|errno| {
         matches!(
@@ -257,9 +256,5 @@ fn failed(what: &str, error: io::Error) -> UploadError {
             Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::STALE | Errno::TIMEDOUT | Errno::IO
         )
     });
-    if passes {
-        UploadError::Transient { message, retry_after: None }
-    } else {
-        UploadError::Permanent(message)
-    }
+    if passes { WriteError::Transient { message, retry_after: None } } else { WriteError::Permanent(message) }
 }

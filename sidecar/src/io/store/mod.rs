@@ -1,7 +1,7 @@
 //! The one module that knows how objects are stored.
 
 mod azure;
-mod destination;
+mod buffers;
 mod failure;
 mod federation;
 mod gcs;
@@ -15,35 +15,20 @@ mod read;
 mod remote;
 mod s3;
 mod under_way;
+mod write;
 
-pub use destination::{Destination, DestinationError};
+pub(in crate::io) use buffers::{Buffer, Buffers};
 pub(in crate::io) use local::{Draft, Local};
 pub(in crate::io) use multipart::Multipart;
 pub use read::{Head, Listed};
 pub(in crate::io) use remote::{Properties, Remote};
+pub use write::{Precondition, Version, WriteError};
 
-use super::transfer::UploadError;
+use crate::destination::{Credentials, Destination};
 use pending::Pending;
 use remote::Dialect;
-use std::path::PathBuf;
 use std::sync::Arc;
 use thiserror::Error;
-
-/// Where credentials come from (U-91 … U-93).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// A Google credentials file in JSON; unset means the default chain, then anonymous.
-    pub gcs_credentials_file: Option<PathBuf>,
-    /// The JSON file of U-92; unset or empty means the AWS default chain.
-    pub s3_credentials_file: Option<PathBuf>,
-}
-
-/// What a store said an object's content was, for conditional writes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Version {
-    pub(crate) e_tag: Option<String>,
-    pub(crate) generation: Option<String>,
-}
 
 /// Why a store could not be opened or read; one line for people.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -59,14 +44,13 @@ pub enum StoreError {
     Permanent(String),
 }
 
-impl From<UploadError> for StoreError {
-    fn from(error: UploadError) -> Self {
+impl From<WriteError> for StoreError {
+    fn from(error: WriteError) -> Self {
         match error {
-            UploadError::Transient { message, .. } => Self::Transient(message),
-            other @ (UploadError::Source(_)
-            | UploadError::Permanent(_)
-            | UploadError::ConditionFailed
-            | UploadError::Withheld(_)) => Self::Permanent(other.to_string()),
+            WriteError::Transient { message, .. } => Self::Transient(message),
+            other @ (WriteError::Permanent(_) | WriteError::PreconditionFailed) => {
+                Self::Permanent(other.to_string())
+            }
         }
     }
 }
@@ -133,7 +117,7 @@ impl Store {
         &self.backend
     }
 
-    /// Whether the store honours [`Condition`](super::transfer::Condition)s.
+    /// Returns whether the store honours [`Precondition`]s.
     ///
     /// Becomes false when a store refuses its first conditional write; from
     /// then on conditions are ignored. For objects that are sent in parts GCS

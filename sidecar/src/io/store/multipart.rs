@@ -4,8 +4,7 @@ use super::failure::{Failure, judge, one_line};
 use super::http::observed;
 use super::remote::{Remote, version};
 use super::under_way::Taken;
-use super::{Pending, Version};
-use crate::io::transfer::{Condition, UploadError};
+use super::{Pending, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -24,32 +23,32 @@ pub(in crate::io) struct Multipart {
     upload: Option<Box<dyn MultipartUpload>>,
     parts: Parts,
     path: Path,
-    condition: Condition,
+    precondition: Precondition,
     pending: Pending,
     taken: Taken,
 }
 
-type Parts = FuturesUnordered<BoxFuture<'static, Result<(), UploadError>>>;
+type Parts = FuturesUnordered<BoxFuture<'static, Result<(), WriteError>>>;
 
 impl Multipart {
     pub(super) fn new(
         upload: Box<dyn MultipartUpload>,
         path: Path,
-        condition: Condition,
+        precondition: Precondition,
         pending: Pending,
         taken: Taken,
     ) -> Self {
-        Self { upload: Some(upload), parts: Parts::new(), path, condition, pending, taken }
+        Self { upload: Some(upload), parts: Parts::new(), path, precondition, pending, taken }
     }
 
     /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
-    pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), UploadError> {
+    pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), WriteError> {
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (checksum, taken, bytes) = (remote.checksum(&content), self.taken.clone(), content.len());
         let part = upload.put_part(PutPayload::from_bytes(content));
         let judged = async move {
             let (result, last) = observed(checksum, part).await;
-            result.map_err(|error| judge(&error, last).into_upload_error())?;
+            result.map_err(|error| judge(&error, last).into_write_error())?;
             taken.add(bytes);
             Ok(())
         };
@@ -63,17 +62,17 @@ impl Multipart {
     }
 
     /// How the next part ended; `None` when none is on its way.
-    pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), UploadError>> {
+    pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), WriteError>> {
         self.parts.next().await
     }
 
     /// Makes the object visible. When that fails, or its success is unknown,
     /// the upload is aborted before this returns, so that it cannot happen later.
-    pub(in crate::io) async fn complete(mut self, remote: &Remote) -> Result<Option<Version>, UploadError> {
-        let header = remote.completion_header(&self.condition);
+    pub(in crate::io) async fn complete(mut self, remote: &Remote) -> Result<Option<Version>, WriteError> {
+        let header = remote.completion_header(&self.precondition);
         let conditional = header.is_some();
         if !conditional {
-            remote.check(&self.path, &self.condition).await?;
+            remote.check(&self.path, &self.precondition).await?;
         }
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (result, last) = observed(header, upload.complete()).await;
@@ -89,14 +88,14 @@ impl Multipart {
         match failure {
             Failure::NotImplemented(message) if conditional => {
                 remote.give_up_conditions();
-                Err(UploadError::Transient { message, retry_after: None })
+                Err(WriteError::Transient { message, retry_after: None })
             }
             // S3 answers so when the object to be replaced is gone.
             Failure::NotFound(message) if conditional && message.contains("NoSuchKey") => {
-                Err(UploadError::ConditionFailed)
+                Err(WriteError::PreconditionFailed)
             }
-            failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                Err(failure.into_upload_error())
+            failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
+                Err(failure.into_write_error())
             }
         }
     }
@@ -114,8 +113,8 @@ impl Drop for Multipart {
     }
 }
 
-fn completed_before() -> UploadError {
-    UploadError::Permanent("the upload was completed before".to_owned())
+fn completed_before() -> WriteError {
+    WriteError::Permanent("the upload was completed before".to_owned())
 }
 
 /// Gives an upload up; a failure of that is only worth a log record.

@@ -57,7 +57,7 @@ impl Store {
                 let (bytes, last) = observed(None, found.bytes()).await;
                 match bytes {
                     Ok(bytes) => Ok(Some(bytes.to_vec())),
-                    Err(error) => Err(judge(&error, last).into_upload_error().into()),
+                    Err(error) => Err(judge(&error, last).into_write_error().into()),
                 }
             }
             Backend::Local(local) => {
@@ -89,7 +89,7 @@ impl Store {
                     match block {
                         Some(Ok(block)) if take(&block) => {}
                         None | Some(Ok(_)) => return Ok(Some(head)),
-                        Some(Err(error)) => return Err(judge(&error, last).into_upload_error().into()),
+                        Some(Err(error)) => return Err(judge(&error, last).into_write_error().into()),
                     }
                 }
             }
@@ -123,8 +123,8 @@ async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<G
         Ok(found) => Ok(Some(found)),
         Err(error) => match judge(&error, last) {
             Failure::NotFound(_) => Ok(None),
-            failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                Err(failure.into_upload_error().into())
+            failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
+                Err(failure.into_write_error().into())
             }
         },
     }
@@ -169,7 +169,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
                 let key = full.strip_prefix(remote.prefix()).unwrap_or(full).trim_start_matches('/');
                 take(Listed { key: key.to_owned(), bytes: object.size });
             }
-            Some(Err(error)) => return Err(judge(&error, last).into_upload_error().into()),
+            Some(Err(error)) => return Err(judge(&error, last).into_write_error().into()),
         }
     }
 }

@@ -5,8 +5,7 @@ use super::http::{Extra, On, observed};
 use super::multipart::Multipart;
 use super::parts_again::PartsAgain;
 use super::under_way::UnderWay;
-use super::{Pending, StoreError, Version};
-use crate::io::transfer::{Buffers, Condition, UploadError};
+use super::{Buffers, Pending, Precondition, StoreError, Version, WriteError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -95,22 +94,22 @@ impl Remote {
         key: &str,
         content: Bytes,
         properties: &Properties,
-        condition: &Condition,
-    ) -> Result<Option<Version>, UploadError> {
+        precondition: &Precondition,
+    ) -> Result<Option<Version>, WriteError> {
         let path = self.path(key)?;
-        let mode = if self.conditional_writes() { mode(condition) } else { PutMode::Overwrite };
+        let mode = if self.conditional_writes() { mode(precondition) } else { PutMode::Overwrite };
         let result = self.put_once(&path, content.clone(), properties, mode).await;
         if let Err(Failure::NotImplemented(_)) = &result
-            && *condition != Condition::Overwrite
+            && *precondition != Precondition::Overwrite
             && self.conditional.swap(false, Ordering::Relaxed)
         {
             tracing::warn!("The store refuses conditional writes, going on without");
             return self
                 .put_once(&path, content, properties, PutMode::Overwrite)
                 .await
-                .map_err(Failure::into_upload_error);
+                .map_err(Failure::into_write_error);
         }
-        result.map_err(Failure::into_upload_error)
+        result.map_err(Failure::into_write_error)
     }
 
     async fn put_once(
@@ -132,9 +131,9 @@ impl Remote {
             Err(error) => match judge(&error, last) {
                 // S3 answers so when the object to be replaced is gone.
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
-                    Err(Failure::Upload(UploadError::ConditionFailed))
+                    Err(Failure::Write(WriteError::PreconditionFailed))
                 }
-                failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Upload(_)) => {
+                failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
                     Err(bucket_missing(failure))
                 }
             },
@@ -146,14 +145,14 @@ impl Remote {
         &self,
         key: &str,
         properties: &Properties,
-        condition: &Condition,
-    ) -> Result<Multipart, UploadError> {
+        precondition: &Precondition,
+    ) -> Result<Multipart, WriteError> {
         let path = self.path(key)?;
         let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() }
             .with_retry_policy(Arc::new(PartsAgain));
         let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
-        let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_upload_error())?;
-        Ok(Multipart::new(upload, path, condition.clone(), self.pending.clone(), self.under_way.begin()))
+        let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_write_error())?;
+        Ok(Multipart::new(upload, path, precondition.clone(), self.pending.clone(), self.under_way.begin()))
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {
@@ -189,14 +188,14 @@ impl Remote {
     }
 
     /// How a condition on a completion is said, where the store knows any.
-    pub(super) fn completion_header(&self, condition: &Condition) -> Option<Extra> {
-        let (name, value) = match (self.dialect, condition) {
+    pub(super) fn completion_header(&self, precondition: &Precondition) -> Option<Extra> {
+        let (name, value) = match (self.dialect, precondition) {
             // GCS has no conditions for uploads in parts
             // (<https://docs.cloud.google.com/storage/docs/request-preconditions>).
             // Azure signs conditions, and the library does so only for objects in one piece.
-            (Dialect::Gcs | Dialect::Azure, _) | (Dialect::S3, Condition::Overwrite) => return None,
-            (Dialect::S3, Condition::IfAbsent) => ("if-none-match", "*"),
-            (Dialect::S3, Condition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
+            (Dialect::Gcs | Dialect::Azure, _) | (Dialect::S3, Precondition::Overwrite) => return None,
+            (Dialect::S3, Precondition::IfAbsent) => ("if-none-match", "*"),
+            (Dialect::S3, Precondition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
         };
         let value = HeaderValue::from_str(value).ok().filter(|_| self.conditional_writes());
         value.map(|value| Extra { on: On::Completion, name, value })
@@ -204,31 +203,29 @@ impl Remote {
 
     /// Looks whether a condition holds now: the best that can be done where it
     /// cannot be said with the completion.
-    pub(super) async fn check(&self, path: &Path, condition: &Condition) -> Result<(), UploadError> {
-        if *condition == Condition::Overwrite || !self.conditional_writes() {
+    pub(super) async fn check(&self, path: &Path, precondition: &Precondition) -> Result<(), WriteError> {
+        if *precondition == Precondition::Overwrite || !self.conditional_writes() {
             return Ok(());
         }
         let found = self.head(path).await?;
-        let holds = match condition {
-            Condition::Overwrite => true,
-            Condition::IfAbsent => found.is_none(),
-            Condition::IfVersion(seen) => found.is_some_and(|found| match self.dialect {
+        let holds = match precondition {
+            Precondition::Overwrite => true,
+            Precondition::IfAbsent => found.is_none(),
+            Precondition::IfVersion(seen) => found.is_some_and(|found| match self.dialect {
                 Dialect::Gcs => found.generation == seen.generation,
                 Dialect::S3 | Dialect::Azure => found.e_tag == seen.e_tag,
             }),
         };
-        if holds { Ok(()) } else { Err(UploadError::ConditionFailed) }
+        if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }
     }
 
-    async fn head(&self, path: &Path) -> Result<Option<Version>, UploadError> {
+    async fn head(&self, path: &Path) -> Result<Option<Version>, WriteError> {
         let (result, last) = observed(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
             Err(error) => match judge(&error, last) {
                 Failure::NotFound(_) => Ok(None),
-                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                    Err(failure.into_upload_error())
-                }
+                failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => Err(failure.into_write_error()),
             },
         }
     }
@@ -263,8 +260,8 @@ impl Remote {
             }
             Err(error) => match judge(&error, last) {
                 Failure::NotFound(_) => Ok(None),
-                failure @ (Failure::NotImplemented(_) | Failure::Upload(_)) => {
-                    Err(failure.into_upload_error().into())
+                failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
+                    Err(failure.into_write_error().into())
                 }
             },
         }
@@ -294,10 +291,9 @@ impl Remote {
     }
 
     /// The path of a key, byte for byte.
-    pub(super) fn path(&self, key: &str) -> Result<Path, UploadError> {
+    pub(super) fn path(&self, key: &str) -> Result<Path, WriteError> {
         let full = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
-        let refuse =
-            |reason: &str| Err(UploadError::Permanent(format!("the key cannot be stored: {reason}")));
+        let refuse = |reason: &str| Err(WriteError::Permanent(format!("the key cannot be stored: {reason}")));
         if full.len() > MOST_KEY_BYTES {
             return refuse(&format!("it has {} bytes, allowed are {MOST_KEY_BYTES}", full.len()));
         }
@@ -332,16 +328,16 @@ fn identifier(name: &str) -> String {
 /// A put that meets no bucket says "not found" like a get that meets no object.
 fn bucket_missing(failure: Failure) -> Failure {
     match failure {
-        Failure::NotFound(message) => Failure::Upload(UploadError::Permanent(message)),
-        other @ (Failure::NotImplemented(_) | Failure::Upload(_)) => other,
+        Failure::NotFound(message) => Failure::Write(WriteError::Permanent(message)),
+        other @ (Failure::NotImplemented(_) | Failure::Write(_)) => other,
     }
 }
 
-fn mode(condition: &Condition) -> PutMode {
-    match condition {
-        Condition::Overwrite => PutMode::Overwrite,
-        Condition::IfAbsent => PutMode::Create,
-        Condition::IfVersion(version) => PutMode::Update(UpdateVersion {
+fn mode(precondition: &Precondition) -> PutMode {
+    match precondition {
+        Precondition::Overwrite => PutMode::Overwrite,
+        Precondition::IfAbsent => PutMode::Create,
+        Precondition::IfVersion(version) => PutMode::Update(UpdateVersion {
             e_tag: version.e_tag.clone(),
             version: version.generation.clone(),
         }),

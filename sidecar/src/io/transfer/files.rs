@@ -1,9 +1,9 @@
 //! Storing into a directory: one thread reads, transforms and writes.
 
-use super::pump::{Head, PumpError, Sink, pump};
+use super::pump::{Head, Sink, pump};
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
-use crate::io::store::{Draft, Local};
+use crate::io::store::{Draft, Local, WriteError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Makes one attempt. Dropping the future gives it up: once that has happened,
@@ -28,15 +28,15 @@ fn copy(
 ) -> Result<Stored, UploadError> {
     let mut sink = FileSink { local, upload, given_up, open: None };
     // Directories keep no content encoding, so nothing is compressed for them.
-    let sums = pump(upload, false, censor, &mut sink).map_err(PumpError::into_upload_error)?;
+    let sums = pump(upload, false, censor, &mut sink)?;
     let Some((draft, head)) = sink.open else {
-        return Err(gave_up());
+        return Err(gave_up().into());
     };
     let still_wanted = given_up.lock();
     if *still_wanted {
-        return Err(gave_up());
+        return Err(gave_up().into());
     }
-    let version = draft.commit(&upload.condition)?;
+    let version = draft.commit(&upload.precondition)?;
     Ok(Stored::new(&sums, &head, Some(version)))
 }
 
@@ -48,19 +48,19 @@ struct FileSink<'a> {
 }
 
 impl Sink for FileSink<'_> {
-    type Error = UploadError;
+    type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), UploadError> {
+    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), WriteError> {
         self.open = Some((self.local.create(&self.upload.key)?, head.clone()));
         Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.wanted()?;
         self.open.as_mut().map_or(Ok(()), |(draft, _)| draft.write(bytes))
     }
 
-    fn wanted(&self) -> Result<(), UploadError> {
+    fn wanted(&self) -> Result<(), WriteError> {
         if *self.given_up.lock() { Err(gave_up()) } else { Ok(()) }
     }
 }

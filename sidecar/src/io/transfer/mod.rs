@@ -1,6 +1,5 @@
 //! One attempt to store one object.
 
-mod buffers;
 mod censoring;
 mod feed;
 mod files;
@@ -10,15 +9,13 @@ mod rehearsal;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::io) use buffers::Buffers;
 pub use rehearsal::rehearse;
 
 use super::source::{Source, Stamp};
-use super::store::{Backend, Store, Version};
+use super::store::{Backend, Precondition, Store, Version, WriteError};
 use crate::censor::Censor;
 use pump::{Head, PumpError, Sums};
 use std::sync::Arc;
-use std::time::Duration;
 use thiserror::Error;
 
 /// An object to be stored.
@@ -38,21 +35,10 @@ pub struct Upload {
     pub compress: bool,
     /// The content type when it was compressed; `None` means plain text (U-52).
     pub compressed_type: Option<String>,
-    /// Under which condition the store may write.
-    pub condition: Condition,
+    /// The condition on which the store may write.
+    pub precondition: Precondition,
     /// Whether the content is censored.
     pub censor: bool,
-}
-
-/// What must be true of the stored object for a write to happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing.
-    Overwrite,
-    /// There is no such object yet.
-    IfAbsent,
-    /// The object is still the one that was seen.
-    IfVersion(Version),
 }
 
 /// What one attempt may use.
@@ -98,23 +84,12 @@ pub enum UploadError {
     /// The source cannot be read.
     #[error("{0}")]
     Source(String),
-    /// Trying again later can help.
-    #[error("{message}")]
-    Transient {
-        /// What the store said.
-        message: String,
-        /// How long the store asked to wait.
-        retry_after: Option<Duration>,
-    },
-    /// Trying again cannot help.
-    #[error("{0}")]
-    Permanent(String),
-    /// The object is not what the condition asked for.
-    #[error("the object was written by somebody else meanwhile")]
-    ConditionFailed,
     /// The content cannot be censored; the reason is for people and free of secrets.
     #[error("{0}")]
     Withheld(String),
+    /// The store did not write.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// Makes one attempt to store an object. Dropping the future gives it up and
@@ -149,27 +124,29 @@ impl Stored {
     }
 }
 
-impl PumpError<UploadError> {
-    fn into_upload_error(self) -> UploadError {
-        match self {
-            Self::Source(message) => UploadError::Source(message),
-            Self::Withheld(reason) => UploadError::Withheld(reason),
-            Self::Moved => transient("it was written to between the look into it and its delivery"),
-            Self::Sink(error) => error,
+impl From<PumpError<WriteError>> for UploadError {
+    fn from(error: PumpError<WriteError>) -> Self {
+        match error {
+            PumpError::Source(message) => Self::Source(message),
+            PumpError::Withheld(reason) => Self::Withheld(reason),
+            PumpError::Moved => {
+                transient("it was written to between the look into it and its delivery").into()
+            }
+            PumpError::Sink(error) => Self::Write(error),
         }
     }
 }
 
-fn transient(message: &str) -> UploadError {
-    UploadError::Transient { message: message.to_owned(), retry_after: None }
+fn transient(message: &str) -> WriteError {
+    WriteError::Transient { message: message.to_owned(), retry_after: None }
 }
 
-/// What happens to an attempt that nobody waits for is seen by nobody.
-fn gave_up() -> UploadError {
+/// The error of an abandoned attempt; never observed.
+fn gave_up() -> WriteError {
     transient("the attempt was given up")
 }
 
 /// The reading thread panicked, or the runtime is ending.
 fn thread_lost(error: &tokio::task::JoinError) -> UploadError {
-    UploadError::Permanent(format!("the reading thread was lost: {error}"))
+    WriteError::Permanent(format!("the reading thread was lost: {error}")).into()
 }

@@ -6,11 +6,10 @@
 //!   └────────────── waits for a permit before it begins a part
 //! ```
 
-use super::buffers::{Buffer, Buffers};
 use super::pump::{Head, PumpError, Sink, Sums, pump};
 use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
-use crate::io::store::{Multipart, Properties, Remote};
+use crate::io::store::{Buffer, Buffers, Multipart, Properties, Remote, WriteError};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -43,7 +42,7 @@ pub(super) async fn store(
     let thread = start(upload.clone(), censor.cloned(), sink);
     let Some(first) = parts.recv().await else {
         return Err(match finished(thread).await {
-            Ok(_) => gave_up(),
+            Ok(_) => gave_up().into(),
             Err(error) => error,
         });
     };
@@ -55,10 +54,10 @@ pub(super) async fn store(
     let head = first.head.clone();
     let (sums, version) = if first.last {
         let sums = finished(thread).await?;
-        let put = remote.put(&upload.key, first.bytes, &properties, &upload.condition);
+        let put = remote.put(&upload.key, first.bytes, &properties, &upload.precondition);
         (sums, put.await?)
     } else {
-        let mut multipart = remote.begin(&upload.key, &properties, &upload.condition).await?;
+        let mut multipart = remote.begin(&upload.key, &properties, &upload.precondition).await?;
         send(remote, &mut multipart, first, &mut parts, limits).await?;
         // Only a source that was read to its end makes an object.
         let sums = finished(thread).await?;
@@ -74,7 +73,7 @@ async fn send(
     first: Part,
     parts: &mut mpsc::Receiver<Part>,
     limits: &Limits,
-) -> Result<(), UploadError> {
+) -> Result<(), WriteError> {
     multipart.send_part(remote, first.bytes)?;
     loop {
         let room = multipart.parts_on_their_way() < limits.parts_in_memory;
@@ -100,11 +99,11 @@ fn start(upload: Upload, censor: Option<Arc<Censor>>, mut sink: PartSink) -> Joi
     })
 }
 
-type Pumped = Result<Sums, PumpError<UploadError>>;
+type Pumped = Result<Sums, PumpError<WriteError>>;
 
 async fn finished(thread: JoinHandle<Pumped>) -> Result<Sums, UploadError> {
     match thread.await {
-        Ok(pumped) => pumped.map_err(PumpError::into_upload_error),
+        Ok(pumped) => Ok(pumped?),
         Err(error) => Err(super::thread_lost(&error)),
     }
 }
@@ -141,7 +140,7 @@ impl PartSink {
     }
 
     /// The part to append to; a full one is sent first.
-    fn part(&mut self) -> Result<&mut Vec<u8>, UploadError> {
+    fn part(&mut self) -> Result<&mut Vec<u8>, WriteError> {
         if self.filling.as_ref().is_some_and(|part| part.bytes.len() >= self.part_bytes) {
             self.send(false)?;
         }
@@ -153,7 +152,7 @@ impl PartSink {
         self.filling.as_mut().map(|part| &mut part.bytes).ok_or_else(gave_up)
     }
 
-    fn send(&mut self, last: bool) -> Result<(), UploadError> {
+    fn send(&mut self, last: bool) -> Result<(), WriteError> {
         let (Some(head), Some(filled)) = (&self.head, self.filling.take()) else {
             return Ok(());
         };
@@ -162,7 +161,7 @@ impl PartSink {
     }
 
     /// Sends what is left; an empty object is one empty part.
-    fn finish(mut self) -> Result<(), UploadError> {
+    fn finish(mut self) -> Result<(), WriteError> {
         if self.filling.is_none() {
             self.part()?;
         }
@@ -171,20 +170,20 @@ impl PartSink {
 }
 
 impl Sink for PartSink {
-    type Error = UploadError;
+    type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), UploadError> {
+    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), WriteError> {
         self.head = Some(head.clone());
         self.expected = at_most;
         self.part_bytes = part_bytes(self.part_bytes, at_most).ok_or_else(|| {
-            UploadError::Permanent(format!(
+            WriteError::Permanent(format!(
                 "it is too large: {at_most} bytes do not fit into {MOST_PARTS} parts of {LARGEST_PART} bytes"
             ))
         })?;
         Ok(())
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
         while !bytes.is_empty() {
             let most = self.part_bytes;
             let part = self.part()?;
@@ -196,7 +195,7 @@ impl Sink for PartSink {
         Ok(())
     }
 
-    fn wanted(&self) -> Result<(), UploadError> {
+    fn wanted(&self) -> Result<(), WriteError> {
         if self.sender.is_closed() { Err(gave_up()) } else { Ok(()) }
     }
 }

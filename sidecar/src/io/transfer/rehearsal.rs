@@ -1,8 +1,9 @@
 //! What an attempt would store, without a store.
 
 use super::pump::{Head, Sink, pump};
-use super::{PumpError, Stored, Upload, UploadError, gave_up};
+use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
+use crate::io::store::WriteError;
 use std::sync::{Arc, Weak};
 
 /// Reads, censors and compresses a source as an attempt for a bucket would.
@@ -12,8 +13,7 @@ pub async fn rehearse(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<S
     let mut sink = NoSink { head: None, awaited: Arc::downgrade(&awaited) };
     let (upload, censor) = (upload.clone(), censor.cloned());
     let thread = tokio::task::spawn_blocking(move || {
-        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)
-            .map_err(PumpError::into_upload_error)?;
+        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
         let head = sink.head.ok_or_else(gave_up)?;
         Ok(Stored::new(&sums, &head, None))
     });
@@ -28,18 +28,18 @@ struct NoSink {
 }
 
 impl Sink for NoSink {
-    type Error = UploadError;
+    type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), UploadError> {
+    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), WriteError> {
         self.head = Some(head.clone());
         Ok(())
     }
 
-    fn write(&mut self, _bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), WriteError> {
         self.wanted()
     }
 
-    fn wanted(&self) -> Result<(), UploadError> {
+    fn wanted(&self) -> Result<(), WriteError> {
         if self.awaited.strong_count() == 0 { Err(gave_up()) } else { Ok(()) }
     }
 }

@@ -1,8 +1,8 @@
 //! Attempts into directories; buckets are tested with a server in `sidecar/tests`.
 
 use super::*;
+use crate::destination::{Credentials, Destination};
 use crate::io::source::FileSource;
-use crate::io::store::{Credentials, Destination};
 use bytes::Bytes;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -68,7 +68,7 @@ fn request(key: &str, source: Source) -> Upload {
         metadata: Vec::new(),
         compress: true,
         compressed_type: None,
-        condition: Condition::Overwrite,
+        precondition: Precondition::Overwrite,
         censor: true,
     }
 }
@@ -126,7 +126,7 @@ fn keys_that_lead_elsewhere_are_refused() {
     let place = Place::new();
     for key in ["", "/a", "a//b", "../a", "a/..", "./a", "a/", "nul\0"] {
         let result = place.run(&request(key, document("x")));
-        assert!(matches!(result, Err(UploadError::Permanent(_))), "{key:?}");
+        assert!(matches!(result, Err(UploadError::Write(WriteError::Permanent(_)))), "{key:?}");
     }
 }
 
@@ -138,7 +138,7 @@ fn a_link_in_the_output_tree_is_not_followed() {
     symlink(outside.path(), place.root().join("logs")).expect("linked");
     symlink(outside.path().join("victim"), place.root().join("file")).expect("linked");
     let result = place.run(&request("logs/build-log.txt", document("x")));
-    assert!(matches!(result, Err(UploadError::Permanent(_))), "{result:?}");
+    assert!(matches!(result, Err(UploadError::Write(WriteError::Permanent(_)))), "{result:?}");
     place.run(&request("file", document("x"))).expect("stored");
     assert!(names(outside.path()).is_empty(), "nothing was written through the links");
     assert_eq!(place.content("file"), b"x");
@@ -147,14 +147,21 @@ fn a_link_in_the_output_tree_is_not_followed() {
 #[test]
 fn conditions_hold_in_directories() {
     let place = Place::new();
-    let conditional = |condition, text| place.run(&Upload { condition, ..request("key", document(text)) });
-    let first = conditional(Condition::IfAbsent, "one").expect("stored").version.expect("known");
-    assert_eq!(conditional(Condition::IfAbsent, "two"), Err(UploadError::ConditionFailed));
+    let conditional =
+        |precondition, text| place.run(&Upload { precondition, ..request("key", document(text)) });
+    let first = conditional(Precondition::IfAbsent, "one").expect("stored").version.expect("known");
+    assert_eq!(
+        conditional(Precondition::IfAbsent, "two"),
+        Err(UploadError::Write(WriteError::PreconditionFailed))
+    );
     let read = run(place.store.read_small("key", 10)).expect("read").expect("there");
     assert_eq!(read, (b"one".to_vec(), first.clone()));
-    let second = conditional(Condition::IfVersion(first.clone()), "three").expect("stored").version;
+    let second = conditional(Precondition::IfVersion(first.clone()), "three").expect("stored").version;
     assert_ne!(second, Some(first.clone()));
-    assert_eq!(conditional(Condition::IfVersion(first), "four"), Err(UploadError::ConditionFailed));
+    assert_eq!(
+        conditional(Precondition::IfVersion(first), "four"),
+        Err(UploadError::Write(WriteError::PreconditionFailed))
+    );
     assert_eq!(place.content("key"), b"three");
     assert_eq!(place.names(), ["key"], "refused writes leave nothing");
 }

@@ -10,18 +10,18 @@ struct Disturbed {
 }
 
 impl pump::Sink for Disturbed {
-    type Error = UploadError;
+    type Error = WriteError;
 
-    fn begin(&mut self, _head: &Head, _at_most: u64) -> Result<(), UploadError> {
+    fn begin(&mut self, _head: &Head, _at_most: u64) -> Result<(), WriteError> {
         (self.at_begin)();
         Ok(())
     }
 
-    fn wanted(&self) -> Result<(), UploadError> {
+    fn wanted(&self) -> Result<(), WriteError> {
         Ok(())
     }
 
-    fn write(&mut self, _bytes: &[u8]) -> Result<(), UploadError> {
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), WriteError> {
         self.writes_left = self.writes_left.checked_sub(1).ok_or_else(gave_up)?;
         Ok(())
     }
@@ -89,5 +89,5 @@ fn a_large_attempt_that_fails_in_the_middle_ends_its_reader() {
     let mut sink = Disturbed { at_begin: Box::new(|| ()), writes_left: 3 };
     // The scope of the reader ends only with it.
     let failed = pump::pump(&request, true, Some(&*censor), &mut sink).expect_err("failed");
-    assert!(matches!(failed.into_upload_error(), UploadError::Transient { .. }));
+    assert!(matches!(UploadError::from(failed), UploadError::Write(WriteError::Transient { .. })));
 }

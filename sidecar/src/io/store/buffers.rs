@@ -19,7 +19,7 @@ pub(in crate::io) struct Buffers {
 
 impl Buffers {
     /// An empty block with at least this capacity.
-    pub(super) fn take(self: &Arc<Self>, capacity: usize, permit: OwnedSemaphorePermit) -> Buffer {
+    pub(in crate::io) fn take(self: &Arc<Self>, capacity: usize, permit: OwnedSemaphorePermit) -> Buffer {
         let bytes = if capacity < LEAST_BYTES { None } else { self.reuse(capacity) };
         let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
         Buffer { bytes, home: Arc::clone(self), _permit: permit }
@@ -34,15 +34,15 @@ impl Buffers {
 
 /// A block with the right to be in memory.
 #[derive(Debug)]
-pub(super) struct Buffer {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::io) struct Buffer {
+    pub(in crate::io) bytes: Vec<u8>,
     home: Arc<Buffers>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Buffer {
     /// The content for sending; the block goes home when the last copy is dropped.
-    pub(super) fn freeze(self) -> Bytes {
+    pub(in crate::io) fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
     }
 }

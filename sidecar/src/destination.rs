@@ -1,4 +1,4 @@
-//! Where objects go: bucket strings and directories (contract 4.11).
+//! Names where objects go, and the credentials to get there (contract 4.11).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,15 @@ pub enum Destination {
         /// The absolute directory.
         root: PathBuf,
     },
+}
+
+/// Files that hold credentials (U-91 … U-93).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// A Google credentials file in JSON; unset means the default chain, then anonymous.
+    pub gcs_credentials_file: Option<PathBuf>,
+    /// The JSON file of U-92; unset or empty means the AWS default chain.
+    pub s3_credentials_file: Option<PathBuf>,
 }
 
 /// A bucket string that names no destination; one line for people.
