@@ -1,5 +1,6 @@
 //! `gcsupload`: uploads files and directories of a job (contract 7.4).
 
+use crate::cli;
 use crate::io::driver::Driver;
 use crate::io::interrupts::Interrupts;
 use crate::io::own_log::OwnLog;
@@ -40,7 +41,7 @@ pub(crate) async fn run(
 ) -> u8 {
     let settings = match prepare(args) {
         Ok(job) => job.settings,
-        Err(error) => return crate::refuse(error),
+        Err(error) => return cli::refuse(error),
     };
     let sent = Driver::new(settings.into(), None, own_log).send_once([], interrupts).await;
     upload_job::status(sent)
@@ -48,7 +49,7 @@ pub(crate) async fn run(
 
 fn prepare(args: impl Iterator<Item = OsString>) -> Result<UploadJob, LoadError> {
     let Loaded { options, job, notes } = crate::options::from(VARIABLE, || from_flags(args))?;
-    crate::say_unknown(&notes);
+    cli::warn_unknown(&notes);
     Ok(UploadJob::new(options, None, &job)?)
 }
 

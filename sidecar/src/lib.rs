@@ -19,8 +19,9 @@
 //! | [`io`] | what touches the operating system and the network |
 //! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
 
-mod arithmetic;
 pub mod censor;
+mod cli;
+mod deadline_check;
 pub mod deliver;
 pub mod destination;
 pub mod gcsupload;
@@ -28,19 +29,17 @@ pub mod initupload;
 pub mod io;
 pub mod layout;
 pub mod options;
-mod program;
 pub mod settings;
 mod upload_job;
 
+use cli::Program;
 use common::job_spec::JobSpec;
-use common::json::Notes;
 use common::records::{Records, local_zone};
 use io::driver::Driver;
 use io::interrupts::Interrupts;
-use io::keeper::Keeper;
 use io::own_log::OwnLog;
+use io::secrets::SecretStore;
 use options::{LoadError, Loaded};
-use program::Program;
 use settings::Settings;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -96,42 +95,18 @@ async fn start(program: Program, args: impl Iterator<Item = OsString>, own_log: 
 async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interrupts: &mut Interrupts) -> u8 {
     let settings = match load(args) {
         Ok(settings) => Arc::new(settings),
-        Err(error) => return refuse(error),
+        Err(error) => return cli::refuse(error),
     };
-    for warning in arithmetic::warnings(&settings) {
+    for warning in deadline_check::warnings(&settings) {
         tracing::warn!("{warning}");
     }
-    let keeper = Keeper::load(&settings, &own_log);
-    Driver::new(settings, keeper, own_log).run(interrupts).await
+    let secrets = SecretStore::load(&settings, &own_log);
+    Driver::new(settings, secrets, own_log).run(interrupts).await
 }
 
 /// What the options mean.
 fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, LoadError> {
     let Loaded { options, job, notes } = options::load(args)?;
-    say_unknown(&notes);
+    cli::warn_unknown(&notes);
     Ok(Settings::new(options, &job, JobSpec::from_env())?)
-}
-
-/// Says why there are no options; gives the exit status.
-fn refuse(error: LoadError) -> u8 {
-    match error {
-        LoadError::Option(error) => {
-            common::fatal!(error = %error, "Could not resolve options");
-            common::codes::EXIT_FAILURE
-        }
-        LoadError::Flags(error) => {
-            match error.exit_status() {
-                0 => print!("{}", error.text()),
-                _ => eprint!("{}", error.text()),
-            }
-            error.exit_status()
-        }
-    }
-}
-
-/// Names the keys that nobody knows, once.
-fn say_unknown(notes: &Notes) {
-    for key in notes.unknown() {
-        tracing::warn!("Ignoring the unknown option {key}");
-    }
 }

@@ -17,13 +17,14 @@ mod options;
 pub use clone_records::CloneRecord;
 pub use options::{InitUploadOptions, VARIABLE, command};
 
+use crate::cli;
 use crate::deliver::{Class, Verdict};
 use crate::io::driver::Driver;
 use crate::io::interrupts::Interrupts;
-use crate::io::keeper::Keeper;
 use crate::io::listing::document;
 use crate::io::object::Wanted;
 use crate::io::own_log::OwnLog;
+use crate::io::secrets::SecretStore;
 use crate::layout::finished::Finished;
 use crate::layout::paths::FINISHED;
 use crate::layout::started::Started;
@@ -68,14 +69,14 @@ pub(crate) async fn run(
     own_log: OwnLog,
     interrupts: &mut Interrupts,
 ) -> u8 {
-    let (init, keeper) = match InitUpload::prepare(args, &own_log) {
+    let (init, secrets) = match InitUpload::prepare(args, &own_log) {
         Ok(prepared) => prepared,
-        Err(error) => return crate::refuse(error),
+        Err(error) => return cli::refuse(error),
     };
-    let censor = keeper.as_ref().map(|keeper| keeper.current());
+    let censor = secrets.as_ref().map(|secrets| secrets.current());
     let mask = |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
     let closing = init.closing(Timestamp::now().as_secs(), &mask);
-    let driver = Driver::new(init.job.settings.clone().into(), keeper, own_log);
+    let driver = Driver::new(init.job.settings.clone().into(), secrets, own_log);
     let status = upload_job::status(driver.send_once(closing, interrupts).await);
     match init.failed() {
         0 => status,
@@ -93,9 +94,9 @@ impl InitUpload {
     fn prepare(
         args: impl Iterator<Item = OsString>,
         own_log: &OwnLog,
-    ) -> Result<(Self, Option<Arc<Keeper>>), LoadError> {
+    ) -> Result<(Self, Option<Arc<SecretStore>>), LoadError> {
         let Loaded { options, job, notes } = options::load(args)?;
-        crate::say_unknown(&notes);
+        cli::warn_unknown(&notes);
         let mut job = UploadJob::new(options.upload, options.censoring_options, &job)?;
         job.settings.item_names = ItemNames::Unreserved;
         let main_refs = match source(job_spec::VARIABLE) {
@@ -105,12 +106,12 @@ impl InitUpload {
             // Flags have named the job.
             Source::Flags => None,
         };
-        let keeper = Keeper::load(&job.settings, own_log);
+        let secrets = SecretStore::load(&job.settings, own_log);
         let clone_log = match options.log.as_str() {
             "" => None,
             path => Some(CloneLog::read(path)?),
         };
-        Ok((Self { job, main_refs, clone_log }, keeper))
+        Ok((Self { job, main_refs, clone_log }, secrets))
     }
 
     /// How many records failed.

@@ -1,8 +1,8 @@
 //! The documents that close a pass, from what is known by then.
 
+use super::compressed_document::CompressedDocument;
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin};
-use super::packed::Packed;
 use crate::censor::Censor;
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
@@ -70,7 +70,7 @@ pub fn manifest(
     machine: &Machine,
     (passes, deadline): (&[PassTimes], Option<Timestamp>),
     censor: Option<&Censor>,
-) -> Packed {
+) -> CompressedDocument {
     let mask: Mask<'_> = &|text: &str| censor.map_or_else(|| text.to_owned(), |censor| censor.text(text));
     let objects = || {
         let listed =
@@ -87,7 +87,7 @@ pub fn manifest(
         passes: passes.to_vec(),
         deadline,
     };
-    Packed::new(|writer| common::json::to_go_writer(writer, &document))
+    CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
         .expect("packing into memory does not fail, and keys are texts")
 }
 
@@ -150,7 +150,7 @@ fn manifest_object(
     };
     let log = match object.desired.source {
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
-        Origin::Document(_) | Origin::Packed(_) | Origin::Item(..) => None,
+        Origin::Document(_) | Origin::Compressed(_) | Origin::Item(..) => None,
     };
     let key = &object.desired.key;
     let name_masked = match &object.desired.source {
@@ -158,7 +158,7 @@ fn manifest_object(
             let path = path.to_string_lossy();
             mask(&path) != path
         }
-        Origin::Item(_, None) | Origin::Document(_) | Origin::Packed(_) | Origin::Log(_) => false,
+        Origin::Item(_, None) | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => false,
     };
     // An object of an earlier pass can have a name in which nothing was known then.
     let shown = if object.desired.class == Class::Artifact { mask(key) } else { key.to_string() };
@@ -188,7 +188,7 @@ pub fn full_key(settings: &Settings, key: &str) -> String {
 /// The file that an object comes from, as people would write it.
 fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String> {
     match origin {
-        Origin::Document(_) | Origin::Packed(_) => None,
+        Origin::Document(_) | Origin::Compressed(_) => None,
         Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
         Origin::Item(number, path) => {
             let item = settings.upload.items.get(*number as usize)?.trim_end_matches('/');

@@ -11,12 +11,12 @@ mod uploads;
 use super::earlier;
 use super::flight::{Context, Flights, Place};
 use super::interrupts::Interrupts;
-use super::keeper::Keeper;
 use super::listing::{Item, Listing};
 use super::markers::{Hints, WatchedEntry};
 use super::object::ObjectPlan;
 use super::own_log::OwnLog;
 use super::progress::Progress;
+use super::secrets::SecretStore;
 use super::store::Store;
 use crate::deliver::{
     Action, Budget, Completeness, Config, Effect, Event, Machine, Pace, Part, Plan, Policy, Record, State,
@@ -49,7 +49,7 @@ pub struct Driver {
     settings: Arc<Settings>,
     types: Arc<MediaTypes>,
     own_log: OwnLog,
-    keeper: Option<Arc<Keeper>>,
+    secrets: Option<Arc<SecretStore>>,
     machine: Machine,
     /// One per marker path.
     watched: Vec<WatchedEntry>,
@@ -81,10 +81,10 @@ pub struct Driver {
 
 impl Driver {
     /// Everything is ready, nothing has been looked at.
-    pub fn new(settings: Arc<Settings>, keeper: Option<Arc<Keeper>>, own_log: OwnLog) -> Self {
+    pub fn new(settings: Arc<Settings>, secrets: Option<Arc<SecretStore>>, own_log: OwnLog) -> Self {
         let (weights, limits) = uploads::limits(settings.delivery.memory_bytes());
         let (watched, watch_of) = watches(&settings);
-        let censor = keeper.as_ref().map(|keeper| keeper.current());
+        let censor = secrets.as_ref().map(|secrets| secrets.current());
         let place = Rc::new(Place::of(&settings));
         let earlier = earlier::reading(Rc::clone(&place), settings.paths.key(MANIFEST));
         Self {
@@ -104,7 +104,7 @@ impl Driver {
             start: Instant::now(),
             settings,
             own_log,
-            keeper,
+            secrets,
             watched,
             watch_of,
             flights: Flights::default(),
@@ -280,7 +280,7 @@ impl Driver {
     }
 
     fn show_progress(&mut self) {
-        let under_way = self.context.store().map_or(0, Store::bytes_under_way);
+        let under_way = self.context.store().map_or(0, Store::bytes_in_flight);
         self.progress.show(&self.plan, under_way);
     }
 

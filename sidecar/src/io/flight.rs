@@ -303,7 +303,7 @@ async fn provisional(
         if stored != Err(UploadError::Write(WriteError::PreconditionFailed)) {
             return stored.map(Some);
         }
-        upload.precondition = match store.look(&upload.key).await {
+        upload.precondition = match store.current_version(&upload.key).await {
             Ok(Some(version)) => Precondition::IfVersion(version),
             Ok(None) => Precondition::IfAbsent,
             Err(StoreError::Transient(message)) => {
@@ -368,14 +368,15 @@ fn failure(error: UploadError, upload: &Upload) -> Failure {
         }
         UploadError::Withheld(reason) => Failure::Withheld(reason),
         error @ (UploadError::Source(_)
-        | UploadError::Write(WriteError::Permanent(_))
-        | UploadError::Write(WriteError::PreconditionFailed)) => Failure::Permanent(error.to_string()),
+        | UploadError::Write(WriteError::Permanent(_) | WriteError::PreconditionFailed)) => {
+            Failure::Permanent(error.to_string())
+        }
     }
 }
 
 fn is_gone(source: &Source) -> bool {
     match source {
-        Source::Bytes(_) | Source::Packed(_) => false,
+        Source::Bytes(_) | Source::Compressed(_) => false,
         Source::File(file) => file.open().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound),
     }
 }

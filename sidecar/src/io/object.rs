@@ -1,13 +1,13 @@
 //! What the plan holds of an object on this side: what to read, what tells two
 //! contents apart, what was stored.
 
-use super::kind::Kind;
-use super::packed::Packed;
+use super::compressed_document::CompressedDocument;
 use super::source::Stamp;
 use super::store::Version;
 use super::transfer;
 use crate::deliver::{Desired, Plan};
 use crate::layout::manifest::Proof;
+use crate::layout::media_types::MediaTypes;
 use bytes::Bytes;
 use common::report::crc32c_text;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -27,7 +27,7 @@ pub enum Origin {
     /// A document that sidecar makes; boxed, because files are many more.
     Document(Box<Bytes>),
     /// A document that grows with the number of files.
-    Packed(Arc<Packed>),
+    Compressed(Arc<CompressedDocument>),
     /// The process log of an entry.
     Log(usize),
     /// A file of an item: the item's number, and the file's path in it where the
@@ -52,7 +52,7 @@ impl Fingerprint {
     }
 
     /// Of a packed document.
-    pub fn of_packed(packed: &Packed) -> Self {
+    pub fn of_compressed(packed: &CompressedDocument) -> Self {
         Self::of((packed.bytes(), packed.crc32c()))
     }
 
@@ -77,7 +77,7 @@ pub struct Record {
     source_crc32c: u32,
     stored_crc32c: u32,
     rare: Option<Box<Rare>>,
-    kind: Option<Kind>,
+    content_type: Option<Arc<str>>,
     gzip: bool,
 }
 
@@ -91,7 +91,7 @@ struct Rare {
 
 impl Record {
     /// What is remembered; the version only where a later write needs it.
-    pub fn new(stored: transfer::Stored, keep_version: bool) -> Self {
+    pub fn new(stored: transfer::Stored, keep_version: bool, types: &MediaTypes) -> Self {
         let rare = Rare {
             censored: stored.censored,
             note: stored.note.map(String::into_boxed_str),
@@ -103,7 +103,7 @@ impl Record {
             source_crc32c: stored.source_crc32c,
             stored_crc32c: stored.stored_crc32c,
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
-            kind: stored.content_type.as_deref().map(Kind::of),
+            content_type: stored.content_type.as_deref().map(|text| types.shared(text)),
             gzip: stored.content_encoding.is_some(),
         }
     }
@@ -125,7 +125,7 @@ impl Record {
             source_crc32c: crc32c_text(self.source_crc32c),
             stored_bytes: self.stored_bytes,
             stored_crc32c: crc32c_text(self.stored_crc32c),
-            content_type: self.kind.map(|kind| kind.text().to_string()),
+            content_type: self.content_type.as_deref().map(str::to_owned),
             content_encoding: self.gzip.then(|| "gzip".to_owned()),
             censored: self.rare.as_ref().map_or(0, |rare| rare.censored),
             note: self.rare.as_ref().and_then(|rare| rare.note.as_deref()).map(str::to_owned),
@@ -143,6 +143,6 @@ mod tests {
     fn i8_what_is_held_of_a_file_stays_small() {
         assert!(size_of::<Wanted>() <= 64, "{}", size_of::<Wanted>());
         assert!(size_of::<Object<Origin, Fingerprint, Record>>() <= 112);
-        assert!(size_of::<Record>() <= 40, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 56, "{}", size_of::<Record>());
     }
 }

@@ -4,7 +4,7 @@
 //! was opened, so a log that still grows, or a file that never ends, gives an
 //! object of known length.
 
-use super::packed::Packed;
+use super::compressed_document::CompressedDocument;
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use common::confined::{self, Opened};
@@ -23,7 +23,7 @@ pub enum Source {
     /// A document made by us.
     Bytes(Bytes),
     /// A large document made by us.
-    Packed(Arc<Packed>),
+    Compressed(Arc<CompressedDocument>),
     /// A file that others wrote.
     File(FileSource),
 }

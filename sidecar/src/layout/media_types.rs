@@ -1,7 +1,9 @@
-//! Which media type an extension stands for (contract 4.6).
+//! The media types that extensions stand for (contract 4.6).
 
-use std::collections::HashMap;
+use super::sniff;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Go's built-in table (toolchain 1.26): type, then its extensions.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -59,17 +61,20 @@ const GLOBS: &[&str] = &["/usr/local/share/mime/globs2", "/usr/share/mime/globs2
 const MIME_TYPES: &[&str] =
     &["/etc/mime.types", "/etc/apache2/mime.types", "/etc/apache/mime.types", "/etc/httpd/conf/mime.types"];
 
-/// Extensions, without their dot, and what they stand for.
+/// Extensions, without their dot, and the media types they stand for.
 #[derive(Clone, Debug, Default)]
 pub struct MediaTypes {
-    exact: HashMap<String, String>,
-    lower: HashMap<String, String>,
+    exact: HashMap<String, Arc<str>>,
+    lower: HashMap<String, Arc<str>>,
+    /// Each type once, those that only content tells included.
+    all: HashSet<Arc<str>>,
 }
 
 impl MediaTypes {
     /// Go's table alone.
     pub fn built_in() -> Self {
         let mut types = Self::default();
+        types.all.extend(sniff::all_types().map(Arc::from));
         for (kind, extensions) in BUILT_IN {
             for extension in extensions.split(' ') {
                 types.register(extension, kind);
@@ -102,13 +107,20 @@ impl MediaTypes {
         self.exact
             .get(extension)
             .or_else(|| self.lower.get(&extension.to_ascii_lowercase()))
-            .map(String::as_str)
+            .map(|kind| &**kind)
+    }
+
+    /// Returns a text that is shared by all who ask for the same type, so that
+    /// very many objects of few types need no memory for it.
+    pub fn shared(&self, kind: &str) -> Arc<str> {
+        self.all.get(kind).map_or_else(|| kind.into(), Arc::clone)
     }
 
     /// Registers a type; text without a character set is UTF-8.
     fn register(&mut self, extension: &str, kind: &str) {
-        let kind = with_charset(kind);
-        self.lower.insert(extension.to_ascii_lowercase(), kind.clone());
+        let kind = self.shared(&with_charset(kind));
+        self.all.insert(Arc::clone(&kind));
+        self.lower.insert(extension.to_ascii_lowercase(), Arc::clone(&kind));
         self.exact.insert(extension.to_owned(), kind);
     }
 
@@ -215,6 +227,16 @@ mod tests {
         assert_eq!(types.of("Log"), Some("application/x-loud"));
         assert_eq!(types.of("JSON"), Some("application/json"));
         assert_eq!(types.of("unknown"), None);
+    }
+
+    #[test]
+    fn i8_a_type_is_in_memory_once() {
+        let options = [("log".to_owned(), "image/of-this-test".to_owned())];
+        let types = MediaTypes::load(Path::new("/nonexistent"), options.iter().map(|(k, v)| (k, v)));
+        for kind in ["image/of-this-test", "text/plain; charset=utf-8", "application/x-gzip"] {
+            assert!(Arc::ptr_eq(&types.shared(kind), &types.shared(kind)), "{kind}");
+        }
+        assert_eq!(&*types.shared("image/unknown"), "image/unknown");
     }
 
     #[test]

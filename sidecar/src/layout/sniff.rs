@@ -1,4 +1,4 @@
-//! The content type of a beginning, as Go's `http.DetectContentType` finds it
+//! Detects a content type by the first bytes, as Go's `http.DetectContentType` does
 //! (the algorithm of <https://mimesniff.spec.whatwg.org/> with Go's table).
 
 /// How many bytes at the beginning decide.
@@ -12,13 +12,30 @@ pub fn content_type(data: &[u8]) -> &'static str {
     let text = behind_white_space(data);
     HTML.iter()
         .find(|tag| is_tag(text, tag))
-        .map(|_| "text/html; charset=utf-8")
-        .or_else(|| is_xml(text).then_some("text/xml; charset=utf-8"))
+        .map(|_| HTML_TYPE)
+        .or_else(|| is_xml(text).then_some(XML_TYPE))
         .or_else(|| EARLY.iter().find(|row| row.matches(data)).map(|row| row.kind))
-        .or_else(|| is_mp4(data).then_some("video/mp4"))
+        .or_else(|| is_mp4(data).then_some(MP4_TYPE))
         .or_else(|| LATE.iter().find(|row| row.matches(data)).map(|row| row.kind))
-        .unwrap_or(if is_text(text) { "text/plain; charset=utf-8" } else { "application/octet-stream" })
+        .unwrap_or(if is_text(text) { TEXT_TYPE } else { BINARY_TYPE })
 }
+
+/// Returns every type that content can tell; some come more than once.
+pub fn all_types() -> impl Iterator<Item = &'static str> {
+    EARLY.iter().chain(LATE).map(|row| row.kind).chain([
+        HTML_TYPE,
+        XML_TYPE,
+        MP4_TYPE,
+        TEXT_TYPE,
+        BINARY_TYPE,
+    ])
+}
+
+const HTML_TYPE: &str = "text/html; charset=utf-8";
+const XML_TYPE: &str = "text/xml; charset=utf-8";
+const MP4_TYPE: &str = "video/mp4";
+const TEXT_TYPE: &str = "text/plain; charset=utf-8";
+const BINARY_TYPE: &str = "application/octet-stream";
 
 /// A row of the table: bytes at the beginning, compared under a mask.
 struct Signature {

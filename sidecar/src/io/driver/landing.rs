@@ -31,7 +31,12 @@ impl Driver {
                 let changed = stored.changed;
                 let provisional = self.policy != Policy::Final || class == Class::Result;
                 tracing::info!(dest = %self.describe(&key), "Finished upload");
-                self.plan.stored(number, fingerprint, changed, Stored::new(*stored, provisional));
+                self.plan.stored(
+                    number,
+                    fingerprint,
+                    changed,
+                    Stored::new(*stored, provisional, &self.types),
+                );
             }
             Landed::Failed(failure) => self.failed(number, &key, class, failure),
         }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 impl Driver {
     pub(super) fn prepare(&mut self, policy: Policy) {
         let settings = Arc::clone(&self.settings);
-        let (types, keeper) = (Arc::clone(&self.types), self.keeper.clone());
+        let (types, secrets) = (Arc::clone(&self.types), self.secrets.clone());
         if matches!(*self.context.place, Place::Broken(_)) {
             // Credentials may have been put right meanwhile.
             let place = Rc::new(Place::of(&self.settings));
@@ -26,7 +26,7 @@ impl Driver {
         }
         // An earlier listing goes on to nobody's use; it cannot be stopped.
         let list = move || {
-            let censor = keeper.map(|keeper| keeper.renew());
+            let censor = secrets.map(|secrets| secrets.renew());
             listing::list(&settings, &types, censor)
         };
         self.listing = Some((policy, tokio::task::spawn_blocking(list)));
@@ -70,8 +70,8 @@ impl Driver {
                     key: MANIFEST.into(),
                     class: Class::Manifest,
                     bytes: content.bytes(),
-                    fingerprint: Fingerprint::of_packed(&content),
-                    source: Origin::Packed(Arc::new(content)),
+                    fingerprint: Fingerprint::of_compressed(&content),
+                    source: Origin::Compressed(Arc::new(content)),
                 }
             }
         };

@@ -57,11 +57,11 @@ impl Pod {
 
     fn deliver(settings: Settings, log: OwnLog) -> u8 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let keeper = Keeper::load(&settings, &log);
-        assert!(keeper.as_ref().is_none_or(|keeper| keeper.current().problems().is_empty()));
+        let secrets = SecretStore::load(&settings, &log);
+        assert!(secrets.as_ref().is_none_or(|secrets| secrets.current().problems().is_empty()));
         runtime.block_on(async {
             let mut interrupts = Interrupts::new().expect("signals");
-            Driver::new(Arc::new(settings), keeper, log).run(&mut interrupts).await
+            Driver::new(Arc::new(settings), secrets, log).run(&mut interrupts).await
         })
     }
 

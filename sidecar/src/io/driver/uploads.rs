@@ -90,7 +90,7 @@ impl Driver {
     fn build_id(&self, number: u32) -> String {
         match &self.plan.object(number).desired.source {
             Origin::Document(content) => String::from_utf8_lossy(content).into_owned(),
-            Origin::Packed(_) | Origin::Log(_) | Origin::Item(..) => String::new(),
+            Origin::Compressed(_) | Origin::Log(_) | Origin::Item(..) => String::new(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Driver {
         let key = full_key(&self.settings, &desired.key);
         let (source, censor, named) = match &desired.source {
             Origin::Document(content) => self.document(&desired.key, desired.class, content),
-            Origin::Packed(packed) => (Source::Packed(Arc::clone(packed)), false, None),
+            Origin::Compressed(packed) => (Source::Compressed(Arc::clone(packed)), false, None),
             Origin::Log(index) => {
                 let path = self.settings.entries.get(*index).map(|entry| entry.process_log.clone());
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)

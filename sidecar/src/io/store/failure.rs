@@ -19,7 +19,7 @@ const PASSING_CODES: &[&str] = &[
     "ConditionalRequestConflict",
 ];
 
-/// A failed operation, judged.
+/// A failed operation, classified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// The object, or its bucket, does not exist.
@@ -40,7 +40,7 @@ impl Failure {
 }
 
 /// Judges an error by how the operation's last request ended.
-pub(super) fn judge(error: &object_store::Error, last: Option<Outcome>) -> Failure {
+pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Failure {
     let message = message(error, last);
     let permanent = |message| Failure::Write(WriteError::Permanent(message));
     match last {
@@ -135,39 +135,39 @@ mod tests {
 
     #[test]
     fn statuses_decide() {
-        let judged = |status| judge(&generic("text"), Some(answered(status)));
+        let classified = |status| classify(&generic("text"), Some(answered(status)));
         for status in [408, 409, 425, 429, 500, 502, 503, 504] {
-            let Failure::Write(WriteError::Transient { retry_after, .. }) = judged(status) else {
+            let Failure::Write(WriteError::Transient { retry_after, .. }) = classified(status) else {
                 panic!("{status} is transient");
             };
             assert_eq!(retry_after, Some(Duration::from_secs(7)));
         }
         for status in [301, 400, 401, 403] {
-            assert!(matches!(judged(status), Failure::Write(WriteError::Permanent(_))), "{status}");
+            assert!(matches!(classified(status), Failure::Write(WriteError::Permanent(_))), "{status}");
         }
-        assert!(matches!(judged(404), Failure::NotFound(_)));
-        assert!(matches!(judged(501), Failure::NotImplemented(_)));
-        assert_eq!(judged(412), Failure::Write(WriteError::PreconditionFailed));
-        assert!(matches!(judged(200), Failure::Write(WriteError::Transient { .. })));
+        assert!(matches!(classified(404), Failure::NotFound(_)));
+        assert!(matches!(classified(501), Failure::NotImplemented(_)));
+        assert_eq!(classified(412), Failure::Write(WriteError::PreconditionFailed));
+        assert!(matches!(classified(200), Failure::Write(WriteError::Transient { .. })));
     }
 
     #[test]
     fn the_stores_message_is_one_line() {
         let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
-        let judged = judge(&error, Some(answered(403))).into_write_error();
-        assert_eq!(judged, WriteError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
+        let classified = classify(&error, Some(answered(403))).into_write_error();
+        assert_eq!(classified, WriteError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
         let slow = generic("<Code>RequestTimeout</Code>");
-        assert!(matches!(judge(&slow, Some(answered(400))), Failure::Write(WriteError::Transient { .. })));
+        assert!(matches!(classify(&slow, Some(answered(400))), Failure::Write(WriteError::Transient { .. })));
         assert!(one_line(&"ä".repeat(1000)).len() < 420);
     }
 
     #[test]
     fn no_answer_is_transient_unless_trust_is_missing() {
-        let no_answer = |text: &str, kind| judge(&generic(text), Some(Outcome::NoAnswer(kind)));
+        let no_answer = |text: &str, kind| classify(&generic(text), Some(Outcome::NoAnswer(kind)));
         let reset = no_answer("connection reset", HttpErrorKind::Interrupted);
         assert!(matches!(reset, Failure::Write(WriteError::Transient { .. })));
         let untrusted = no_answer("invalid peer certificate: UnknownIssuer", HttpErrorKind::Connect);
         assert!(matches!(untrusted, Failure::Write(WriteError::Permanent(_))));
-        assert!(matches!(judge(&generic("no key"), None), Failure::Write(WriteError::Permanent(_))));
+        assert!(matches!(classify(&generic("no key"), None), Failure::Write(WriteError::Permanent(_))));
     }
 }

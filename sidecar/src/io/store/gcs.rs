@@ -2,7 +2,7 @@
 
 use super::failure::one_line;
 use super::federation::{ExternalAccount, Federation};
-use super::http::{Connector, Outcome, client_options, note, observed};
+use super::http::{Connector, Outcome, client_options, note, with_call_context};
 use super::s3::no_retries;
 use super::{StoreError, setup};
 use async_trait::async_trait;
@@ -172,7 +172,7 @@ impl CredentialProvider for OrAnonymous {
         if self.is_silent() {
             return anonymous().get_credential().await;
         }
-        let (result, last) = observed(None, self.chain.get_credential()).await;
+        let (result, last) = with_call_context(None, self.chain.get_credential()).await;
         match (result, last) {
             (Err(error), Some(Outcome::NoAnswer(_))) if self.silent(&error) => {
                 anonymous().get_credential().await

@@ -81,7 +81,7 @@ pub(super) enum Outcome {
 }
 
 /// Runs a store operation and tells what it met.
-pub(super) async fn observed<T>(
+pub(super) async fn with_call_context<T>(
     extra: Option<Extra>,
     operation: impl Future<Output = T>,
 ) -> (T, Option<Outcome>) {

@@ -4,7 +4,7 @@
 //! temporary name in the same directory and renamed. No symlink that lies in
 //! the output tree is followed; the way to the tree itself is the operator's.
 
-use super::under_way::{Taken, UnderWay};
+use super::bytes_in_flight::{BytesGuard, BytesInFlight};
 use super::{Precondition, StoreError, Version, WriteError};
 use crate::io::source::Stamp;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
@@ -26,7 +26,7 @@ const FILE_MODE: u32 = 0o666;
 #[derive(Clone, Debug)]
 pub(in crate::io) struct Local {
     root: PathBuf,
-    under_way: UnderWay,
+    bytes_in_flight: BytesInFlight,
 }
 
 /// An object that is being written, not yet visible under its name.
@@ -36,17 +36,17 @@ pub(in crate::io) struct Draft {
     temporary: Option<String>,
     name: String,
     file: File,
-    taken: Taken,
+    guard: BytesGuard,
 }
 
 impl Local {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, under_way: UnderWay::default() }
+        Self { root, bytes_in_flight: BytesInFlight::default() }
     }
 
     /// Counts what is written of objects that are not complete yet.
-    pub(super) fn under_way(&self) -> &UnderWay {
-        &self.under_way
+    pub(super) fn bytes_in_flight(&self) -> &BytesInFlight {
+        &self.bytes_in_flight
     }
 
     /// Creates the directories of a key and a temporary file there.
@@ -62,8 +62,8 @@ impl Local {
             .map_err(|error| failed("the directory cannot be opened", error))?;
         let (temporary, file) = create_temporary(&directory)
             .map_err(|error| failed("a file cannot be created there", error.into()))?;
-        let taken = self.under_way.begin();
-        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file, taken })
+        let guard = self.bytes_in_flight.begin();
+        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file, guard })
     }
 
     /// Reads a whole small object.
@@ -84,7 +84,7 @@ impl Local {
     }
 
     /// What identifies the content of an object.
-    pub(super) fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+    pub(super) fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         let fail = |error: io::Error| StoreError::Permanent(format!("it cannot be examined: {error}"));
         self.open(key)?.map(|file| version(&file).map_err(fail)).transpose()
     }
@@ -160,7 +160,7 @@ impl Draft {
     /// Appends to the object.
     pub(in crate::io) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
         self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
-        self.taken.add(bytes.len());
+        self.guard.add(bytes.len());
         Ok(())
     }
 

@@ -2,19 +2,19 @@
 
 mod azure;
 mod buffers;
+mod bytes_in_flight;
+mod cleanup;
 mod failure;
 mod federation;
 mod gcs;
 mod http;
 mod local;
 mod multipart;
-mod parts_again;
-mod pending;
+mod part_retry;
 mod profile;
 mod read;
 mod remote;
 mod s3;
-mod under_way;
 mod write;
 
 pub(in crate::io) use buffers::{Buffer, Buffers};
@@ -25,7 +25,7 @@ pub(in crate::io) use remote::{Properties, Remote};
 pub use write::{Precondition, Version, WriteError};
 
 use crate::destination::{Credentials, Destination};
-use pending::Pending;
+use cleanup::CleanupTasks;
 use remote::Dialect;
 use std::sync::Arc;
 use thiserror::Error;
@@ -70,7 +70,7 @@ pub fn install_tls() {
 pub struct Store {
     destination: Destination,
     backend: Backend,
-    pending: Pending,
+    cleanup: CleanupTasks,
 }
 
 /// The two ways of storing.
@@ -86,31 +86,31 @@ impl Store {
     /// Both credentials files are read when they are given, whatever the
     /// destination is (U-91, U-93), but for directories, which need none (U-28).
     pub fn open(destination: &Destination, credentials: &Credentials) -> Result<Self, StoreError> {
-        let pending = Pending::new();
+        let cleanup = CleanupTasks::new();
         let (gcs, s3) =
             (credentials.gcs_credentials_file.as_deref(), credentials.s3_credentials_file.as_deref());
         let backend = match destination {
             Destination::Gs { bucket, prefix } => {
                 s3.map_or(Ok(()), s3::check)?;
                 let store = Arc::new(gcs::open(bucket, gcs)?);
-                Backend::Remote(Remote::new(store, Dialect::Gcs, prefix, pending.clone()))
+                Backend::Remote(Remote::new(store, Dialect::Gcs, prefix, cleanup.clone()))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 let store = Arc::new(s3::open(bucket, s3)?);
-                Backend::Remote(Remote::new(store, Dialect::S3, prefix, pending.clone()))
+                Backend::Remote(Remote::new(store, Dialect::S3, prefix, cleanup.clone()))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 s3.map_or(Ok(()), s3::check)?;
                 let store = Arc::new(azure::open(container)?);
-                Backend::Remote(Remote::new(store, Dialect::Azure, prefix, pending.clone()))
+                Backend::Remote(Remote::new(store, Dialect::Azure, prefix, cleanup.clone()))
             }
             Destination::File { root } | Destination::LocalDir { root } => {
                 Backend::Local(Local::new(root.clone()))
             }
         };
-        Ok(Self { destination: destination.clone(), backend, pending })
+        Ok(Self { destination: destination.clone(), backend, cleanup })
     }
 
     pub(in crate::io) fn backend(&self) -> &Backend {
@@ -158,10 +158,10 @@ impl Store {
     }
 
     /// What the store calls the content of an object, or `None` where there is none.
-    pub async fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+    pub async fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         match &self.backend {
-            Backend::Remote(remote) => remote.look(key).await,
-            Backend::Local(local) => local.look(key),
+            Backend::Remote(remote) => remote.current_version(key).await,
+            Backend::Local(local) => local.current_version(key),
         }
     }
 
@@ -171,15 +171,15 @@ impl Store {
     }
 
     /// Bytes at the destination of objects that are not complete yet.
-    pub fn bytes_under_way(&self) -> u64 {
+    pub fn bytes_in_flight(&self) -> u64 {
         match &self.backend {
-            Backend::Remote(remote) => remote.under_way().bytes(),
-            Backend::Local(local) => local.under_way().bytes(),
+            Backend::Remote(remote) => remote.bytes_in_flight().bytes(),
+            Backend::Local(local) => local.bytes_in_flight().bytes(),
         }
     }
 
     /// Waits until the clean-up of dropped uploads has been done.
     pub async fn settled(&self) {
-        self.pending.settled().await;
+        self.cleanup.settled().await;
     }
 }

@@ -1,10 +1,10 @@
 //! An object that is sent in parts.
 
-use super::failure::{Failure, judge, one_line};
-use super::http::observed;
+use super::bytes_in_flight::BytesGuard;
+use super::failure::{Failure, classify, one_line};
+use super::http::with_call_context;
 use super::remote::{Remote, version};
-use super::under_way::Taken;
-use super::{Pending, Precondition, Version, WriteError};
+use super::{CleanupTasks, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -24,8 +24,8 @@ pub(in crate::io) struct Multipart {
     parts: Parts,
     path: Path,
     precondition: Precondition,
-    pending: Pending,
-    taken: Taken,
+    cleanup: CleanupTasks,
+    guard: BytesGuard,
 }
 
 type Parts = FuturesUnordered<BoxFuture<'static, Result<(), WriteError>>>;
@@ -35,24 +35,24 @@ impl Multipart {
         upload: Box<dyn MultipartUpload>,
         path: Path,
         precondition: Precondition,
-        pending: Pending,
-        taken: Taken,
+        cleanup: CleanupTasks,
+        guard: BytesGuard,
     ) -> Self {
-        Self { upload: Some(upload), parts: Parts::new(), path, precondition, pending, taken }
+        Self { upload: Some(upload), parts: Parts::new(), path, precondition, cleanup, guard }
     }
 
     /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
     pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), WriteError> {
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
-        let (checksum, taken, bytes) = (remote.checksum(&content), self.taken.clone(), content.len());
+        let (checksum, guard, bytes) = (remote.checksum(&content), self.guard.clone(), content.len());
         let part = upload.put_part(PutPayload::from_bytes(content));
-        let judged = async move {
-            let (result, last) = observed(checksum, part).await;
-            result.map_err(|error| judge(&error, last).into_write_error())?;
-            taken.add(bytes);
+        let classified = async move {
+            let (result, last) = with_call_context(checksum, part).await;
+            result.map_err(|error| classify(&error, last).into_write_error())?;
+            guard.add(bytes);
             Ok(())
         };
-        self.parts.push(judged.boxed());
+        self.parts.push(classified.boxed());
         Ok(())
     }
 
@@ -75,13 +75,13 @@ impl Multipart {
             remote.check(&self.path, &self.precondition).await?;
         }
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
-        let (result, last) = observed(header, upload.complete()).await;
+        let (result, last) = with_call_context(header, upload.complete()).await;
         let failure = match result {
             Ok(result) => {
                 self.upload = None;
                 return Ok(version(result));
             }
-            Err(error) => judge(&error, last),
+            Err(error) => classify(&error, last),
         };
         abort(&mut **upload).await;
         self.upload = None;
@@ -105,7 +105,7 @@ impl Drop for Multipart {
     fn drop(&mut self) {
         let Some(mut upload) = self.upload.take() else { return };
         let parts = std::mem::take(&mut self.parts);
-        self.pending.spawn(async move {
+        self.cleanup.spawn(async move {
             // Late parts are dropped; how the others ended is of no interest.
             let _ = tokio::time::timeout(PARTS_ARRIVE_WITHIN, parts.for_each(|_| async {})).await;
             abort(&mut *upload).await;

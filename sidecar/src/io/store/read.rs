@@ -1,8 +1,8 @@
 //! Reading a destination back: for people who look at results, not for sidecar
 //! itself.
 
-use super::failure::{Failure, judge};
-use super::http::observed;
+use super::failure::{Failure, classify};
+use super::http::with_call_context;
 use super::local::Local;
 use super::remote::Remote;
 use super::{Backend, Store, StoreError};
@@ -54,10 +54,10 @@ impl Store {
             Backend::Remote(remote) => {
                 let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
                 let Some(found) = get(remote, key, options).await? else { return Ok(None) };
-                let (bytes, last) = observed(None, found.bytes()).await;
+                let (bytes, last) = with_call_context(None, found.bytes()).await;
                 match bytes {
                     Ok(bytes) => Ok(Some(bytes.to_vec())),
-                    Err(error) => Err(judge(&error, last).into_write_error().into()),
+                    Err(error) => Err(classify(&error, last).into_write_error().into()),
                 }
             }
             Backend::Local(local) => {
@@ -85,11 +85,11 @@ impl Store {
                 let head = head_of(&found);
                 let mut blocks = found.into_stream();
                 loop {
-                    let (block, last) = observed(None, blocks.next()).await;
+                    let (block, last) = with_call_context(None, blocks.next()).await;
                     match block {
                         Some(Ok(block)) if take(&block) => {}
                         None | Some(Ok(_)) => return Ok(Some(head)),
-                        Some(Err(error)) => return Err(judge(&error, last).into_write_error().into()),
+                        Some(Err(error)) => return Err(classify(&error, last).into_write_error().into()),
                     }
                 }
             }
@@ -118,10 +118,10 @@ impl Store {
 
 async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
     let path = remote.path(key)?;
-    let (found, last) = observed(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
+    let (found, last) = with_call_context(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error) => match judge(&error, last) {
+        Err(error) => match classify(&error, last) {
             Failure::NotFound(_) => Ok(None),
             failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                 Err(failure.into_write_error().into())
@@ -161,7 +161,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
     };
     let mut objects = remote.reader().list(prefix.as_ref());
     loop {
-        let (object, last) = observed(None, objects.next()).await;
+        let (object, last) = with_call_context(None, objects.next()).await;
         match object {
             None => return Ok(()),
             Some(Ok(object)) => {
@@ -169,7 +169,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
                 let key = full.strip_prefix(remote.prefix()).unwrap_or(full).trim_start_matches('/');
                 take(Listed { key: key.to_owned(), bytes: object.size });
             }
-            Some(Err(error)) => return Err(judge(&error, last).into_write_error().into()),
+            Some(Err(error)) => return Err(classify(&error, last).into_write_error().into()),
         }
     }
 }

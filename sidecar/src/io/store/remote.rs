@@ -1,11 +1,11 @@
 //! Objects in a bucket.
 
-use super::failure::{Failure, judge};
-use super::http::{Extra, On, observed};
+use super::bytes_in_flight::BytesInFlight;
+use super::failure::{Failure, classify};
+use super::http::{Extra, On, with_call_context};
 use super::multipart::Multipart;
-use super::parts_again::PartsAgain;
-use super::under_way::UnderWay;
-use super::{Buffers, Pending, Precondition, StoreError, Version, WriteError};
+use super::part_retry::PartRetry;
+use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -46,21 +46,26 @@ pub(in crate::io) struct Remote {
     dialect: Dialect,
     prefix: String,
     conditional: AtomicBool,
-    pending: Pending,
+    cleanup: CleanupTasks,
     buffers: Mutex<Weak<Buffers>>,
-    under_way: UnderWay,
+    bytes_in_flight: BytesInFlight,
 }
 
 impl Remote {
-    pub(super) fn new(store: Arc<dyn ObjectStore>, dialect: Dialect, prefix: &str, pending: Pending) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn ObjectStore>,
+        dialect: Dialect,
+        prefix: &str,
+        cleanup: CleanupTasks,
+    ) -> Self {
         Self {
             store,
             dialect,
             prefix: prefix.to_owned(),
             conditional: AtomicBool::new(true),
-            pending,
+            cleanup,
             buffers: Mutex::default(),
-            under_way: UnderWay::default(),
+            bytes_in_flight: BytesInFlight::default(),
         }
     }
 
@@ -74,8 +79,8 @@ impl Remote {
     }
 
     /// Counts what the store took of objects that are not complete yet.
-    pub(super) fn under_way(&self) -> &UnderWay {
-        &self.under_way
+    pub(super) fn bytes_in_flight(&self) -> &BytesInFlight {
+        &self.bytes_in_flight
     }
 
     /// Memory for parts, shared by all attempts under way.
@@ -121,14 +126,14 @@ impl Remote {
     ) -> Result<Option<Version>, Failure> {
         let replaces = matches!(mode, PutMode::Update(_));
         let options = PutOptions { mode, attributes: self.attributes(properties), ..PutOptions::default() };
-        let (result, last) = observed(
+        let (result, last) = with_call_context(
             self.checksum(&content),
             self.store.put_opts(path, PutPayload::from_bytes(content), options),
         )
         .await;
         match result {
             Ok(result) => Ok(version(result)),
-            Err(error) => match judge(&error, last) {
+            Err(error) => match classify(&error, last) {
                 // S3 answers so when the object to be replaced is gone.
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
                     Err(Failure::Write(WriteError::PreconditionFailed))
@@ -149,10 +154,16 @@ impl Remote {
     ) -> Result<Multipart, WriteError> {
         let path = self.path(key)?;
         let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() }
-            .with_retry_policy(Arc::new(PartsAgain));
-        let (result, last) = observed(None, self.store.put_multipart_opts(&path, options)).await;
-        let upload = result.map_err(|error| bucket_missing(judge(&error, last)).into_write_error())?;
-        Ok(Multipart::new(upload, path, precondition.clone(), self.pending.clone(), self.under_way.begin()))
+            .with_retry_policy(Arc::new(PartRetry));
+        let (result, last) = with_call_context(None, self.store.put_multipart_opts(&path, options)).await;
+        let upload = result.map_err(|error| bucket_missing(classify(&error, last)).into_write_error())?;
+        Ok(Multipart::new(
+            upload,
+            path,
+            precondition.clone(),
+            self.cleanup.clone(),
+            self.bytes_in_flight.begin(),
+        ))
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {
@@ -220,10 +231,10 @@ impl Remote {
     }
 
     async fn head(&self, path: &Path) -> Result<Option<Version>, WriteError> {
-        let (result, last) = observed(None, self.store.head(path)).await;
+        let (result, last) = with_call_context(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
-            Err(error) => match judge(&error, last) {
+            Err(error) => match classify(&error, last) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => Err(failure.into_write_error()),
             },
@@ -231,7 +242,7 @@ impl Remote {
     }
 
     /// What the store calls the content of an object.
-    pub(super) async fn look(&self, key: &str) -> Result<Option<Version>, StoreError> {
+    pub(super) async fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
         self.head(&path).await.map_err(StoreError::from)
     }
@@ -243,7 +254,7 @@ impl Remote {
         limit: usize,
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
-        let (result, last) = observed(None, async {
+        let (result, last) = with_call_context(None, async {
             let object = self.store.get(&path).await?;
             if object.meta.size > limit as u64 {
                 return Ok(Err(object.meta.size));
@@ -258,7 +269,7 @@ impl Remote {
             Ok(Err(size)) => {
                 Err(StoreError::Permanent(format!("it has {size} bytes, which is more than {limit}")))
             }
-            Err(error) => match judge(&error, last) {
+            Err(error) => match classify(&error, last) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                     Err(failure.into_write_error().into())

@@ -1,7 +1,7 @@
 //! How one source is censored: masked, or looked into when it is a container.
 
 use super::Upload;
-use super::pump::{Output, PumpError, Sink, Sums};
+use super::pump::{Output, PumpError, Sink, Totals};
 use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
 use crate::censor::{Censor, StreamMask};
 use crate::io::source::{OpenFile, Source};
@@ -24,7 +24,7 @@ pub(super) enum Censoring<'a> {
     Off,
     /// The content is masked as it passes.
     Masking { censor: &'a Censor, mask: StreamMask, containers: bool, note: Option<String> },
-    /// A container without a secret passes as it is, provided that these are its sums.
+    /// A container without a secret passes as it is, provided that these are its totals.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
 
@@ -34,7 +34,7 @@ impl<'a> Censoring<'a> {
             return Self::Off;
         };
         let containers = match &upload.source {
-            Source::Bytes(_) | Source::Packed(_) => false,
+            Source::Bytes(_) | Source::Compressed(_) => false,
             Source::File(file) => !file.is_plain(),
         };
         let masking = |mask| Self::Masking { censor, mask, containers, note: None };
@@ -114,7 +114,7 @@ impl Dirty<'_> {
         &self,
         file: &OpenFile,
         mut output: Output<'_, S>,
-    ) -> Result<Sums, PumpError<S::Error>> {
+    ) -> Result<Totals, PumpError<S::Error>> {
         let stamp = file.stamp();
         // It was perhaps packed better than we do; a guess, and a generous one.
         output.expect(stamp.size.saturating_mul(2));
@@ -125,7 +125,7 @@ impl Dirty<'_> {
         writer.failure.map_or_else(wanted, Err).map_err(PumpError::Sink)?;
         let rewritten = rewritten.map_err(failed)?;
         let (stored_bytes, stored_crc32c) = output.into_inner().finish().map_err(PumpError::Sink)?;
-        Ok(Sums {
+        Ok(Totals {
             source_bytes: rewritten.source_bytes,
             source_crc32c: rewritten.source_crc32c,
             stored_bytes,

@@ -1,6 +1,6 @@
 //! Storing into a directory: one thread reads, transforms and writes.
 
-use super::pump::{Head, Sink, pump};
+use super::pump::{ContentHeaders, Sink, pump};
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::{Draft, Local, WriteError};
@@ -28,7 +28,7 @@ fn copy(
 ) -> Result<Stored, UploadError> {
     let mut sink = FileSink { local, upload, given_up, open: None };
     // Directories keep no content encoding, so nothing is compressed for them.
-    let sums = pump(upload, false, censor, &mut sink)?;
+    let totals = pump(upload, false, censor, &mut sink)?;
     let Some((draft, head)) = sink.open else {
         return Err(gave_up().into());
     };
@@ -37,20 +37,20 @@ fn copy(
         return Err(gave_up().into());
     }
     let version = draft.commit(&upload.precondition)?;
-    Ok(Stored::new(&sums, &head, Some(version)))
+    Ok(Stored::new(&totals, &head, Some(version)))
 }
 
 struct FileSink<'a> {
     local: &'a Local,
     upload: &'a Upload,
     given_up: &'a GivenUp,
-    open: Option<(Draft, Head)>,
+    open: Option<(Draft, ContentHeaders)>,
 }
 
 impl Sink for FileSink<'_> {
     type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), WriteError> {
+    fn begin(&mut self, head: &ContentHeaders, _at_most: u64) -> Result<(), WriteError> {
         self.open = Some((self.local.create(&self.upload.key)?, head.clone()));
         Ok(())
     }

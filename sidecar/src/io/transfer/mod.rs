@@ -1,20 +1,20 @@
 //! One attempt to store one object.
 
 mod censoring;
-mod feed;
+mod checksum_only;
 mod files;
 mod parts;
 mod pump;
-mod rehearsal;
+mod read_ahead;
 #[cfg(test)]
 mod tests;
 
-pub use rehearsal::rehearse;
+pub use checksum_only::checksum_only;
 
 use super::source::{Source, Stamp};
 use super::store::{Backend, Precondition, Store, Version, WriteError};
 use crate::censor::Censor;
-use pump::{Head, PumpError, Sums};
+use pump::{ContentHeaders, PumpError, Totals};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -107,19 +107,19 @@ pub async fn upload(
 }
 
 impl Stored {
-    fn new(sums: &Sums, head: &Head, version: Option<Version>) -> Self {
+    fn new(totals: &Totals, head: &ContentHeaders, version: Option<Version>) -> Self {
         Self {
-            source_bytes: sums.source_bytes,
-            source_crc32c: sums.source_crc32c,
-            stored_bytes: sums.stored_bytes,
-            stored_crc32c: sums.stored_crc32c,
-            censored: sums.censored,
-            note: sums.note.clone(),
-            changed: sums.changed,
+            source_bytes: totals.source_bytes,
+            source_crc32c: totals.source_crc32c,
+            stored_bytes: totals.stored_bytes,
+            stored_crc32c: totals.stored_crc32c,
+            censored: totals.censored,
+            note: totals.note.clone(),
+            changed: totals.changed,
             content_type: Some(head.content_type.clone()),
             content_encoding: head.content_encoding.map(str::to_owned),
             version,
-            source_stamp: sums.stamp,
+            source_stamp: totals.stamp,
         }
     }
 }

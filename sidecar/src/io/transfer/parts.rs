@@ -6,7 +6,7 @@
 //!   └────────────── waits for a permit before it begins a part
 //! ```
 
-use super::pump::{Head, PumpError, Sink, Sums, pump};
+use super::pump::{ContentHeaders, PumpError, Sink, Totals, pump};
 use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::{Buffer, Buffers, Multipart, Properties, Remote, WriteError};
@@ -52,18 +52,18 @@ pub(super) async fn store(
         metadata: upload.metadata.clone(),
     };
     let head = first.head.clone();
-    let (sums, version) = if first.last {
-        let sums = finished(thread).await?;
+    let (totals, version) = if first.last {
+        let totals = finished(thread).await?;
         let put = remote.put(&upload.key, first.bytes, &properties, &upload.precondition);
-        (sums, put.await?)
+        (totals, put.await?)
     } else {
         let mut multipart = remote.begin(&upload.key, &properties, &upload.precondition).await?;
         send(remote, &mut multipart, first, &mut parts, limits).await?;
         // Only a source that was read to its end makes an object.
-        let sums = finished(thread).await?;
-        (sums, multipart.complete(remote).await?)
+        let totals = finished(thread).await?;
+        (totals, multipart.complete(remote).await?)
     };
-    Ok(Stored::new(&sums, &head, version))
+    Ok(Stored::new(&totals, &head, version))
 }
 
 /// Sends all parts, several at a time.
@@ -93,15 +93,15 @@ async fn send(
 
 fn start(upload: Upload, censor: Option<Arc<Censor>>, mut sink: PartSink) -> JoinHandle<Pumped> {
     tokio::task::spawn_blocking(move || {
-        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
+        let totals = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
         sink.finish().map_err(PumpError::Sink)?;
-        Ok(sums)
+        Ok(totals)
     })
 }
 
-type Pumped = Result<Sums, PumpError<WriteError>>;
+type Pumped = Result<Totals, PumpError<WriteError>>;
 
-async fn finished(thread: JoinHandle<Pumped>) -> Result<Sums, UploadError> {
+async fn finished(thread: JoinHandle<Pumped>) -> Result<Totals, UploadError> {
     match thread.await {
         Ok(pumped) => Ok(pumped?),
         Err(error) => Err(super::thread_lost(&error)),
@@ -110,7 +110,7 @@ async fn finished(thread: JoinHandle<Pumped>) -> Result<Sums, UploadError> {
 
 /// A piece of an object.
 struct Part {
-    head: Head,
+    head: ContentHeaders,
     bytes: Bytes,
     last: bool,
 }
@@ -124,7 +124,7 @@ struct PartSink {
     part_bytes: usize,
     /// Bytes still to come, as far as known.
     expected: u64,
-    head: Option<Head>,
+    head: Option<ContentHeaders>,
     filling: Option<Buffer>,
 }
 
@@ -172,7 +172,7 @@ impl PartSink {
 impl Sink for PartSink {
     type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), WriteError> {
+    fn begin(&mut self, head: &ContentHeaders, at_most: u64) -> Result<(), WriteError> {
         self.head = Some(head.clone());
         self.expected = at_most;
         self.part_bytes = part_bytes(self.part_bytes, at_most).ok_or_else(|| {

@@ -12,7 +12,7 @@
 
 use super::Upload;
 use super::censoring::Censoring;
-use super::feed::{Block, Fault, READ_BYTES, each_block, is_worth_a_thread};
+use super::read_ahead::{Block, Fault, READ_BYTES, each_block, is_worth_a_thread};
 use crate::censor::Censor;
 use crate::io::source::{OpenFile, Source, Stamp};
 use crate::layout::sniff;
@@ -27,14 +27,14 @@ const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 
 /// What is known of an object once its beginning is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct ContentHeaders {
     pub(super) content_type: String,
     pub(super) content_encoding: Option<&'static str>,
 }
 
 /// What is known of an object once its end is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sums {
+pub(super) struct Totals {
     pub(super) source_bytes: u64,
     pub(super) source_crc32c: u32,
     pub(super) stored_bytes: u64,
@@ -63,7 +63,7 @@ pub(super) trait Sink {
     type Error;
 
     /// Comes once, before any byte. `at_most` is how large the object can get, where that is known.
-    fn begin(&mut self, head: &Head, at_most: u64) -> Result<(), Self::Error>;
+    fn begin(&mut self, head: &ContentHeaders, at_most: u64) -> Result<(), Self::Error>;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 
@@ -77,7 +77,7 @@ pub(super) fn pump<S: Sink>(
     compress: bool,
     censor: Option<&Censor>,
     sink: &mut S,
-) -> Result<Sums, PumpError<S::Error>> {
+) -> Result<Totals, PumpError<S::Error>> {
     let mut input = Input::open(&upload.source).map_err(PumpError::Source)?;
     let mut censoring = Censoring::of(upload, censor);
     let mut output = Output::new(upload, compress, input.size(), sink);
@@ -106,7 +106,7 @@ pub(super) fn pump<S: Sink>(
         return Err(PumpError::Moved);
     }
     let (stored_bytes, stored_crc32c) = output.finish().map_err(PumpError::Sink)?;
-    Ok(Sums {
+    Ok(Totals {
         source_bytes,
         source_crc32c,
         stored_bytes,
@@ -142,7 +142,7 @@ impl<'a> Input<'a> {
     fn open(source: &'a Source) -> Result<Self, String> {
         match source {
             Source::Bytes(bytes) => Ok(Self::Bytes(bytes)),
-            Source::Packed(packed) => Ok(Self::Packed(Box::new(packed.open()), packed.bytes())),
+            Source::Compressed(packed) => Ok(Self::Packed(Box::new(packed.open()), packed.bytes())),
             Source::File(file) => match file.open() {
                 Ok(file) => Ok(Self::File(file)),
                 Err(error) => Err(format!("it cannot be opened: {error}")),
@@ -270,13 +270,16 @@ impl<'a, S: Sink> Output<'a, S> {
         }
     }
 
-    fn head(&self, compress: bool, beginning: &[u8]) -> Head {
+    fn head(&self, compress: bool, beginning: &[u8]) -> ContentHeaders {
         let (known, fallback, content_encoding) = if compress {
             (&self.upload.compressed_type, "text/plain; charset=utf-8", Some("gzip"))
         } else {
             (&self.upload.content_type, sniff::content_type(beginning), self.upload.content_encoding)
         };
-        Head { content_type: known.clone().unwrap_or_else(|| fallback.to_owned()), content_encoding }
+        ContentHeaders {
+            content_type: known.clone().unwrap_or_else(|| fallback.to_owned()),
+            content_encoding,
+        }
     }
 
     fn pass(&mut self, bytes: &[u8]) -> Result<(), S::Error> {

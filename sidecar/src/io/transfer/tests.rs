@@ -191,7 +191,7 @@ fn an_attempt_that_was_given_up_leaves_nothing() {
 /// A sink that remembers.
 #[derive(Default)]
 struct Memory {
-    head: Option<Head>,
+    head: Option<ContentHeaders>,
     bytes: Vec<u8>,
     /// A file that gets one more byte when the first bytes come.
     touched: Option<PathBuf>,
@@ -200,7 +200,7 @@ struct Memory {
 impl pump::Sink for Memory {
     type Error = std::convert::Infallible;
 
-    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), Self::Error> {
+    fn begin(&mut self, head: &ContentHeaders, _at_most: u64) -> Result<(), Self::Error> {
         assert_eq!(self.head.replace(head.clone()), None, "begun once");
         if let Some(path) = &self.touched {
             let mut file = std::fs::File::options().append(true).open(path).expect("opened");
@@ -221,15 +221,15 @@ impl pump::Sink for Memory {
 }
 
 /// Pumps a document as a bucket would get it.
-fn pumped(content: &[u8], compress: bool, compressed_type: Option<&str>) -> (Head, Vec<u8>) {
+fn pumped(content: &[u8], compress: bool, compressed_type: Option<&str>) -> (ContentHeaders, Vec<u8>) {
     let source = Source::Bytes(Bytes::copy_from_slice(content));
     let compressed_type = compressed_type.map(str::to_owned);
     let request = Upload { compressed_type, ..request("build/log.text", source) };
     let mut memory = Memory::default();
-    let sums = pump::pump(&request, compress, None, &mut memory).expect("pumped");
-    assert_eq!(sums.source_bytes, content.len() as u64);
-    assert_eq!(sums.stored_bytes, memory.bytes.len() as u64);
-    assert_eq!(sums.stored_crc32c, crc32c::crc32c(&memory.bytes));
+    let totals = pump::pump(&request, compress, None, &mut memory).expect("pumped");
+    assert_eq!(totals.source_bytes, content.len() as u64);
+    assert_eq!(totals.stored_bytes, memory.bytes.len() as u64);
+    assert_eq!(totals.stored_crc32c, crc32c::crc32c(&memory.bytes));
     (memory.head.expect("begun"), memory.bytes)
 }
 
@@ -238,9 +238,9 @@ fn a_source_that_changes_is_cut_and_said_to_have_changed() {
     let place = Place::new();
     let request = request("log", place.file("content"));
     let mut memory = Memory { touched: Some(place.dir.path().join("source")), ..Memory::default() };
-    let sums = pump::pump(&request, false, None, &mut memory).expect("pumped");
-    assert!(sums.changed);
-    assert_eq!((memory.bytes.as_slice(), sums.source_bytes), (b"content".as_slice(), 7));
+    let totals = pump::pump(&request, false, None, &mut memory).expect("pumped");
+    assert!(totals.changed);
+    assert_eq!((memory.bytes.as_slice(), totals.source_bytes), (b"content".as_slice(), 7));
 }
 
 fn unpacked(gzip: &[u8]) -> Vec<u8> {
@@ -262,7 +262,7 @@ fn v_cm_4_a_candidate_is_compressed() {
     assert_eq!(content.len(), 1132);
     let (head, bytes) = pumped(&content, true, Some("text/html"));
     assert_eq!(unpacked(&bytes), content);
-    assert_eq!(head, Head { content_type: "text/html".to_owned(), content_encoding: Some("gzip") });
+    assert_eq!(head, ContentHeaders { content_type: "text/html".to_owned(), content_encoding: Some("gzip") });
     assert_eq!(bytes[3..8], [0; 5], "no name and no time in the header");
 }
 

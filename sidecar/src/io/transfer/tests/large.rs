@@ -1,6 +1,6 @@
 //! Large sources, whose blocks are read ahead.
 
-use super::super::feed::READ_BYTES;
+use super::super::read_ahead::READ_BYTES;
 use super::*;
 
 /// A sink that does something at the beginning, and fails at some time.
@@ -12,7 +12,7 @@ struct Disturbed {
 impl pump::Sink for Disturbed {
     type Error = WriteError;
 
-    fn begin(&mut self, _head: &Head, _at_most: u64) -> Result<(), WriteError> {
+    fn begin(&mut self, _head: &ContentHeaders, _at_most: u64) -> Result<(), WriteError> {
         (self.at_begin)();
         Ok(())
     }
@@ -76,9 +76,9 @@ fn a_large_source_that_is_cut_while_it_is_read_ends_there() {
         }),
         writes_left: usize::MAX,
     };
-    let sums = pump::pump(&request, false, Some(&*censor), &mut sink).expect("pumped");
-    assert!(sums.changed && sums.source_bytes < 9 << 20, "{}", sums.source_bytes);
-    assert_eq!(sums.stored_bytes, sums.source_bytes);
+    let totals = pump::pump(&request, false, Some(&*censor), &mut sink).expect("pumped");
+    assert!(totals.changed && totals.source_bytes < 9 << 20, "{}", totals.source_bytes);
+    assert_eq!(totals.stored_bytes, totals.source_bytes);
 }
 
 #[test]

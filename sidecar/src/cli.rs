@@ -1,6 +1,9 @@
-//! Which of its programs this binary is.
+//! The command line that the programs of this binary share: it selects one of
+//! them, and reports options that cannot be used.
 
-use crate::options;
+use crate::options::{self, LoadError};
+use common::codes;
+use common::json::Notes;
 use common::options::{Source, source};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -62,6 +65,31 @@ impl Program {
             Self::Sidecar => Level::DEBUG,
             Self::InitUpload | Self::GcsUpload => Level::INFO,
         }
+    }
+}
+
+/// Reports options that cannot be used; returns the exit status. A request for
+/// help or the version is answered on stdout.
+pub(crate) fn refuse(error: LoadError) -> u8 {
+    match error {
+        LoadError::Option(error) => {
+            common::fatal!(error = %error, "Could not resolve options");
+            codes::EXIT_FAILURE
+        }
+        LoadError::Flags(error) => {
+            match error.exit_status() {
+                0 => print!("{}", error.text()),
+                _ => eprint!("{}", error.text()),
+            }
+            error.exit_status()
+        }
+    }
+}
+
+/// Warns of unknown keys, once each.
+pub(crate) fn warn_unknown(notes: &Notes) {
+    for key in notes.unknown() {
+        tracing::warn!("Ignoring the unknown option {key}");
     }
 }
 

@@ -7,11 +7,11 @@ use tokio::sync::watch;
 
 /// Counts clean-up tasks, so that the program can wait for them.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
+pub(super) struct CleanupTasks {
     count: Arc<watch::Sender<usize>>,
 }
 
-impl Pending {
+impl CleanupTasks {
     pub(super) fn new() -> Self {
         Self { count: Arc::new(watch::Sender::new(0)) }
     }

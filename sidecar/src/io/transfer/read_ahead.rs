@@ -28,7 +28,7 @@ pub(super) struct Block {
     pub(super) read: (u64, u32),
 }
 
-/// Reads a source, and sums it up.
+/// Reads a source, and totals it up.
 pub(super) struct Reader<'a, 's> {
     input: &'a mut Input<'s>,
     headroom: usize,

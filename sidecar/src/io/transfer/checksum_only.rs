@@ -1,6 +1,6 @@
 //! What an attempt would store, without a store.
 
-use super::pump::{Head, Sink, pump};
+use super::pump::{ContentHeaders, Sink, pump};
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::WriteError;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Weak};
 
 /// Reads, censors and compresses a source as an attempt for a bucket would.
 /// Dropping the future ends it at its next block.
-pub async fn rehearse(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<Stored, UploadError> {
+pub async fn checksum_only(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<Stored, UploadError> {
     let awaited = Arc::new(());
     let mut sink = NoSink { head: None, awaited: Arc::downgrade(&awaited) };
     let (upload, censor) = (upload.clone(), censor.cloned());
     let thread = tokio::task::spawn_blocking(move || {
-        let sums = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
+        let totals = pump(&upload, upload.compress, censor.as_deref(), &mut sink)?;
         let head = sink.head.ok_or_else(gave_up)?;
-        Ok(Stored::new(&sums, &head, None))
+        Ok(Stored::new(&totals, &head, None))
     });
     let stored = thread.await.unwrap_or_else(|error| Err(super::thread_lost(&error)));
     drop(awaited);
@@ -23,14 +23,14 @@ pub async fn rehearse(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<S
 }
 
 struct NoSink {
-    head: Option<Head>,
+    head: Option<ContentHeaders>,
     awaited: Weak<()>,
 }
 
 impl Sink for NoSink {
     type Error = WriteError;
 
-    fn begin(&mut self, head: &Head, _at_most: u64) -> Result<(), WriteError> {
+    fn begin(&mut self, head: &ContentHeaders, _at_most: u64) -> Result<(), WriteError> {
         self.head = Some(head.clone());
         Ok(())
     }

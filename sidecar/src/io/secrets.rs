@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The secrets of this program, shared with the threads that read them.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct SecretStore {
     options: CensoringOptions,
     own_log: OwnLog,
     state: Mutex<State>,
@@ -30,7 +30,7 @@ struct Said {
     unmasked: BTreeSet<String>,
 }
 
-impl Keeper {
+impl SecretStore {
     /// Reads the secrets for the first time; from then on records are masked.
     /// `None` when nothing is to be censored. Blocks.
     pub fn load(settings: &Settings, own_log: &OwnLog) -> Option<Arc<Self>> {

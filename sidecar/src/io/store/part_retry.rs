@@ -13,10 +13,10 @@ const MOST_ATTEMPTS: usize = 4;
 
 /// The policy for parts of all uploads.
 #[derive(Debug)]
-pub(super) struct PartsAgain;
+pub(super) struct PartRetry;
 
 #[async_trait]
-impl RetryPolicy for PartsAgain {
+impl RetryPolicy for PartRetry {
     async fn retry(&self, context: RetryContext) -> bool {
         let again = match context.failure {
             RetryFailure::Status(status) => passes(status.as_u16()),

@@ -12,13 +12,13 @@ const PIECE: usize = 32 * 1024;
 
 /// A packed document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub struct CompressedDocument {
     content: Bytes,
     bytes: u64,
     crc32c: u32,
 }
 
-impl Packed {
+impl CompressedDocument {
     /// Packs what `write` writes.
     pub fn new(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
         let encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn i8_a_document_comes_back_as_it_was_and_takes_a_fraction_of_its_memory() {
         let line = |number: u32| format!("{{\"key\":\"logs/job/{number}\",\"state\":\"stored\"}}\n");
-        let packed = Packed::new(|writer| {
+        let packed = CompressedDocument::new(|writer| {
             (0..10_000).try_for_each(|number| writer.write_all(line(number).as_bytes()))
         })
         .expect("packed");
