@@ -5,7 +5,7 @@
 //! down to the arithmetic of fractions. Source: `time.ParseDuration` and
 //! `time.Duration.String`.
 
-use crate::excerpt::quoted;
+use crate::quote::quoted;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

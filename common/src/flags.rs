@@ -132,7 +132,7 @@ fn rewrite(
         let equals = body.iter().position(|byte| *byte == b'=');
         let name = OsStr::from_bytes(&body[..equals.unwrap_or(body.len())]);
         if name.is_empty() || name.as_bytes().starts_with(b"-") {
-            let text = format!("bad flag syntax: {}", crate::excerpt::excerpt(&arg.to_string_lossy()));
+            let text = format!("bad flag syntax: {}", crate::quote::shortened(&arg.to_string_lossy()));
             return Err(command.error(ErrorKind::UnknownArgument, text));
         }
         let known = command.get_arguments().find(|arg| is_named(arg, name));

@@ -10,8 +10,8 @@
 //! | [`signal`] | signals by the names that logs and reports use |
 //! | [`duration`], [`timestamp`] | spans of time as Go writes them, points in time as RFC 3339 |
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
-//! | [`reserved`] | files whose space is taken before it is needed |
-//! | [`confined`] | opening files in a directory that hostile code writes |
+//! | [`preallocated`] | files whose space is taken before it is needed |
+//! | [`open_beneath`] | opening files in a directory that hostile code writes |
 //! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
@@ -20,20 +20,20 @@
 //! | [`version`] | the version with its commit |
 
 pub mod codes;
-pub mod confined;
 pub mod duration;
 pub mod entry;
-mod excerpt;
 pub mod flags;
 pub mod job_spec;
 pub mod json;
 pub mod lock;
 pub mod marker;
+pub mod open_beneath;
 pub mod options;
 pub mod paths;
+pub mod preallocated;
+mod quote;
 pub mod records;
 pub mod report;
-pub mod reserved;
 pub mod signal;
 pub mod termination;
 pub mod timestamp;

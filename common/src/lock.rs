@@ -6,9 +6,9 @@
 //! killed or could not write its marker. Releasing a lock raises no inotify
 //! event: readers probe once a second.
 
-use crate::confined::{self, Opened};
 use crate::marker::{self, Content};
-use crate::reserved;
+use crate::open_beneath::{self, Opened};
+use crate::preallocated;
 use rustix::fs::{FlockOperation, Mode};
 use std::fs::File;
 use std::io;
@@ -31,13 +31,13 @@ impl HeldLock {
     pub fn acquire(marker: &Path) -> io::Result<Self> {
         let path = marker::lock_path(marker);
         for stale in [path.as_path(), marker, &marker::report_path(marker)] {
-            reserved::clear(stale)?;
+            preallocated::clear(stale)?;
         }
-        let (temp, file) = reserved::create_beside(&path, MODE)?;
+        let (temp, file) = preallocated::create_beside(&path, MODE)?;
         let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
             .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(MODE)))
             .map_err(io::Error::from)
-            .and_then(|()| reserved::replace(&temp, &path));
+            .and_then(|()| preallocated::replace(&temp, &path));
         if let Err(error) = taken {
             // The error that matters is the one above.
             let _ = std::fs::remove_file(&temp);
@@ -48,7 +48,7 @@ impl HeldLock {
 
     /// Whether the lock's path still names the lock that is held.
     pub fn is_in_place(&self) -> bool {
-        reserved::names(&self.path, &self.file)
+        preallocated::names(&self.path, &self.file)
     }
 }
 
@@ -67,7 +67,7 @@ pub enum LockState {
 
 /// What one look at an entry tells.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Sighting {
+pub enum EntryStatus {
     /// No result yet.
     Waiting(LockState),
     /// The marker is there.
@@ -78,13 +78,13 @@ pub enum Sighting {
 
 /// A reader's view of one entry, kept from look to look.
 #[derive(Debug)]
-pub struct EntryWatch {
+pub struct EntryMonitor {
     marker: PathBuf,
     lock_path: PathBuf,
     lock: Option<File>,
 }
 
-impl EntryWatch {
+impl EntryMonitor {
     /// Watches the entry with this marker path.
     pub fn new(marker: &Path) -> Self {
         Self { marker: marker.to_owned(), lock_path: marker::lock_path(marker), lock: None }
@@ -101,28 +101,28 @@ impl EntryWatch {
     /// *afterwards*, and the path compared with the open lock last. Only
     /// lock free, then no marker, then same inode means lost; another inode at
     /// the path is another incarnation, with which the next look starts over.
-    pub fn look(&mut self) -> Sighting {
+    pub fn poll(&mut self) -> EntryStatus {
         if self.lock.is_none()
-            && let Ok(Opened::File(file)) = confined::open(&self.lock_path)
+            && let Ok(Opened::File(file)) = open_beneath::open(&self.lock_path)
         {
             self.lock = Some(file);
         }
         let free = self.lock.as_ref().is_some_and(is_free);
         if let Some(content) = marker::read(&self.marker) {
-            return Sighting::Marker(content);
+            return EntryStatus::Marker(content);
         }
         match &self.lock {
-            None => Sighting::Waiting(LockState::None),
-            Some(_) if !free => Sighting::Waiting(LockState::Held),
-            Some(lock) if reserved::names(&self.lock_path, lock) => Sighting::Lost,
+            None => EntryStatus::Waiting(LockState::None),
+            Some(_) if !free => EntryStatus::Waiting(LockState::Held),
+            Some(lock) if preallocated::names(&self.lock_path, lock) => EntryStatus::Lost,
             // Something that is no lock file, such as a link that a hostile job
             // put there, is as good as nothing.
-            Some(_) => match confined::open(&self.lock_path) {
+            Some(_) => match open_beneath::open(&self.lock_path) {
                 Ok(Opened::File(file)) => {
                     self.lock = Some(file);
-                    Sighting::Waiting(LockState::None)
+                    EntryStatus::Waiting(LockState::None)
                 }
-                Ok(Opened::Absent) | Err(_) => Sighting::Waiting(LockState::Vanished),
+                Ok(Opened::Absent) | Err(_) => EntryStatus::Waiting(LockState::Vanished),
             },
         }
     }
@@ -152,24 +152,24 @@ mod tests {
     fn held_then_dropped_without_marker_is_lost() {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = marker_in(&dir);
-        let mut watch = EntryWatch::new(&marker);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::None));
+        let mut watch = EntryMonitor::new(&marker);
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::None));
         let held = HeldLock::acquire(&marker).expect("locked");
         assert!(held.is_in_place());
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         drop(held);
-        assert_eq!(watch.look(), Sighting::Lost);
+        assert_eq!(watch.poll(), EntryStatus::Lost);
     }
 
     #[test]
     fn a_marker_wins_over_a_free_lock() {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = marker_in(&dir);
-        let mut watch = EntryWatch::new(&marker);
+        let mut watch = EntryMonitor::new(&marker);
         let held = HeldLock::acquire(&marker).expect("locked");
         std::fs::write(&marker, "3").expect("written");
         drop(held);
-        assert_eq!(watch.look(), Sighting::Marker(Content::Code(3)));
+        assert_eq!(watch.poll(), EntryStatus::Marker(Content::Code(3)));
     }
 
     #[test]
@@ -177,15 +177,15 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = marker_in(&dir);
         let first = HeldLock::acquire(&marker).expect("locked");
-        let mut watch = EntryWatch::new(&marker);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let mut watch = EntryMonitor::new(&marker);
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         let second = HeldLock::acquire(&marker).expect("locked again");
         assert!(!first.is_in_place());
         drop(first);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::None));
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::None));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         drop(second);
-        assert_eq!(watch.look(), Sighting::Lost);
+        assert_eq!(watch.poll(), EntryStatus::Lost);
     }
 
     #[test]
@@ -193,12 +193,12 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = marker_in(&dir);
         let held = HeldLock::acquire(&marker).expect("locked");
-        let mut watch = EntryWatch::new(&marker);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let mut watch = EntryMonitor::new(&marker);
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         std::fs::remove_file(marker::lock_path(&marker)).expect("removed");
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         drop(held);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Vanished));
     }
 
     #[test]
@@ -206,14 +206,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = marker_in(&dir);
         let held = HeldLock::acquire(&marker).expect("locked");
-        let mut watch = EntryWatch::new(&marker);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let mut watch = EntryMonitor::new(&marker);
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         let path = marker::lock_path(&marker);
         std::fs::remove_file(&path).expect("removed");
         std::os::unix::fs::symlink("/nowhere", &path).expect("linked");
         drop(held);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Vanished));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Vanished));
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Vanished));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! A marker is terminal. Nothing about its entry changes after it appears.
 
-use crate::confined::{self, Opened};
-use crate::reserved::Reserved;
+use crate::open_beneath::{self, Opened};
+use crate::preallocated::PreallocatedFile;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,8 +33,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Takes the space a marker at `path` will need (4 KiB), so that a volume that
 /// fills up later cannot keep it from appearing.
-pub fn reserve(path: &Path) -> io::Result<Reserved> {
-    Reserved::create(path, 4096, MODE)
+pub fn reserve(path: &Path) -> io::Result<PreallocatedFile> {
+    PreallocatedFile::create(path, 4096, MODE)
 }
 
 /// What is at a marker's path.
@@ -50,12 +50,12 @@ pub enum Content {
 /// Looks for a marker; `None` when there is none.
 ///
 /// Only a regular file counts, and no symlink is followed on the way (see
-/// [`confined`]): the directory belongs to hostile code. A directory is nothing:
+/// [`open_beneath`]): the directory belongs to hostile code. A directory is nothing:
 /// entrypoint moves it aside, and without entrypoint the free lock tells.
 pub fn read(path: &Path) -> Option<Content> {
-    match confined::open(path) {
+    match open_beneath::open(path) {
         Ok(Opened::Absent) => None,
-        Ok(Opened::File(file)) => Some(match confined::read_bounded(&file, MAX_BYTES) {
+        Ok(Opened::File(file)) => Some(match open_beneath::read_bounded(&file, MAX_BYTES) {
             Ok(bytes) => parse(&bytes),
             Err(error) => Content::Unreadable(error.to_string()),
         }),

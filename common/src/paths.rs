@@ -3,8 +3,8 @@
 //! All paths are relative to the bucket and never start with a slash, unless a
 //! job's own name makes them so.
 
-use crate::excerpt::quoted;
 use crate::job_spec::{JobSpec, JobType, Refs};
+use crate::quote::quoted;
 
 /// How organisation and repository become one segment of a path (U-4).
 #[derive(Clone, Debug, PartialEq, Eq)]

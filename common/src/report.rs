@@ -1,9 +1,9 @@
 //! The report: why and how an entry ended, written by entrypoint just before
 //! its marker, read by sidecar.
 
-use crate::confined::{self, Opened};
 use crate::marker;
-use crate::reserved::Reserved;
+use crate::open_beneath::{self, Opened};
+use crate::preallocated::PreallocatedFile;
 use crate::signal::Signal;
 use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -251,17 +251,17 @@ fn cut(text: &mut String, limit: usize) {
 }
 
 /// Takes the space that the report beside `marker` will need.
-pub fn reserve(marker: &Path) -> io::Result<Reserved> {
-    Reserved::create(&marker::report_path(marker), RESERVED_BYTES, MODE)
+pub fn reserve(marker: &Path) -> io::Result<PreallocatedFile> {
+    PreallocatedFile::create(&marker::report_path(marker), RESERVED_BYTES, MODE)
 }
 
 /// Reads the report beside `marker`; `None` when there is none (an upstream
 /// entrypoint writes none), an error when what is there is no report.
 pub fn read(marker: &Path) -> io::Result<Option<Report>> {
-    match confined::open(&marker::report_path(marker))? {
+    match open_beneath::open(&marker::report_path(marker))? {
         Opened::Absent => Ok(None),
         Opened::File(file) => {
-            let bytes = confined::read_bounded(&file, MAX_BYTES)?;
+            let bytes = open_beneath::read_bounded(&file, MAX_BYTES)?;
             let mut report: Report = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
             if !is_crc32c_text(&report.output.log_crc32c) {
                 // Anybody can write a report, and this text would be published.

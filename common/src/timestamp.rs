@@ -5,7 +5,7 @@
 //! static binary, measured with jiff 0.2).
 
 use crate::duration::GoDuration;
-use crate::excerpt::quoted;
+use crate::quote::quoted;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! Copy mode: copies the running executable into a shared volume.
 
-use common::reserved;
+use common::preallocated;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -22,7 +22,7 @@ fn copy(source: &Path, destination: &Path) -> io::Result<()> {
     if destination.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let (temp, mut to) = reserved::create_beside(destination, 0o600)?;
+    let (temp, mut to) = preallocated::create_beside(destination, 0o600)?;
     let copied = io::copy(&mut from, &mut to)
         .and_then(|_| to.set_permissions(std::fs::Permissions::from_mode(mode)))
         .and_then(|()| std::fs::rename(&temp, destination));

@@ -3,7 +3,7 @@
 use super::syntax::{Elements, Members, unquote};
 use super::{Document, JsonError, Notes};
 use crate::duration::GoDuration;
-use crate::excerpt::{excerpt, quoted};
+use crate::quote::{quoted, shortened};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ impl<'a> Raw<'a> {
     pub fn refuse(self, allowed: &'static str) -> JsonError {
         JsonError::Value {
             path: self.path.to_owned(),
-            found: format!("{} is {}", excerpt(self.text), self.kind()),
+            found: format!("{} is {}", shortened(self.text), self.kind()),
             allowed,
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Raw<'a> {
             return Ok(());
         }
         for (key, text) in self.members("an object with strings as values")? {
-            let path = dotted(self.path, &excerpt(&key));
+            let path = dotted(self.path, &shortened(&key));
             let mut string = String::new();
             Raw { text, path: &path }.set_string(&mut string)?;
             target.insert(key, string);
@@ -188,7 +188,7 @@ impl<'a> Raw<'a> {
             if let Some(known) = find_key(keys, &key) {
                 each(known, Raw { text, path: &dotted(self.path, known) }, notes)?;
             } else {
-                notes.unknown.push(dotted(self.path, &excerpt(&key)));
+                notes.unknown.push(dotted(self.path, &shortened(&key)));
                 notes.meant.push(similar_key(keys, &key));
             }
         }

@@ -1,6 +1,6 @@
 //! Copying a program into a shared volume: whole or not at all.
 
-use common::reserved;
+use common::preallocated;
 use rustix::fs::Mode;
 use std::fs::{self, File};
 use std::io;
@@ -44,7 +44,7 @@ fn atomically(source: &Path, destination: &Path) -> Result<(), String> {
 
 /// Whoever starts the copy sees the old program or the new one, never half of it.
 fn write_beside(from: &mut File, destination: &Path, mode: u32) -> io::Result<()> {
-    let (temp, mut to) = reserved::create_beside(destination, 0o600)?;
+    let (temp, mut to) = preallocated::create_beside(destination, 0o600)?;
     let done = io::copy(from, &mut to)
         .and_then(|_| rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(io::Error::from))
         .and_then(|()| fs::rename(&temp, destination));

@@ -28,7 +28,7 @@ pub(crate) async fn files(
         let name = entry.map_err(unreadable)?.file_name();
         let left_out = match open(&source.join(&name)) {
             Ok(Source::Directory) => None,
-            Ok(Source::Other(kind)) => Some(format!("it is {}", common::confined::describe(kind))),
+            Ok(Source::Other(kind)) => Some(format!("it is {}", common::open_beneath::describe(kind))),
             Ok(Source::File(from)) => {
                 written.insert(name.clone());
                 contents(from, &target.join(&name)).await?

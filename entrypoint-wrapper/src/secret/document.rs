@@ -89,7 +89,7 @@ fn kind(path: &Path) -> io::Result<Kind> {
     } else if found.is_dir() {
         Kind::Other("a subdirectory")
     } else {
-        Kind::Other(common::confined::describe(FileType::from_raw_mode(found.mode())))
+        Kind::Other(common::open_beneath::describe(FileType::from_raw_mode(found.mode())))
     })
 }
 

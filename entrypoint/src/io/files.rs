@@ -5,8 +5,8 @@ use super::spawn::go_error;
 use super::timestamps::Stamper;
 use crate::options::EntrypointOptions;
 use common::lock::HeldLock;
+use common::preallocated::{self, PreallocatedFile};
 use common::report::Report;
-use common::reserved::{self, Reserved};
 use common::{marker, report};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Files {
     marker_path: PathBuf,
     lock: Option<HeldLock>,
-    marker: Option<Reserved>,
-    report: Option<Reserved>,
+    marker: Option<PreallocatedFile>,
+    report: Option<PreallocatedFile>,
 }
 
 impl Files {
@@ -61,8 +61,14 @@ impl Files {
         self.publish(reserved, &self.marker_path, code.to_string().as_bytes(), marker::MODE)
     }
 
-    fn publish(&self, reserved: Option<Reserved>, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        let anew = || reserved::write_atomically(path, bytes, mode);
+    fn publish(
+        &self,
+        reserved: Option<PreallocatedFile>,
+        path: &Path,
+        bytes: &[u8],
+        mode: u32,
+    ) -> io::Result<()> {
+        let anew = || preallocated::write_atomically(path, bytes, mode);
         let published = reserved.map_or_else(anew, |reserved| reserved.publish(bytes));
         match (published, path.parent()) {
             (Err(error), Some(parent)) if error.kind() == io::ErrorKind::NotFound && self.lock.is_some() => {

@@ -1,7 +1,7 @@
 //! Checking the marker of the previous entry.
 
 use crate::supervise::{Predecessor, Trigger};
-use common::lock::{EntryWatch, LockState, Sighting};
+use common::lock::{EntryMonitor, EntryStatus, LockState};
 use common::marker::Content;
 use rustix::fs::inotify;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,7 +14,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Watches the previous entry. inotify events are hints; a check decides.
 #[derive(Debug)]
 pub(super) struct PreviousWatch {
-    entry: EntryWatch,
+    entry: EntryMonitor,
     hints: Option<OwnedFd>,
     /// Time of the next regular check.
     due: Instant,
@@ -28,7 +28,7 @@ impl PreviousWatch {
                 |error| tracing::warn!(error = %std::io::Error::from(*error), "fsnotify watch error"),
             )
             .ok();
-        Self { entry: EntryWatch::new(marker), hints, due: Instant::now(), hinted: false }
+        Self { entry: EntryMonitor::new(marker), hints, due: Instant::now(), hinted: false }
     }
 
     /// Returns the time of the next regular check.
@@ -63,12 +63,12 @@ impl PreviousWatch {
             self.due = now + CHECK_INTERVAL;
         }
         self.hinted = false;
-        let found = match self.entry.look() {
-            Sighting::Waiting(LockState::None | LockState::Held) => Predecessor::Waiting,
-            Sighting::Waiting(LockState::Vanished) => Predecessor::Vanished,
-            Sighting::Marker(Content::Code(code)) => Predecessor::Code(code),
-            Sighting::Marker(Content::Unreadable(why)) => Predecessor::Unreadable(why),
-            Sighting::Lost => Predecessor::Lost,
+        let found = match self.entry.poll() {
+            EntryStatus::Waiting(LockState::None | LockState::Held) => Predecessor::Waiting,
+            EntryStatus::Waiting(LockState::Vanished) => Predecessor::Vanished,
+            EntryStatus::Marker(Content::Code(code)) => Predecessor::Code(code),
+            EntryStatus::Marker(Content::Unreadable(why)) => Predecessor::Unreadable(why),
+            EntryStatus::Lost => Predecessor::Lost,
         };
         (found, trigger)
     }

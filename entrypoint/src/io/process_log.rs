@@ -2,7 +2,7 @@
 //! deleted it.
 
 use super::timestamps::Stamper;
-use common::reserved;
+use common::preallocated;
 use common::timestamp::Timestamp;
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
@@ -127,11 +127,11 @@ impl ProcessLog {
         if let Some(parent) = self.path.parent() {
             std::fs::create_dir_all(parent)?;
         }
-        let (temp, copy) = reserved::create_beside(&self.path, 0o644)?;
+        let (temp, copy) = preallocated::create_beside(&self.path, 0o644)?;
         let copied = copy_all(&self.file, &copy)
             .and_then(|()| Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o644))?));
         // Part of a log is better than none.
-        reserved::replace(&temp, &self.path)?;
+        preallocated::replace(&temp, &self.path)?;
         copied
     }
 }

@@ -33,8 +33,8 @@ use crate::settings::ItemNames;
 use crate::upload_job::{self, UploadJob};
 use bytes::Bytes;
 use common::codes;
-use common::confined::{self, Opened};
 use common::job_spec;
+use common::open_beneath::{self, Opened};
 use common::options::{Source, source};
 use common::timestamp::Timestamp;
 use exact_refs::ExactRefs;
@@ -170,8 +170,8 @@ impl CloneLog {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    match confined::open(path)? {
-        Opened::File(file) => confined::read_bounded(&file, MAX_CLONE_LOG),
+    match open_beneath::open(path)? {
+        Opened::File(file) => open_beneath::read_bounded(&file, MAX_CLONE_LOG),
         Opened::Absent => Err(io::Error::other("it does not exist")),
     }
 }

@@ -12,8 +12,8 @@ use crate::layout::manifest::{
 use crate::layout::metadata;
 use crate::settings::Settings;
 use bytes::Bytes;
-use common::confined::{self, Opened};
 use common::entry::Entry;
+use common::open_beneath::{self, Opened};
 use common::report::Report;
 use common::timestamp::Timestamp;
 use std::path::Path;
@@ -29,9 +29,9 @@ pub fn read_metadata(entry: &Entry) -> metadata::Read {
     if entry.metadata_file.is_empty() {
         return Ok(None);
     }
-    let read = confined::open(Path::new(&entry.metadata_file)).and_then(|opened| match opened {
+    let read = open_beneath::open(Path::new(&entry.metadata_file)).and_then(|opened| match opened {
         Opened::Absent => Ok(None),
-        Opened::File(file) => confined::read_bounded(&file, metadata::MAX_BYTES).map(Some),
+        Opened::File(file) => open_beneath::read_bounded(&file, metadata::MAX_BYTES).map(Some),
     });
     read.map_err(|error| error.to_string())
 }

@@ -270,7 +270,7 @@ pub fn document(key: impl Into<Box<str>>, class: Class, content: Bytes) -> Wante
 
 /// Opens an item; `None` when nothing is there. A symbolic link is an error.
 fn open_item(path: &Path) -> std::io::Result<Option<Item>> {
-    match common::confined::open_directory(path) {
+    match common::open_beneath::open_directory(path) {
         Ok(Some(fd)) => Ok(Some(Item::Directory(Arc::new(Dir::from_std_file(fd.into()))))),
         Ok(None) => Ok(None),
         Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {

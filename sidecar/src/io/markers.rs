@@ -7,7 +7,7 @@
 //! third of a core, measured, while the test runs.
 
 use crate::deliver::{Look, Told};
-use common::lock::{EntryWatch, LockState, Sighting};
+use common::lock::{EntryMonitor, EntryStatus, LockState};
 use common::marker::Content;
 use common::report::{self, Report};
 use common::timestamp::Timestamp;
@@ -83,7 +83,7 @@ fn directory(marker: &Path) -> &Path {
 /// One entry under watch.
 #[derive(Debug)]
 pub struct WatchedEntry {
-    watch: EntryWatch,
+    watch: EntryMonitor,
     report: Option<Report>,
     /// What was wrong at the last look.
     problem: Option<String>,
@@ -92,7 +92,7 @@ pub struct WatchedEntry {
 impl WatchedEntry {
     /// An entry by its marker's path.
     pub fn new(marker: &Path) -> Self {
-        Self { watch: EntryWatch::new(marker), report: None, problem: None }
+        Self { watch: EntryMonitor::new(marker), report: None, problem: None }
     }
 
     /// Its report, once it has ended and left one.
@@ -108,26 +108,26 @@ impl WatchedEntry {
     /// Looks at the entry. Never blocks.
     pub fn look(&mut self) -> Look {
         self.problem = None;
-        let mut sighting = self.watch.look();
-        if sighting == Sighting::Waiting(LockState::None) {
+        let mut status = self.watch.poll();
+        if status == EntryStatus::Waiting(LockState::None) {
             // Perhaps another incarnation has just taken the place of the lock.
-            sighting = self.watch.look();
+            status = self.watch.poll();
         }
-        match sighting {
-            Sighting::Waiting(LockState::Held) => Look::Waiting,
-            Sighting::Waiting(LockState::None) => Look::Absent,
-            Sighting::Waiting(LockState::Vanished) => Look::Vanished,
-            Sighting::Marker(Content::Unreadable(reason)) => {
+        match status {
+            EntryStatus::Waiting(LockState::Held) => Look::Waiting,
+            EntryStatus::Waiting(LockState::None) => Look::Absent,
+            EntryStatus::Waiting(LockState::Vanished) => Look::Vanished,
+            EntryStatus::Marker(Content::Unreadable(reason)) => {
                 self.problem = Some(reason);
                 Look::Unreadable
             }
-            Sighting::Marker(Content::Code(code)) => {
+            EntryStatus::Marker(Content::Code(code)) => {
                 // A report with another code is of another incarnation.
                 self.report = self.read_report().filter(|report| report.code == code);
                 let told = self.report.as_ref().map(told);
                 Look::Marker { code, told }
             }
-            Sighting::Lost => {
+            EntryStatus::Lost => {
                 self.report = self.read_report();
                 Look::Lost
             }

@@ -7,7 +7,7 @@
 use super::compressed_document::CompressedDocument;
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
-use common::confined::{self, Opened};
+use common::open_beneath::{self, Opened};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, OFlags, Stat};
 use rustix::io::Errno;
@@ -57,7 +57,7 @@ pub struct Stamp {
 }
 
 impl FileSource {
-    /// A path from the options, opened by the rules of [`common::confined`].
+    /// A path from the options, opened by the rules of [`common::open_beneath`].
     pub fn configured(path: PathBuf) -> Self {
         Self { place: Place::Configured(path), plain: false }
     }
@@ -82,7 +82,7 @@ impl FileSource {
     /// Opens the file; anything but a regular file is an error.
     pub fn open(&self) -> io::Result<OpenFile> {
         let fd: OwnedFd = match &self.place {
-            Place::Configured(path) => match confined::open(path)? {
+            Place::Configured(path) => match open_beneath::open(path)? {
                 Opened::File(file) => file.into(),
                 Opened::Absent => return Err(io::ErrorKind::NotFound.into()),
             },
@@ -112,7 +112,7 @@ impl OpenFile {
         let stat = rustix::fs::fstat(&fd)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind != FileType::RegularFile {
-            let what = confined::describe(kind);
+            let what = open_beneath::describe(kind);
             return Err(io::Error::other(format!("it is {what}, not a regular file")));
         }
         let stamp = Stamp::of(&stat);

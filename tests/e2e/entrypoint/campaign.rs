@@ -7,7 +7,7 @@
 //! `POD_UTILS_CAMPAIGN_RUNS` makes it longer or shorter.
 
 use crate::entrypoint::process_tree::{Case, Place, namespaces};
-use common::lock::{EntryWatch, Sighting};
+use common::lock::{EntryMonitor, EntryStatus};
 use common::marker::Content;
 use common::signal::Signal;
 use harness::process::{Exit, catches};
@@ -73,7 +73,7 @@ fn run(seed: u64, place: Place) {
     let grace = if cleans_up { "20s" } else { "400ms" };
     let options = json!({"artifact_dir": "", "timeout": "1500ms", "grace_period": grace});
     let mut case = Case::start(place, &["sh", "-c", &script], options);
-    let mut watch = EntryWatch::new(&case.entry.marker);
+    let mut watch = EntryMonitor::new(&case.entry.marker);
     if cleans_up {
         case.entry.until_log("ready");
     }
@@ -103,13 +103,13 @@ fn run(seed: u64, place: Place) {
     match ended.exit {
         // What `unshare` says of a PID 1 that was killed differs from version to version.
         Exit::Code(_) | Exit::Signal(_) if killed && place == Place::Pid1 => {
-            assert!(!matches!(watch.look(), Sighting::Marker(Content::Unreadable(_))), "I1: {what}");
+            assert!(!matches!(watch.poll(), EntryStatus::Marker(Content::Unreadable(_))), "I1: {what}");
             assert_eq!(pod.tree().members(), [], "I3: {what}");
         }
         Exit::Code(code) => {
             let marker = entry.code().and_then(|code| code.parse::<i32>().ok());
             assert_eq!(marker, Some(code), "I1: {what}");
-            assert_eq!(watch.look(), Sighting::Marker(Content::Code(code)), "I1: {what}");
+            assert_eq!(watch.poll(), EntryStatus::Marker(Content::Code(code)), "I1: {what}");
             let (report, log) = (entry.report(), std::fs::read(&entry.log).expect("a log"));
             assert_eq!(report["output"]["log_bytes"], log.len(), "I2: {what}");
             assert_eq!(report["output"]["dropped_bytes"], 0, "I2: {what}");
@@ -117,7 +117,7 @@ fn run(seed: u64, place: Place) {
             assert_eq!(pod.tree().members(), [], "I3: {what}");
         }
         Exit::Signal(Signal::KILL) if killed => {
-            assert!(!matches!(watch.look(), Sighting::Marker(Content::Unreadable(_))), "I1: {what}");
+            assert!(!matches!(watch.poll(), EntryStatus::Marker(Content::Unreadable(_))), "I1: {what}");
         }
         Exit::Signal(_) => panic!("{what}"),
     }

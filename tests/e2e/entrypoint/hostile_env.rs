@@ -4,7 +4,7 @@
 //! another user's rights, a stdout that belongs to somebody else.
 
 use crate::entrypoint::process_tree::{Case, Place, namespaces};
-use common::lock::{EntryWatch, Sighting};
+use common::lock::{EntryMonitor, EntryStatus};
 use common::signal::Signal;
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Running};
@@ -103,10 +103,10 @@ fn setuid_child_that_outlives_entrypoint_does_not_hold_the_lock() {
     let Some(case) = with_setuid_child(Place::Plain, json!({})) else {
         skip!("a program cannot have another user's rights here");
     };
-    let mut watch = EntryWatch::new(&case.entry.marker);
-    watch.look();
+    let mut watch = EntryMonitor::new(&case.entry.marker);
+    watch.poll();
     case.running.signal(Signal::KILL);
-    wait::until("the lost entry", || (watch.look() == Sighting::Lost).then_some(()));
+    wait::until("the lost entry", || (watch.poll() == EntryStatus::Lost).then_some(()));
     assert!(has_changed(&case.pod), "the kernel took its parent-death signal away");
 }
 

@@ -4,7 +4,7 @@
 
 use crate::entrypoint::hostile_job::Freezer;
 use crate::entrypoint::process_tree::{Case, Place, namespaces, two_deaf_ones};
-use common::lock::{EntryWatch, LockState, Sighting};
+use common::lock::{EntryMonitor, EntryStatus, LockState};
 use common::signal::Signal;
 use harness::process::Exit;
 use harness::{skip, wait};
@@ -24,15 +24,15 @@ const TRIES: usize = 10;
 /// An entrypoint in a known state, and what keeps it there.
 struct Stage {
     case: Case,
-    watch: EntryWatch,
+    watch: EntryMonitor,
 }
 
 impl Stage {
     fn new(place: Place, args: &[&str], options: serde_json::Value) -> Self {
         let case = Case::start(place, args, options);
         case.entry.until_locked();
-        let mut watch = EntryWatch::new(&case.entry.marker);
-        assert_eq!(watch.look(), Sighting::Waiting(LockState::Held));
+        let mut watch = EntryMonitor::new(&case.entry.marker);
+        assert_eq!(watch.poll(), EntryStatus::Waiting(LockState::Held));
         Self { case, watch }
     }
 
@@ -50,7 +50,7 @@ impl Stage {
         let (pod, entry) = (self.case.pod, self.case.entry);
         self.case.running.wait();
         // A child that is being started holds the lock until it dies, too.
-        wait::until("I1: the lost entry", || (self.watch.look() == Sighting::Lost).then_some(()));
+        wait::until("I1: the lost entry", || (self.watch.poll() == EntryStatus::Lost).then_some(()));
         assert_eq!(entry.code(), None, "I1");
         after();
         wait::until("the child is gone too", || pod.tree().members().is_empty().then_some(()));

@@ -314,11 +314,11 @@ fn processes_outside_the_tree_are_not_touched() {
 fn sigkill_frees_the_lock_and_ends_the_child() {
     let case = Case::start(Place::Plain, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
     case.entry.until_log("ready");
-    let mut watch = common::lock::EntryWatch::new(&case.entry.marker);
-    let held = common::lock::Sighting::Waiting(common::lock::LockState::Held);
-    assert_eq!(watch.look(), held);
+    let mut watch = common::lock::EntryMonitor::new(&case.entry.marker);
+    let held = common::lock::EntryStatus::Waiting(common::lock::LockState::Held);
+    assert_eq!(watch.poll(), held);
     case.running.signal(Signal::KILL);
-    wait::until("the lost entry", || (watch.look() == common::lock::Sighting::Lost).then_some(()));
+    wait::until("the lost entry", || (watch.poll() == common::lock::EntryStatus::Lost).then_some(()));
     wait::until("the child's end", || case.pod.tree().members().is_empty().then_some(()));
     assert_eq!(case.entry.code(), None);
 }

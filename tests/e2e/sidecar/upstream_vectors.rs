@@ -88,8 +88,8 @@ fn written_while_it_waits(job: &Job, entries: &[Entry], codes: &[&str], more: Va
     std::thread::scope(|scope| {
         for (entry, code) in entries.iter().zip(codes) {
             scope.spawn(|| {
-                let reserved = marker::reserve(&entry.marker).expect("reserved");
-                reserved.publish(code.as_bytes()).expect("published");
+                let marker = marker::reserve(&entry.marker).expect("reserved");
+                marker.publish(code.as_bytes()).expect("published");
             });
         }
     });

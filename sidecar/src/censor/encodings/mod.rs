@@ -151,7 +151,7 @@ fn wrapped(value: &[u8], forms: &mut Forms) {
         }
         match others.last().filter(|_| last.len() < MIN_DISTINCTIVE_LINE_BYTES) {
             Some(line) => {
-                forms.push(Encoding::Base64Lines, Pattern::after_line(line.to_vec(), last.to_vec()))
+                forms.push(Encoding::Base64Lines, Pattern::after_line(line.to_vec(), last.to_vec()));
             }
             None => forms.add(Encoding::Base64Lines, *last),
         }

@@ -110,7 +110,7 @@ fn open(path: &Path) -> io::Result<File> {
     let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty())?);
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode);
     if kind != FileType::RegularFile {
-        let what = common::confined::describe(kind);
+        let what = common::open_beneath::describe(kind);
         return Err(io::Error::other(format!("it is {what}, not a regular file")));
     }
     Ok(file)

@@ -7,7 +7,7 @@
 
 use super::Round;
 use super::files::{is_hidden, read};
-use common::confined;
+use common::open_beneath;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -81,7 +81,7 @@ pub(super) fn is_written_by_job(directory: &Path, volumes: &[PathBuf]) -> bool {
 
 /// Reads the files of one of the job's directories, which need not exist yet.
 pub(super) fn read_directory(directory: &Path, round: &mut Round) {
-    let fd = match confined::open_directory(directory) {
+    let fd = match open_beneath::open_directory(directory) {
         Ok(Some(fd)) => fd,
         Ok(None) => return,
         Err(error) => return round.problem(directory, format!("the directory cannot be read: {error}")),
@@ -138,7 +138,7 @@ fn open(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
     if kind == FileType::RegularFile {
         Ok(File::from(file))
     } else {
-        Err(io::Error::other(format!("it is {}, not a regular file", confined::describe(kind))))
+        Err(io::Error::other(format!("it is {}, not a regular file", open_beneath::describe(kind))))
     }
 }
 

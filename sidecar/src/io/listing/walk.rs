@@ -62,7 +62,7 @@ pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Fo
                 | FileType::CharacterDevice
                 | FileType::BlockDevice
                 | FileType::Unknown => {
-                    let what = common::confined::describe(kind);
+                    let what = common::open_beneath::describe(kind);
                     each(&path, Found::Other(format!("it is {what}, not a regular file")));
                 }
             }

@@ -4,7 +4,7 @@
 const LIMIT: usize = 80;
 
 /// The text on one line, cut where it is long.
-pub(crate) fn excerpt(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let mut shown: String = text.chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(LIMIT).is_some() {
         shown.push('…');
@@ -14,7 +14,7 @@ pub(crate) fn excerpt(text: &str) -> String {
 
 /// The same in quotation marks.
 pub(crate) fn quoted(text: &str) -> String {
-    format!("\"{}\"", excerpt(text))
+    format!("\"{}\"", shortened(text))
 }
 
 #[cfg(test)]
@@ -24,7 +24,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_and_stay_on_one_line() {
         assert_eq!(quoted("a\nb"), "\"a b\"");
-        assert_eq!(excerpt(&"ä".repeat(LIMIT)).chars().count(), LIMIT);
-        assert_eq!(excerpt(&"ä".repeat(10_000)).chars().count(), LIMIT + 1);
+        assert_eq!(shortened(&"ä".repeat(LIMIT)).chars().count(), LIMIT);
+        assert_eq!(shortened(&"ä".repeat(10_000)).chars().count(), LIMIT + 1);
     }
 }

@@ -15,13 +15,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A file that will appear at its target path, whole, in one rename.
 #[derive(Debug)]
-pub struct Reserved {
+pub struct PreallocatedFile {
     target: PathBuf,
     mode: u32,
     temp: Option<(PathBuf, File)>,
 }
 
-impl Reserved {
+impl PreallocatedFile {
     /// Creates a temporary file beside `target` and fills it with `size` bytes,
     /// so that as many can be written later on a full disk. `mode` is the final
     /// file's, whatever the umask.
@@ -85,7 +85,7 @@ fn take_space(file: &File, size: u64) -> io::Result<()> {
     }
 }
 
-impl Drop for Reserved {
+impl Drop for PreallocatedFile {
     fn drop(&mut self) {
         if let Some((path, file)) = self.temp.take()
             && names(&path, &file)
@@ -99,7 +99,7 @@ impl Drop for Reserved {
 /// Writes a whole file beside `target` and renames it into place. `mode` is the
 /// final file's, whatever the umask.
 pub fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    Reserved::create(target, 0, mode)?.publish(bytes)
+    PreallocatedFile::create(target, 0, mode)?.publish(bytes)
 }
 
 /// Renames `path` to `target`, whatever is there.
@@ -182,7 +182,7 @@ mod tests {
     fn publishes_after_the_job_deleted_the_temporary_file() {
         let dir = tempfile::tempdir().expect("a directory");
         let target = dir.path().join("file");
-        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        let reserved = PreallocatedFile::create(&target, 4096, 0o644).expect("reserved");
         for entry in std::fs::read_dir(dir.path()).expect("listed") {
             std::fs::remove_file(entry.expect("an entry").path()).expect("removed");
         }
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn a_reserved_file_that_is_never_published_leaves_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
-        drop(Reserved::create(&dir.path().join("file"), 10, 0o644).expect("reserved"));
+        drop(PreallocatedFile::create(&dir.path().join("file"), 10, 0o644).expect("reserved"));
         assert_eq!(std::fs::read_dir(dir.path()).expect("listed").count(), 0);
     }
 
@@ -201,7 +201,7 @@ mod tests {
     fn a_directory_at_the_target_is_moved_aside_with_its_files() {
         let dir = tempfile::tempdir().expect("a directory");
         let target = dir.path().join("file");
-        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        let reserved = PreallocatedFile::create(&target, 4096, 0o644).expect("reserved");
         std::fs::create_dir(&target).expect("made");
         std::fs::write(target.join("inside"), "kept").expect("written");
         reserved.publish(b"12").expect("published");
@@ -217,7 +217,7 @@ mod tests {
     fn a_forged_temporary_file_is_not_published() {
         let dir = tempfile::tempdir().expect("a directory");
         let target = dir.path().join("file");
-        let reserved = Reserved::create(&target, 4096, 0o644).expect("reserved");
+        let reserved = PreallocatedFile::create(&target, 4096, 0o644).expect("reserved");
         let temp = std::fs::read_dir(dir.path()).expect("listed").next();
         let temp = temp.expect("one file").expect("an entry").path();
         std::fs::remove_file(&temp).expect("removed");
