@@ -106,5 +106,8 @@ fn anchors_are_githubs() {
     let twice = anchors("# A b\n\n```sh\n# no heading\n```\n## A b\n");
     assert_eq!(twice.into_iter().collect::<Vec<_>>(), ["a-b", "a-b-1"]);
     assert_eq!(targets("[a](b.md#c) and [d](e)").collect::<Vec<_>>(), ["b.md#c", "e"]);
-    assert_eq!(paths("`sidecar/src` `sidecar …` `tests/*.sh` sidecar/x").collect::<Vec<_>>(), ["sidecar/src"]);
+    assert_eq!(
+        paths("`sidecar/src` `sidecar …` `tests/*.sh` sidecar/x").collect::<Vec<_>>(),
+        ["sidecar/src"]
+    );
 }
