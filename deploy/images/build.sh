@@ -11,7 +11,7 @@
 #   --arch x86_64|aarch64    default: this machine's; the other one is cross-built
 #   --prefix PREFIX          default: localhost/pod-utils
 #   --tag TAG                default: dev
-#   --programs DIR           take programs that were built before from DIR
+#   --programs DIR           take the programs from DIR; without it they are compiled first
 #   --programs-only          build no image; prints the directory of the programs
 #   --package PROGRAM        build no other program
 #
@@ -68,6 +68,7 @@ build_programs() {
   remap="[\"--remap-path-prefix=$cargo_home=/cargo\", \"--remap-path-prefix=$root=/pod-utils\"]"
   local cargo=(cargo build --locked --target "$triple" --config "target.'cfg(target_env = \"musl\")'.rustflags=$remap")
   local target=${CARGO_TARGET_DIR:-$root/target}
+  printf 'build.sh: compiling for %s with the profile dist; this takes minutes unless nothing has changed\n' "$triple" >&2
   (cd "$root" && "${cargo[@]}" --profile dist "${packages[@]}") >&2
   programs=$target/$triple/dist
   if wanted s3-server; then

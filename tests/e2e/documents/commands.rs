@@ -28,7 +28,7 @@ fn blocks_of(path: &Path, text: &str) -> Vec<Block> {
         if matches!(line.trim(), "```sh" | "```bash" | "```shell" | "```console") {
             let script = lines[number + 1..].iter().take_while(|line| line.trim() != "```");
             let above = number.checked_sub(1).map_or("", |above| lines[above]);
-            let marker = above.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+            let marker = above.trim_start().strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
             found.push(Block {
                 at: format!("{}:{}", shown(path), number + 1),
                 marker: marker.unwrap_or_default().to_owned(),
