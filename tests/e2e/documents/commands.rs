@@ -32,7 +32,7 @@ fn blocks_of(path: &Path, text: &str) -> Vec<Block> {
             found.push(Block {
                 at: format!("{}:{}", shown(path), number + 1),
                 marker: marker.unwrap_or_default().to_owned(),
-                script: script.map(|line| format!("{line}\n")).collect(),
+                script: script.flat_map(|line| [line, "\n"]).collect(),
             });
         }
     }
