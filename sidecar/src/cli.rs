@@ -9,27 +9,27 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use tracing::Level;
 
-/// The programs that are one binary.
+/// The programs in this binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
     /// Waits for entries and delivers their results.
     Sidecar,
-    /// Says that a job has started.
+    /// Announces that a job has started.
     InitUpload,
-    /// Uploads what it is given.
+    /// Uploads files and directories.
     GcsUpload,
 }
 
 impl Program {
-    /// The program that these arguments ask for, and the arguments left for it:
-    /// by the base name of the first, else by a sub-command right behind it.
+    /// Selects the program by the base name of the first argument, else by a
+    /// subcommand right behind it; returns it with the arguments that follow.
     pub(crate) fn choose(args: impl IntoIterator<Item = OsString>) -> (Self, Vec<OsString>) {
         let given = matches!(source(options::VARIABLE), Source::Json(_));
         Self::of(args, given)
     }
 
     /// With `options_given` in sidecar's own variable, its command line is
-    /// ignored completely (O-2), sub-commands included.
+    /// ignored completely (O-2), subcommands included.
     fn of(args: impl IntoIterator<Item = OsString>, options_given: bool) -> (Self, Vec<OsString>) {
         let mut args = args.into_iter();
         let name = args.next().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Program {
         [Self::InitUpload, Self::GcsUpload].into_iter().find(|program| name == program.name())
     }
 
-    /// Its name, also as the component of its records.
+    /// Returns its name, which is also the component of its records.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sidecar => "sidecar",
@@ -59,7 +59,7 @@ impl Program {
         }
     }
 
-    /// The level of its records (E-82).
+    /// Returns the level of its records (E-82).
     pub(crate) const fn level(self) -> Level {
         match self {
             Self::Sidecar => Level::DEBUG,
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_decides_then_a_sub_command() {
+    fn the_name_decides_then_a_subcommand() {
         for (args, program, left) in [
             (&["/initupload", "--dry-run"][..], Program::InitUpload, &["--dry-run"][..]),
             (&["gcsupload", "initupload"], Program::GcsUpload, &["initupload"]),

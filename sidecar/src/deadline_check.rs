@@ -1,21 +1,21 @@
-//! Whether the times that sidecar was given can work together.
+//! Checks whether the times in the options can work together.
 
 use crate::deliver::Budget;
 use crate::settings::Settings;
 use common::duration::GoDuration;
 use std::time::Duration;
 
-/// One line for each thing that cannot work, for people.
+/// Returns one line for each conflict.
 pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     let Some(given) = settings.delivery.grace_period else { return Vec::new() };
-    of(
+    conflicts(
         given.as_std(),
         settings.test_grace_period,
         settings.ignore_interrupts || settings.delivery.native_sidecar,
     )
 }
 
-fn of(given: Duration, test: Option<Duration>, waits: bool) -> Vec<String> {
+fn conflicts(given: Duration, test: Option<Duration>, waits: bool) -> Vec<String> {
     let budget = Budget::of(given);
     let written = |time| GoDuration::from_std(time).to_string();
     let (given_text, cutoff) = (written(given), written(budget.cutoff));
@@ -57,7 +57,7 @@ mod tests {
             (8, None, false, 1),
             (8, Some(60), true, 2),
         ] {
-            let found = of(seconds(given), test.map(seconds), waits);
+            let found = conflicts(seconds(given), test.map(seconds), waits);
             assert_eq!(found.len(), warnings, "{given} {test:?} {waits}: {found:?}");
         }
     }

@@ -4,6 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
+/// Upper bound on a full key: S3, GCS and Azure refuse longer ones
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>,
+/// <https://cloud.google.com/storage/docs/objects#naming>).
+pub const MAX_KEY_BYTES: usize = 1024;
+
 /// A parsed destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -11,21 +16,21 @@ pub enum Destination {
     Gs {
         /// The bucket's name.
         bucket: String,
-        /// Put in front of every key; empty, or without a slash at either end.
+        /// Prefix of every key; empty, or without a slash at either end.
         prefix: String,
     },
     /// S3 or a compatible store.
     S3 {
         /// The bucket's name.
         bucket: String,
-        /// Put in front of every key; empty, or without a slash at either end.
+        /// Prefix of every key; empty, or without a slash at either end.
         prefix: String,
     },
     /// Azure Blob Storage.
     Az {
         /// The container's name.
         container: String,
-        /// Put in front of every key; empty, or without a slash at either end.
+        /// Prefix of every key; empty, or without a slash at either end.
         prefix: String,
     },
     /// A directory with the layout of a bucket (`file://`).
@@ -49,7 +54,7 @@ pub struct Credentials {
     pub s3_credentials_file: Option<PathBuf>,
 }
 
-/// A bucket string that names no destination; one line for people.
+/// A bucket string that names no destination, as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{option} {value:?}: {reason}")]
 pub struct DestinationError {
@@ -59,7 +64,7 @@ pub struct DestinationError {
 }
 
 impl Destination {
-    /// Reads a `bucket` option (U-90): `name`, `gs://name`, `name/prefix`,
+    /// Parses a `bucket` option (U-90): `name`, `gs://name`, `name/prefix`,
     /// `s3://name/prefix`, `az://container/prefix` or `file:///absolute/directory`.
     pub fn parse(bucket: &str) -> Result<Self, DestinationError> {
         let fail = |reason: &str| {
@@ -96,7 +101,7 @@ impl Destination {
         }
     }
 
-    /// Reads a `local_output_dir` option (U-27).
+    /// Parses a `local_output_dir` option (U-27).
     pub fn local_dir(directory: &str) -> Result<Self, DestinationError> {
         let path = directory.strip_prefix("file://").unwrap_or(directory);
         if Path::new(path).is_absolute() {
@@ -111,7 +116,34 @@ impl Destination {
     }
 }
 
-/// The destination as people write it, without a slash at its end.
+impl Destination {
+    /// Returns the bytes that the destination's own prefix adds to a key.
+    pub fn prefix_bytes(&self) -> usize {
+        match self {
+            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. }
+                if !prefix.is_empty() =>
+            {
+                prefix.len() + 1
+            }
+            Self::Gs { .. }
+            | Self::S3 { .. }
+            | Self::Az { .. }
+            | Self::File { .. }
+            | Self::LocalDir { .. } => 0,
+        }
+    }
+
+    /// Returns whether names and bytes stay as they are at this destination
+    /// (U-26): a file's name must not lose what a directory cannot keep beside it.
+    pub fn keeps_names(&self) -> bool {
+        match self {
+            Self::File { .. } | Self::LocalDir { .. } => true,
+            Self::Gs { .. } | Self::S3 { .. } | Self::Az { .. } => false,
+        }
+    }
+}
+
+/// Writes the destination as people do, without a slash at its end.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, bucket, prefix) = match self {

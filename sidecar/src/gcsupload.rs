@@ -23,7 +23,7 @@ options or JOB_SPEC cannot be used; 2 for a wrong flag.
 
 Example: gcsupload --dry-run=false --gcs-path=gs://bucket /logs/artifacts";
 
-/// The flags of gcsupload.
+/// Returns the flags of gcsupload.
 pub fn command() -> Command {
     Command::new("gcsupload")
         .version(common::version::VERSION)
@@ -33,7 +33,7 @@ pub fn command() -> Command {
         .args(under("Job", job_flags()))
 }
 
-/// Runs gcsupload; gives its exit status.
+/// Runs gcsupload; returns its exit status.
 pub(crate) async fn run(
     args: impl Iterator<Item = OsString>,
     own_log: OwnLog,

@@ -1,4 +1,4 @@
-//! `sidecar`: waits for the entries of a CI pod and delivers their logs, their
+//! `sidecar`: waits for the entries of a CI pod, and delivers their logs, their
 //! artifacts and a truthful result.
 //!
 //! ```text
@@ -8,16 +8,18 @@
 //!  logs, artifacts ─▶ io::listing ─┘              deliver::Plan ─▶ io::transfer ─▶ objects
 //! ```
 //!
-//! | module | what it is |
+//! Imports point down this table, and from each module to `common`:
+//!
+//! | module | responsibility |
 //! | --- | --- |
-//! | [`options`] | what was typed |
-//! | [`settings`] | what it means together with the job |
-//! | [`destination`] | where objects go |
-//! | [`deliver`] | the core: when to deliver what, without I/O and without a clock |
-//! | [`layout`] | names, types and documents at the destination |
-//! | [`censor`] | masking of secrets in everything that leaves |
-//! | [`io`] | what touches the operating system and the network |
 //! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
+//! | [`io`] | everything that touches the operating system and the network |
+//! | [`settings`] | the meaning of the options, together with the job |
+//! | [`layout`] | names, types and documents at the destination |
+//! | [`deliver`] | the core: when to deliver what, without I/O and without a clock |
+//! | [`options`] | the options as they were typed |
+//! | [`censor`] | masks secrets in everything that leaves |
+//! | [`destination`] | names of destinations |
 
 pub mod censor;
 mod cli;
@@ -48,14 +50,14 @@ use std::sync::Arc;
 /// Runs sidecar, initupload or gcsupload with the arguments of its command line,
 /// the program's name first. Blocks until everything is delivered.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // Should it fail, a signal in the next milliseconds ends the program as it
-    // would any other.
+    // On failure a signal in the next milliseconds ends the program, as it would
+    // any other.
     let _ = io::interrupts::hold();
     io::store::install_tls();
     let (program, args) = Program::choose(args);
     let own_log = OwnLog::default();
     let records = Records::new(program.name(), TARGETS, program.level(), own_log.clone());
-    // Where logging is set up already, as in tests, that one is used.
+    // Keeps the logging of a caller that has set one up, as tests do.
     let _ = records.zone(local_zone).install();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -65,12 +67,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let status = runtime.block_on(start(program, args.into_iter(), own_log));
-    // A thread that lists or reads may hang in the file system for ever.
+    // Does not wait for threads: one that lists or reads may hang in the file system
+    // for ever.
     runtime.shutdown_background();
     ExitCode::from(status)
 }
 
-/// Whose events become records.
+/// The crates whose events become records.
 const TARGETS: &[&str] = &["sidecar", "common"];
 
 async fn start(program: Program, args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 {
@@ -104,7 +107,7 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
     Driver::new(settings, secrets, own_log).run(interrupts).await
 }
 
-/// What the options mean.
+/// Loads and resolves the options.
 fn load(args: impl Iterator<Item = OsString>) -> Result<Settings, LoadError> {
     let Loaded { options, job, notes } = options::load(args)?;
     cli::warn_unknown(&notes);

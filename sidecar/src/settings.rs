@@ -1,5 +1,5 @@
-//! What the options mean together with the job: parsed once, then never
-//! questioned again.
+//! The meaning of the options together with the job: resolved once, then never
+//! checked again.
 
 use crate::censor::CensoringOptions;
 use crate::destination::{Credentials, Destination};
@@ -12,52 +12,52 @@ use common::paths::PathStrategy;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Everything that is known at start.
+/// Everything that is fixed at start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The entries, in the order that counts.
+    /// The entries, in the order of the options.
     pub entries: Vec<Entry>,
     /// The names of their build logs.
     pub build_logs: Vec<String>,
-    /// The upload options as they were given.
+    /// The upload options as given.
     pub upload: UploadOptions,
-    /// Where to; `None` in a dry run without a bucket.
+    /// The destination; `None` in a dry run without a bucket.
     pub destination: Option<Destination>,
-    /// With which credentials.
+    /// The destination's credentials.
     pub credentials: Credentials,
-    /// Where the objects belong.
+    /// The objects' keys.
     pub paths: ObjectPaths,
     /// The revision under test.
     pub revision: String,
-    /// What is censored; `None` when nothing is.
+    /// The censoring options; `None` when nothing is censored.
     pub censoring: Option<CensoringOptions>,
-    /// How delivery behaves.
+    /// The delivery options.
     pub delivery: DeliveryOptions,
-    /// Exit with status 1 when an entry failed.
+    /// Exits with status 1 when an entry failed.
     pub entry_error: bool,
-    /// Go on waiting for markers when told to stop.
+    /// Keeps waiting for markers after an interrupt.
     pub ignore_interrupts: bool,
-    /// The deprecated single entry is used.
+    /// The options use the deprecated single entry.
     pub deprecated_entry: bool,
     /// The test's grace period, as the job's decoration says.
     pub test_grace_period: Option<Duration>,
-    /// The pod's own grace period as Prow derives it from the test's, when none
-    /// is given in the options.
+    /// The pod's grace period as Prow derives it from the test's, for use where the
+    /// options give none.
     pub pod_grace_period: Option<Duration>,
-    /// Which names items may take at the upload path.
+    /// The names that items may take at the upload path.
     pub item_names: ItemNames,
 }
 
-/// Which names items may take at the upload path.
+/// The names that items may take at the upload path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemNames {
-    /// Not those of the objects that sidecar and initupload make.
+    /// All but those of the objects that sidecar and initupload make.
     Unreserved,
-    /// Any: the program makes no objects there.
+    /// All: the program makes no objects there.
     Any,
 }
 
-/// The job as the environment gives it: `JOB_SPEC`, parsed.
+/// The job in the environment: `JOB_SPEC`, parsed.
 pub type JobEnvironment = Result<(JobSpec, Notes), JobSpecError>;
 
 impl Settings {
@@ -91,8 +91,8 @@ impl Settings {
         })
     }
 
-    /// The settings of a program that waits for nothing and only uploads. The
-    /// options have been checked; a local directory needs no job.
+    /// Resolves the checked options of a program that only uploads. A local
+    /// directory needs no job.
     pub fn of_upload(
         upload: UploadOptions,
         censoring: Option<CensoringOptions>,
@@ -130,7 +130,7 @@ fn test_grace_period(spec: &JobSpec) -> Option<Duration> {
     (time.as_nanos() > 0).then(|| time.as_std())
 }
 
-/// `terminationGracePeriodSeconds` as Prow sets it: five quarters of the test's
+/// Returns `terminationGracePeriodSeconds` as Prow sets it: five quarters of the test's
 /// grace period, in whole seconds (P-18).
 fn pod_grace_period(test: Duration) -> Duration {
     Duration::from_secs(test.as_secs().saturating_mul(5) / 4)
@@ -157,7 +157,8 @@ fn object_paths(upload: &UploadOptions, spec: &JobSpec) -> Result<ObjectPaths, O
     ObjectPaths::new(upload, spec, &strategy).map_err(|error| OptionError::from_text(error.to_string()))
 }
 
-/// `JOB_SPEC`, with what flags say instead; flags alone do when they name all three.
+/// Returns the job of `JOB_SPEC`, with the flags in place of its members. All
+/// three flags together need no `JOB_SPEC`.
 pub fn job_spec(job: &JobFlags, environment: JobEnvironment) -> Result<JobSpec, OptionError> {
     let complete = job.job.is_some() && job.job_type.is_some() && job.build_id.is_some();
     let mut spec = match environment {

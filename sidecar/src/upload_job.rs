@@ -1,4 +1,5 @@
-//! What initupload and gcsupload share: a job to upload for, and how it ends.
+//! The parts that initupload and gcsupload share: the job of an upload, and its exit
+//! status.
 
 use crate::censor::CensoringOptions;
 use crate::io::driver::Undelivered;
@@ -8,7 +9,7 @@ use common::codes;
 use common::job_spec::JobSpec;
 use common::paths::{self, PathStrategy};
 
-/// A job, and where its objects go.
+/// A job with the settings of its upload.
 #[derive(Clone, Debug)]
 pub(crate) struct UploadJob {
     /// The job.
@@ -18,8 +19,8 @@ pub(crate) struct UploadJob {
 }
 
 impl UploadJob {
-    /// Checks the options, then reads the job (O-7). It is needed for a local
-    /// directory too (U-24).
+    /// Checks the options, then reads the job (O-7), which a local directory needs
+    /// too (U-24).
     pub(crate) fn new(
         upload: UploadOptions,
         censoring: Option<CensoringOptions>,
@@ -36,7 +37,7 @@ impl UploadJob {
     }
 }
 
-/// The exit status of an upload (U-67).
+/// Returns the exit status of an upload (U-67), and logs its failure.
 pub(crate) fn status(sent: Result<(), Undelivered>) -> u8 {
     match sent {
         Ok(()) => codes::exit_status(codes::SUCCESS),

@@ -1,22 +1,23 @@
-//! What `clonerefs` says it did (contract 7.3).
+//! The report of `clonerefs` (contract 7.3).
 
 use super::exact_refs::ExactRefs;
 use common::duration::GoDuration;
 use common::json::{self, Document, JsonError, Notes, Raw};
 use serde_json::value::RawValue;
+use thiserror::Error;
 
 /// The cloning of one repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloneRecord {
-    /// What was to be cloned.
+    /// The refs that were to be cloned.
     pub refs: ExactRefs,
-    /// What was run for it.
+    /// The commands that were run for it.
     pub commands: Vec<Command>,
-    /// Whether it failed.
+    /// Cloning failed.
     pub failed: bool,
     /// The commit that is checked out.
     pub final_sha: String,
-    /// How long it took.
+    /// The total runtime.
     pub duration: GoDuration,
 }
 
@@ -70,19 +71,26 @@ impl Document for Records {
     }
 }
 
-/// Reads a clone log: a list of records. What is wrong with it is said in one line.
-pub(super) fn parse(text: &str) -> Result<Vec<CloneRecord>, String> {
+/// The reason why a clone log cannot be used, as one line.
+#[derive(Debug, Error)]
+pub(super) enum CloneLogError {
+    #[error("not valid JSON: {0}; allowed is a list of clone records")]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Records(#[from] JsonError),
+}
+
+/// Parses a clone log: a list of records.
+pub(super) fn parse(text: &str) -> Result<Vec<CloneRecord>, CloneLogError> {
     // Only one whole value may stand where it is put below.
-    let list: &RawValue = serde_json::from_str(text)
-        .map_err(|error| format!("not valid JSON: {error}; allowed is a list of clone records"))?;
+    let list: &RawValue = serde_json::from_str(text)?;
     let mut records = Records::default();
-    // Newer versions of clonerefs may write more; nobody here can change that.
-    json::decode(&mut records, &format!("{{\"records\":{}}}", list.get()))
-        .map_err(|error| error.to_string())?;
+    // Newer versions of clonerefs may write more keys.
+    json::decode(&mut records, &format!("{{\"records\":{}}}", list.get()))?;
     Ok(records.0)
 }
 
-/// The records for people, one after the other (I-21).
+/// Writes the records for people, one after the other (I-21).
 pub(super) fn text_of(records: &[CloneRecord]) -> String {
     let mut lines = String::new();
     for record in records {
@@ -208,9 +216,9 @@ mod tests {
             (r#"[{"failed":"yes"}]"#, "records[0].failed"),
             (r#"[{"refs":{"pulls":[{"number":"1"}]}}]"#, "records[0].refs.pulls[0].number"),
         ] {
-            let error = parse(text).expect_err("refused");
+            let error = parse(text).expect_err("refused").to_string();
             assert!(error.contains(part) && !error.contains('\n'), "{error}");
         }
-        assert_eq!(parse("null"), Ok(Vec::new()));
+        assert_eq!(parse("null").expect("parses"), []);
     }
 }

@@ -1,10 +1,10 @@
-//! Refs as they were written, for comparing them (I-10).
+//! Refs as they were written, for comparison (I-10).
 
 use common::job_spec::{JobSpecError, Refs};
 use common::json::{self, Document, JsonError, Notes, Raw};
 
-/// Refs that are equal only when they were written alike: a list that is absent
-/// and one that is empty differ.
+/// Refs that are equal only when they were written alike: an absent list differs
+/// from an empty one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExactRefs {
     /// The refs.
@@ -45,10 +45,10 @@ impl Document for JobRefs {
     }
 }
 
-/// The main refs (J-10) of the job specification in `text`.
+/// Returns the main refs (J-10) of the job specification in `text`.
 pub(super) fn main_refs(text: &str) -> Result<Option<ExactRefs>, JobSpecError> {
     let mut job = JobRefs::default();
-    // Keys that are unknown here are noted when the whole is parsed.
+    // Unknown keys are noted when the whole specification is parsed.
     json::decode(&mut job, text)?;
     Ok(job.refs.or_else(|| job.extra_refs.into_iter().find(|exact| !exact.refs.auxiliary)))
 }

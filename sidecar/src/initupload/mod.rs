@@ -1,5 +1,5 @@
-//! `initupload`: says at a destination that a job has started, and on what
-//! (contract 7.1).
+//! `initupload`: announces at the destination that a job has started, and on which
+//! revisions (contract 7.1).
 //!
 //! ```text
 //! JOB_SPEC ──┬──────────────────────────▶ started.json
@@ -7,8 +7,8 @@
 //!                         failed ─▶ build-log.txt, finished.json, exit status 1
 //! ```
 //!
-//! Everything is read and checked before anything is uploaded; the upload itself
-//! is sidecar's.
+//! It reads and checks everything before it uploads anything; sidecar's code does
+//! the upload.
 
 mod clone_records;
 mod exact_refs;
@@ -44,26 +44,26 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The largest clone log that is read: it is held in memory, and so is its text.
-const MAX_CLONE_LOG: usize = 64 << 20;
+/// Upper bound on a clone log, which is in memory together with its text.
+const MAX_CLONE_LOG_BYTES: usize = 64 << 20;
 
-/// What was cloned.
+/// The clone log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct CloneLog {
     content: Bytes,
     records: Vec<CloneRecord>,
 }
 
-/// What initupload works with.
+/// Everything that initupload works with.
 #[derive(Clone, Debug)]
 struct InitUpload {
     job: UploadJob,
-    /// The main refs as `JOB_SPEC` writes them.
+    /// The main refs, as written in `JOB_SPEC`.
     main_refs: Option<ExactRefs>,
     clone_log: Option<CloneLog>,
 }
 
-/// Runs initupload; gives its exit status.
+/// Runs initupload; returns its exit status.
 pub(crate) async fn run(
     args: impl Iterator<Item = OsString>,
     own_log: OwnLog,
@@ -89,8 +89,8 @@ pub(crate) async fn run(
 }
 
 impl InitUpload {
-    /// Reads and checks everything that is read (I-1, I-2). The secrets come
-    /// first: what is wrong with a clone log may quote it.
+    /// Reads and checks everything (I-1, I-2). The secrets come first: the error of
+    /// a clone log may quote it.
     fn prepare(
         args: impl Iterator<Item = OsString>,
         own_log: &OwnLog,
@@ -114,13 +114,13 @@ impl InitUpload {
         Ok((Self { job, main_refs, clone_log }, secrets))
     }
 
-    /// How many records failed.
+    /// Returns the number of records that failed.
     fn failed(&self) -> usize {
         let records = self.clone_log.iter().flat_map(|log| &log.records);
         records.filter(|record| record.failed).count()
     }
 
-    /// The version under test (I-10): the commit that was cloned, else the
+    /// Returns the version under test (I-10): the commit that was cloned, else the
     /// revision of the job.
     fn version(&self) -> &str {
         let mut records = self.clone_log.iter().flat_map(|log| &log.records);
@@ -131,9 +131,9 @@ impl InitUpload {
         }
     }
 
-    /// The objects that follow the items (I-3), the result last. The clone log
-    /// belongs to the class of logs whose text is censored on its way; the other
-    /// documents have been masked, and are never withheld.
+    /// Returns the objects that follow the items (I-3), the result last. The clone
+    /// log is in the class of logs that are censored on their way; the other
+    /// documents are masked here, and are never withheld.
     fn closing(&self, now: i64, mask: &dyn Fn(&str) -> String) -> [Vec<Wanted>; 3] {
         let mut logs = Vec::new();
         let mut result = Vec::new();
@@ -171,7 +171,7 @@ impl CloneLog {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     match open_beneath::open(path)? {
-        Opened::File(file) => open_beneath::read_bounded(&file, MAX_CLONE_LOG),
+        Opened::File(file) => open_beneath::read_bounded(&file, MAX_CLONE_LOG_BYTES),
         Opened::Absent => Err(io::Error::other("it does not exist")),
     }
 }

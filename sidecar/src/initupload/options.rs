@@ -69,7 +69,7 @@ records on stderr, by the rules of sidecar's option of the same name.
 
 Example: initupload --dry-run=false --gcs-path=gs://bucket --clone-log=/logs/clone.json";
 
-/// The flags of initupload.
+/// Returns the flags of initupload.
 pub fn command() -> Command {
     Command::new("initupload")
         .version(common::version::VERSION)

@@ -1,5 +1,5 @@
-//! A document that is kept packed: the manifest of a job with very many files
-//! takes a tenth of its size, and is unpacked while it is sent.
+//! A document held in compressed form: the manifest of a job with very many files
+//! takes a tenth of its size, and is decompressed while it is sent.
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -7,10 +7,10 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use std::io::{self, BufWriter, IntoInnerError, Read, Write};
 
-/// Bytes that are packed at a time.
-const PIECE: usize = 32 * 1024;
+/// Bytes compressed at a time.
+const BUFFER_BYTES: usize = 32 * 1024;
 
-/// A packed document.
+/// A compressed document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompressedDocument {
     content: Bytes,
@@ -19,23 +19,23 @@ pub struct CompressedDocument {
 }
 
 impl CompressedDocument {
-    /// Packs what `write` writes.
+    /// Compresses what `write` writes.
     pub fn new(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Self> {
         let encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
-        // A document is written in very small pieces.
-        let mut writer = BufWriter::with_capacity(PIECE, Writer { encoder, bytes: 0, crc32c: 0 });
+        // A serializer writes very small pieces.
+        let mut writer = BufWriter::with_capacity(BUFFER_BYTES, Writer { encoder, bytes: 0, crc32c: 0 });
         write(&mut writer)?;
         let writer = writer.into_inner().map_err(IntoInnerError::into_error)?;
         let content = writer.encoder.finish()?.into();
         Ok(Self { content, bytes: writer.bytes, crc32c: writer.crc32c })
     }
 
-    /// The document's size, unpacked.
+    /// Returns the document's own size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// CRC32C of the document, unpacked.
+    /// Returns the CRC32C of the document itself.
     pub fn crc32c(&self) -> u32 {
         self.crc32c
     }
@@ -46,7 +46,7 @@ impl CompressedDocument {
     }
 }
 
-/// Takes a document that is to be packed.
+/// Compresses and sums up a document.
 struct Writer {
     encoder: DeflateEncoder<Vec<u8>>,
     bytes: u64,
@@ -73,17 +73,20 @@ mod tests {
     #[test]
     fn i8_a_document_comes_back_as_it_was_and_takes_a_fraction_of_its_memory() {
         let line = |number: u32| format!("{{\"key\":\"logs/job/{number}\",\"state\":\"stored\"}}\n");
-        let packed = CompressedDocument::new(|writer| {
+        let document = CompressedDocument::new(|writer| {
             (0..10_000).try_for_each(|number| writer.write_all(line(number).as_bytes()))
         })
-        .expect("packed");
+        .expect("document");
         let whole: String = (0..10_000).map(line).collect();
-        assert_eq!((packed.bytes(), packed.crc32c()), (whole.len() as u64, crc32c::crc32c(whole.as_bytes())));
-        assert!(packed.content.len() < whole.len() / 5, "{}", packed.content.len());
+        assert_eq!(
+            (document.bytes(), document.crc32c()),
+            (whole.len() as u64, crc32c::crc32c(whole.as_bytes()))
+        );
+        assert!(document.content.len() < whole.len() / 5, "{}", document.content.len());
         for _ in 0..2 {
-            let mut unpacked = String::new();
-            packed.open().read_to_string(&mut unpacked).expect("read");
-            assert_eq!(unpacked, whole);
+            let mut decompressed = String::new();
+            document.open().read_to_string(&mut decompressed).expect("read");
+            assert_eq!(decompressed, whole);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The documents that close a pass, from what is known by then.
+//! Builds the documents that close a pass.
 
 use super::compressed_document::CompressedDocument;
 use super::markers::WatchedEntry;
-use super::object::{ObjectPlan, Origin};
+use super::object::{ItemFile, ObjectPlan, Origin};
 use crate::censor::Censor;
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
@@ -18,10 +18,10 @@ use common::report::Report;
 use common::timestamp::Timestamp;
 use std::path::Path;
 
-/// What masks a text.
+/// Masks a text.
 pub type Mask<'a> = &'a dyn Fn(&str) -> String;
 
-/// Why an object is not there that should be.
+/// The reason of an object that was not reached.
 const NO_TIME: &str = "there was no time left for it";
 
 /// Reads an entry's metadata file.
@@ -29,14 +29,13 @@ pub fn read_metadata(entry: &Entry) -> metadata::Read {
     if entry.metadata_file.is_empty() {
         return Ok(None);
     }
-    let read = open_beneath::open(Path::new(&entry.metadata_file)).and_then(|opened| match opened {
+    match open_beneath::open(Path::new(&entry.metadata_file))? {
         Opened::Absent => Ok(None),
         Opened::File(file) => open_beneath::read_bounded(&file, metadata::MAX_BYTES).map(Some),
-    });
-    read.map_err(|error| error.to_string())
+    }
 }
 
-/// `finished.json`.
+/// Builds `finished.json`.
 pub fn finished(
     settings: &Settings,
     machine: &Machine,
@@ -62,7 +61,7 @@ pub fn finished(
     common::json::to_go_string(&document).into()
 }
 
-/// `manifest.json`, packed: it grows with the number of files.
+/// Builds `manifest.json`, compressed: it grows with the number of files.
 pub fn manifest(
     settings: &Settings,
     plan: &ObjectPlan,
@@ -88,7 +87,7 @@ pub fn manifest(
         deadline,
     };
     CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
-        .expect("packing into memory does not fail, and keys are texts")
+        .expect("compressing into memory does not fail, and keys are texts")
 }
 
 fn containers(settings: &Settings, machine: &Machine, mask: Mask<'_>) -> Vec<ManifestContainer> {
@@ -150,17 +149,17 @@ fn manifest_object(
     };
     let log = match object.desired.source {
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
-        Origin::Document(_) | Origin::Compressed(_) | Origin::Item(..) => None,
+        Origin::Document(_) | Origin::Compressed(_) | Origin::Item(_) => None,
     };
     let key = &object.desired.key;
     let name_masked = match &object.desired.source {
-        Origin::Item(_, Some(path)) => {
+        Origin::Item(ItemFile { path: Some(path), .. }) => {
             let path = path.to_string_lossy();
             mask(&path) != path
         }
-        Origin::Item(_, None) | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => false,
+        Origin::Item(_) | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => false,
     };
-    // An object of an earlier pass can have a name in which nothing was known then.
+    // An earlier pass may have named the object before a secret in it was known.
     let shown = if object.desired.class == Class::Artifact { mask(key) } else { key.to_string() };
     ManifestObject {
         key: full_key(settings, &shown),
@@ -177,7 +176,7 @@ fn manifest_object(
     }
 }
 
-/// The key below the destination of a key of the plan.
+/// Returns the key below the destination of a key of the plan.
 pub fn full_key(settings: &Settings, key: &str) -> String {
     match key.strip_prefix('/') {
         Some(root) => root.to_owned(),
@@ -185,20 +184,19 @@ pub fn full_key(settings: &Settings, key: &str) -> String {
     }
 }
 
-/// The file that an object comes from, as people would write it.
+/// Returns the file that an object comes from, as people would write it.
 fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String> {
     match origin {
         Origin::Document(_) | Origin::Compressed(_) => None,
         Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
-        Origin::Item(number, path) => {
-            let item = settings.upload.items.get(*number as usize)?.trim_end_matches('/');
-            match path {
-                Some(path) => Some(format!("{item}/{}", path.display())),
-                None => match key.split_once('/') {
-                    Some((_, rest)) => Some(format!("{item}/{rest}")),
-                    None => Some(item.to_owned()),
-                },
-            }
+        Origin::Item(file) => {
+            let item = settings.upload.items.get(file.item as usize)?.trim_end_matches('/');
+            let path = file.path(key);
+            Some(if path.as_os_str().is_empty() {
+                item.to_owned()
+            } else {
+                format!("{item}/{}", path.display())
+            })
         }
     }
 }

@@ -96,7 +96,10 @@ impl Driver {
                 native: settings.delivery.native_sidecar,
                 checkpoints: settings.delivery.checkpoint_interval.is_some(),
             }),
-            types: Arc::new(MediaTypes::load(Path::new("/"), &settings.upload.media_types)),
+            types: Arc::new(MediaTypes::load(
+                |path| std::fs::read_to_string(path).ok(),
+                &settings.upload.media_types,
+            )),
             context: Rc::new(Context { place, censor, limits, earlier }),
             plan: Plan::new(weights),
             progress: Progress::new(&own_log),

@@ -1,4 +1,5 @@
-//! What touches the operating system and the network.
+//! The layer that touches the operating system and the network. It makes no policy
+//! choices: those are the core's.
 
 pub mod compressed_document;
 pub mod documents;
@@ -6,6 +7,7 @@ pub mod driver;
 pub mod earlier;
 pub mod flight;
 pub mod interrupts;
+mod jitter;
 pub mod listing;
 pub mod markers;
 pub mod object;

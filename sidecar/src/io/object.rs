@@ -1,5 +1,5 @@
-//! What the plan holds of an object on this side: what to read, what tells two
-//! contents apart, what was stored.
+//! The plan's objects as the I/O layer has them: where each is read from, what
+//! identifies its content, what was stored.
 
 use super::compressed_document::CompressedDocument;
 use super::source::Stamp;
@@ -15,48 +15,68 @@ use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The plan as the driver has it. Keys are relative to the upload path; those
+/// The plan with the I/O layer's types. Keys are relative to the upload path; those
 /// relative to the bucket begin with a slash.
 pub type ObjectPlan = Plan<Origin, Fingerprint, Record>;
-/// An object that the destination should hold.
+/// An object that the destination is to hold.
 pub type Wanted = Desired<Origin, Fingerprint>;
 
-/// What an object's content is read from.
+/// The source of an object's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A document that sidecar makes; boxed, because files are many more.
+    /// A document that sidecar makes; boxed, because most objects are files.
     Document(Box<Bytes>),
     /// A document that grows with the number of files.
     Compressed(Arc<CompressedDocument>),
     /// The process log of an entry.
     Log(usize),
-    /// A file of an item: the item's number, and the file's path in it where the
-    /// object's key does not tell it.
-    Item(u32, Option<Box<Path>>),
+    /// A file of an item.
+    Item(ItemFile),
 }
 
-/// What tells one content from another: a hash over size, times, device and
-/// inode of a file, or over a document's bytes.
+/// A file of an item.
+///
+/// Most keys end with the path of their file, which is then not held a second
+/// time: of 100,000 files with paths of 40 bytes that saves 5 MB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemFile {
+    /// The item's number.
+    pub item: u32,
+    /// The file's path in the item, where the object's key does not end with it.
+    pub path: Option<Box<Path>>,
+}
+
+impl ItemFile {
+    /// Returns the file's path in its item, given the object's key: that begins
+    /// with the item's base name. Empty where the item is the file.
+    pub fn path<'a>(&'a self, key: &'a str) -> &'a Path {
+        let from_key = || Path::new(key.split_once('/').map_or("", |(_, path)| path));
+        self.path.as_deref().unwrap_or_else(from_key)
+    }
+}
+
+/// Identifies a content: a hash over size, times, device and inode of a file, or
+/// over a document's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(NonZeroU64);
 
 impl Fingerprint {
-    /// Of a file.
+    /// Identifies a file's content.
     pub fn of_file(stamp: &Stamp) -> Self {
         Self::of(stamp)
     }
 
-    /// Of a document.
+    /// Identifies a document.
     pub fn of_document(bytes: &[u8]) -> Self {
         Self::of(bytes)
     }
 
-    /// Of a packed document.
-    pub fn of_compressed(packed: &CompressedDocument) -> Self {
-        Self::of((packed.bytes(), packed.crc32c()))
+    /// Identifies a compressed document.
+    pub fn of_compressed(document: &CompressedDocument) -> Self {
+        Self::of((document.bytes(), document.crc32c()))
     }
 
-    /// The same content with other secrets in force is another one.
+    /// Distinguishes the same content under other secrets.
     #[must_use]
     pub fn under(self, generation: u64) -> Self {
         Self::of((self, generation))
@@ -69,7 +89,8 @@ impl Fingerprint {
     }
 }
 
-/// What is remembered of a stored object; in a dry run nothing.
+/// A stored object, as far as later passes and the manifest need it; empty in a
+/// dry run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     source_bytes: u64,
@@ -81,7 +102,7 @@ pub struct Record {
     gzip: bool,
 }
 
-/// What few objects have.
+/// The facts that few objects have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rare {
     censored: u64,
@@ -90,7 +111,7 @@ struct Rare {
 }
 
 impl Record {
-    /// What is remembered; the version only where a later write needs it.
+    /// Keeps the version only where a later write needs it.
     pub fn new(stored: transfer::Stored, keep_version: bool, types: &MediaTypes) -> Self {
         let rare = Rare {
             censored: stored.censored,
@@ -108,17 +129,17 @@ impl Record {
         }
     }
 
-    /// What the store calls the content.
+    /// Returns the version that the store gave the object.
     pub fn version(&self) -> Option<&Version> {
         self.rare.as_ref()?.version.as_ref()
     }
 
-    /// Bytes and CRC32C of what was read.
+    /// Returns the source's size and CRC32C.
     pub fn source(&self) -> (u64, u32) {
         (self.source_bytes, self.source_crc32c)
     }
 
-    /// The same for the manifest.
+    /// Returns the record as the manifest has it.
     pub fn proof(&self) -> Proof {
         Proof {
             source_bytes: self.source_bytes,

@@ -1,5 +1,5 @@
-//! Sidecar's own log: every record goes to stderr, and into bounded memory
-//! until the first upload begins (S-60, S-61).
+//! Sidecar's own log: every record goes to stderr, and into bounded memory until
+//! the first upload starts (S-60, S-61).
 
 use crate::censor::Censor;
 use crate::layout::value::Value;
@@ -10,23 +10,23 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes kept of the beginning, and again as many of the end.
-const KEPT: usize = 512 << 10;
+/// Upper bound on the beginning that is kept, and on the end.
+const MAX_KEPT_BYTES: usize = 512 << 10;
 
-/// Empties a terminal's line.
+/// Clears a terminal's line.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Fields that are never masked: sidecar itself makes them.
-const OURS: &[&str] = &["component", "file", "func", "level", "severity", "time"];
+/// Fields that are never masked, because sidecar itself writes them.
+const OWN_FIELDS: &[&str] = &["component", "file", "func", "level", "severity", "time"];
 
-/// Where records go. Clones are the same log.
+/// The sink of all records. Clones share one log.
 #[derive(Clone, Debug, Default)]
 pub struct OwnLog(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     censor: Mutex<Option<Arc<Censor>>>,
-    /// Whether the terminal's last line is a bar.
+    /// The terminal's last line is a bar.
     bar: AtomicBool,
     kept: Mutex<Kept>,
 }
@@ -41,7 +41,7 @@ struct Kept {
 }
 
 impl OwnLog {
-    /// From now on records are masked with these secrets.
+    /// Masks all further records with these secrets.
     pub fn censor_with(&self, censor: &Arc<Censor>) {
         *self.0.censor.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(censor));
     }
@@ -49,16 +49,17 @@ impl OwnLog {
     /// Draws a bar in the terminal's last line, which the next record replaces.
     pub fn draw(&self, bar: &str) {
         self.0.bar.store(!bar.is_empty(), Ordering::Relaxed);
-        // Nobody watches when stderr is gone.
+        // Without stderr nobody is watching.
         let _ = write!(std::io::stderr(), "{CLEAR}{bar}");
     }
 
-    /// The first upload begins: what comes later goes to stderr only.
+    /// Ends what is kept: the first upload starts, and later records go to stderr
+    /// only.
     pub fn freeze(&self) {
         self.kept().frozen = true;
     }
 
-    /// The records up to the first upload, one a line.
+    /// Returns the records up to the first upload, one a line.
     pub fn content(&self) -> Bytes {
         let kept = self.kept();
         let mut content = kept.head.clone();
@@ -72,7 +73,7 @@ impl OwnLog {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A record that panicked half way leaves the log usable.
+        // A panic while a record was written leaves the log usable.
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -82,7 +83,7 @@ impl Sink for OwnLog {
         let censor = self.0.censor.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let masked = censor.map(|censor| masked(line, &censor));
         let line = masked.as_deref().unwrap_or(line);
-        // Nobody is left to tell when stderr is gone.
+        // Without stderr there is nobody to report the failure to.
         if self.0.bar.swap(false, Ordering::Relaxed) {
             let _ = std::io::stderr().write_all(CLEAR.as_bytes());
         }
@@ -96,20 +97,20 @@ impl Kept {
         if self.frozen {
             return;
         }
-        if self.tail.is_empty() && self.head.len() + line.len() <= KEPT {
+        if self.tail.is_empty() && self.head.len() + line.len() <= MAX_KEPT_BYTES {
             self.head.extend_from_slice(line);
             return;
         }
         self.tail_bytes += line.len();
         self.tail.push_back(line.to_vec());
-        while self.tail_bytes > KEPT && self.tail.len() > 1 {
+        while self.tail_bytes > MAX_KEPT_BYTES && self.tail.len() > 1 {
             self.tail_bytes -= self.tail.pop_front().map_or(0, |line| line.len());
             self.left_out += 1;
         }
     }
 }
 
-/// The record with every text of others masked, string by string.
+/// Masks the texts of a record that come from outside, string by string.
 fn masked(line: &[u8], censor: &Censor) -> Vec<u8> {
     let text = String::from_utf8_lossy(line);
     let Ok(Value::Object(members)) = Value::parse(&text) else {
@@ -117,7 +118,7 @@ fn masked(line: &[u8], censor: &Censor) -> Vec<u8> {
     };
     let mask = |text: &str| censor.text(text);
     let mask_member = |(key, value): (String, Value)| {
-        let value = if OURS.contains(&key.as_str()) { value } else { value.masked(&mask) };
+        let value = if OWN_FIELDS.contains(&key.as_str()) { value } else { value.masked(&mask) };
         (key, value)
     };
     let record = Value::Object(members.into_iter().map(mask_member).collect());
@@ -149,7 +150,7 @@ mod tests {
         }
         log.kept().add(b"last\n");
         let content = log.content();
-        assert!(content.len() < 2 * KEPT + 1000);
+        assert!(content.len() < 2 * MAX_KEPT_BYTES + 1000);
         assert!(content.ends_with(b"last\n"));
         let text = String::from_utf8_lossy(&content);
         assert!(text.contains("records are left out here"));

@@ -1,6 +1,6 @@
-//! How far an upload has come: a record every few seconds, and a live bar for
-//! people in front of a terminal. A crate for that would make the program larger
-//! by more than this line is worth.
+//! The progress of an upload: a record every few seconds, and a live bar on a
+//! terminal. A crate for the bar would enlarge the program by more than it is
+//! worth.
 
 use super::object::ObjectPlan;
 use super::own_log::OwnLog;
@@ -9,34 +9,35 @@ use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// Between two records.
-const EVERY: Duration = Duration::from_secs(5);
+const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Between two pictures of the bar.
-const REDRAW: Duration = Duration::from_millis(250);
+/// Between two redraws of the bar.
+const REDRAW_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Characters of the bar itself.
-const WIDTH: u8 = 24;
+const BAR_WIDTH: u8 = 24;
 
-/// When the last record was written, and what it said.
+/// Shows the progress at [`tick`](Self::tick)s.
 #[derive(Debug)]
 pub struct Progress {
     interval: Option<Interval>,
+    /// The time of the last record, and the bytes it reported.
     last: Option<(Instant, u64)>,
-    /// Where the bar is drawn, when stderr is a terminal.
+    /// Draws the bar, when stderr is a terminal.
     bar: Option<OwnLog>,
-    began: Option<Instant>,
+    started: Option<Instant>,
 }
 
 impl Progress {
-    /// With a bar when stderr is a terminal; records then go above it.
+    /// Shows a bar when stderr is a terminal; records then appear above it.
     pub fn new(own_log: &OwnLog) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| own_log.clone());
-        Self { interval: None, last: None, bar, began: None }
+        Self { interval: None, last: None, bar, started: None }
     }
 
-    /// Waits until it is time to [`show`](Self::show) something.
+    /// Waits until the next [`show`](Self::show) is due.
     pub async fn tick(&mut self) {
-        let every = if self.bar.is_some() { REDRAW } else { EVERY };
+        let every = if self.bar.is_some() { REDRAW_INTERVAL } else { RECORD_INTERVAL };
         let interval = self.interval.get_or_insert_with(|| {
             let mut interval = tokio::time::interval_at(Instant::now() + every, every);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,21 +46,21 @@ impl Progress {
         interval.tick().await;
     }
 
-    /// Shows how far the upload has come. `under_way` are bytes at the
-    /// destination of objects that are not complete.
-    pub fn show(&mut self, plan: &ObjectPlan, under_way: u64) {
+    /// Shows the progress. `in_flight` are the bytes of incomplete objects that the
+    /// destination has accepted.
+    pub fn show(&mut self, plan: &ObjectPlan, in_flight: u64) {
         let summary = plan.summary();
         let objects = summary.stored + summary.open;
-        let done = summary.stored_bytes.saturating_add(under_way.min(summary.open_bytes));
+        let done = summary.stored_bytes.saturating_add(in_flight.min(summary.open_bytes));
         let all = summary.stored_bytes.saturating_add(summary.open_bytes);
         if let Some(bar) = &self.bar {
-            let time = self.began.get_or_insert_with(Instant::now).elapsed();
+            let time = self.started.get_or_insert_with(Instant::now).elapsed();
             let whole = picture(done, all, rate(done, time));
             bar.draw(&format!("{whole}, {} of {objects} objects", summary.stored));
         }
         let now = Instant::now();
-        let (then, before) = *self.last.get_or_insert((now - EVERY, 0));
-        if now - then < EVERY {
+        let (then, before) = *self.last.get_or_insert((now - RECORD_INTERVAL, 0));
+        if now - then < RECORD_INTERVAL {
             return;
         }
         let rate = rate(done.saturating_sub(before), now - then);
@@ -83,11 +84,11 @@ impl Drop for Progress {
     }
 }
 
-/// The bar as one line.
+/// Returns the bar as one line.
 fn picture(done: u64, all: u64, rate: u64) -> String {
-    let full = (u128::from(done) * u128::from(WIDTH)).checked_div(u128::from(all)).unwrap_or(0);
+    let full = (u128::from(done) * u128::from(BAR_WIDTH)).checked_div(u128::from(all)).unwrap_or(0);
     let full = usize::try_from(full).unwrap_or(0);
-    let bar: String = (0..usize::from(WIDTH)).map(|at| if at < full { '█' } else { '░' }).collect();
+    let bar: String = (0..usize::from(BAR_WIDTH)).map(|at| if at < full { '█' } else { '░' }).collect();
     let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes % (1 << 20)) * 10) >> 20);
     let left =
         (all - done).checked_div(rate).map_or(String::new(), |seconds| format!(", {} s left", seconds + 1));

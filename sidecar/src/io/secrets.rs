@@ -1,5 +1,5 @@
-//! Keeps the secrets for all passes: reads them again, says what is new about
-//! them, and gives what is in force.
+//! Keeps the secrets for all passes: reads them again, logs new problems with
+//! them, and returns those in force.
 
 use super::own_log::OwnLog;
 use crate::censor::{Censor, CensoringOptions, LoadProblem, Secrets};
@@ -20,12 +20,12 @@ pub struct SecretStore {
 struct State {
     secrets: Secrets,
     censor: Arc<Censor>,
-    said: Said,
+    logged: Logged,
 }
 
-/// What records have told.
+/// The problems that have been logged.
 #[derive(Debug, Default)]
-struct Said {
+struct Logged {
     problems: BTreeSet<LoadProblem>,
     unmasked: BTreeSet<String>,
 }
@@ -39,29 +39,29 @@ impl SecretStore {
         secrets.read();
         let censor = Arc::new(Censor::new(&secrets, &options, 1));
         own_log.censor_with(&censor);
-        let mut said = Said::default();
-        said.say_news(&censor);
-        let state = Mutex::new(State { secrets, censor, said });
+        let mut logged = Logged::default();
+        logged.log_new_problems(&censor);
+        let state = Mutex::new(State { secrets, censor, logged });
         Some(Arc::new(Self { options, own_log: own_log.clone(), state }))
     }
 
-    /// Reads all secrets again. What has been known before still is. Blocks.
+    /// Reads all secrets again; those known before stay in force. Blocks.
     pub fn renew(&self) -> Arc<Censor> {
         let mut state = self.state();
-        let State { secrets, censor, said } = &mut *state;
+        let State { secrets, censor, logged } = &mut *state;
         let generation = censor.generation();
         *censor = Arc::new(if secrets.read() {
             Censor::new(secrets, &self.options, generation + 1)
         } else {
             censor.unchanged(secrets, &self.options)
         });
-        // What is said is masked with what was just read.
+        // Mask these log lines with the new secrets.
         self.own_log.censor_with(censor);
-        said.say_news(censor);
+        logged.log_new_problems(censor);
         Arc::clone(censor)
     }
 
-    /// What is in force.
+    /// Returns the secrets in force.
     pub fn current(&self) -> Arc<Censor> {
         Arc::clone(&self.state().censor)
     }
@@ -71,8 +71,9 @@ impl SecretStore {
     }
 }
 
-impl Said {
-    fn say_news(&mut self, censor: &Censor) {
+impl Logged {
+    /// Logs each problem once.
+    fn log_new_problems(&mut self, censor: &Censor) {
         for problem in censor.problems() {
             if self.problems.insert(problem.clone()) {
                 tracing::error!(error = %problem, "A secret cannot be loaded, what it holds is not censored");
@@ -86,8 +87,8 @@ impl Said {
     }
 }
 
-/// The directories that a job writes to: those that hold the files of its
-/// entries, and the items.
+/// Returns the directories that a job writes to: those of its entries' files, and
+/// the items.
 fn written_by_job(settings: &Settings) -> Vec<PathBuf> {
     let files = settings.entries.iter().flat_map(|entry| {
         [&entry.process_log, &entry.marker_file, &entry.metadata_file].map(|file| Path::new(file).parent())

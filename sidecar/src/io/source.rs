@@ -1,8 +1,7 @@
-//! What an object's content is read from: restartable and confined.
+//! Sources of an object's content: restartable, and confined to their item.
 //!
-//! Every attempt opens the file anew. What is read is at most its size when it
-//! was opened, so a log that still grows, or a file that never ends, gives an
-//! object of known length.
+//! Every attempt opens the file again and reads at most the size it had then, so
+//! that a growing log or an endless file becomes an object of known length.
 
 use super::compressed_document::CompressedDocument;
 use bytes::Bytes;
@@ -20,28 +19,28 @@ use std::sync::Arc;
 /// A restartable source of one object's content.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A document made by us.
+    /// A document that sidecar made.
     Bytes(Bytes),
-    /// A large document made by us.
+    /// A large document that sidecar made.
     Compressed(Arc<CompressedDocument>),
-    /// A file that others wrote.
+    /// A file that the job wrote.
     File(FileSource),
 }
 
-/// A regular file that is opened anew for every attempt.
+/// A regular file, opened again for every attempt.
 #[derive(Clone, Debug)]
 pub struct FileSource {
-    place: Place,
+    location: Location,
     plain: bool,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Location {
     Configured(PathBuf),
     Item { dir: Arc<Dir>, path: PathBuf },
 }
 
-/// What identified a file's content when it was opened.
+/// Identifies a file's content at the time when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The file's size in bytes.
@@ -59,12 +58,12 @@ pub struct Stamp {
 impl FileSource {
     /// A path from the options, opened by the rules of [`common::open_beneath`].
     pub fn configured(path: PathBuf) -> Self {
-        Self { place: Place::Configured(path), plain: false }
+        Self { location: Location::Configured(path), plain: false }
     }
 
     /// A file below an item's directory, whose handle it cannot leave.
     pub fn in_item(dir: Arc<Dir>, path: PathBuf) -> Self {
-        Self { place: Place::Item { dir, path }, plain: false }
+        Self { location: Location::Item { dir, path }, plain: false }
     }
 
     /// The same file, to be censored as plain bytes whatever it begins with:
@@ -74,19 +73,19 @@ impl FileSource {
         Self { plain: true, ..self }
     }
 
-    /// Whether it is never taken for a container.
+    /// Returns whether the file is never taken for a container.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
 
     /// Opens the file; anything but a regular file is an error.
     pub fn open(&self) -> io::Result<OpenFile> {
-        let fd: OwnedFd = match &self.place {
-            Place::Configured(path) => match open_beneath::open(path)? {
+        let fd: OwnedFd = match &self.location {
+            Location::Configured(path) => match open_beneath::open(path)? {
                 Opened::File(file) => file.into(),
                 Opened::Absent => return Err(io::ErrorKind::NotFound.into()),
             },
-            Place::Item { dir, path } => open_below(dir, path)?.into(),
+            Location::Item { dir, path } => open_below(dir, path)?.into(),
         };
         OpenFile::new(fd)
     }
@@ -119,12 +118,12 @@ impl OpenFile {
         Ok(Self { fd, stamp, left: stamp.size })
     }
 
-    /// What identified the content when the file was opened.
+    /// Returns the file's identity when it was opened.
     pub fn stamp(&self) -> Stamp {
         self.stamp
     }
 
-    /// How many bytes there are still to be read.
+    /// Returns how many bytes are still to be read.
     pub fn left(&self) -> u64 {
         self.left
     }
@@ -148,17 +147,17 @@ impl OpenFile {
         Ok(kept)
     }
 
-    /// Reads what lies at an offset, as far as the file reached when it was opened.
+    /// Reads at an offset, up to the size that the file had when it was opened.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.stamp.size.saturating_sub(at)).unwrap_or(usize::MAX);
         let most = into.len().min(left);
         Ok(rustix::io::retry_on_intr(|| rustix::io::pread(&self.fd, &mut into[..most], at))?)
     }
 
-    /// Whether the file is another one than when it was opened: grown, cut,
-    /// written, renamed or deleted.
+    /// Returns whether the file has been changed since it was opened: grown,
+    /// truncated, written, renamed or deleted.
     pub fn changed(&self) -> bool {
-        // A file that cannot be asked any more is taken for a changed one.
+        // A file whose state is unknown counts as changed.
         rustix::fs::fstat(&self.fd).map_or(true, |stat| Stamp::of(&stat) != self.stamp)
     }
 }

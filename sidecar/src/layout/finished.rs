@@ -6,17 +6,17 @@ use common::report::{Reason, Report};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The key of what these programs add to the metadata.
-const OURS: &str = "pod-utils";
+/// The key of these programs' own metadata.
+const OWN_KEY: &str = "pod-utils";
 
 /// The document. The order of its fields is upstream's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finished {
     /// Unix seconds.
     pub timestamp: i64,
-    /// Whether every entry ended with code 0.
+    /// Every entry ended with code 0.
     pub passed: bool,
-    /// What the entries and these programs say.
+    /// The metadata of the entries and of these programs.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Value>,
     /// `SUCCESS`, `ABORTED` or `FAILURE`.
@@ -26,20 +26,20 @@ pub struct Finished {
     pub revision: String,
 }
 
-/// An entry as the result needs it.
+/// The facts of an entry that the result depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryFacts<'a> {
     /// The container's name.
     pub container: &'a str,
-    /// How it ended; `None` while it runs.
+    /// Its end; `None` while it runs.
     pub end: Option<End>,
     /// Its report, if there is one.
     pub report: Option<&'a Report>,
 }
 
 impl Finished {
-    /// Puts the document together. `metadata` has been masked; the texts of
-    /// reports and the revision pass through `mask`.
+    /// Builds the document. `metadata` is masked already; the texts of reports and
+    /// the revision pass through `mask`.
     pub fn new(
         timestamp: i64,
         verdict: Verdict,
@@ -48,8 +48,8 @@ impl Finished {
         entries: &[EntryFacts<'_>],
         mask: &dyn Fn(&str) -> String,
     ) -> Self {
-        if let Some(why) = why(entries, mask) {
-            metadata.insert(OURS.to_owned(), why);
+        if let Some(causes) = causes(entries, mask) {
+            metadata.insert(OWN_KEY.to_owned(), causes);
         }
         let result: JobResult = verdict.result();
         Self {
@@ -62,24 +62,24 @@ impl Finished {
     }
 }
 
-/// Why an entry ended, when it did not simply exit: reason, cause and code.
-struct Why {
+/// The end of an entry that did not simply exit.
+struct EntryCause {
     container: String,
     reason: &'static str,
     cause: String,
     code: Option<i32>,
 }
 
-/// The object `pod-utils`; `None` when every entry simply exited.
-fn why(entries: &[EntryFacts<'_>], mask: &dyn Fn(&str) -> String) -> Option<Value> {
-    let all: Vec<Why> = entries.iter().filter_map(|entry| why_of(entry, mask)).collect();
-    // An entry that was not even started is never what began it.
+/// Returns the object `pod-utils`; `None` when every entry simply exited.
+fn causes(entries: &[EntryFacts<'_>], mask: &dyn Fn(&str) -> String) -> Option<Value> {
+    let all: Vec<EntryCause> = entries.iter().filter_map(|entry| entry_cause(entry, mask)).collect();
+    // An entry that was not even started is never the origin.
     let decisive = all.iter().find(|why| why.reason != name(Reason::PreviousFailed)).or(all.first())?;
     let cause = match (entries.len(), decisive.container.as_str()) {
         (1, _) | (_, "") => decisive.cause.clone(),
         (_, container) => format!("{container}: {}", decisive.cause),
     };
-    let entry = |why: &Why| {
+    let entry = |why: &EntryCause| {
         let mut members = BTreeMap::from([
             ("container".to_owned(), Value::text(&why.container)),
             ("reason".to_owned(), Value::text(why.reason)),
@@ -94,9 +94,9 @@ fn why(entries: &[EntryFacts<'_>], mask: &dyn Fn(&str) -> String) -> Option<Valu
     ])))
 }
 
-fn why_of(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<Why> {
+fn entry_cause(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<EntryCause> {
     let (reason, cause, code) = match (entry.end, entry.report) {
-        (Some(End::Marker { code, .. }), Some(report)) if tells_more(code, report) => {
+        (Some(End::Marker { code, .. }), Some(report)) if says_more(code, report) => {
             (name(report.reason), mask(&report.cause), Some(code))
         }
         (Some(End::Marker { .. }), _) => return None,
@@ -109,17 +109,17 @@ fn why_of(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<Why> 
         }
         (None, _) => ("running", "the pod was told to stop while it was running".to_owned(), None),
     };
-    Some(Why { container: mask(entry.container), reason, cause, code })
+    Some(EntryCause { container: mask(entry.container), reason, cause, code })
 }
 
-/// Whether a report says what the code does not: an ordinary exit with a code
-/// other than 0 may be the end of whoever waited for what the kernel killed.
-fn tells_more(code: i32, report: &Report) -> bool {
+/// Returns whether a report says more than the code: an ordinary exit with a code
+/// other than 0 may be that of a parent whose child the kernel killed.
+fn says_more(code: i32, report: &Report) -> bool {
     let killed = report.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
     report.reason != Reason::Exited || (code != 0 && killed > 0)
 }
 
-/// A reason as reports write it.
+/// Returns a reason as reports write it.
 fn name(reason: Reason) -> &'static str {
     match reason {
         Reason::Exited => "exited",

@@ -1,5 +1,5 @@
-//! `manifest.json`: what was delivered, so that a bucket can be audited and the
-//! whole story told without the pod.
+//! `manifest.json`: lists the delivered objects, so that a bucket can be audited and
+//! a job's history reconstructed without the pod.
 //!
 //! ```json
 //! {"version":1,
@@ -12,9 +12,9 @@
 //!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
 //! ```
 //!
-//! `state` is `stored`, `changed` (the source changed while it was read, or what
-//! is stored is of an earlier pass), `skipped` and `withheld` with a `reason`, or
-//! `failed` with an `error`. The manifest and `finished.json` come after it and
+//! `state` is `stored`, `changed` (the source changed while it was read, or the
+//! object is of an earlier pass), `skipped` and `withheld` with a `reason`, or
+//! `failed` with an `error`. The manifest itself and `finished.json`, which follow,
 //! are not listed.
 
 use super::value::{Value, masked_members};
@@ -27,23 +27,24 @@ use std::collections::BTreeMap;
 /// The schema's version.
 pub const VERSION: u32 = 1;
 
-/// The whole document. `objects` gives every object, in the order of the keys;
-/// they are made one by one while the document is written.
+/// The whole document. `objects` iterates over every object, in the order of the
+/// keys; they are built one by one while the document is written.
 #[derive(Clone, Debug)]
 pub struct Manifest<O> {
     /// [`VERSION`].
     pub version: u32,
-    /// Gives the objects.
+    /// Iterates over the objects.
     pub objects: O,
     /// The entries, in the order of the options.
     pub containers: Vec<ManifestContainer>,
-    /// What is known of the secrets; absent when nothing is censored.
+    /// The state of the secrets; absent when nothing is censored.
     pub censoring: Option<Censoring>,
     /// The entries' reports, by container name.
     pub reports: BTreeMap<String, Value>,
-    /// Sidecar's own steps.
+    /// Sidecar's passes.
     pub passes: Vec<PassTimes>,
-    /// When sidecar has to end, once it was told to stop and has a grace period.
+    /// The time when sidecar has to end, once it was told to stop and has a grace
+    /// period.
     pub deadline: Option<Timestamp>,
 }
 
@@ -82,12 +83,12 @@ where
     }
 }
 
-/// What is known of the secrets, without any of their values.
+/// The state of the secrets, without any of their values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Censoring {
-    /// How many values are masked.
+    /// The number of values that are masked.
     pub secrets: usize,
-    /// What could not be loaded.
+    /// Secrets that could not be loaded.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_loaded: Vec<NotLoaded>,
     /// Files with a value that is too short to be masked, or a boolean.
@@ -100,11 +101,11 @@ pub struct Censoring {
 pub struct NotLoaded {
     /// The file or directory.
     pub path: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
-/// What was read for an object and what was stored.
+/// Sizes and checksums of an object and its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Proof {
     /// Bytes read.
@@ -123,7 +124,7 @@ pub struct Proof {
     pub content_encoding: Option<String>,
     /// Bytes that were overwritten because they belonged to secrets.
     pub censored: u64,
-    /// What of a container was left out, or could not be looked into.
+    /// A note on the parts of a container that were left out or not inspected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -136,21 +137,21 @@ pub struct ManifestObject {
     /// The file it comes from; absent for documents that sidecar makes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Its name held a secret, which is masked in the key and in the source.
+    /// Its name held a secret, which is masked in key and source.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub name_masked: bool,
-    /// What has become of it.
+    /// The outcome; see the module's header.
     pub state: &'static str,
-    /// Why it was skipped or withheld, or is of an earlier pass.
+    /// The reason why it was skipped or withheld, or is of an earlier pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Why it could not be stored.
+    /// The reason why it could not be stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What the destination holds.
+    /// The object at the destination.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
-    /// For a build log: whether what was read is what entrypoint says it wrote.
+    /// For a build log: the bytes read are those that entrypoint reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches_report: Option<bool>,
 }
@@ -160,7 +161,7 @@ pub struct ManifestObject {
 pub struct ManifestContainer {
     /// Its name; may be empty.
     pub name: String,
-    /// What it ran.
+    /// Its command.
     pub command: Vec<String>,
     /// The key of its build log.
     pub log: String,
@@ -171,21 +172,21 @@ pub struct ManifestContainer {
     pub code: Option<i32>,
 }
 
-/// When a pass began and ended.
+/// The times of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassTimes {
     /// `checkpoint` (the last one), `best_effort` or `final`.
     pub policy: &'static str,
-    /// Its begin.
+    /// Its start.
     pub started: Timestamp,
-    /// When everything but the closing objects was settled; absent when another
-    /// pass took over.
+    /// The time when everything but the closing objects was settled; absent when
+    /// another pass took over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished: Option<Timestamp>,
 }
 
-/// A report as the manifest holds it: every text of the job's is masked; keys,
-/// codes and times are ours and are not.
+/// Returns a report as the manifest holds it: with the job's texts masked, but not
+/// keys, codes and times, which entrypoint writes.
 pub fn report_value(report: &Report, mask: &dyn Fn(&str) -> String) -> Value {
     let text = common::json::to_go_string(report);
     let Ok(Value::Object(mut members)) = Value::parse(&text) else {
@@ -199,7 +200,7 @@ pub fn report_value(report: &Report, mask: &dyn Fn(&str) -> String) -> Value {
     Value::Object(members)
 }
 
-/// Masks texts, and leaves keys and numbers, which are ours here.
+/// Masks texts, but not keys and numbers, which entrypoint writes.
 fn mask_texts(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
     match value {
         Value::Text(text) => Value::Text(mask(&text)),
@@ -211,7 +212,7 @@ fn mask_texts(value: Value, mask: &dyn Fn(&str) -> String) -> Value {
     }
 }
 
-/// The reports by container name; equal names are told apart by their index.
+/// Returns the reports by container name; their indices distinguish equal names.
 pub fn reports<'a>(
     entries: impl IntoIterator<Item = (&'a str, Option<&'a Report>)>,
     mask: &dyn Fn(&str) -> String,
@@ -232,8 +233,8 @@ fn masked_keys(reports: BTreeMap<String, Value>, mask: &dyn Fn(&str) -> String) 
     masked.zip(reports.into_values()).collect()
 }
 
-/// Whether a log that was read is the one that entrypoint says it wrote; `None`
-/// where the report cannot tell.
+/// Returns whether a log is the one that entrypoint reports; `None` where the
+/// report cannot prove it.
 pub fn matches_report(report: &Report, source_bytes: u64, source_crc32c: u32) -> Option<bool> {
     let output = &report.output;
     if output.dropped_bytes > 0 || output.log_crc32c.is_empty() {

@@ -1,19 +1,28 @@
-//! What entries say about themselves, merged for `finished.json` (contract 3.7).
+//! Merges the entries' metadata files for `finished.json` (contract 3.7).
 
-use super::value::Value;
+use super::value::{Value, ValueError};
 use super::written;
 use common::entry::Entry;
 use std::collections::BTreeMap;
+use std::io;
+use thiserror::Error;
 
-/// The largest metadata file that is read.
+/// Upper bound on a metadata file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// The key under which problems are reported (S-56).
+/// The key of the problems (S-56).
 const ERRORS: &str = "sidecar-errors";
 
-/// An entry's metadata file: its content, nothing when there is none, or what
-/// is wrong with it.
-pub type Read = Result<Option<Vec<u8>>, String>;
+/// An entry's metadata file: its content, `None` where there is no file.
+pub type Read = io::Result<Option<Vec<u8>>>;
+
+/// The reason why a metadata file is left out, as one line.
+#[derive(Debug, Error)]
+#[error(transparent)]
+enum MetadataError {
+    Read(#[from] io::Error),
+    Parse(#[from] ValueError),
+}
 
 /// Merges the top-level keys of all files in entry order; later entries
 /// overwrite earlier keys. Texts and keys pass through `mask`.
@@ -24,11 +33,11 @@ pub fn merge<'a>(
     let mut merged = BTreeMap::new();
     let mut errors = BTreeMap::new();
     for (index, (entry, read)) in files.into_iter().enumerate() {
-        match read.and_then(|bytes| parse(bytes, mask)) {
+        match parse(read, mask) {
             Ok(members) => merged.extend(members),
             Err(error) => {
                 let name = format!("entry {index}: {}", entry.args.join(" "));
-                errors.insert(mask(&name), Value::Text(mask(&error)));
+                errors.insert(mask(&name), Value::Text(mask(&error.to_string())));
             }
         }
     }
@@ -38,11 +47,12 @@ pub fn merge<'a>(
     merged
 }
 
-/// The masked members of a metadata file; none when there is no file, or only `null`.
-fn parse(bytes: Option<Vec<u8>>, mask: &dyn Fn(&str) -> String) -> Result<BTreeMap<String, Value>, String> {
-    match bytes {
+/// Returns the masked members of a metadata file; none where there is no file, or
+/// only `null`.
+fn parse(read: Read, mask: &dyn Fn(&str) -> String) -> Result<BTreeMap<String, Value>, MetadataError> {
+    match read? {
         None => Ok(BTreeMap::new()),
-        Some(bytes) => written::members(&String::from_utf8_lossy(&bytes), mask),
+        Some(bytes) => Ok(written::members(&String::from_utf8_lossy(&bytes), mask)?),
     }
 }
 
@@ -68,7 +78,7 @@ mod tests {
         let files = vec![
             file(r#"{"hello": "there"}"#),
             Ok(None),
-            Err("it is a directory, not a regular file".to_owned()),
+            Err(io::Error::other("it is a directory, not a regular file")),
             file("json-error"),
             file(r#"{"world": "thanks"}"#),
         ];

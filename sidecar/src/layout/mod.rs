@@ -1,7 +1,7 @@
-//! What the destination looks like: names, types and the documents we write.
+//! The layout of the destination: names, types and documents.
 //!
-//! Everything here is a pure function of options and facts; nothing knows a
-//! store, and only the image's media types are read from files.
+//! Everything here is a pure function of options and facts; nothing reads a file
+//! or knows a store.
 
 pub mod finished;
 pub mod manifest;

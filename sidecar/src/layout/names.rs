@@ -1,22 +1,22 @@
-//! What an item's file is called and typed at the destination (contract 4.5,
-//! 4.7), by its name alone.
+//! Names and types an item's file at the destination (contract 4.5, 4.7), by its
+//! name alone.
 
 use super::media_types::MediaTypes;
 
-/// A file's name at the destination and what is known of its content.
+/// A file's name at the destination, and the properties of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The last component of the object's key; empty for a file called `.gz`.
     pub name: String,
-    /// The content type; `None` leaves it to the content.
+    /// The content type; `None` detects it by the content.
     pub content_type: Option<String>,
     /// The encoding that the file is already in.
     pub content_encoding: Option<&'static str>,
 }
 
-/// The file-name rule: `a.json.gz` becomes `a.json`, of type JSON, encoded with
-/// gzip. A packed tree keeps its name: `x.tar.gz` and `x.tgz` are archives, not
-/// encoded ones.
+/// Applies the file-name rule: `a.json.gz` becomes `a.json`, of type JSON, encoded
+/// with gzip. Archives keep their names: `x.tar.gz` and `x.tgz` count as types of
+/// their own.
 pub fn name_rule(name: &str, types: &MediaTypes) -> Named {
     let kept =
         |content_type: Option<String>| Named { name: name.to_owned(), content_type, content_encoding: None };
@@ -48,7 +48,7 @@ pub fn name_rule(name: &str, types: &MediaTypes) -> Named {
     }
 }
 
-/// Whether an object with this key is to be compressed, if its content is worth
+/// Returns whether an object with this key is compressed, if its content is worth
 /// it (U-50).
 pub fn is_compression_candidate(key: &str, extensions: &[String]) -> bool {
     let extension = extension_of(key);
@@ -57,13 +57,15 @@ pub fn is_compression_candidate(key: &str, extensions: &[String]) -> bool {
         && extensions.iter().any(|listed| listed == "*" || listed == extension)
 }
 
-/// The text behind the last dot of a key's last component; empty without a dot.
+/// Returns the text after the last dot of a key's last component; empty without a
+/// dot.
 pub fn extension_of(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or_default();
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
-/// The base name of an item: the last component, trailing slashes ignored (U-20).
+/// Returns the base name of an item: its last component, without trailing slashes
+/// (U-20).
 pub fn base_name(item: &str) -> &str {
     let trimmed = item.trim_end_matches('/');
     trimmed.rsplit('/').next().unwrap_or_default()
@@ -75,7 +77,7 @@ mod tests {
 
     fn types() -> MediaTypes {
         let options = [("log".to_owned(), "text/plain".to_owned())];
-        MediaTypes::load(std::path::Path::new("/nonexistent"), options.iter().map(|(k, v)| (k, v)))
+        MediaTypes::load(|_| None, options.iter().map(|(k, v)| (k, v)))
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! The keys of everything but the items' files, and what the pointers among
-//! them hold (contract 4.1, 4.2, 3.5).
+//! The keys of all objects but the items' files, and the content of the pointers
+//! among them (contract 4.1, 4.2, 3.5).
 
-use crate::destination::Destination;
 use crate::options::UploadOptions;
 use common::entry::Entry;
 use common::job_spec::JobSpec;
@@ -16,8 +15,8 @@ pub const OWN_LOG: &str = "sidecar-logs.json";
 /// Appended to the key of an object that cannot be censored.
 pub const WITHHELD_SUFFIX: &str = ".withheld.txt";
 
-/// Names directly at the upload path that no item may take: those of sidecar
-/// and of initupload (contract sections 3 and 7).
+/// Names at the upload path that belong to sidecar and initupload (contract
+/// sections 3 and 7).
 const RESERVED: &[&str] =
     &[FINISHED, MANIFEST, OWN_LOG, "build-log.txt", "started.json", "clone-log.txt", "clone-records.json"];
 
@@ -42,7 +41,7 @@ pub struct ObjectPaths {
 }
 
 impl ObjectPaths {
-    /// The paths of a job run (U-1 … U-14).
+    /// Computes the paths of a job run (U-1 … U-14).
     pub fn new(options: &UploadOptions, spec: &JobSpec, strategy: &PathStrategy) -> Result<Self, PathError> {
         let job_path = paths::join(&[&options.path_prefix, &paths::job_path(spec, strategy)?]);
         let latest = paths::latest_build_paths(spec, Some(strategy))?;
@@ -55,7 +54,7 @@ impl ObjectPaths {
         })
     }
 
-    /// The key of a name at the upload path.
+    /// Returns the key of a name at the upload path.
     pub fn key(&self, name: &str) -> String {
         match (self.upload.as_str(), name) {
             ("", name) => name.to_owned(),
@@ -64,14 +63,14 @@ impl ObjectPaths {
         }
     }
 
-    /// Whether a name at the upload path is taken by an object of ours: a fixed
+    /// Returns whether a name at the upload path belongs to these programs: a fixed
     /// one, or a build log of these entries.
     pub fn is_reserved(name: &str, build_logs: &[String]) -> bool {
         RESERVED.contains(&name) || build_logs.iter().any(|log| log == name)
     }
 }
 
-/// The full base path as an alias holds it (U-11).
+/// Returns the full base path, as an alias holds it (U-11).
 fn base_path(bucket: &str, job_path: &str) -> String {
     if bucket.contains("://") {
         format!("{bucket}/{job_path}")
@@ -80,25 +79,16 @@ fn base_path(bucket: &str, job_path: &str) -> String {
     }
 }
 
-/// Keys never begin with a slash.
+/// Strips leading slashes: keys never have any.
 fn rootless(path: &str) -> String {
     path.trim_start_matches('/').to_owned()
 }
 
-/// The name of each entry's build log, in their order (S-40).
+/// Returns the name of each entry's build log, in their order (S-40).
 pub fn build_log_names(entries: &[Entry]) -> Vec<String> {
     match entries {
         [_] => vec!["build-log.txt".to_owned()],
         entries => entries.iter().map(|entry| format!("{}-build-log.txt", entry.container_name)).collect(),
-    }
-}
-
-/// Whether names and bytes stay as they are at this destination (U-26): what a
-/// directory cannot keep beside a file must not be cut off its name.
-pub fn keeps_names(destination: &Destination) -> bool {
-    match destination {
-        Destination::File { .. } | Destination::LocalDir { .. } => true,
-        Destination::Gs { .. } | Destination::S3 { .. } | Destination::Az { .. } => false,
     }
 }
 

@@ -1,15 +1,15 @@
 //! Detects a content type by the first bytes, as Go's `http.DetectContentType` does
 //! (the algorithm of <https://mimesniff.spec.whatwg.org/> with Go's table).
 
-/// How many bytes at the beginning decide.
+/// The number of bytes at the beginning that decide.
 pub const PREFIX_BYTES: usize = 512;
 
-/// The type of content that begins with `data`, of which only the first
+/// Returns the type of content that begins with `data`, of which only the first
 /// [`PREFIX_BYTES`] count. Never empty: unknown binary content is
 /// `application/octet-stream`.
 pub fn content_type(data: &[u8]) -> &'static str {
     let data = &data[..data.len().min(PREFIX_BYTES)];
-    let text = behind_white_space(data);
+    let text = skip_white_space(data);
     HTML.iter()
         .find(|tag| is_tag(text, tag))
         .map(|_| HTML_TYPE)
@@ -20,7 +20,7 @@ pub fn content_type(data: &[u8]) -> &'static str {
         .unwrap_or(if is_text(text) { TEXT_TYPE } else { BINARY_TYPE })
 }
 
-/// Returns every type that content can tell; some come more than once.
+/// Returns every type that content can have; some come more than once.
 pub fn all_types() -> impl Iterator<Item = &'static str> {
     EARLY.iter().chain(LATE).map(|row| row.kind).chain([
         HTML_TYPE,
@@ -131,8 +131,8 @@ const LATE: &[Signature] = &[
     exact(b"\x00\x61\x73\x6D", "application/wasm"),
 ];
 
-/// The data behind leading white space; a vertical tab is none here.
-fn behind_white_space(data: &[u8]) -> &[u8] {
+/// Skips leading white space, which does not include the vertical tab here.
+fn skip_white_space(data: &[u8]) -> &[u8] {
     let start = data.iter().position(|byte| !matches!(byte, b'\t' | b'\n' | 0x0C | b'\r' | b' '));
     &data[start.unwrap_or(data.len())..]
 }
@@ -147,7 +147,8 @@ fn is_xml(data: &[u8]) -> bool {
     data.starts_with(b"<?xml")
 }
 
-/// An ISO base media file with a brand that begins with `mp4`.
+/// Returns whether this is an ISO base media file with a brand that begins with
+/// `mp4`.
 fn is_mp4(data: &[u8]) -> bool {
     let Some(&[a, b, c, d]) = data.first_chunk() else {
         return false;
@@ -160,7 +161,7 @@ fn is_mp4(data: &[u8]) -> bool {
     (8..size).step_by(4).filter(|at| *at != 12).any(|at| data.get(at..at + 3) == Some(b"mp4"))
 }
 
-/// No byte that text never holds.
+/// Returns whether every byte can be part of a text.
 fn is_text(data: &[u8]) -> bool {
     !data.iter().any(|byte| matches!(byte, 0..=0x08 | 0x0B | 0x0E..=0x1A | 0x1C..=0x1F))
 }

@@ -1,4 +1,5 @@
-//! `started.json`: that a job runs, and on what (contract 7.2).
+//! `started.json`: announces that a job runs, and on which revisions (contract
+//! 7.2).
 
 use common::job_spec::JobSpec;
 use serde::Serialize;
@@ -12,19 +13,19 @@ pub struct Started {
     /// The number of the first pull request.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub pull: String,
-    /// Repository to refs, for all that are cloned.
+    /// The refs of each cloned repository.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub repos: BTreeMap<String, String>,
     /// The version under test.
     #[serde(rename = "repo-commit", skip_serializing_if = "String::is_empty")]
     pub repo_commit: String,
-    /// The same once more, for older readers.
+    /// The same, for older readers.
     #[serde(rename = "repo-version", skip_serializing_if = "String::is_empty")]
     pub repo_version: String,
 }
 
 impl Started {
-    /// Puts the document together; texts pass through `mask`.
+    /// Builds the document; texts pass through `mask`.
     pub fn new(timestamp: i64, spec: &JobSpec, version: &str, mask: &dyn Fn(&str) -> String) -> Self {
         let number = spec.refs.as_ref().and_then(|refs| refs.pulls.first()).map(|pull| pull.number);
         let repos = spec.refs.iter().chain(&spec.extra_refs);
@@ -32,7 +33,7 @@ impl Started {
         Self {
             timestamp,
             pull: number.map(|number| mask(&number.to_string())).unwrap_or_default(),
-            // Of a repository that is named twice the later one counts.
+            // Of two mentions of a repository the later one counts.
             repos: repos
                 .map(|refs| (mask(&format!("{}/{}", refs.org, refs.repo)), mask(&refs.text())))
                 .collect(),

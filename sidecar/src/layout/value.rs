@@ -1,13 +1,38 @@
-//! JSON values of others that are passed on: read as Go reads them, written as
+//! JSON values from outside that are passed on: read as Go reads them, written as
 //! Go writes them, except that integers keep their value (S-58 as changed).
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::num::ParseFloatError;
+use thiserror::Error;
 
-/// Values nested deeper than this are refused; nobody writes them by accident.
-pub(super) const DEEPEST: usize = 100;
+/// Upper bound on the nesting of values; nobody exceeds it by accident.
+pub(super) const MAX_DEPTH: usize = 100;
+
+/// The reason why a document cannot be passed on, as one line.
+#[derive(Debug, Error)]
+pub enum ValueError {
+    /// There is no document.
+    #[error("it is empty")]
+    Empty,
+    /// The text is not JSON.
+    #[error("not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The document is no object.
+    #[error("it holds no JSON object")]
+    NoObject,
+    /// The nesting exceeds the bound.
+    #[error("it is nested more than {MAX_DEPTH} levels deep")]
+    TooDeep,
+    /// A number is malformed.
+    #[error("the number {0}: {1}")]
+    Number(String, ParseFloatError),
+    /// A number does not fit into 64 bits.
+    #[error("the number {0} is out of range")]
+    OutOfRange(String),
+}
 
 /// A value whose objects are in alphabetical order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +41,7 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number, as it is to be written.
+    /// A number, as it is written.
     Number(String),
     /// A text.
     Text(String),
@@ -24,21 +49,21 @@ pub enum Value {
     List(Vec<Value>),
     /// An object.
     Object(BTreeMap<String, Value>),
-    /// A value that is masked and written already, as JSON.
+    /// JSON text that is masked already.
     Written(Box<str>),
 }
 
 impl Value {
-    /// Parses a document; what is wrong with it is said in one line.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a document.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
         if text.trim().is_empty() {
-            return Err("it is empty".to_owned());
+            return Err(ValueError::Empty);
         }
-        let raw: &RawValue = serde_json::from_str(text).map_err(not_json)?;
-        from_raw(raw, DEEPEST)
+        let raw: &RawValue = serde_json::from_str(text)?;
+        from_raw(raw, MAX_DEPTH)
     }
 
-    /// A text.
+    /// Makes a text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -60,7 +85,7 @@ impl Value {
     }
 }
 
-/// Masks keys and values. Keys that become equal are told apart by more `X`.
+/// Masks keys and values. More `X` distinguish keys that become equal.
 pub fn masked_members(
     members: BTreeMap<String, Value>,
     mask: &dyn Fn(&str) -> String,
@@ -76,27 +101,22 @@ pub fn masked_members(
     result
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err by name")]
-pub(super) fn not_json(error: serde_json::Error) -> String {
-    format!("not valid JSON: {error}")
-}
-
-fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, String> {
+fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, ValueError> {
     let text = raw.get();
     if depth == 0 {
-        return Err(format!("it is nested more than {DEEPEST} levels deep"));
+        return Err(ValueError::TooDeep);
     }
     Ok(match text.as_bytes().first() {
         Some(b'n') | None => Value::Null,
         Some(b't') => Value::Bool(true),
         Some(b'f') => Value::Bool(false),
-        Some(b'"') => Value::Text(serde_json::from_str(text).map_err(not_json)?),
+        Some(b'"') => Value::Text(serde_json::from_str(text)?),
         Some(b'[') => {
-            let list: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
+            let list: Vec<&RawValue> = serde_json::from_str(text)?;
             Value::List(list.into_iter().map(|raw| from_raw(raw, depth - 1)).collect::<Result<_, _>>()?)
         }
         Some(b'{') => {
-            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(not_json)?;
+            let members: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
             let member = |(key, raw)| from_raw(raw, depth - 1).map(|value| (key, value));
             Value::Object(members.into_iter().map(member).collect::<Result<_, _>>()?)
         }
@@ -104,14 +124,14 @@ fn from_raw(raw: &RawValue, depth: usize) -> Result<Value, String> {
     })
 }
 
-/// Integers as they are; everything else as Go writes a 64-bit float.
-pub(super) fn number(text: &str) -> Result<String, String> {
+/// Keeps integers as they are; writes other numbers as Go writes a 64-bit float.
+pub(super) fn number(text: &str) -> Result<String, ValueError> {
     if !text.contains(['.', 'e', 'E']) {
         return Ok(text.to_owned());
     }
-    let float: f64 = text.parse().map_err(|error| format!("the number {text}: {error}"))?;
+    let float: f64 = text.parse().map_err(|error| ValueError::Number(text.to_owned(), error))?;
     if !float.is_finite() {
-        return Err(format!("the number {text} is out of range"));
+        return Err(ValueError::OutOfRange(text.to_owned()));
     }
     let size = float.abs();
     if size != 0.0 && !(1e-6..1e21).contains(&size) {
@@ -174,7 +194,7 @@ mod tests {
         for text in
             ["", " ", "{", "json-error", "1e999", &"[".repeat(500_000), &("[".repeat(200) + &"]".repeat(200))]
         {
-            let error = Value::parse(text).expect_err("refused");
+            let error = Value::parse(text).expect_err("refused").to_string();
             assert!(!error.contains('\n') && error.len() < 200, "{error}");
         }
     }

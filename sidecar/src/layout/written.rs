@@ -1,9 +1,8 @@
-//! Documents of others, passed on without a tree of their values, which could
-//! take a hundred times the memory of their text. A value is read, masked and
-//! written member by member; only the names of the objects that are open at
-//! the moment are held.
+//! Passes foreign documents on without a tree of their values, which could take a
+//! hundred times the memory of their text. A value is read, masked and written
+//! member by member; only the names in the objects that are open are in memory.
 
-use super::value::{DEEPEST, Value, not_json, number};
+use super::value::{MAX_DEPTH, Value, ValueError, number};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -11,38 +10,38 @@ use std::fmt;
 
 type Mask<'a> = &'a dyn Fn(&str) -> String;
 
-/// The members of a document that is an object, masked and written as Go does;
-/// none for `null`. What is wrong with the document is said in one line.
-pub fn members(text: &str, mask: Mask<'_>) -> Result<BTreeMap<String, Value>, String> {
+/// Returns the members of a document that is an object, masked and written as Go
+/// does; none for `null`.
+pub fn members(text: &str, mask: Mask<'_>) -> Result<BTreeMap<String, Value>, ValueError> {
     if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
+        return Err(ValueError::Empty);
     }
-    let raw: &RawValue = serde_json::from_str(text).map_err(not_json)?;
+    let raw: &RawValue = serde_json::from_str(text)?;
     match raw.get().as_bytes().first() {
         Some(b'n') => Ok(BTreeMap::new()),
         Some(b'{') => {
             let mut members = BTreeMap::new();
             for (key, raw) in masked_object(raw, mask)? {
                 let mut written = String::new();
-                write(raw, DEEPEST - 1, mask, &mut written)?;
+                write(raw, MAX_DEPTH - 1, mask, &mut written)?;
                 members.insert(key, Value::Written(written.into()));
             }
             Ok(members)
         }
-        Some(_) | None => Err("it holds no JSON object".to_owned()),
+        Some(_) | None => Err(ValueError::NoObject),
     }
 }
 
-/// Appends a value, as [`Value::masked`] and its serialisation would give it.
-fn write(raw: &RawValue, depth: usize, mask: Mask<'_>, out: &mut String) -> Result<(), String> {
+/// Appends a value as [`Value::masked`] and its serialisation would write it.
+fn write(raw: &RawValue, depth: usize, mask: Mask<'_>, out: &mut String) -> Result<(), ValueError> {
     if depth == 0 {
-        return Err(format!("it is nested more than {DEEPEST} levels deep"));
+        return Err(ValueError::TooDeep);
     }
     let text = raw.get();
     match text.as_bytes().first() {
         Some(b'n' | b't' | b'f') | None => out.push_str(text),
         Some(b'"') => {
-            let text: String = serde_json::from_str(text).map_err(not_json)?;
+            let text: String = serde_json::from_str(text)?;
             out.push_str(&common::json::to_go_string(&mask(&text)));
         }
         Some(b'[') => {
@@ -84,10 +83,13 @@ fn separate(first: &mut bool, out: &mut String) {
     }
 }
 
-/// The members of an object under their masked names, in order. Names that
-/// become equal are told apart by more `X`.
-fn masked_object<'a>(raw: &'a RawValue, mask: Mask<'_>) -> Result<BTreeMap<String, &'a RawValue>, String> {
-    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).map_err(not_json)?;
+/// Returns the members of an object under their masked names, in order. More `X`
+/// distinguish names that become equal.
+fn masked_object<'a>(
+    raw: &'a RawValue,
+    mask: Mask<'_>,
+) -> Result<BTreeMap<String, &'a RawValue>, ValueError> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get())?;
     let mut masked = BTreeMap::new();
     for (key, raw) in members {
         let mut key = mask(&key);
@@ -100,10 +102,13 @@ fn masked_object<'a>(raw: &'a RawValue, mask: Mask<'_>) -> Result<BTreeMap<Strin
 }
 
 /// Calls `take` for each element of a list, until it fails.
-fn each<'a>(list: &'a str, take: impl FnMut(&'a RawValue) -> Result<(), String>) -> Result<(), String> {
+fn each<'a>(
+    list: &'a str,
+    take: impl FnMut(&'a RawValue) -> Result<(), ValueError>,
+) -> Result<(), ValueError> {
     struct Elements<F>(F);
-    impl<'de, F: FnMut(&'de RawValue) -> Result<(), String>> Visitor<'de> for Elements<F> {
-        type Value = Result<(), String>;
+    impl<'de, F: FnMut(&'de RawValue) -> Result<(), ValueError>> Visitor<'de> for Elements<F> {
+        type Value = Result<(), ValueError>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("a list")
@@ -119,14 +124,14 @@ fn each<'a>(list: &'a str, take: impl FnMut(&'a RawValue) -> Result<(), String>)
             Ok(result)
         }
     }
-    serde_json::Deserializer::from_str(list).deserialize_seq(Elements(take)).map_err(not_json)?
+    serde_json::Deserializer::from_str(list).deserialize_seq(Elements(take))?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn passed_on(text: &str, mask: Mask<'_>) -> Result<String, String> {
+    fn passed_on(text: &str, mask: Mask<'_>) -> Result<String, ValueError> {
         members(text, mask).map(|members| common::json::to_go_string(&members))
     }
 
@@ -149,7 +154,7 @@ mod tests {
     fn nonsense_is_refused_in_one_line() {
         let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
         for text in ["", "[]", "{", "{\"a\":[1e999]}", &"{\"a\":".repeat(100_000), &deep] {
-            let error = passed_on(text, &|text| text.to_owned()).expect_err("refused");
+            let error = passed_on(text, &|text| text.to_owned()).expect_err("refused").to_string();
             assert!(!error.contains('\n') && error.len() < 200, "{error}");
         }
     }

@@ -8,6 +8,7 @@ mod censoring;
 mod delivery;
 mod error;
 pub(crate) mod flags;
+mod media_type;
 mod upload;
 
 pub use censoring::DeprecatedCensoring;

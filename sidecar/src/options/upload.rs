@@ -1,8 +1,8 @@
 //! What to upload and where to (contract 1.5): the object `gcs_options`.
 
 use super::OptionError;
+use super::media_type::is_media_type;
 use crate::destination::Destination;
-use crate::layout::media_types::is_media_type;
 use common::json::{Document, JsonError, Notes, Raw};
 use serde::Serialize;
 use std::collections::BTreeMap;

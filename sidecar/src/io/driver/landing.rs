@@ -3,10 +3,10 @@
 use super::{Driver, records};
 use crate::deliver::{Class, Failure, Policy, State};
 use crate::io::flight::{Landed, Sent};
+use crate::io::jitter::jitter;
 use crate::io::listing::document;
 use crate::io::object::{Fingerprint, Origin, Record as Stored};
 use crate::layout::paths::WITHHELD_SUFFIX;
-use std::hash::{BuildHasher, RandomState};
 use std::iter::once;
 
 impl Driver {
@@ -81,10 +81,4 @@ impl Driver {
             self.act(action);
         }
     }
-}
-
-/// A number from the system's random source, for pauses.
-fn jitter() -> u32 {
-    let random = RandomState::new().hash_one(0_u8);
-    u32::try_from(random >> 32).unwrap_or(0)
 }

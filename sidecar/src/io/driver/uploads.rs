@@ -104,12 +104,7 @@ impl Driver {
                 let path = self.settings.entries.get(*index).map(|entry| entry.process_log.clone());
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)
             }
-            Origin::Item(item, path) => {
-                let path = path
-                    .as_ref()
-                    .map_or_else(|| PathBuf::from(inside(&desired.key)), |path| path.to_path_buf());
-                self.file(*item, path)
-            }
+            Origin::Item(file) => self.file(file.item, file.path(&desired.key).to_owned()),
         };
         let list = &self.settings.upload.compress_file_types;
         let compress =
@@ -163,11 +158,6 @@ impl Driver {
             Some(None) | None => (Source::File(FileSource::configured(configured.into())), true, None),
         }
     }
-}
-
-/// A directory item's part of a key: what follows the item's base name.
-fn inside(key: &str) -> &str {
-    key.split_once('/').map_or("", |(_, path)| path)
 }
 
 #[cfg(test)]

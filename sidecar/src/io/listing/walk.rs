@@ -1,8 +1,8 @@
-//! The files below an item's directory.
+//! Walks the files below an item's directory.
 //!
-//! The directory belongs to hostile code. Only its open handle is used, which
-//! refuses to be left (cap-std); directories are opened one at a time, so that
-//! depth costs no descriptors.
+//! Hostile code owns the directory. Only its open handle is used, which no path
+//! can leave (cap-std), and one directory is open at a time, so that depth costs
+//! no descriptors.
 
 use crate::io::source::Stamp;
 use cap_std::fs::{Dir, Metadata, MetadataExt};
@@ -13,28 +13,28 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links in a row that are followed, as the kernel does.
-const MOST_LINKS: usize = 40;
+/// Upper bound on the symbolic links followed in a row, as in the kernel.
+const MAX_LINKS: usize = 40;
 
 const LEAVES: &str = "it is a symbolic link that leaves the item";
 const TO_DIRECTORY: &str = "it is a symbolic link to a directory";
 
-/// What a name in a directory turned out to be.
+/// The file behind a name in a directory.
 pub(super) enum Found {
-    /// A file to deliver; `target` is set where a link leads elsewhere in the item.
+    /// A file to deliver.
     File {
-        /// What identifies its content.
+        /// Identifies its content.
         stamp: Stamp,
-        /// The path in the item that is to be opened instead.
+        /// The path in the item to open instead, where the name is a symbolic link.
         target: Option<Box<Path>>,
     },
-    /// Something else, in words.
+    /// Something that is not delivered; the reason.
     Other(String),
 }
 
-/// Calls `each` for everything that is no directory, with its path in the item,
-/// and for directories that cannot be read. Directories are entered in the
-/// order of their names.
+/// Calls `each` with the path in the item of everything that is no directory, and
+/// of directories that cannot be read. Enters directories in the order of their
+/// names.
 pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Found)) {
     let mut pending = vec![PathBuf::new()];
     while let Some(path) = pending.pop() {
@@ -73,7 +73,7 @@ pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Fo
 
 fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // What cap-std opens can only be used as a starting point, not be read.
+    // A directory that cap-std opens is a starting point only and cannot be read.
     Ok(if path.as_os_str().is_empty() {
         rustix::fs::openat(root, ".", flags, Mode::empty())?
     } else {
@@ -81,11 +81,11 @@ fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
     })
 }
 
-/// The names in one directory, in one piece of memory: there can be very many.
+/// The names in one directory, in one block of memory: there can be very many.
 #[derive(Default)]
 struct Names {
     bytes: Vec<u8>,
-    /// Where each begins, how long it is, and what it is said to be.
+    /// Start, length and reported type of each name.
     each: Vec<(u32, u16, FileType)>,
 }
 
@@ -108,7 +108,7 @@ fn piece(bytes: &[u8], start: u32, length: u16) -> &[u8] {
     &bytes[start as usize..][..usize::from(length)]
 }
 
-/// The names in a directory, sorted by their bytes.
+/// Reads the names in a directory, sorted by their bytes.
 fn names(dir: &OwnedFd) -> io::Result<Names> {
     let mut names = Names::default();
     for entry in rustix::fs::Dir::read_from(dir)? {
@@ -138,12 +138,12 @@ fn file(dir: &OwnedFd, name: &[u8]) -> Found {
     }
 }
 
-/// Follows a link as long as it stays inside the item. Where the handle refuses
-/// to follow it, the link is read: an absolute target below the item's own path
-/// is taken as relative to the item.
+/// Follows a link as long as it stays inside the item. Where the handle refuses to,
+/// reads the link: an absolute target below the item's own path counts as relative
+/// to the item.
 fn link(root: &Dir, configured: &Path, path: &Path) -> Found {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let refused = match root.metadata(&path) {
             Ok(metadata) => return followed(&metadata, path),
             Err(error) => error,
@@ -188,8 +188,8 @@ fn followed(metadata: &Metadata, path: PathBuf) -> Found {
     Found::File { stamp, target: Some(path.into()) }
 }
 
-/// A relative `target` seen from `parent`; `None` when it climbs out of the item
-/// or is absolute.
+/// Resolves a relative `target` from `parent`; `None` when it leaves the item or is
+/// absolute.
 fn lexical(parent: &Path, target: &Path) -> Option<PathBuf> {
     let mut path = parent.to_owned();
     for part in target.components() {

@@ -1,4 +1,4 @@
-//! Opening Azure Blob Storage.
+//! Opens Azure Blob Storage.
 //!
 //! Everything but the container comes from the environment, by the names that
 //! Azure's own tools and its workload identity webhook use.
@@ -10,11 +10,11 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder}
 use std::collections::BTreeMap;
 use zeroize::Zeroize;
 
-/// Where Azurite and the older emulator listen, and the account they know
+/// The address and the account of Azurite and the older emulator
 /// (<https://learn.microsoft.com/en-us/azure/storage/common/storage-use-azurite>).
 const DEVELOPMENT: &str = "AccountName=devstoreaccount1;AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1";
 
-/// Which variable holds a setting; the first that is set counts.
+/// The variables of each setting; the first that is set counts.
 const VARIABLES: &[(AzureConfigKey, &[&str])] = &[
     (AzureConfigKey::AccountName, &["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCOUNT_NAME"]),
     (
@@ -64,7 +64,7 @@ fn builder(
     }
     let endpoint = settings.get(name_of(AzureConfigKey::Endpoint)).map(|(_, url)| url.as_str());
     let authority = settings.get(name_of(AzureConfigKey::AuthorityHost)).map(|(_, url)| url.as_str());
-    // What is asked for without TLS is given without TLS, and nothing else.
+    // Plain HTTP is allowed only where one of these addresses asks for it.
     let plain = [endpoint, authority].into_iter().flatten().any(|url| url.starts_with("http://"));
     let builder = MicrosoftAzureBuilder::new()
         .with_container_name(container)
@@ -74,7 +74,7 @@ fn builder(
     Ok(settings.into_values().fold(builder, |builder, (key, value)| builder.with_config(key, value)))
 }
 
-/// The keys above have no order of their own.
+/// Names a key, which has no order of its own.
 fn name_of(key: AzureConfigKey) -> &'static str {
     VARIABLES.iter().find(|(known, _)| *known == key).map_or("", |(_, names)| names[0])
 }

@@ -1,26 +1,26 @@
-//! Memory for parts, used again instead of freed and asked for anew.
+//! Memory for parts, reused instead of freed and allocated again.
 //!
 //! Blocks of several megabytes that come and go on several threads leave an
 //! allocator with more memory than is in use. The blocks here go from part to
-//! part, and are freed when no attempt is under way.
+//! part, and are freed when no attempt is in flight.
 
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Smaller blocks are left to the allocator.
-const LEAST_BYTES: usize = 256 * 1024;
+/// Lower bound on the capacity of a reused block, in bytes.
+const MIN_REUSED_BYTES: usize = 256 * 1024;
 
-/// Blocks that wait for another part. Attempts of one store share them.
+/// Free blocks, shared by the attempts of one store.
 #[derive(Debug, Default)]
 pub(in crate::io) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Buffers {
-    /// An empty block with at least this capacity.
+    /// Returns an empty block with at least this capacity.
     pub(in crate::io) fn take(self: &Arc<Self>, capacity: usize, permit: OwnedSemaphorePermit) -> Buffer {
-        let bytes = if capacity < LEAST_BYTES { None } else { self.reuse(capacity) };
+        let bytes = if capacity < MIN_REUSED_BYTES { None } else { self.reuse(capacity) };
         let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
         Buffer { bytes, home: Arc::clone(self), _permit: permit }
     }
@@ -32,7 +32,7 @@ impl Buffers {
     }
 }
 
-/// A block with the right to be in memory.
+/// A block together with its permit to be in memory.
 #[derive(Debug)]
 pub(in crate::io) struct Buffer {
     pub(in crate::io) bytes: Vec<u8>,
@@ -41,7 +41,8 @@ pub(in crate::io) struct Buffer {
 }
 
 impl Buffer {
-    /// The content for sending; the block goes home when the last copy is dropped.
+    /// Returns the content for sending; the block becomes free when the last copy
+    /// is dropped.
     pub(in crate::io) fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
     }
@@ -56,7 +57,7 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        if bytes.capacity() >= LEAST_BYTES {
+        if bytes.capacity() >= MIN_REUSED_BYTES {
             bytes.clear();
             self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         }

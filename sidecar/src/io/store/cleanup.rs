@@ -29,7 +29,7 @@ impl CleanupTasks {
         });
     }
 
-    /// Waits until no clean-up is under way.
+    /// Waits until no clean-up runs.
     pub(super) async fn settled(&self) {
         // The sender lives as long as `self`, so that waiting cannot fail.
         let _ = self.count.subscribe().wait_for(|count| *count == 0).await;

@@ -1,14 +1,14 @@
-//! What a store's failure means for the next attempt.
+//! Classifies a store's failures by what the next attempt can expect.
 
 use super::WriteError;
 use super::http::Outcome;
 use std::error::Error;
 
-/// Longer messages are cut: a proxy may answer with a whole page.
-const MOST_MESSAGE_BYTES: usize = 400;
+/// Upper bound on a message, in bytes: a proxy may answer with a whole page.
+const MAX_MESSAGE_BYTES: usize = 400;
 
-/// Codes of S3 that come with a 4xx status and yet pass by themselves.
-const PASSING_CODES: &[&str] = &[
+/// S3's codes with a 4xx status after which a later attempt can succeed.
+const TRANSIENT_CODES: &[&str] = &[
     "RequestTimeout",
     "ExpiredToken",
     "TokenRefreshRequired",
@@ -24,7 +24,7 @@ const PASSING_CODES: &[&str] = &[
 pub(super) enum Failure {
     /// The object, or its bucket, does not exist.
     NotFound(String),
-    /// The store does not know the operation.
+    /// The store does not implement the operation.
     NotImplemented(String),
     /// What the failure means for the write.
     Write(WriteError),
@@ -39,7 +39,7 @@ impl Failure {
     }
 }
 
-/// Judges an error by how the operation's last request ended.
+/// Classifies an error by how the operation's last request ended.
 pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Failure {
     let message = message(error, last);
     let permanent = |message| Failure::Write(WriteError::Permanent(message));
@@ -49,7 +49,7 @@ pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Fa
         Some(Outcome::NoAnswer(_)) if message.to_lowercase().contains("certificate") => permanent(message),
         Some(Outcome::NoAnswer(_)) => transient(message, None),
         Some(Outcome::Answered { status, retry_after }) => match status {
-            // An answer that says success but is no use: cut off, or an error in its body.
+            // A success that was cut off, or that holds an error in its body.
             200..=299 => transient(message, None),
             412 | 304 => Failure::Write(WriteError::PreconditionFailed),
             404 => Failure::NotFound(message),
@@ -57,15 +57,15 @@ pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Fa
             400 if message.contains("NotImplemented") => Failure::NotImplemented(message),
             // Azure's answer to a condition that the object be absent.
             409 if message.contains("BlobAlreadyExists") => Failure::Write(WriteError::PreconditionFailed),
-            status if passes(status) => transient(message, retry_after),
-            _ if PASSING_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
+            status if is_transient(status) => transient(message, retry_after),
+            _ if TRANSIENT_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
             _ => permanent(message),
         },
     }
 }
 
-/// Whether a refusal with this status is one for the moment.
-pub(super) fn passes(status: u16) -> bool {
+/// Returns whether a later attempt can succeed after this status.
+pub(super) fn is_transient(status: u16) -> bool {
     matches!(status, 408 | 409 | 425 | 429 | 500..=599)
 }
 
@@ -73,7 +73,7 @@ fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failu
     Failure::Write(WriteError::Transient { message, retry_after })
 }
 
-/// The store's own words in one line.
+/// Returns the store's own words in one line.
 fn message(error: &object_store::Error, last: Option<Outcome>) -> String {
     let text = chain(error);
     let said = match (element(&text, "Code"), element(&text, "Message")) {
@@ -87,7 +87,7 @@ fn message(error: &object_store::Error, last: Option<Outcome>) -> String {
     }
 }
 
-/// An error with its causes; many of them leave the cause out of their text.
+/// Joins an error and its causes; many leave the cause out of their own text.
 fn chain(error: &object_store::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -101,19 +101,19 @@ fn chain(error: &object_store::Error) -> String {
     text
 }
 
-/// The content of an XML element, as S3 and GCS answer errors.
+/// Returns the content of an XML element, as S3 and GCS write errors.
 fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(&format!("<{name}>"))?;
     let (content, _) = rest.split_once(&format!("</{name}>"))?;
     Some(content).filter(|content| !content.is_empty())
 }
 
-/// Collapses white space and control characters, and cuts what is too long.
+/// Collapses white space and control characters, and truncates.
 pub(super) fn one_line(text: &str) -> String {
     let text = text.replace(|c: char| c.is_control(), " ");
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() > MOST_MESSAGE_BYTES {
-        line.truncate(line.floor_char_boundary(MOST_MESSAGE_BYTES));
+    if line.len() > MAX_MESSAGE_BYTES {
+        line.truncate(line.floor_char_boundary(MAX_MESSAGE_BYTES));
         line.push('…');
     }
     line

@@ -1,18 +1,18 @@
-//! Google credentials of the type `external_account`: a token of another
-//! identity provider is exchanged for one of Google's
-//! (<https://google.aip.dev/auth/4117>), which the object store library does not do.
+//! Google credentials of the type `external_account`: exchanges a token of another
+//! identity provider for one of Google's (<https://google.aip.dev/auth/4117>),
+//! which the object store library does not do.
 //!
 //! ```text
 //! file or URL ──▶ subject token ──▶ token_url ──▶ [service_account_impersonation_url] ──▶ token
 //! ```
 //!
-//! Tokens from AWS metadata and from programs are deliberately absent: the one
-//! has a Google service of its own, the other would run code in sidecar.
+//! Deliberately absent: tokens from AWS metadata, for which Google has a service
+//! of its own, and tokens from programs, which would run inside sidecar.
 
 use super::http::{Connector, client_options};
 use super::{StoreError, setup};
 use async_trait::async_trait;
-use jiff::Timestamp;
+use common::timestamp::Timestamp;
 use object_store::client::{HttpClient, HttpConnector, HttpRequest};
 use object_store::gcp::GcpCredential;
 use object_store::{CredentialProvider, HeaderValue};
@@ -23,18 +23,19 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use thiserror::Error;
 use tokio::sync::Mutex;
 
-/// What the token may be used for.
+/// The scope of the token that writes objects.
 const STORAGE_SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
 
-/// What it takes to act as a service account.
+/// The scope of a token that impersonates a service account.
 const PLATFORM_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// A token is renewed this long before its end, or at half of a shorter life.
+/// How long before its end a token is renewed; half of its life, if shorter.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
-/// Such a credentials file.
+/// A credentials file of this type.
 #[derive(Debug, Deserialize)]
 pub(super) struct ExternalAccount {
     audience: String,
@@ -45,7 +46,7 @@ pub(super) struct ExternalAccount {
     credential_source: TokenSource,
 }
 
-/// Where the token of the other provider is.
+/// The place of the other provider's token.
 #[derive(Debug, Deserialize)]
 struct TokenSource {
     #[serde(default)]
@@ -66,21 +67,58 @@ struct Format {
     subject_token_field_name: String,
 }
 
+/// The reason why a credentials file cannot be used, without its content.
+#[derive(Debug, Error)]
+pub(super) enum AccountError {
+    /// A field is missing; serde names it.
+    #[error("{0}")]
+    MissingField(String),
+    #[error("it is no external account")]
+    NoAccount,
+    #[error("its credential_source is not supported; allowed are `file` and `url`")]
+    UnsupportedSource,
+}
+
+/// The reason why there is no token, without any token.
+#[derive(Debug, Error)]
+enum TokenError {
+    #[error("the subject token {path:?}: {error}")]
+    File { path: String, error: std::io::Error },
+    #[error("the subject token has no text {0:?}")]
+    NoField(String),
+    #[error("the external account has no source of a token")]
+    NoSource,
+    #[error("the header's name {0:?} is wrong")]
+    HeaderName(String),
+    #[error("a header's value is wrong")]
+    HeaderValue,
+    #[error("{url:?}: {reason}")]
+    Request { url: String, reason: String },
+    #[error("{url}: {reason}")]
+    Response { url: String, reason: String },
+    #[error("the answer with a token is not what it should be")]
+    Malformed,
+}
+
 impl ExternalAccount {
-    /// Reads such a file; what is wrong with it is said without its content.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a credentials file.
+    pub(super) fn parse(text: &str) -> Result<Self, AccountError> {
         let account: Self = serde_json::from_str(text).map_err(|error| {
             // A type error quotes the value, a missing field is named.
             let text = error.to_string();
-            if text.starts_with("missing field") { text } else { "it is no external account".to_owned() }
+            if text.starts_with("missing field") {
+                AccountError::MissingField(text)
+            } else {
+                AccountError::NoAccount
+            }
         })?;
         if account.credential_source.file.is_none() && account.credential_source.url.is_none() {
-            return Err("its credential_source is not supported; allowed are `file` and `url`".to_owned());
+            return Err(AccountError::UnsupportedSource);
         }
         Ok(account)
     }
 
-    /// Whether something is to be asked without TLS.
+    /// Returns whether one of its addresses asks for plain HTTP.
     fn plain_http(&self) -> bool {
         let urls = [
             Some(&self.token_url),
@@ -106,7 +144,7 @@ struct Impersonated {
     expire_time: Timestamp,
 }
 
-/// Gets tokens and keeps them until shortly before their end.
+/// Fetches tokens, and keeps them until shortly before their end.
 #[derive(Debug)]
 pub(super) struct Federation {
     account: ExternalAccount,
@@ -144,10 +182,10 @@ impl CredentialProvider for Federation {
                 *held = Some(token);
                 Ok(credential)
             }
-            // One that is still good is used to its end.
+            // A token that is still valid is used to its end.
             Err(error) => match held.as_ref().filter(|token| Instant::now() < token.ends) {
                 Some(token) => Ok(Arc::clone(&token.credential)),
-                None => Err(object_store::Error::Generic { store: "GCS", source: error.into() }),
+                None => Err(object_store::Error::Generic { store: "GCS", source: Box::new(error) }),
             },
         }
     }
@@ -160,7 +198,7 @@ impl Federation {
         Ok(Self { account, client, held: Mutex::new(None) })
     }
 
-    async fn token(&self) -> Result<Token, String> {
+    async fn token(&self) -> Result<Token, TokenError> {
         let account = &self.account;
         let impersonates = account.service_account_impersonation_url.is_some();
         let subject = self.subject_token().await?;
@@ -180,21 +218,21 @@ impl Federation {
         }
     }
 
-    async fn subject_token(&self) -> Result<String, String> {
+    async fn subject_token(&self) -> Result<String, TokenError> {
         let source = &self.account.credential_source;
         let text = match (&source.file, &source.url) {
             (Some(path), _) => std::fs::read_to_string(path)
-                .map_err(|error| format!("the subject token {:?}: {error}", path.display().to_string()))?,
+                .map_err(|error| TokenError::File { path: path.display().to_string(), error })?,
             (None, Some(url)) => {
                 let mut request = request("GET", url, String::new())?;
                 for (name, value) in &source.headers {
                     let name = HeaderName::from_bytes(name.as_bytes())
-                        .map_err(|_| format!("the header's name {name:?} is wrong"))?;
+                        .map_err(|_| TokenError::HeaderName(name.clone()))?;
                     request.headers_mut().insert(name, header(value)?);
                 }
                 self.ask(request).await?
             }
-            (None, None) => return Err("the external account has no source of a token".to_owned()),
+            (None, None) => return Err(TokenError::NoSource),
         };
         if source.format.r#type != "json" {
             return Ok(text.trim().to_owned());
@@ -202,21 +240,25 @@ impl Federation {
         let members: BTreeMap<String, serde_json::Value> = parse(&text)?;
         let field = &source.format.subject_token_field_name;
         let token = members.get(field).and_then(serde_json::Value::as_str);
-        token.map(str::to_owned).ok_or_else(|| format!("the subject token has no text {field:?}"))
+        token.map(str::to_owned).ok_or_else(|| TokenError::NoField(field.clone()))
     }
 
-    async fn impersonate(&self, url: &str, bearer: &str) -> Result<Token, String> {
+    async fn impersonate(&self, url: &str, bearer: &str) -> Result<Token, TokenError> {
         let body = format!(r#"{{"scope":["{STORAGE_SCOPE}"],"lifetime":"3600s"}}"#);
         let mut request = post(url, "application/json", body)?;
         request.headers_mut().insert("authorization", header(&format!("Bearer {bearer}"))?);
         let impersonated: Impersonated = parse(&self.ask(request).await?)?;
-        let life = impersonated.expire_time.duration_since(Timestamp::now());
-        Ok(Token::new(impersonated.access_token, life.try_into().unwrap_or(Duration::ZERO)))
+        // Zero once the end has passed.
+        let life = impersonated.expire_time.since(Timestamp::now()).as_std();
+        Ok(Token::new(impersonated.access_token, life))
     }
 
-    async fn ask(&self, request: HttpRequest) -> Result<String, String> {
-        let place = request.uri().to_string();
-        let fail = |error: &dyn std::fmt::Display| format!("{place}: {error}");
+    async fn ask(&self, request: HttpRequest) -> Result<String, TokenError> {
+        let url = request.uri().to_string();
+        let fail = |reason: &dyn std::fmt::Display| TokenError::Response {
+            url: url.clone(),
+            reason: reason.to_string(),
+        };
         let response = self.client.execute(request).await.map_err(|error| fail(&error))?;
         let status = response.status();
         let body = response.into_body().bytes().await.map_err(|error| fail(&error))?;
@@ -225,30 +267,33 @@ impl Federation {
     }
 }
 
-fn request(method: &str, url: &str, body: String) -> Result<HttpRequest, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("{url:?}: {error}");
+fn request(method: &str, url: &str, body: String) -> Result<HttpRequest, TokenError> {
+    let wrong = |reason: &dyn std::fmt::Display| TokenError::Request {
+        url: url.to_owned(),
+        reason: reason.to_string(),
+    };
     let mut request = HttpRequest::new(body.into());
     *request.method_mut() = method.parse().map_err(|error| wrong(&error))?;
     *request.uri_mut() = url.parse().map_err(|error| wrong(&error))?;
     Ok(request)
 }
 
-fn post(url: &str, content_type: &'static str, body: String) -> Result<HttpRequest, String> {
+fn post(url: &str, content_type: &'static str, body: String) -> Result<HttpRequest, TokenError> {
     let mut request = request("POST", url, body)?;
     request.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
     Ok(request)
 }
 
-fn header(value: &str) -> Result<HeaderValue, String> {
-    HeaderValue::from_str(value).map_err(|_| "a header's value is wrong".to_owned())
+fn header(value: &str) -> Result<HeaderValue, TokenError> {
+    HeaderValue::from_str(value).map_err(|_| TokenError::HeaderValue)
 }
 
-/// An answer may hold a token, so that an error does not quote it.
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|_| "the answer with a token is not what it should be".to_owned())
+/// Parses an answer. It may hold a token, so the error does not quote it.
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, TokenError> {
+    serde_json::from_str(text).map_err(|_| TokenError::Malformed)
 }
 
-/// `application/x-www-form-urlencoded`.
+/// Encodes as `application/x-www-form-urlencoded`.
 fn form(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
@@ -287,9 +332,9 @@ mod tests {
         };
         assert!(ExternalAccount::parse(&text(r#"{"file":"/token"}"#)).is_ok());
         let error = ExternalAccount::parse(&text(r#"{"executable":{"command":"x"}}"#)).expect_err("refused");
-        assert!(error.contains("allowed are `file` and `url`"), "{error}");
+        assert!(error.to_string().contains("allowed are `file` and `url`"), "{error}");
         let error = ExternalAccount::parse(r#"{"audience":"a"}"#).expect_err("refused");
-        assert!(error.contains("missing field"), "{error}");
+        assert!(error.to_string().contains("missing field"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Opening Google Cloud Storage (U-91).
+//! Opens Google Cloud Storage (U-91).
 
 use super::failure::one_line;
 use super::federation::{ExternalAccount, Federation};
@@ -48,11 +48,11 @@ fn open_with(
         let builder = builder.with_client_options(options(&base_url));
         let builder = if base_url.is_empty() { builder } else { builder.with_base_url(&base_url) };
         let built = match kind {
-            Kind::ExternalAccount(account) => {
+            CredentialsFile::ExternalAccount(account) => {
                 builder.with_credentials(Arc::new(Federation::new(*account)?)).build()
             }
-            Kind::ServiceAccount => builder.with_service_account_path(&text).build(),
-            Kind::AuthorizedUser => builder.with_application_credentials(&text).build(),
+            CredentialsFile::ServiceAccount => builder.with_service_account_path(&text).build(),
+            CredentialsFile::AuthorizedUser => builder.with_application_credentials(&text).build(),
         };
         return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
     }
@@ -62,8 +62,8 @@ fn open_with(
         Some(url) => builder.with_base_url(url).with_client_options(options(url)),
         None => builder.with_client_options(client_options()),
     };
-    // Built once to get the chain of well-known file and metadata server,
-    // and once more with that chain able to end without credentials.
+    // The first store is built for its chain of well-known file and metadata
+    // server; the second one falls back to anonymous access.
     let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
     builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)
 }
@@ -73,16 +73,17 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     examine("gcs_credentials_file", path).map(|_| ())
 }
 
-/// The kinds of credentials files that can be used.
+/// A credentials file that can be used.
 #[derive(Debug)]
-enum Kind {
+enum CredentialsFile {
     ServiceAccount,
     AuthorizedUser,
     ExternalAccount(Box<ExternalAccount>),
 }
 
-/// The kind of a credentials file, and the store's address where it names one.
-fn examine(option: &str, path: &Path) -> Result<(Kind, String), StoreError> {
+/// Reads a credentials file; returns it with the store's address, empty where
+/// the file names none.
+fn examine(option: &str, path: &Path) -> Result<(CredentialsFile, String), StoreError> {
     #[derive(Deserialize)]
     struct Tagged {
         r#type: String,
@@ -95,11 +96,11 @@ fn examine(option: &str, path: &Path) -> Result<(Kind, String), StoreError> {
     let Tagged { r#type, gcs_base_url } = serde_json::from_str(&text)
         .map_err(|_| fail(format!("it is not a JSON object with a `type`; {allowed}")))?;
     match r#type.as_str() {
-        "service_account" => Ok((Kind::ServiceAccount, gcs_base_url)),
-        "authorized_user" => Ok((Kind::AuthorizedUser, gcs_base_url)),
+        "service_account" => Ok((CredentialsFile::ServiceAccount, gcs_base_url)),
+        "authorized_user" => Ok((CredentialsFile::AuthorizedUser, gcs_base_url)),
         "external_account" => match ExternalAccount::parse(&text) {
-            Ok(account) => Ok((Kind::ExternalAccount(Box::new(account)), gcs_base_url)),
-            Err(reason) => Err(fail(reason)),
+            Ok(account) => Ok((CredentialsFile::ExternalAccount(Box::new(account)), gcs_base_url)),
+            Err(error) => Err(fail(error.to_string())),
         },
         other => Err(fail(format!("credentials of type {other:?} are not supported; {allowed}"))),
     }
@@ -110,56 +111,56 @@ fn emulator_url(host: &str) -> String {
     if host.contains("://") { host.to_owned() } else { format!("http://{host}") }
 }
 
-/// Credentials that the HTTP client leaves out.
+/// Returns credentials that the HTTP client leaves out of its requests.
 fn anonymous() -> GcpCredentialProvider {
     Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() }))
 }
 
-/// How long no answer of a metadata server is taken for none being there:
-/// asking for every object would cost a second each.
-const ANONYMOUS_FOR: Duration = Duration::from_secs(30);
+/// How long a metadata server that did not answer counts as absent: asking it
+/// for every object would cost a second each.
+const METADATA_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The default chain, ending in access without credentials where no metadata
-/// server answers. Once it gave a token, its failures are failures.
+/// The default chain, with anonymous access where no metadata server answers.
+/// Once the chain has returned a token, its failures are reported.
 #[derive(Debug)]
 struct OrAnonymous {
     chain: GcpCredentialProvider,
-    known: Mutex<Known>,
+    state: Mutex<ChainState>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Known {
-    Nothing,
+enum ChainState {
+    Untried,
     Works,
     Silent { since: Instant },
 }
 
 impl OrAnonymous {
     fn new(chain: GcpCredentialProvider) -> Self {
-        Self { chain, known: Mutex::new(Known::Nothing) }
+        Self { chain, state: Mutex::new(ChainState::Untried) }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ChainState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the chain is not worth asking.
+    /// Returns whether asking the chain again would be in vain.
     fn is_silent(&self) -> bool {
-        matches!(*self.known(), Known::Silent { since } if since.elapsed() < ANONYMOUS_FOR)
+        matches!(*self.state(), ChainState::Silent { since } if since.elapsed() < METADATA_RETRY_INTERVAL)
     }
 
-    /// Notes that the chain gave no answer; false when it did before.
-    fn silent(&self, error: &object_store::Error) -> bool {
-        let mut known = self.known();
-        match *known {
-            Known::Works => return false,
-            Known::Silent { .. } => {}
-            Known::Nothing => {
+    /// Notes that the chain did not answer; returns false when it did before.
+    fn note_silence(&self, error: &object_store::Error) -> bool {
+        let mut state = self.state();
+        match *state {
+            ChainState::Works => return false,
+            ChainState::Silent { .. } => {}
+            ChainState::Untried => {
                 let error = one_line(&error.to_string());
                 tracing::warn!(error, "No Google credentials were found, trying without any");
             }
         }
-        *known = Known::Silent { since: Instant::now() };
+        *state = ChainState::Silent { since: Instant::now() };
         true
     }
 }
@@ -174,12 +175,12 @@ impl CredentialProvider for OrAnonymous {
         }
         let (result, last) = with_call_context(None, self.chain.get_credential()).await;
         match (result, last) {
-            (Err(error), Some(Outcome::NoAnswer(_))) if self.silent(&error) => {
+            (Err(error), Some(Outcome::NoAnswer(_))) if self.note_silence(&error) => {
                 anonymous().get_credential().await
             }
             (result, last) => {
                 if result.is_ok() {
-                    *self.known() = Known::Works;
+                    *self.state() = ChainState::Works;
                 }
                 last.into_iter().for_each(note);
                 result
@@ -218,7 +219,7 @@ mod tests {
             assert_eq!(provider.get_credential().await.expect("anonymous").bearer, "");
         }
         assert_eq!(*chain.0.lock().expect("not poisoned"), 1, "asked once");
-        *provider.known() = Known::Works;
+        *provider.state() = ChainState::Works;
         assert!(provider.get_credential().await.is_err());
     }
 
@@ -244,7 +245,7 @@ mod tests {
         let error = check(&path).expect_err("refused").to_string();
         assert!(!error.contains("private"), "{error}");
         std::fs::write(&path, r#"{"type":"service_account"}"#).expect("written");
-        assert!(matches!(examine("x", &path), Ok((Kind::ServiceAccount, _))));
+        assert!(matches!(examine("x", &path), Ok((CredentialsFile::ServiceAccount, _))));
         assert!(check(&dir.path().join("none")).is_err());
     }
 }

@@ -1,9 +1,10 @@
-//! The HTTP client below the object stores: trust roots, and what a call met.
+//! The HTTP client below the object stores: trust roots, timeouts, and a context
+//! for each call.
 //!
-//! The object store library hides statuses and `Retry-After` in its errors and
-//! has no conditional completion of multipart uploads, and sends Google no checksum.
-//! So each call runs in a task-local scope: the client adds a header to the
-//! request it belongs to and notes how the last request ended.
+//! The object store library hides statuses and `Retry-After` in its errors, has
+//! no conditional completion of multipart uploads, and sends Google no checksum.
+//! So each call runs in a task-local context: the client adds a header to the
+//! request it belongs to, and records how the last request ended.
 
 use async_trait::async_trait;
 use object_store::client::{
@@ -15,28 +16,28 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
-/// A request has to be through in this time and that of its content; then the
-/// attempt counts as failed.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How long a request may take beside the transfer of its content.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A store that takes less than this many bytes a second is as good as none.
-const LEAST_RATE: u64 = 32 * 1024;
+/// Lower bound on a store's throughput; a slower one counts as unavailable.
+const MIN_BYTES_PER_SECOND: u64 = 32 * 1024;
 
-/// Putting the parts of a large object together can take minutes
+/// Upper bound on any request: assembling a large object can take minutes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
-const LONGEST_REQUEST: Duration = Duration::from_mins(5);
+const MAX_REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// A store that does not answer the handshake for so long is taken as unreachable.
+/// A store that does not complete the handshake in this time is unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A `Retry-After` beyond this is cut: nobody waits longer at the end of a job.
-const MOST_RETRY_AFTER: Duration = Duration::from_mins(2);
+/// Upper bound on an honoured `Retry-After`: nobody waits longer at the end of a
+/// job.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(2);
 
 tokio::task_local! {
     static CALL: RefCell<Call>;
 }
 
-/// What a call adds to its requests, and what it met.
+/// The context of a call: a header to add, and the outcome of its last request.
 #[derive(Debug, Default)]
 pub(super) struct Call {
     extra: Option<Extra>,
@@ -51,7 +52,7 @@ pub(super) struct Extra {
     pub(super) on: On,
     /// The header's name, in lower case.
     pub(super) name: &'static str,
-    /// What it says.
+    /// The header's value.
     pub(super) value: HeaderValue,
 }
 
@@ -76,11 +77,12 @@ pub(super) enum Outcome {
         /// The server's `Retry-After`, when it gave one in seconds.
         retry_after: Option<Duration>,
     },
-    /// There was no complete answer.
+    /// No complete answer arrived.
     NoAnswer(HttpErrorKind),
 }
 
-/// Runs a store operation and tells what it met.
+/// Runs a store operation in a context of its own; returns its result and how
+/// its last request ended.
 pub(super) async fn with_call_context<T>(
     extra: Option<Extra>,
     operation: impl Future<Output = T>,
@@ -93,31 +95,31 @@ pub(super) async fn with_call_context<T>(
     .await
 }
 
-/// Tells the call, if there is one: aborts have nobody to tell.
+/// Records an outcome in the call's context; aborts run without one.
 pub(super) fn note(outcome: Outcome) {
     let _ = CALL.try_with(|call| call.borrow_mut().last = Some(outcome));
 }
 
-/// How the call's last request ended.
+/// Returns how the call's last request ended.
 pub(super) fn last_outcome() -> Option<Outcome> {
     CALL.try_with(|call| call.borrow().last).ok().flatten()
 }
 
-/// The settings every client starts from.
+/// Returns the settings that every client starts from.
 pub(super) fn client_options() -> ClientOptions {
-    ClientOptions::new().with_timeout(LONGEST_REQUEST).with_connect_timeout(CONNECT_TIMEOUT)
+    ClientOptions::new().with_timeout(MAX_REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
 }
 
-/// Makes clients that observe their calls.
+/// Builds clients that record the outcomes of their requests.
 #[derive(Debug)]
 pub(super) struct Connector;
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        // Building a client panics without a provider, so do not rely on `main`.
+        // Building a client without a provider panics: do not rely on the caller.
         super::install_tls();
         let client = ReqwestConnector::default().connect(options).or_else(|_| {
-            // Images made from scratch carry no trust roots: use the bundled ones.
+            // Images built from scratch have no trust roots: use the bundled ones.
             ReqwestConnector::default().connect(&bundled_roots(options)?)
         })?;
         Ok(HttpClient::new(Observer(client)))
@@ -139,19 +141,19 @@ struct Observer(HttpClient);
 #[async_trait]
 impl HttpService for Observer {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        anonymous(&mut request);
+        drop_empty_token(&mut request);
         add_extra(&mut request);
-        let limit = limit(&request);
+        let limit = request_timeout(&request);
         let whole = request.method().as_str() == "PUT" && request.uri().query().is_none();
         let mut result = match tokio::time::timeout(limit, self.0.execute(request)).await {
             Ok(result) => result,
-            Err(_) => Err(HttpError::new(HttpErrorKind::Timeout, Silent(limit))),
+            Err(_) => Err(HttpError::new(HttpErrorKind::Timeout, TimedOut(limit))),
         };
         if let Ok(response) = result.as_mut().map(HttpResponse::headers_mut)
             && whole
         {
-            // Some stores name no version of what they took. The library insists
-            // on one; this one never matches a condition.
+            // Some stores return no version of what they accepted. The library insists
+            // on one; this one never matches a precondition.
             response.entry("etag").or_insert(HeaderValue::from_static(UNKNOWN_VERSION));
         }
         let outcome = match &result {
@@ -166,32 +168,32 @@ impl HttpService for Observer {
     }
 }
 
-/// Stands for the version of an object whose store gave none.
+/// Stands for the version of an object whose store returned none.
 const UNKNOWN_VERSION: &str = "\"unknown\"";
 
 /// The store did not answer in time.
 #[derive(Debug)]
-struct Silent(Duration);
+struct TimedOut(Duration);
 
-impl std::fmt::Display for Silent {
+impl std::fmt::Display for TimedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the store did not answer within {} s", self.0.as_secs())
     }
 }
 
-impl std::error::Error for Silent {}
+impl std::error::Error for TimedOut {}
 
-/// How long a request may take.
-fn limit(request: &HttpRequest) -> Duration {
+/// Returns how long a request may take.
+fn request_timeout(request: &HttpRequest) -> Duration {
     if request.method().as_str() == "POST" {
-        return LONGEST_REQUEST;
+        return MAX_REQUEST_TIMEOUT;
     }
     let content = request.body().content_length() as u64;
-    (ANSWER_WITHIN + Duration::from_secs(content / LEAST_RATE)).min(LONGEST_REQUEST)
+    (ANSWER_TIMEOUT + Duration::from_secs(content / MIN_BYTES_PER_SECOND)).min(MAX_REQUEST_TIMEOUT)
 }
 
-/// An empty token means access without credentials, which is said by silence.
-fn anonymous(request: &mut HttpRequest) {
+/// Drops the `Authorization` header when the token is empty (anonymous access).
+fn drop_empty_token(request: &mut HttpRequest) {
     let empty = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"Bearer";
     if request.headers().get("authorization").is_some_and(empty) {
         request.headers_mut().remove("authorization");
@@ -215,5 +217,5 @@ fn add_extra(request: &mut HttpRequest) {
 
 fn retry_after(value: &HeaderValue) -> Option<Duration> {
     let seconds = value.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(MOST_RETRY_AFTER))
+    Some(Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
 }

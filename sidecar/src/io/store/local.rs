@@ -1,8 +1,8 @@
-//! Objects in a directory, written by our own code.
+//! Objects in a directory.
 //!
 //! An object appears under its name in one step: it is written under a
-//! temporary name in the same directory and renamed. No symlink that lies in
-//! the output tree is followed; the way to the tree itself is the operator's.
+//! temporary name in the same directory and renamed. No symlink inside the
+//! output tree is followed; the path to the tree is the operator's own.
 
 use super::bytes_in_flight::{BytesGuard, BytesInFlight};
 use super::{Precondition, StoreError, Version, WriteError};
@@ -16,10 +16,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Parents are created with this mode (U-25).
+/// The mode of created parents (U-25).
 const DIRECTORY_MODE: u32 = 0o755;
 
-/// Files are created with this mode less the umask (U-25).
+/// The mode of created files, less the umask (U-25).
 const FILE_MODE: u32 = 0o666;
 
 /// A directory that holds objects.
@@ -44,7 +44,7 @@ impl Local {
         Self { root, bytes_in_flight: BytesInFlight::default() }
     }
 
-    /// Counts what is written of objects that are not complete yet.
+    /// Returns the counter of bytes written to incomplete objects.
     pub(super) fn bytes_in_flight(&self) -> &BytesInFlight {
         &self.bytes_in_flight
     }
@@ -83,7 +83,7 @@ impl Local {
         Ok(Some((content, version)))
     }
 
-    /// What identifies the content of an object.
+    /// Returns the current version of an object.
     pub(super) fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         let fail = |error: io::Error| StoreError::Permanent(format!("it cannot be examined: {error}"));
         self.open(key)?.map(|file| version(&file).map_err(fail)).transpose()
@@ -93,9 +93,9 @@ impl Local {
     pub(super) fn open(&self, key: &str) -> Result<Option<File>, StoreError> {
         let (parents, name) = split(key)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = self
-            .open_parents(parents, false)
-            .and_then(|directory| rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(link));
+        let opened = self.open_parents(parents, false).and_then(|directory| {
+            rustix::fs::openat(&directory, name, flags, Mode::empty()).map_err(symlink_error)
+        });
         match opened {
             Ok(fd) => Ok(Some(File::from(fd))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -103,7 +103,7 @@ impl Local {
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -119,16 +119,16 @@ impl Local {
                         Ok(()) | Err(Errno::EXIST) => {}
                         Err(error) => return Err(error.into()),
                     }
-                    open().map_err(link)?
+                    open().map_err(symlink_error)?
                 }
-                opened => opened.map_err(link)?,
+                opened => opened.map_err(symlink_error)?,
             };
         }
         Ok(directory)
     }
 }
 
-/// The parents of a key and its last component.
+/// Splits a key into its parents and its last component.
 fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
     let bad = |part: &str| matches!(part, "" | "." | "..");
     if key.split('/').any(bad) || key.contains('\0') {
@@ -139,8 +139,8 @@ fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
     Ok((parents.split('/').filter(|part| !part.is_empty()), name))
 }
 
-/// The temporary name does not contain the object's: that may already have the
-/// 255 bytes that a name can have.
+/// Creates a file under a temporary name, which does not contain the object's:
+/// that one may already have the maximum of 255 bytes.
 fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -149,7 +149,7 @@ fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
         let name = format!(".pod-utils-{}-{number}.tmp", std::process::id());
         match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(FILE_MODE)) {
             Ok(fd) => return Ok((name, File::from(fd))),
-            // A killed predecessor with our process id left it.
+            // A killed predecessor with the same process id left it.
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
@@ -193,7 +193,7 @@ impl Draft {
         rustix::fs::renameat(&self.directory, temporary, &self.directory, &self.name)
     }
 
-    /// Gives the file its name unless something has it.
+    /// Renames the file unless its name is taken.
     fn publish_new(&self, temporary: &str) -> rustix::io::Result<()> {
         let (directory, name) = (&self.directory, &self.name);
         match rustix::fs::renameat_with(directory, temporary, directory, name, RenameFlags::NOREPLACE) {
@@ -229,15 +229,15 @@ fn version(file: &File) -> io::Result<Version> {
 }
 
 impl Version {
-    /// A file's identity; a rename changes none of it.
+    /// Identifies a file's content; a rename changes nothing of it.
     fn of_file(stamp: &Stamp) -> Self {
         let text = format!("{}-{}-{}", stamp.inode, stamp.mtime_ns, stamp.size);
         Self { e_tag: None, generation: Some(text) }
     }
 }
 
-/// Says what refusing to follow a symlink looks like to the kernel.
-fn link(errno: Errno) -> io::Error {
+/// Explains the errors by which the kernel refuses to follow a symlink.
+fn symlink_error(errno: Errno) -> io::Error {
     match errno {
         Errno::LOOP | Errno::NOTDIR => {
             io::Error::other("a part of the path is a symbolic link or a file, not a directory")
@@ -246,15 +246,19 @@ fn link(errno: Errno) -> io::Error {
     }
 }
 
-/// Judges an error of the file system.
+/// Classifies an error of the file system.
 #[expect(clippy::needless_pass_by_value, reason = "it is the end of the error")]
 fn failed(what: &str, error: io::Error) -> WriteError {
     let message = format!("{what}: {error}");
-    let passes = error.raw_os_error().map(Errno::from_raw_os_error).is_some_and(|errno| {
+    let is_transient = error.raw_os_error().map(Errno::from_raw_os_error).is_some_and(|errno| {
         matches!(
             errno,
             Errno::AGAIN | Errno::MFILE | Errno::NFILE | Errno::STALE | Errno::TIMEDOUT | Errno::IO
         )
     });
-    if passes { WriteError::Transient { message, retry_after: None } } else { WriteError::Permanent(message) }
+    if is_transient {
+        WriteError::Transient { message, retry_after: None }
+    } else {
+        WriteError::Permanent(message)
+    }
 }

@@ -1,4 +1,5 @@
-//! The one module that knows how objects are stored.
+//! Object stores behind one type: buckets of three providers, and directories.
+//! Nothing above this module knows which of them it writes to.
 
 mod azure;
 mod buffers;
@@ -30,16 +31,16 @@ use remote::Dialect;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// Why a store could not be opened or read; one line for people.
+/// The reason why a store cannot be opened or read, as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// A configuration or credentials file that cannot be used.
+    /// A configuration or credentials file cannot be used.
     #[error("{0}")]
     Setup(String),
-    /// Trying again later can help.
+    /// A later attempt can succeed.
     #[error("{0}")]
     Transient(String),
-    /// Trying again cannot help.
+    /// Every attempt would fail.
     #[error("{0}")]
     Permanent(String),
 }
@@ -59,7 +60,7 @@ fn setup(message: impl Into<String>) -> StoreError {
     StoreError::Setup(failure::one_line(&message.into()))
 }
 
-/// Installs the cryptography that TLS uses; to be called first thing in `main`.
+/// Installs the cryptography that TLS uses. Call it before anything else.
 pub fn install_tls() {
     // A second call finds the first one's provider, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -83,8 +84,8 @@ pub(in crate::io) enum Backend {
 impl Store {
     /// Opens a destination; nothing is contacted yet.
     ///
-    /// Both credentials files are read when they are given, whatever the
-    /// destination is (U-91, U-93), but for directories, which need none (U-28).
+    /// Reads both credentials files where they are given, whichever bucket it
+    /// opens (U-91, U-93); directories need none (U-28).
     pub fn open(destination: &Destination, credentials: &Credentials) -> Result<Self, StoreError> {
         let cleanup = CleanupTasks::new();
         let (gcs, s3) =
@@ -119,9 +120,9 @@ impl Store {
 
     /// Returns whether the store honours [`Precondition`]s.
     ///
-    /// Becomes false when a store refuses its first conditional write; from
-    /// then on conditions are ignored. For objects that are sent in parts GCS
-    /// and Azure get none: there the condition is looked at just before the completion.
+    /// Becomes false when the store refuses its first conditional write; later
+    /// writes ignore their preconditions. GCS and Azure take none for objects in
+    /// parts: there the precondition is checked just before the completion.
     pub fn conditional_writes(&self) -> bool {
         match &self.backend {
             Backend::Remote(remote) => remote.conditional_writes(),
@@ -129,10 +130,10 @@ impl Store {
         }
     }
 
-    /// Whether content types, encodings and metadata are kept with an object.
+    /// Returns whether the store keeps content types, encodings and metadata.
     ///
-    /// Directories keep none of them: nothing is compressed for them, and
-    /// names of compressed files stay as they are.
+    /// Directories keep none of them, so nothing is compressed for them and
+    /// compressed files keep their names.
     pub fn keeps_attributes(&self) -> bool {
         match &self.backend {
             Backend::Remote(_) => true,
@@ -140,8 +141,8 @@ impl Store {
         }
     }
 
-    /// The content of a small object, or `None` where there is none; one
-    /// larger than `limit` bytes is an error.
+    /// Returns the content of a small object; `None` where there is none. An
+    /// object of more than `limit` bytes is an error.
     pub async fn read_small(
         &self,
         key: &str,
@@ -157,7 +158,7 @@ impl Store {
         }
     }
 
-    /// What the store calls the content of an object, or `None` where there is none.
+    /// Returns the current version of an object; `None` where there is none.
     pub async fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         match &self.backend {
             Backend::Remote(remote) => remote.current_version(key).await,
@@ -165,12 +166,12 @@ impl Store {
         }
     }
 
-    /// The full destination of a key, as log records name it (U-62).
+    /// Returns the full destination of a key, as log records name it (U-62).
     pub fn describe(&self, key: &str) -> String {
         format!("{}/{key}", self.destination)
     }
 
-    /// Bytes at the destination of objects that are not complete yet.
+    /// Returns how many bytes of incomplete objects the destination has accepted.
     pub fn bytes_in_flight(&self) -> u64 {
         match &self.backend {
             Backend::Remote(remote) => remote.bytes_in_flight().bytes(),
@@ -178,7 +179,7 @@ impl Store {
         }
     }
 
-    /// Waits until the clean-up of dropped uploads has been done.
+    /// Waits until all dropped uploads have been cleaned up.
     pub async fn settled(&self) {
         self.cleanup.settled().await;
     }

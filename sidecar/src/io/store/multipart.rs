@@ -1,9 +1,9 @@
-//! An object that is sent in parts.
+//! An object that is sent in parts (a multipart upload).
 
 use super::bytes_in_flight::BytesGuard;
 use super::failure::{Failure, classify, one_line};
 use super::http::with_call_context;
-use super::remote::{Remote, version};
+use super::remote::{Remote, version_of};
 use super::{CleanupTasks, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -13,11 +13,11 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
 use std::time::Duration;
 
-/// How long parts on their way may take to arrive before their upload is
-/// aborted: one that arrives later can leave its bytes behind in the store.
-const PARTS_ARRIVE_WITHIN: Duration = Duration::from_millis(500);
+/// How long an abort waits for the parts in flight: a part that arrives after
+/// the abort can leave its bytes in the store.
+const LATE_PARTS_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// An object under way in parts. Dropped before its completion it is aborted.
+/// An upload that is aborted when it is dropped before its completion.
 #[derive(Debug)]
 pub(in crate::io) struct Multipart {
     upload: Option<Box<dyn MultipartUpload>>,
@@ -41,7 +41,7 @@ impl Multipart {
         Self { upload: Some(upload), parts: Parts::new(), path, precondition, cleanup, guard }
     }
 
-    /// Begins to send the next part; [`Multipart::part_sent`] goes on with it.
+    /// Starts to send the next part; [`Multipart::part_sent`] drives it.
     pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), WriteError> {
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (checksum, guard, bytes) = (remote.checksum(&content), self.guard.clone(), content.len());
@@ -56,30 +56,30 @@ impl Multipart {
         Ok(())
     }
 
-    /// How many parts are on their way.
-    pub(in crate::io) fn parts_on_their_way(&self) -> usize {
+    /// Returns the number of parts in flight.
+    pub(in crate::io) fn parts_in_flight(&self) -> usize {
         self.parts.len()
     }
 
-    /// How the next part ended; `None` when none is on its way.
+    /// Returns how the next part ended; `None` when none is in flight.
     pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), WriteError>> {
         self.parts.next().await
     }
 
-    /// Makes the object visible. When that fails, or its success is unknown,
-    /// the upload is aborted before this returns, so that it cannot happen later.
+    /// Makes the object visible. When that fails or its outcome is unknown, this
+    /// aborts the upload before it returns, so that it cannot complete later.
     pub(in crate::io) async fn complete(mut self, remote: &Remote) -> Result<Option<Version>, WriteError> {
         let header = remote.completion_header(&self.precondition);
         let conditional = header.is_some();
         if !conditional {
-            remote.check(&self.path, &self.precondition).await?;
+            remote.check_precondition(&self.path, &self.precondition).await?;
         }
         let upload = self.upload.as_mut().ok_or_else(completed_before)?;
         let (result, last) = with_call_context(header, upload.complete()).await;
         let failure = match result {
             Ok(result) => {
                 self.upload = None;
-                return Ok(version(result));
+                return Ok(version_of(result));
             }
             Err(error) => classify(&error, last),
         };
@@ -87,10 +87,10 @@ impl Multipart {
         self.upload = None;
         match failure {
             Failure::NotImplemented(message) if conditional => {
-                remote.give_up_conditions();
+                remote.ignore_preconditions();
                 Err(WriteError::Transient { message, retry_after: None })
             }
-            // S3 answers so when the object to be replaced is gone.
+            // S3's answer when the object to be replaced is gone.
             Failure::NotFound(message) if conditional && message.contains("NoSuchKey") => {
                 Err(WriteError::PreconditionFailed)
             }
@@ -106,8 +106,8 @@ impl Drop for Multipart {
         let Some(mut upload) = self.upload.take() else { return };
         let parts = std::mem::take(&mut self.parts);
         self.cleanup.spawn(async move {
-            // Late parts are dropped; how the others ended is of no interest.
-            let _ = tokio::time::timeout(PARTS_ARRIVE_WITHIN, parts.for_each(|_| async {})).await;
+            // The outcome of parts is irrelevant here; late ones are dropped.
+            let _ = tokio::time::timeout(LATE_PARTS_TIMEOUT, parts.for_each(|_| async {})).await;
             abort(&mut *upload).await;
         });
     }
@@ -117,7 +117,7 @@ fn completed_before() -> WriteError {
     WriteError::Permanent("the upload was completed before".to_owned())
 }
 
-/// Gives an upload up; a failure of that is only worth a log record.
+/// Aborts an upload; a failure is only logged.
 async fn abort(upload: &mut dyn MultipartUpload) {
     if let Err(error) = upload.abort().await {
         let error = one_line(&error.to_string());

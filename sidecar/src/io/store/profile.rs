@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zeroize::Zeroize;
 
-/// The settings of one profile, of both files together.
+/// One profile's settings, merged from both files.
 #[derive(Default)]
 pub(super) struct Profile {
     name: String,
@@ -26,14 +26,14 @@ impl Profile {
     pub(super) fn load(environment: &impl Fn(&str) -> Option<String>) -> Result<Self, StoreError> {
         let set = |name: &str| environment(name).filter(|value| !value.is_empty());
         let name = set("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
-        let place = |variable: &str, file: &str| {
+        let location = |variable: &str, file: &str| {
             let home = || set("HOME").map(|home| PathBuf::from(home).join(".aws").join(file));
             set(variable).map(PathBuf::from).or_else(home)
         };
         let mut settings = BTreeMap::new();
         let files = [
-            (place("AWS_CONFIG_FILE", "config"), true),
-            (place("AWS_SHARED_CREDENTIALS_FILE", "credentials"), false),
+            (location("AWS_CONFIG_FILE", "config"), true),
+            (location("AWS_SHARED_CREDENTIALS_FILE", "credentials"), false),
         ];
         for (path, prefixed) in files {
             let Some(path) = path else { continue };
@@ -50,7 +50,8 @@ impl Profile {
         Ok(Self { name, settings })
     }
 
-    /// Access key, secret key and session token (often empty), where the profile holds them.
+    /// Returns access key, secret key and session token (often empty), where the
+    /// profile holds them.
     pub(super) fn keys(&self) -> Result<Option<(&str, &str, &str)>, StoreError> {
         let get = |key: &str| self.settings.get(key).map(String::as_str);
         if let (Some(id), Some(secret)) = (get("aws_access_key_id"), get("aws_secret_access_key")) {
@@ -76,12 +77,12 @@ impl Profile {
     }
 }
 
-/// The settings of a section: `[name]`, or `[profile name]` in the config file.
+/// Returns the settings of a section: `[name]`, or `[profile name]` in the config file.
 fn section(text: &str, name: &str, prefixed: bool) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
     let mut inside = false;
     for line in text.lines() {
-        // An indented line belongs to a nested setting, which is not for us.
+        // An indented line belongs to a nested setting, none of which is of use here.
         if line.starts_with([' ', '\t', '#', ';']) {
             continue;
         }

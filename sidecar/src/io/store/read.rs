@@ -1,5 +1,5 @@
-//! Reading a destination back: for people who look at results, not for sidecar
-//! itself.
+//! Reads a destination back: for people who look at results, and for a restarted
+//! sidecar.
 
 use super::failure::{Failure, classify};
 use super::http::with_call_context;
@@ -13,31 +13,31 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
-/// What is read from a file at a time.
-const BLOCK: usize = 256 << 10;
+/// Bytes read from a file at a time.
+const BLOCK_BYTES: usize = 256 << 10;
 
-/// What a store says about an object.
+/// An object's size and attributes, as the store has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
-    /// Its content type; directories keep none.
+    /// Content type; directories keep none.
     pub content_type: Option<String>,
-    /// Its content encoding; directories keep none.
+    /// Content encoding; directories keep none.
     pub content_encoding: Option<String>,
 }
 
 /// One object of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its key below the destination.
+    /// Key below the destination.
     pub key: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
 impl Store {
-    /// What the store says about an object; `None` when there is none.
+    /// Returns an object's size and attributes; `None` when there is no object.
     pub async fn head(&self, key: &str) -> Result<Option<Head>, StoreError> {
         match self.backend() {
             Backend::Remote(remote) => {
@@ -48,7 +48,7 @@ impl Store {
         }
     }
 
-    /// A part of an object; `None` when there is no object.
+    /// Returns a part of an object; `None` when there is no object.
     pub async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
         match self.backend() {
             Backend::Remote(remote) => {
@@ -73,7 +73,7 @@ impl Store {
     }
 
     /// Passes a whole object to `take`, block by block, as it is stored; `None`
-    /// when there is none. `take` answers whether it wants more.
+    /// when there is no object. `take` returns whether it wants more.
     pub async fn read_through(
         &self,
         key: &str,
@@ -96,7 +96,7 @@ impl Store {
             Backend::Local(local) => {
                 let Some(mut file) = local.open(key)? else { return Ok(None) };
                 let head = head_of_file(&file)?;
-                let mut block = vec![0; BLOCK];
+                let mut block = vec![0; BLOCK_BYTES];
                 loop {
                     let length = file.read(&mut block).map_err(|error| unreadable(&error))?;
                     if length == 0 || !take(&block[..length]) {
@@ -174,7 +174,8 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
     }
 }
 
-/// Directories are entered, symbolic links are not: they are listed as they are.
+/// Lists a directory's files. Enters directories, and lists symbolic links as
+/// they are.
 fn list_local(local: &Local, take: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
     let mut open = vec![String::new()];
     while let Some(directory) = open.pop() {
@@ -187,7 +188,7 @@ fn list_local(local: &Local, take: &mut dyn FnMut(Listed)) -> Result<(), StoreEr
             if kind.is_dir() {
                 open.push(key);
             } else {
-                // A file that goes meanwhile has no size.
+                // A file that vanishes meanwhile has no size.
                 let bytes = entry.metadata().map_or(0, |meta| meta.len());
                 take(Listed { key, bytes });
             }

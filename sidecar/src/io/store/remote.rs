@@ -6,6 +6,7 @@ use super::http::{Extra, On, with_call_context};
 use super::multipart::Multipart;
 use super::part_retry::PartRetry;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
+use crate::destination::MAX_KEY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -18,12 +19,8 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// S3, GCS and Azure refuse longer keys
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>,
-/// <https://cloud.google.com/storage/docs/objects#naming>).
-const MOST_KEY_BYTES: usize = 1024;
-
-/// How a store spells conditions on the completion of a multipart upload.
+/// The provider, where stores differ: preconditions on completions, checksums,
+/// names of metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     S3,
@@ -31,7 +28,7 @@ pub(super) enum Dialect {
     Azure,
 }
 
-/// What is stored with an object beside its bytes.
+/// An object's attributes beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::io) struct Properties {
     pub(in crate::io) content_type: String,
@@ -69,8 +66,8 @@ impl Remote {
         }
     }
 
-    /// From now on conditions are ignored.
-    pub(super) fn give_up_conditions(&self) {
+    /// Ignores preconditions from now on.
+    pub(super) fn ignore_preconditions(&self) {
         self.conditional.store(false, Ordering::Relaxed);
     }
 
@@ -78,12 +75,12 @@ impl Remote {
         self.conditional.load(Ordering::Relaxed)
     }
 
-    /// Counts what the store took of objects that are not complete yet.
+    /// Returns the counter of bytes that the store accepted of incomplete objects.
     pub(super) fn bytes_in_flight(&self) -> &BytesInFlight {
         &self.bytes_in_flight
     }
 
-    /// Memory for parts, shared by all attempts under way.
+    /// Returns the memory for parts, shared by all attempts in flight.
     pub(in crate::io) fn buffers(&self) -> Arc<Buffers> {
         let mut shared = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
@@ -102,7 +99,7 @@ impl Remote {
         precondition: &Precondition,
     ) -> Result<Option<Version>, WriteError> {
         let path = self.path(key)?;
-        let mode = if self.conditional_writes() { mode(precondition) } else { PutMode::Overwrite };
+        let mode = if self.conditional_writes() { put_mode(precondition) } else { PutMode::Overwrite };
         let result = self.put_once(&path, content.clone(), properties, mode).await;
         if let Err(Failure::NotImplemented(_)) = &result
             && *precondition != Precondition::Overwrite
@@ -132,9 +129,9 @@ impl Remote {
         )
         .await;
         match result {
-            Ok(result) => Ok(version(result)),
+            Ok(result) => Ok(version_of(result)),
             Err(error) => match classify(&error, last) {
-                // S3 answers so when the object to be replaced is gone.
+                // S3's answer when the object to be replaced is gone.
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
                     Err(Failure::Write(WriteError::PreconditionFailed))
                 }
@@ -145,7 +142,7 @@ impl Remote {
         }
     }
 
-    /// Begins an object that is sent in parts.
+    /// Starts a multipart upload.
     pub(in crate::io) async fn begin(
         &self,
         key: &str,
@@ -185,8 +182,8 @@ impl Remote {
         attributes
     }
 
-    /// A checksum that the store verifies. S3 gets one with the signature. To
-    /// Azure it would have to be signed, which the library does not do.
+    /// Returns a checksum that the store verifies. S3 has one in its signature;
+    /// Azure's would have to be signed, which the library does not do.
     pub(super) fn checksum(&self, content: &[u8]) -> Option<Extra> {
         match self.dialect {
             Dialect::S3 | Dialect::Azure => None,
@@ -198,7 +195,7 @@ impl Remote {
         }
     }
 
-    /// How a condition on a completion is said, where the store knows any.
+    /// Returns the precondition as a header of the completion, where the store has one.
     pub(super) fn completion_header(&self, precondition: &Precondition) -> Option<Extra> {
         let (name, value) = match (self.dialect, precondition) {
             // GCS has no conditions for uploads in parts
@@ -212,13 +209,17 @@ impl Remote {
         value.map(|value| Extra { on: On::Completion, name, value })
     }
 
-    /// Looks whether a condition holds now: the best that can be done where it
-    /// cannot be said with the completion.
-    pub(super) async fn check(&self, path: &Path, precondition: &Precondition) -> Result<(), WriteError> {
+    /// Checks a precondition now, for stores that take none with a completion. Best
+    /// effort: another writer can still come between.
+    pub(super) async fn check_precondition(
+        &self,
+        path: &Path,
+        precondition: &Precondition,
+    ) -> Result<(), WriteError> {
         if *precondition == Precondition::Overwrite || !self.conditional_writes() {
             return Ok(());
         }
-        let found = self.head(path).await?;
+        let found = self.head_version(path).await?;
         let holds = match precondition {
             Precondition::Overwrite => true,
             Precondition::IfAbsent => found.is_none(),
@@ -230,7 +231,7 @@ impl Remote {
         if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }
     }
 
-    async fn head(&self, path: &Path) -> Result<Option<Version>, WriteError> {
+    async fn head_version(&self, path: &Path) -> Result<Option<Version>, WriteError> {
         let (result, last) = with_call_context(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
@@ -241,10 +242,10 @@ impl Remote {
         }
     }
 
-    /// What the store calls the content of an object.
+    /// Returns the current version of an object.
     pub(super) async fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
-        self.head(&path).await.map_err(StoreError::from)
+        self.head_version(&path).await.map_err(StoreError::from)
     }
 
     /// Reads a whole small object.
@@ -278,8 +279,8 @@ impl Remote {
         }
     }
 
-    /// Asks for the bytes as they are stored: Google unpacks what is stored as gzip
-    /// for those who do not take it
+    /// Returns a header that asks for the bytes as they are stored: Google
+    /// decompresses gzip for clients that do not accept it
     /// (<https://docs.cloud.google.com/storage/docs/transcoding>).
     pub(super) fn as_stored(&self) -> Option<Extra> {
         match self.dialect {
@@ -291,22 +292,22 @@ impl Remote {
         }
     }
 
-    /// What the bucket is read with.
+    /// Returns the store for reading.
     pub(super) fn reader(&self) -> &dyn ObjectStore {
         &*self.store
     }
 
-    /// What stands in front of every key.
+    /// Returns the prefix of every key.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The path of a key, byte for byte.
+    /// Returns the path of a key, byte for byte.
     pub(super) fn path(&self, key: &str) -> Result<Path, WriteError> {
         let full = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
         let refuse = |reason: &str| Err(WriteError::Permanent(format!("the key cannot be stored: {reason}")));
-        if full.len() > MOST_KEY_BYTES {
-            return refuse(&format!("it has {} bytes, allowed are {MOST_KEY_BYTES}", full.len()));
+        if full.len() > MAX_KEY_BYTES {
+            return refuse(&format!("it has {} bytes, allowed are {MAX_KEY_BYTES}", full.len()));
         }
         if full.split('/').any(str::is_empty) {
             return refuse("a part between two slashes is empty");
@@ -318,7 +319,8 @@ impl Remote {
     }
 }
 
-/// As Go's `url.PathEscape`, which upstream's S3 client applies to metadata (U-72).
+/// Escapes as Go's `url.PathEscape`, which upstream's S3 client applies to
+/// metadata (U-72).
 fn path_escaped(text: &str) -> String {
     text.bytes().fold(String::new(), |mut escaped, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~$&+=:@".contains(&byte) {
@@ -331,12 +333,13 @@ fn path_escaped(text: &str) -> String {
     })
 }
 
-/// Azure's names of metadata are identifiers of C#.
+/// Converts a name to an identifier of C#, which Azure's metadata requires.
 fn identifier(name: &str) -> String {
     name.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_lowercase()
 }
 
-/// A put that meets no bucket says "not found" like a get that meets no object.
+/// Makes "not found" permanent for a write, where it means that the bucket is
+/// missing.
 fn bucket_missing(failure: Failure) -> Failure {
     match failure {
         Failure::NotFound(message) => Failure::Write(WriteError::Permanent(message)),
@@ -344,7 +347,7 @@ fn bucket_missing(failure: Failure) -> Failure {
     }
 }
 
-fn mode(precondition: &Precondition) -> PutMode {
+fn put_mode(precondition: &Precondition) -> PutMode {
     match precondition {
         Precondition::Overwrite => PutMode::Overwrite,
         Precondition::IfAbsent => PutMode::Create,
@@ -355,7 +358,7 @@ fn mode(precondition: &Precondition) -> PutMode {
     }
 }
 
-pub(super) fn version(result: PutResult) -> Option<Version> {
+pub(super) fn version_of(result: PutResult) -> Option<Version> {
     let known = result.e_tag.is_some() || result.version.is_some();
     known.then_some(Version { e_tag: result.e_tag, generation: result.version })
 }

@@ -1,4 +1,4 @@
-//! Opening S3 and compatible stores (U-92, U-93).
+//! Opens S3 and compatible stores (U-92, U-93).
 
 use super::http::{Connector, client_options};
 use super::profile::Profile;
@@ -58,7 +58,7 @@ fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
     let parsed = if text.trim().is_empty() {
         Ok(CredentialsFile::default())
     } else {
-        // The error's place is told, its text might quote a key.
+        // The message gives the error's position, not its text: that might quote a key.
         serde_json::from_str(&text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             fail(&format!("it is not a JSON object of strings and booleans (line {line}, column {column})"))
@@ -110,15 +110,16 @@ fn builder(
         .or_else(|| set("AWS_ENDPOINT_URL_S3"))
         .or_else(|| set("AWS_ENDPOINT_URL"))
         .or_else(|| profile.endpoint());
-    let place = Place::of(bucket, endpoint.as_deref(), file.s3_force_path_style)?;
-    if let Some(endpoint) = place.endpoint {
+    let address = Address::of(bucket, endpoint.as_deref(), file.s3_force_path_style)?;
+    if let Some(endpoint) = address.endpoint {
         options = options.with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
-    Ok(builder.with_virtual_hosted_style_request(place.virtual_hosted).with_client_options(options))
+    Ok(builder.with_virtual_hosted_style_request(address.virtual_hosted).with_client_options(options))
 }
 
-/// A session token of the environment must not slip in: it belongs to the environment's key.
+/// Builds a credential of exactly these: the environment's session token belongs
+/// to the environment's key.
 fn credential((id, secret, token): (&str, &str, &str)) -> AwsCredential {
     AwsCredential {
         key_id: id.to_owned(),
@@ -127,19 +128,19 @@ fn credential((id, secret, token): (&str, &str, &str)) -> AwsCredential {
     }
 }
 
-/// Retrying is the caller's: it knows how much time is left.
+/// Turns the library's retries off: only the caller knows how much time is left.
 pub(super) fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
-/// Under which address a bucket is found.
+/// The address under which a bucket is found.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct Address {
     endpoint: Option<String>,
     virtual_hosted: bool,
 }
 
-impl Place {
+impl Address {
     fn of(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Result<Self, StoreError> {
         let Some(endpoint) = endpoint else {
             // A dot in the name does not fit the wildcard certificate of the store.
@@ -176,24 +177,24 @@ mod tests {
     use super::*;
     use futures::FutureExt;
 
-    fn place(endpoint: Option<&str>, path_style: bool) -> Place {
-        Place::of("bucket", endpoint, path_style).expect("a place")
+    fn address(endpoint: Option<&str>, path_style: bool) -> Address {
+        Address::of("bucket", endpoint, path_style).expect("an address")
     }
 
     #[test]
     fn buckets_are_found_as_the_sdks_find_them() {
-        assert_eq!(place(None, false), Place { endpoint: None, virtual_hosted: true });
-        assert_eq!(place(None, true), Place { endpoint: None, virtual_hosted: false });
-        let minio = place(Some("http://minio:9000"), false);
-        assert_eq!(minio, Place { endpoint: Some("http://minio:9000".to_owned()), virtual_hosted: false });
-        let address = place(Some("http://10.0.0.1:9000"), false);
-        assert!(!address.virtual_hosted);
-        assert!(!place(Some("http://[::1]:9000"), false).virtual_hosted);
-        let hosted = place(Some("https://s3.example.com"), false);
+        assert_eq!(address(None, false), Address { endpoint: None, virtual_hosted: true });
+        assert_eq!(address(None, true), Address { endpoint: None, virtual_hosted: false });
+        let minio = address(Some("http://minio:9000"), false);
+        assert_eq!(minio, Address { endpoint: Some("http://minio:9000".to_owned()), virtual_hosted: false });
+        let numeric = address(Some("http://10.0.0.1:9000"), false);
+        assert!(!numeric.virtual_hosted);
+        assert!(!address(Some("http://[::1]:9000"), false).virtual_hosted);
+        let hosted = address(Some("https://s3.example.com"), false);
         assert_eq!(hosted.endpoint.as_deref(), Some("https://bucket.s3.example.com"));
         assert!(hosted.virtual_hosted);
-        assert_eq!(place(Some("s3.example.com"), true).endpoint.as_deref(), Some("https://s3.example.com"));
-        assert!(Place::of("b", Some("ftp://x"), false).is_err());
+        assert_eq!(address(Some("s3.example.com"), true).endpoint.as_deref(), Some("https://s3.example.com"));
+        assert!(Address::of("b", Some("ftp://x"), false).is_err());
     }
 
     #[test]

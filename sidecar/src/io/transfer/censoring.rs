@@ -1,7 +1,7 @@
-//! How one source is censored: masked, or looked into when it is a container.
+//! The censoring of one source: masks it, or inspects it when it is a container.
 
 use super::Upload;
-use super::pump::{Output, PumpError, Sink, Totals};
+use super::output::{Output, PumpError, Sink, Totals};
 use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
 use crate::censor::{Censor, StreamMask};
 use crate::io::source::{OpenFile, Source};
@@ -24,7 +24,7 @@ pub(super) enum Censoring<'a> {
     Off,
     /// The content is masked as it passes.
     Masking { censor: &'a Censor, mask: StreamMask, containers: bool, note: Option<String> },
-    /// A container without a secret passes as it is, provided that these are its totals.
+    /// A container without a secret passes unchanged if these are still its totals.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
 
@@ -41,9 +41,9 @@ impl<'a> Censoring<'a> {
         censor.stream().map_or(Self::Off, masking)
     }
 
-    /// Looks into the file; the answer is how to go on with one that holds a
-    /// secret. `wanted` fails once nobody waits for that any more.
-    pub(super) fn look_into<E>(
+    /// Inspects the file; returns the container to rewrite, where it holds a secret.
+    /// `wanted` fails once the attempt has been given up.
+    pub(super) fn inspect<E>(
         &mut self,
         file: &OpenFile,
         wanted: impl Fn() -> Result<(), E>,
@@ -54,7 +54,7 @@ impl<'a> Censoring<'a> {
         let verdict = censor.look_into(file, &|| wanted().is_err());
         wanted().map_err(PumpError::Sink)?;
         match verdict.map_err(failed)? {
-            // Its bytes are masked like those of any other file.
+            // No container: its bytes are masked like those of any other file.
             Verdict::Plain { note: found } => *note = found,
             Verdict::Clean { bytes, crc32c, note } => *self = Self::Checked { bytes, crc32c, note },
             Verdict::Withheld(reason) => return Err(PumpError::Withheld(reason)),
@@ -71,7 +71,7 @@ impl<'a> Censoring<'a> {
         }
     }
 
-    /// Whether what was read is what was checked.
+    /// Returns whether the bytes read are the bytes inspected.
     pub(super) fn holds_for(&self, bytes: u64, crc32c: u32) -> bool {
         match self {
             Self::Off | Self::Masking { .. } => true,
@@ -81,12 +81,12 @@ impl<'a> Censoring<'a> {
         }
     }
 
-    /// Whether every byte is looked at as it passes.
+    /// Returns whether the content is masked as it passes.
     pub(super) fn is_masking(&self) -> bool {
         matches!(self, Self::Masking { .. })
     }
 
-    /// Bytes overwritten.
+    /// Returns the number of bytes overwritten.
     pub(super) fn masked(&self) -> u64 {
         match self {
             Self::Off | Self::Checked { .. } => 0,
@@ -94,7 +94,7 @@ impl<'a> Censoring<'a> {
         }
     }
 
-    /// What was not looked into.
+    /// Returns a note on what was not inspected.
     pub(super) fn note(&self) -> Option<String> {
         match self {
             Self::Off => None,
@@ -109,14 +109,14 @@ pub(super) struct Dirty<'a> {
 }
 
 impl Dirty<'_> {
-    /// Packs it anew, as the object.
+    /// Rewrites it without the secret, as the object.
     pub(super) fn rewrite<S: Sink>(
         &self,
         file: &OpenFile,
         mut output: Output<'_, S>,
     ) -> Result<Totals, PumpError<S::Error>> {
         let stamp = file.stamp();
-        // It was perhaps packed better than we do; a guess, and a generous one.
+        // A generous guess: it may have been compressed better than it will be now.
         output.expect(stamp.size.saturating_mul(2));
         let output = RefCell::new(output);
         let wanted = || output.borrow().sink.wanted();
@@ -146,7 +146,7 @@ fn failed<E>(error: ArchiveError) -> PumpError<E> {
     }
 }
 
-/// Keeps the sink's own error.
+/// Keeps the sink's own error, which `io::Error` cannot carry.
 struct Writer<'a, 'b, S: Sink> {
     output: &'a RefCell<Output<'b, S>>,
     failure: Option<S::Error>,

@@ -1,13 +1,14 @@
-//! What an attempt would store, without a store.
+//! Computes what an attempt would store, without a store.
 
-use super::pump::{ContentHeaders, Sink, pump};
+use super::output::{ContentHeaders, Sink};
+use super::pump::pump;
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::WriteError;
 use std::sync::{Arc, Weak};
 
-/// Reads, censors and compresses a source as an attempt for a bucket would.
-/// Dropping the future ends it at its next block.
+/// Reads, censors and compresses a source as an attempt for a bucket would, and
+/// discards the bytes. Dropping the future ends it at the next block.
 pub async fn checksum_only(upload: &Upload, censor: Option<&Arc<Censor>>) -> Result<Stored, UploadError> {
     let awaited = Arc::new(());
     let mut sink = NoSink { head: None, awaited: Arc::downgrade(&awaited) };

@@ -1,13 +1,14 @@
-//! Storing into a directory: one thread reads, transforms and writes.
+//! Stores into a directory: one thread reads, transforms and writes.
 
-use super::pump::{ContentHeaders, Sink, pump};
+use super::output::{ContentHeaders, Sink};
+use super::pump::pump;
 use super::{Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::{Draft, Local, WriteError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Makes one attempt. Dropping the future gives it up: once that has happened,
-/// the object does not appear any more.
+/// Makes one attempt. Dropping the future gives it up: the object does not appear
+/// afterwards.
 pub(super) async fn store(
     local: &Local,
     upload: &Upload,
@@ -32,8 +33,8 @@ fn copy(
     let Some((draft, head)) = sink.open else {
         return Err(gave_up().into());
     };
-    let still_wanted = given_up.lock();
-    if *still_wanted {
+    let is_given_up = given_up.lock();
+    if *is_given_up {
         return Err(gave_up().into());
     }
     let version = draft.commit(&upload.precondition)?;
@@ -65,8 +66,8 @@ impl Sink for FileSink<'_> {
     }
 }
 
-/// True once nobody waits for the attempt. The lock is held while the object
-/// gets its name, so that giving up cannot overtake that.
+/// True once the attempt has been given up. The lock is held while the object
+/// gets its name, so that this cannot happen after giving up.
 #[derive(Clone, Default)]
 struct GivenUp(Arc<Mutex<bool>>);
 

@@ -1,8 +1,18 @@
-//! One attempt to store one object.
+//! One attempt to store one object, made by [`upload`].
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | `pump` | drives the bytes from `input` to `output`, on a thread |
+//! | `read_ahead` | reads and sums up the source |
+//! | `censoring` | masks the content, or rewrites a container |
+//! | `parts`, `files` | the sinks: a bucket, a directory |
+//! | `checksum_only` | the sink that stores nothing |
 
 mod censoring;
 mod checksum_only;
 mod files;
+mod input;
+mod output;
 mod parts;
 mod pump;
 mod read_ahead;
@@ -14,7 +24,7 @@ pub use checksum_only::checksum_only;
 use super::source::{Source, Stamp};
 use super::store::{Backend, Precondition, Store, Version, WriteError};
 use crate::censor::Censor;
-use pump::{ContentHeaders, PumpError, Totals};
+use output::{ContentHeaders, PumpError, Totals};
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -23,35 +33,35 @@ use thiserror::Error;
 pub struct Upload {
     /// The key below the destination, byte for byte.
     pub key: String,
-    /// Where the content is read from, anew for each attempt.
+    /// The source of the content, opened again for each attempt.
     pub source: Source,
-    /// The content type; `None` means sniffing the first 512 bytes (U-70).
+    /// The content type; `None` detects it by the first 512 bytes (U-70).
     pub content_type: Option<String>,
-    /// The encoding the source is already in.
+    /// The encoding that the source is already in.
     pub content_encoding: Option<&'static str>,
     /// Custom metadata (U-72).
     pub metadata: Vec<(String, String)>,
     /// A candidate for compression (U-50); the content decides (U-51).
     pub compress: bool,
-    /// The content type when it was compressed; `None` means plain text (U-52).
+    /// The content type of the compressed object; `None` means plain text (U-52).
     pub compressed_type: Option<String>,
     /// The condition on which the store may write.
     pub precondition: Precondition,
-    /// Whether the content is censored.
+    /// Censors the content.
     pub censor: bool,
 }
 
-/// What one attempt may use.
+/// Upper bounds on the memory of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of a part; larger objects are sent in parts of this size.
     /// It grows with files that would need more than 10,000 parts.
     pub part_bytes: usize,
-    /// Parts of one object that are in memory together, the one being filled included.
+    /// Parts of one object in memory at a time, the one being filled included.
     pub parts_in_memory: usize,
 }
 
-/// What was stored.
+/// A stored object and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Bytes read from the source.
@@ -64,7 +74,7 @@ pub struct Stored {
     pub stored_crc32c: u32,
     /// Bytes that were overwritten because they belonged to secrets.
     pub censored: u64,
-    /// What was left out or not looked into.
+    /// A note on what was left out or not inspected.
     pub note: Option<String>,
     /// The source changed while it was read.
     pub changed: bool,
@@ -72,13 +82,13 @@ pub struct Stored {
     pub content_type: Option<String>,
     /// The object's content encoding.
     pub content_encoding: Option<String>,
-    /// What the store calls this content.
+    /// The version that the store gave the object.
     pub version: Option<Version>,
-    /// What identified the source when it was opened; `None` for documents.
+    /// The source's identity when it was opened; `None` for documents.
     pub source_stamp: Option<Stamp>,
 }
 
-/// Why nothing was stored.
+/// The reason why nothing was stored, as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UploadError {
     /// The source cannot be read.

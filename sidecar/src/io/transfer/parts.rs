@@ -1,4 +1,4 @@
-//! Storing into a bucket: a thread fills parts, the runtime sends them.
+//! Stores into a bucket: a thread fills parts, the runtime sends them.
 //!
 //! ```text
 //! pump ──▶ part being filled ──▶ channel ──▶ parts being sent
@@ -6,7 +6,8 @@
 //!   └────────────── waits for a permit before it begins a part
 //! ```
 
-use super::pump::{ContentHeaders, PumpError, Sink, Totals, pump};
+use super::output::{ContentHeaders, PumpError, Sink, Totals};
+use super::pump::pump;
 use super::{Limits, Stored, Upload, UploadError, gave_up};
 use crate::censor::Censor;
 use crate::io::store::{Buffer, Buffers, Multipart, Properties, Remote, WriteError};
@@ -16,16 +17,16 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// Stores allow so many parts of one object
+/// Upper bound on the parts of one object
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>).
-const MOST_PARTS: u64 = 10_000;
+const MAX_PARTS: u64 = 10_000;
 
-/// Parts grow in steps of this size.
-const PART_STEP: u64 = 1024 * 1024;
+/// The step in which parts grow.
+const PART_STEP_BYTES: u64 = 1024 * 1024;
 
-/// The largest part: with 10,000 of them an object can have 320 GB. Two are in
-/// memory together.
-const LARGEST_PART: u64 = 32 * 1024 * 1024;
+/// Upper bound on a part; 10,000 of them are an object of 320 GB. Two are in
+/// memory at a time.
+const MAX_PART_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Makes one attempt. Dropping the future stops the thread at its next part
 /// and aborts a multipart upload.
@@ -76,7 +77,7 @@ async fn send(
 ) -> Result<(), WriteError> {
     multipart.send_part(remote, first.bytes)?;
     loop {
-        let room = multipart.parts_on_their_way() < limits.parts_in_memory;
+        let room = multipart.parts_in_flight() < limits.parts_in_memory;
         tokio::select! {
             part = parts.recv(), if room => match part {
                 Some(part) => multipart.send_part(remote, part.bytes)?,
@@ -139,7 +140,7 @@ impl PartSink {
         Self { runtime, sender, permits, buffers, part_bytes, expected: 0, head: None, filling: None }
     }
 
-    /// The part to append to; a full one is sent first.
+    /// Returns the part to append to; sends a full one first.
     fn part(&mut self) -> Result<&mut Vec<u8>, WriteError> {
         if self.filling.as_ref().is_some_and(|part| part.bytes.len() >= self.part_bytes) {
             self.send(false)?;
@@ -160,7 +161,7 @@ impl PartSink {
         self.sender.blocking_send(part).map_err(|_| gave_up())
     }
 
-    /// Sends what is left; an empty object is one empty part.
+    /// Sends the rest; an empty object is one empty part.
     fn finish(mut self) -> Result<(), WriteError> {
         if self.filling.is_none() {
             self.part()?;
@@ -177,7 +178,7 @@ impl Sink for PartSink {
         self.expected = at_most;
         self.part_bytes = part_bytes(self.part_bytes, at_most).ok_or_else(|| {
             WriteError::Permanent(format!(
-                "it is too large: {at_most} bytes do not fit into {MOST_PARTS} parts of {LARGEST_PART} bytes"
+                "it is too large: {at_most} bytes do not fit into {MAX_PARTS} parts of {MAX_PART_BYTES} bytes"
             ))
         })?;
         Ok(())
@@ -185,9 +186,9 @@ impl Sink for PartSink {
 
     fn write(&mut self, mut bytes: &[u8]) -> Result<(), WriteError> {
         while !bytes.is_empty() {
-            let most = self.part_bytes;
+            let room = self.part_bytes;
             let part = self.part()?;
-            let (now, rest) = bytes.split_at(bytes.len().min(most - part.len()));
+            let (now, rest) = bytes.split_at(bytes.len().min(room - part.len()));
             part.extend_from_slice(now);
             self.expected = self.expected.saturating_sub(now.len() as u64);
             bytes = rest;
@@ -200,21 +201,21 @@ impl Sink for PartSink {
     }
 }
 
-/// The size of a part, grown where an object would need too many of them;
-/// `None` where it would have to grow beyond what memory allows. A sparse file
-/// of any size costs a test nothing.
+/// Returns the size of a part, grown where an object would need too many of them;
+/// `None` where it would exceed [`MAX_PART_BYTES`]: a job can make a sparse file of
+/// any size at no cost.
 fn part_bytes(configured: usize, object: u64) -> Option<usize> {
-    let needed = object.div_ceil(MOST_PARTS);
+    let needed = object.div_ceil(MAX_PARTS);
     if needed <= configured as u64 {
         Some(configured)
-    } else if needed <= LARGEST_PART {
-        usize::try_from(needed.div_ceil(PART_STEP) * PART_STEP).ok()
+    } else if needed <= MAX_PART_BYTES {
+        usize::try_from(needed.div_ceil(PART_STEP_BYTES) * PART_STEP_BYTES).ok()
     } else {
         None
     }
 }
 
-/// Wakes a thread that waits for memory when the attempt is given up.
+/// Wakes the thread that waits for memory when the attempt is given up.
 struct CloseOnDrop(Arc<Semaphore>);
 
 impl Drop for CloseOnDrop {
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(part_bytes(5 << 20, 300 * MIB), Some(5 << 20));
         for object in [50_000 * MIB, 50_001 * MIB, 320_000 * MIB] {
             let part = part_bytes(5 << 20, object).expect("it fits") as u64;
-            assert!(object.div_ceil(part) <= MOST_PARTS, "{object}");
+            assert!(object.div_ceil(part) <= MAX_PARTS, "{object}");
         }
     }
 

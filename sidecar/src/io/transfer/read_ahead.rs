@@ -1,30 +1,26 @@
-//! What the pump is fed with: a source's bytes, block by block.
+//! Reads a source block by block.
 //!
-//! Of a large file that is to be censored or compressed the next block is read
-//! and summed up on another thread while the last one is worked on.
+//! Of a large source that is censored or compressed, another thread reads the
+//! next block and sums it up while the pump works on the last one.
 
-use super::pump::Input;
+use super::input::{Input, READ_BYTES, SourceError};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
-/// Bytes asked of the file at a time. The page cache gives more per second up
-/// to about this size, and it fits the processor's cache beside the output.
-pub(super) const READ_BYTES: usize = 256 * 1024;
+/// Room in front of each block of a large source for the bytes of earlier blocks
+/// that the censor held back.
+const HEADROOM_BYTES: usize = 32 * 1024;
 
-/// Room in front of each block of a large source for what the censor held back
-/// of those before.
-const HEADROOM: usize = 32 * 1024;
-
-/// From this size on a thread of its own is worth its start, in bytes.
-const AHEAD_FROM: u64 = 8 << 20;
+/// Smaller sources, in bytes, are not worth the start of a thread.
+const MIN_AHEAD_BYTES: u64 = 8 << 20;
 
 /// A block of the source behind its headroom.
 pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
-    /// How much room there is in front of it.
+    /// Bytes of room in front of it.
     pub(super) headroom: usize,
-    /// No other follows.
+    /// No other block follows.
     pub(super) end: bool,
-    /// Bytes and CRC32C of all that was read so far, this block included.
+    /// Bytes and CRC32C of everything read so far, this block included.
     pub(super) read: (u64, u32),
 }
 
@@ -37,12 +33,12 @@ pub(super) struct Reader<'a, 's> {
 
 impl<'a, 's> Reader<'a, 's> {
     pub(super) fn new(input: &'a mut Input<'s>) -> Self {
-        let headroom = if input.size() > READ_BYTES as u64 { HEADROOM } else { 0 };
+        let headroom = if input.size() > READ_BYTES as u64 { HEADROOM_BYTES } else { 0 };
         Self { input, headroom, read: (0, 0) }
     }
 
-    /// The next block, in a buffer that was used before.
-    pub(super) fn next(&mut self, mut bytes: Vec<u8>) -> Result<Block, String> {
+    /// Reads the next block into a reused buffer.
+    pub(super) fn next(&mut self, mut bytes: Vec<u8>) -> Result<Block, SourceError> {
         bytes.resize(self.headroom, 0);
         let end = !self.input.read(&mut bytes)?;
         let content = &bytes[self.headroom..];
@@ -52,13 +48,13 @@ impl<'a, 's> Reader<'a, 's> {
     }
 }
 
-/// Whether to read a source of this size ahead.
+/// Returns whether to read a source of this size ahead.
 pub(super) fn is_worth_a_thread(size: u64) -> bool {
-    size >= AHEAD_FROM
+    size >= MIN_AHEAD_BYTES
 }
 
-/// Calls `take` for each block until it fails or the last one was taken; it
-/// gives the block's buffer back.
+/// Calls `take` for each block up to the last one, or until it fails; it returns
+/// the block's buffer.
 pub(super) fn each_block<E>(
     input: &mut Input<'_>,
     ahead: bool,
@@ -72,23 +68,23 @@ pub(super) fn each_block<E>(
     loop {
         let block = reader.next(bytes).map_err(Fault::Source)?;
         let end = block.end;
-        bytes = take(block).map_err(Fault::Taker)?;
+        bytes = take(block).map_err(Fault::Pump)?;
         if end {
             return Ok(());
         }
     }
 }
 
-/// Which side failed.
+/// The side that failed.
 pub(super) enum Fault<E> {
     /// The source cannot be read.
-    Source(String),
-    /// The blocks' taker.
-    Taker(E),
+    Source(SourceError),
+    /// The pump could not process a block.
+    Pump(E),
 }
 
-/// The same with a thread that reads; `None`, and nothing is read, when there
-/// can be none.
+/// Does the same with a reading thread; returns `None`, having read nothing, when
+/// no thread can be started.
 fn ahead_of<E>(
     input: &mut Input<'_>,
     take: &mut impl FnMut(Block) -> Result<Vec<u8>, E>,
@@ -106,13 +102,13 @@ fn ahead_of<E>(
 
 fn read_ahead(
     mut reader: Reader<'_, '_>,
-    filled: &SyncSender<Result<Block, String>>,
+    filled: &SyncSender<Result<Block, SourceError>>,
     buffers: &Receiver<Vec<u8>>,
 ) {
     loop {
         let block = reader.next(buffers.try_recv().unwrap_or_default());
         let over = block.as_ref().map_or(true, |block| block.end);
-        // Nobody takes any more: the attempt was given up.
+        // The receiver is gone: the attempt was given up.
         if filled.send(block).is_err() || over {
             return;
         }
@@ -120,13 +116,13 @@ fn read_ahead(
 }
 
 fn take_all<E>(
-    blocks: Receiver<Result<Block, String>>,
+    blocks: Receiver<Result<Block, SourceError>>,
     emptied: &Sender<Vec<u8>>,
     take: &mut impl FnMut(Block) -> Result<Vec<u8>, E>,
 ) -> Result<(), Fault<E>> {
     for block in blocks {
-        let bytes = take(block.map_err(Fault::Source)?).map_err(Fault::Taker)?;
-        // It fails when the reader has ended, which then needs no buffer.
+        let bytes = take(block.map_err(Fault::Source)?).map_err(Fault::Pump)?;
+        // Fails when the reader has ended and needs no more buffers.
         let _ = emptied.send(bytes);
     }
     Ok(())

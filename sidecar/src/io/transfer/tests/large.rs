@@ -1,6 +1,6 @@
 //! Large sources, whose blocks are read ahead.
 
-use super::super::read_ahead::READ_BYTES;
+use super::super::input::READ_BYTES;
 use super::*;
 
 /// A sink that does something at the beginning, and fails at some time.
@@ -9,7 +9,7 @@ struct Disturbed {
     writes_left: usize,
 }
 
-impl pump::Sink for Disturbed {
+impl output::Sink for Disturbed {
     type Error = WriteError;
 
     fn begin(&mut self, _head: &ContentHeaders, _at_most: u64) -> Result<(), WriteError> {

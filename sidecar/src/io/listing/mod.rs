@@ -1,15 +1,16 @@
-//! What the destination should hold, from the files as they are now.
+//! Lists the objects that the destination is to hold, from the files as they are
+//! now.
 
 mod walk;
 
-use super::object::{Fingerprint, Origin, Wanted};
+use super::object::{Fingerprint, ItemFile, Origin, Wanted};
 use super::source::FileSource;
 use crate::censor::Censor;
 use crate::deliver::{Class, Desired};
-use crate::destination::Destination;
+use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{base_name, name_rule};
-use crate::layout::paths::{ObjectPaths, keeps_names};
+use crate::layout::paths::ObjectPaths;
 use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
 use cap_std::fs::Dir;
@@ -20,33 +21,30 @@ use std::path::Path;
 use std::sync::Arc;
 use walk::Found;
 
-/// Keys longer than this are refused by all of the stores, in bytes.
-const LONGEST_KEY: usize = 1024;
-
 /// An item as it was found.
 #[derive(Clone, Debug)]
 pub enum Item {
-    /// A directory, held open so that its files cannot lead elsewhere.
+    /// A directory, held open so that no path in it leads elsewhere.
     Directory(Arc<Dir>),
     /// A file.
     File(FileSource),
 }
 
-/// What is not sent, and why.
+/// A file that is not sent, and the reason.
 pub type Refused = (Wanted, String);
 
-/// The bulk of a pass.
+/// The objects of a pass, except those that close it.
 #[derive(Debug, Default)]
 pub struct Listing {
-    /// What to send.
+    /// Objects to send.
     pub wanted: Vec<Wanted>,
-    /// What not to send, and why.
+    /// Files not to send.
     pub skipped: Vec<Refused>,
-    /// The same, where another object has the key.
+    /// Files not to send whose key another object has.
     pub displaced: Vec<Refused>,
-    /// The items, by number; `None` where there is nothing.
+    /// The items, by number; `None` where an item is absent.
     pub items: Vec<Option<Item>>,
-    /// The secrets that names were masked with; `None` when nothing is censored.
+    /// The secrets that masked the names; `None` when nothing is censored.
     pub censor: Option<Arc<Censor>>,
 }
 
@@ -57,7 +55,7 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>
         types,
         generation: censor.as_ref().map_or(0, |censor| censor.generation()),
         censor: censor.as_deref(),
-        local: settings.destination.as_ref().is_some_and(keeps_names),
+        local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
         taken: HashSet::new(),
         numbers: HashMap::new(),
         listing: Listing::default(),
@@ -78,9 +76,9 @@ struct Lister<'a> {
     censor: Option<&'a Censor>,
     generation: u64,
     local: bool,
-    /// Keys of items' files, hashed: the first one wins.
+    /// Hashes of the keys of items' files: the first one wins.
     taken: HashSet<Fingerprint>,
-    /// The last number behind a masked key that several files have.
+    /// The last number appended to a masked key that several files share.
     numbers: HashMap<Fingerprint, u32>,
     listing: Listing,
 }
@@ -96,7 +94,8 @@ impl Lister<'_> {
         }
     }
 
-    /// Process logs. One that cannot be opened becomes a line that says so (S-42).
+    /// Adds the process logs. One that cannot be opened becomes a line that says
+    /// so (S-42).
     fn build_logs(&mut self) {
         let names = &self.settings.build_logs;
         for (index, (entry, name)) in self.settings.entries.iter().zip(names).enumerate() {
@@ -157,8 +156,8 @@ impl Lister<'_> {
         }
     }
 
-    /// Takes a file: `prefix` is what its key has in front of its `path`, the
-    /// base name of a directory item and a slash.
+    /// Adds a file. Its key is `prefix`, the base name of a directory item and a
+    /// slash, followed by its `path`.
     fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) {
         let raw = path.as_os_str().as_bytes();
         let (key, is_masked) = self.key(prefix, raw);
@@ -166,9 +165,8 @@ impl Lister<'_> {
             Found::Other(reason) => return self.skip(&key, number, None, &reason),
             Found::File { stamp, target } => (stamp, target),
         };
-        // Most keys tell the path of their file, which then needs no memory.
-        let told = key.strip_prefix(prefix).is_some_and(|rest| rest.as_bytes() == raw);
-        let path = target.or_else(|| (!told).then(|| path.into()));
+        let is_in_key = key.strip_prefix(prefix).is_some_and(|rest| rest.as_bytes() == raw);
+        let path = target.or_else(|| (!is_in_key).then(|| path.into()));
         let key = if is_masked { self.free(&key) } else { key };
         if let Some(reason) = self.refusal(&key) {
             return self.skip(&key, number, path, &reason);
@@ -177,13 +175,13 @@ impl Lister<'_> {
             key: key.into(),
             class: Class::Artifact,
             bytes: stamp.size,
-            source: Origin::Item(number, path),
+            source: Origin::Item(ItemFile { item: number, path }),
             fingerprint: Fingerprint::of_file(&stamp).under(self.generation),
         });
     }
 
-    /// The key of a file, and whether it would have held a secret. A secret that
-    /// is no text is looked for in the name as the file has it.
+    /// Returns the key of a file, and whether a secret was masked in it. Secrets that
+    /// are no text are masked in the name's own bytes.
     fn key(&self, prefix: &str, raw: &[u8]) -> (String, bool) {
         let name = self.censor.map_or_else(|| raw.to_vec(), |censor| censor.bytes(raw));
         let shown = escaped(&name, self.local);
@@ -194,7 +192,7 @@ impl Lister<'_> {
         (masked, is_masked)
     }
 
-    /// A masked name says little: when another file has it already, a number follows.
+    /// Appends a number to a masked key that another file has already.
     fn free(&mut self, key: &str) -> String {
         let mut free = key.to_owned();
         while self.taken.contains(&Fingerprint::of_document(free.as_bytes())) {
@@ -209,19 +207,18 @@ impl Lister<'_> {
         self.censor.map_or_else(|| text.to_owned(), |censor| censor.text(text))
     }
 
-    /// The path with the file-name rule applied to its last component.
+    /// Applies the file-name rule to the last component of a path.
     fn renamed(&self, path: &str) -> String {
         let (parent, name) = path.rsplit_once('/').map_or(("", path), |(parent, name)| (parent, name));
         let name = name_rule(name, self.types).name;
         if parent.is_empty() { name } else { format!("{parent}/{name}") }
     }
 
-    /// Parts what is not sent into what stands in the way of another object
-    /// under the same key, and the rest.
+    /// Splits skipped files into key collisions and others.
     fn displaced(&mut self) -> (Vec<Refused>, Vec<Refused>) {
         let mut taken = std::mem::take(&mut self.taken);
         std::mem::take(&mut self.listing.skipped).into_iter().partition(|(skipped, _)| {
-            // Of several that are not sent the first one has the key.
+            // Of several skipped files the first one has the key.
             self.is_reserved(&skipped.key) || !taken.insert(Fingerprint::of_document(skipped.key.as_bytes()))
         })
     }
@@ -231,14 +228,15 @@ impl Lister<'_> {
             && ObjectPaths::is_reserved(key, &self.settings.build_logs)
     }
 
-    /// Why a key cannot be used.
+    /// Returns the reason why a key cannot be used, if there is one.
     fn refusal(&mut self, key: &str) -> Option<String> {
         if self.is_reserved(key) {
             return Some("its name belongs to an object of sidecar's own".to_owned());
         }
-        let full = self.settings.paths.key(key).len() + prefix_bytes(self.settings.destination.as_ref());
-        if !self.local && full > LONGEST_KEY {
-            return Some(format!("its key would have {full} bytes, more than {LONGEST_KEY}"));
+        let full = self.settings.paths.key(key).len()
+            + self.settings.destination.as_ref().map_or(0, Destination::prefix_bytes);
+        if !self.local && full > MAX_KEY_BYTES {
+            return Some(format!("its key would have {full} bytes, more than {MAX_KEY_BYTES}"));
         }
         (!self.taken.insert(Fingerprint::of_document(key.as_bytes())))
             .then(|| "its name at the destination is taken by another file".to_owned())
@@ -250,14 +248,14 @@ impl Lister<'_> {
             key: key.into(),
             class: Class::Artifact,
             bytes: 0,
-            source: Origin::Item(number, path),
+            source: Origin::Item(ItemFile { item: number, path }),
             fingerprint: Fingerprint::of_document(reason.as_bytes()),
         };
         self.listing.skipped.push((skipped, reason.to_owned()));
     }
 }
 
-/// An object whose content is a document.
+/// Makes an object whose content is a document.
 pub fn document(key: impl Into<Box<str>>, class: Class, content: Bytes) -> Wanted {
     Desired {
         key: key.into(),
@@ -281,18 +279,8 @@ fn open_item(path: &Path) -> std::io::Result<Option<Item>> {
     }
 }
 
-/// What a destination's own prefix adds to a key.
-fn prefix_bytes(destination: Option<&Destination>) -> usize {
-    match destination {
-        Some(
-            Destination::Gs { prefix, .. } | Destination::S3 { prefix, .. } | Destination::Az { prefix, .. },
-        ) if !prefix.is_empty() => prefix.len() + 1,
-        Some(_) | None => 0,
-    }
-}
-
-/// A path as a key can hold it: what is not UTF-8, and for buckets control
-/// characters too, as `%XX`.
+/// Escapes a path for a key: bytes that are not UTF-8, and for buckets control
+/// characters too, become `%XX`.
 fn escaped(path: &[u8], local: bool) -> String {
     let mut key = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
@@ -312,7 +300,7 @@ fn escaped(path: &[u8], local: bool) -> String {
     key
 }
 
-/// A system error as Go words it: in lower case, without its number.
+/// Words a system error as Go does: in lower case, without its number.
 fn go_text(error: &std::io::Error) -> String {
     if error.kind() == std::io::ErrorKind::NotFound {
         return "no such file or directory".to_owned();

@@ -197,7 +197,7 @@ struct Memory {
     touched: Option<PathBuf>,
 }
 
-impl pump::Sink for Memory {
+impl output::Sink for Memory {
     type Error = std::convert::Infallible;
 
     fn begin(&mut self, head: &ContentHeaders, _at_most: u64) -> Result<(), Self::Error> {
