@@ -46,6 +46,10 @@ fn every_link_leads_somewhere() {
     }
 }
 
+fn is_document(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|kind| kind == "md")
+}
+
 /// Words in backquotes that begin like a path of the workspace.
 fn paths(line: &str) -> impl Iterator<Item = &str> {
     const BEGINNINGS: [&str; 9] = [
@@ -86,7 +90,7 @@ fn every_folder_with_a_document_is_reached_from_the_first_one() {
         let text = fs::read_to_string(&path).expect("a document");
         for (_, line) in prose(&text) {
             let files = targets(line).map(|target| target.split('#').next().unwrap_or(target));
-            for file in files.filter(|file| Path::new(file).extension().is_some_and(|kind| kind == "md")) {
+            for file in files.filter(|file| is_document(file)) {
                 let Ok(next) = fs::canonicalize(path.with_file_name(file)) else { continue };
                 if reached.insert(next.clone()) {
                     open.push(next);
@@ -97,6 +101,42 @@ fn every_folder_with_a_document_is_reached_from_the_first_one() {
     for (path, _) in documents {
         assert!(reached.contains(&path), "{} is reached by no link", shown(&path));
     }
+}
+
+/// The headings that a test file says it pins: `Pins: sidecar/README.md, "Odd files".`
+fn pinned(first_line: &str) -> Vec<(&str, &str)> {
+    let mut document = "";
+    let mut found = Vec::new();
+    let parts = first_line.strip_prefix("//! Pins: ").unwrap_or_default().split('"');
+    for (number, part) in parts.enumerate() {
+        if number % 2 == 1 {
+            found.push((document, part));
+        } else if let Some(named) = part.split([' ', ',', ';']).rfind(|word| is_document(word)) {
+            document = named;
+        }
+    }
+    found
+}
+
+#[test]
+fn every_heading_that_a_test_pins_exists() {
+    let mut pins = 0;
+    for (path, text) in texts(&[".rs"]) {
+        for (document, heading) in pinned(text.lines().next().unwrap_or_default()) {
+            pins += 1;
+            let at = shown(&path);
+            let text = fs::read_to_string(root().join(document));
+            let text = text.unwrap_or_else(|error| panic!("{at} pins {document:?}: {error}"));
+            assert!(anchors(&text).contains(&anchor(heading)), "{at} pins {heading:?} of {document}");
+        }
+    }
+    assert!(pins > 10, "{pins} headings are pinned");
+}
+
+#[test]
+fn pins_are_read() {
+    let line = r#"//! Pins: I1; a/README.md, "One" and "Two"; b.md, "Three"."#;
+    assert_eq!(pinned(line), [("a/README.md", "One"), ("a/README.md", "Two"), ("b.md", "Three")]);
 }
 
 #[test]
