@@ -14,6 +14,7 @@
 mod commands;
 mod contract;
 mod links;
+mod records;
 
 use std::fs;
 use std::path::{Path, PathBuf};
