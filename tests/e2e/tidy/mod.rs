@@ -1,6 +1,9 @@
 //! The shape of the source tree: what may lie where, and what the pure parts may
 //! not reach.
 
+mod imports;
+mod rust_source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
