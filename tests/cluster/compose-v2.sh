@@ -6,13 +6,13 @@
 # docker engine, and in POD_UTILS_STATIC_DIR the programs as
 # `deploy/images/build.sh --programs-only s3-server` makes them.
 #
-#   tests/compose-v2.sh [VERSION]
+#   tests/cluster/compose-v2.sh [VERSION]
 #
 # VERSION is one of github.com/docker/compose/v2, default v2.40.3. COMPOSE names a
 # program that was built before.
 set -euo pipefail
 version=${1:-v2.40.3}
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 : "${POD_UTILS_STATIC_DIR:?names the directory of the static programs}"
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT

@@ -9,7 +9,7 @@
 # (about ten minutes on two cores). As root it installs what is missing; else it
 # says what that is.
 #
-#   tests/aarch64.sh
+#   tests/cluster/aarch64.sh
 #
 # Environment:
 #
@@ -18,24 +18,16 @@
 #   HOST_PROGRAMS   the same of this machine's architecture
 #   ENGINES         which engines build the images (those of docker and podman that answer)
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=$root/deploy/images/build.sh
 images=(entrypoint sidecar initupload gcsupload entrypoint-wrapper pod-utils s3-server)
 binfmt=/proc/sys/fs/binfmt_misc
-failures=0
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 work=$(mktemp -d) && chmod 0755 "$work"
 server='' registered='' mounted=''
 
-step() { printf '\n=== %s (%ss)\n' "$1" "$SECONDS"; }
 fail() { printf 'aarch64.sh: %s\n' "$1" >&2; exit 1; }
-same() { # what, found, expected
-  if [ "$2" = "$3" ]; then printf 'ok: %s: %s\n' "$1" "$2"; else
-    printf 'FAILED: %s: %s instead of %s\n' "$1" "$2" "$3"; failures=$((failures + 1)); fi
-}
-contains() { # what, text, part
-  case $2 in *"$3"*) printf 'ok: %s: %s\n' "$1" "$3" ;; *)
-    printf 'FAILED: %s: no %s in:\n%s\n' "$1" "$3" "$2"; failures=$((failures + 1)) ;; esac
-}
 code() { local status=0; "$@" || status=$?; printf '%s' "$status"; }
 quiet() { "$@" >"$work/said.log" 2>&1; }
 # The exit status of a process in the background, as `status`.
@@ -197,5 +189,4 @@ for engine in "${engines[@]}"; do
   "$engine" image rm "${made[@]}" >/dev/null
 done
 
-printf '\n%s\n' "$([ "$failures" = 0 ] && echo 'all is well' || echo "$failures checks failed")"
-[ "$failures" = 0 ]
+end_of_checks

@@ -7,7 +7,7 @@
 # Not part of the continuous integration: it needs a cluster with one node that
 # has the images, and jq. It makes a namespace of its own and removes it at the end.
 #
-#   tests/kube/pods.sh PREFIX TEST_IMAGE
+#   tests/cluster/pods.sh PREFIX TEST_IMAGE
 #
 # PREFIX/entrypoint:dev and so on are the images of deploy/images, s3-server among
 # them; TEST_IMAGE has a shell. Environment:
@@ -22,37 +22,17 @@
 #               kube-root-ca.crt, where no controller does; gets the namespace
 set -euo pipefail
 
-prefix=${1:?usage: tests/kube/pods.sh PREFIX TEST_IMAGE} test_image=${2:?usage: tests/kube/pods.sh PREFIX TEST_IMAGE}
+prefix=${1:?usage: tests/cluster/pods.sh PREFIX TEST_IMAGE} test_image=${2:?usage: tests/cluster/pods.sh PREFIX TEST_IMAGE}
 namespace=${NAMESPACE:-pods-e2e}
-read -ra kubectl <<<"${KUBECTL:-kubectl}"
 manifests=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../deploy/kubernetes" && pwd)
-failures=0
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-k() { "${kubectl[@]}" --namespace "$namespace" "$@"; }
-step() { printf '\n=== %s (%ss)\n' "$1" "$SECONDS"; }
-same() { # what, found, expected
-  if [ "$2" = "$3" ]; then printf 'ok: %s: %s\n' "$1" "$2"; else
-    printf 'FAILED: %s: %s instead of %s\n' "$1" "$2" "$3"; failures=$((failures + 1)); fi
-}
-contains() { # what, text, part
-  case $2 in *"$3"*) printf 'ok: %s: %s\n' "$1" "$3" ;; *)
-    printf 'FAILED: %s: no %s in:\n%s\n' "$1" "$3" "$2"; failures=$((failures + 1)) ;; esac
-}
-until_true() { # what, command...: for two minutes
-  local what=$1; shift
-  for _ in $(seq 240); do if "$@" >/dev/null 2>&1; then return; fi; sleep 0.5; done
-  printf 'FAILED: waited in vain for %s\n' "$what"; failures=$((failures + 1))
-  k get pods -o wide || true
-}
-phase() { k get pod "$1" -o 'jsonpath={.status.phase}'; }
-has_ended() { case $(phase "$1") in Succeeded | Failed) ;; *) false ;; esac; }
 # The exit code of a container of a pod that has ended.
 code() {
   k get pod "$1" -o json | jq -r --arg name "$2" \
     '.status | (.containerStatuses + .initContainerStatuses)[] | select(.name == $name).state.terminated.exitCode'
 }
-says() { k logs "$1" -c test | grep -qF "$2"; }
-is_gone() { ! k get pod "$1"; }
 # Objects of a run, as the store holds them.
 object() { k exec store -c reader -- cat "/data/ci-results/logs/example/$1"; }
 is_there() { object "$1"; }
@@ -61,7 +41,7 @@ is_there() { object "$1"; }
 # pod's name as its build id, and changes as a jq program.
 run_example() { # example, name, script of the test, jq program
   local all
-  all=$("${kubectl[@]}" kustomize "$manifests/$1" | "${kubectl[@]}" create --dry-run=client -o json -f - | jq -c '(if .kind == "List" then .items[] else . end) | del(.metadata.namespace)')
+  all=$(cluster kustomize "$manifests/$1" | cluster create --dry-run=client -o json -f - | jq -c '(if .kind == "List" then .items[] else . end) | del(.metadata.namespace)')
   # Everything but the pod itself, once per namespace.
   jq -c 'select(.kind != "Pod" and .kind != "Job" and .kind != "ConfigMap")' <<<"$all" | k apply -f - >/dev/null
   jq -c --arg name "$2" --arg script "$3" --arg prefix "$prefix" --arg image "$test_image" \
@@ -88,11 +68,11 @@ api_variables() {
 # The result of a run, its last object.
 result() { object "$1/finished.json" | jq -r "$2"; }
 
-cleanup() { k delete pods --all --now >/dev/null 2>&1 || true; "${kubectl[@]}" delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true; }
+cleanup() { k delete pods --all --now >/dev/null 2>&1 || true; cluster delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true; }
 trap cleanup EXIT
 
 step 'the namespace, a store, and real Secrets'
-"${kubectl[@]}" create namespace "$namespace"
+cluster create namespace "$namespace"
 if [ -n "${ACCOUNTS:-}" ]; then $ACCOUNTS "$namespace"; fi
 until_true 'the ServiceAccount' k get serviceaccount default
 jq -n --arg prefix "$prefix" --arg image "$test_image" --argjson patch "${POD_PATCH:-{\}}" '{
@@ -173,5 +153,4 @@ run_example ci-operator-step e2e-second 'cat $SHARED_DIR/made'
 until_true 'the end of e2e-second' has_ended e2e-second
 same 'log, what steps share masked' "$(object e2e-second/artifacts/e2e/example/build-log.txt)" "$(printf 'X%.0s' $(seq 16))"
 
-printf '\n%s\n' "$([ "$failures" = 0 ] && echo 'all as expected' || echo "$failures failures")"
-[ "$failures" = 0 ]
+end_of_checks

@@ -6,7 +6,7 @@
 # Not part of the continuous integration: it needs a cluster with one node that
 # has the image. It makes a namespace of its own and removes it at the end.
 #
-#   tests/kube/wrapper.sh IMAGE
+#   tests/cluster/wrapper.sh IMAGE
 #
 # IMAGE holds the static programs as /bin/entrypoint and /bin/entrypoint-wrapper
 # and a shell as /bin/sh (busybox), and is on the node already. Environment:
@@ -21,34 +21,17 @@
 #               kube-root-ca.crt, where no controller does; gets the namespace
 set -euo pipefail
 
-image=${1:?usage: tests/kube/wrapper.sh IMAGE}
+image=${1:?usage: tests/cluster/wrapper.sh IMAGE}
 namespace=${NAMESPACE:-wrapper-e2e}
-read -ra kubectl <<<"${KUBECTL:-kubectl}"
-failures=0
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-k() { "${kubectl[@]}" --namespace "$namespace" "$@"; }
-step() { printf '\n=== %s\n' "$1"; }
-same() { # what, found, expected
-  if [ "$2" = "$3" ]; then printf 'ok: %s: %s\n' "$1" "$2"; else
-    printf 'FAILED: %s: %s instead of %s\n' "$1" "$2" "$3"; failures=$((failures + 1)); fi
-}
-contains() { # what, text, part
-  case $2 in *"$3"*) printf 'ok: %s: %s\n' "$1" "$3" ;; *)
-    printf 'FAILED: %s: no %s in:\n%s\n' "$1" "$3" "$2"; failures=$((failures + 1)) ;; esac
-}
-until_true() { # what, command...: for two minutes
-  local what=$1; shift
-  for _ in $(seq 240); do if "$@" >/dev/null 2>&1; then return; fi; sleep 0.5; done
-  printf 'FAILED: waited in vain for %s\n' "$what"; failures=$((failures + 1))
-  k get pods -o wide || true
-}
 # The value of one key of the Secret `e2e` as text; empty when it is not there.
 value() { k get secret e2e -o "jsonpath={.data.$1}" | base64 -d; }
 keys() { k get secret e2e -o 'go-template={{range $name, $_ := .data}}{{$name}} {{end}}'; }
 state() { k get pod "$1" -o "jsonpath={.status.containerStatuses[?(@.name==\"test\")].state.terminated.$2}"; }
 ended() { [ -n "$(state "$1" finishedAt)" ]; }
 has_key() { [ -n "$(value "$1")" ]; }
-says() { k logs "$1" -c test | grep -qF "$2"; }
 
 # A step as ci-operator makes it (contract 8.12): name, ServiceAccount, flags of
 # the wrapper as a YAML list, the commands.
@@ -122,11 +105,11 @@ expect() { # name, exit code, marker
   if [ -n "$3" ]; then same "marker of $1" "$(k logs "$1" -c marker)" "$3"; fi
 }
 
-cleanup() { k delete pods --all --now >/dev/null 2>&1 || true; "${kubectl[@]}" delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true; }
+cleanup() { k delete pods --all --now >/dev/null 2>&1 || true; cluster delete namespace "$namespace" --wait=false >/dev/null 2>&1 || true; }
 trap cleanup EXIT
 
 step 'the namespace, the Secret as ci-operator makes it, and who may do what'
-"${kubectl[@]}" create namespace "$namespace"
+cluster create namespace "$namespace"
 if [ -n "${ACCOUNTS:-}" ]; then $ACCOUNTS "$namespace"; fi
 until_true 'the ServiceAccount' k get serviceaccount default
 k apply -f - <<OBJECTS
@@ -180,7 +163,7 @@ until_true 'the step to be ready' says deleted ready
 k delete pod deleted --wait=false
 until_true 'the files of the deleted step' has_key got
 same 'signals in order' "$(value got | tr '\n' ' ')" 'got INT got TERM '
-until_true 'the pod to be gone' bash -c "! ${kubectl[*]} --namespace $namespace get pod deleted"
+until_true 'the pod to be gone' is_gone deleted
 
 step 'a ServiceAccount without the right: one line that names it and the verb'
 run_step forbidden stranger '' 'echo ran'
@@ -221,5 +204,4 @@ k exec gone -c test -- /bin/sh -c 'touch /logs/go-on'
 expect gone 1 0
 contains 'the answer' "$(k logs gone -c test)" '404 Not Found: secrets "e2e" not found'
 
-printf '\n%s\n' "$([ "$failures" = 0 ] && echo 'all as expected' || echo "$failures failures")"
-[ "$failures" = 0 ]
+end_of_checks

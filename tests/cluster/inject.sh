@@ -7,7 +7,7 @@
 # Not part of the continuous integration: it needs a cluster whose one node is this
 # machine and has the images. It makes two namespaces and removes them at the end.
 #
-#   tests/kube/inject.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE
+#   tests/cluster/inject.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE
 #
 # Environment:
 #
@@ -18,49 +18,40 @@
 #   ACCOUNTS    what makes a namespace's ServiceAccount `default` and ConfigMap
 #               kube-root-ca.crt, where no controller does; gets the namespace
 set -euo pipefail
-usage='usage: tests/kube/inject.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE'
+usage='usage: tests/cluster/inject.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE'
 entrypoint=${1:?$usage} sidecar=${2:?$usage} shell=${3:?$usage}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 podutils=${PODUTILS:-$root/target/release/podutils}
-read -ra kubectl <<<"${KUBECTL:-kubectl}"
-failures=0 namespace=inject-e2e
+namespace=inject-e2e
+# shellcheck source=tests/cluster/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 work=$(mktemp -d) && chmod 0755 "$work" && mkdir -m 0777 "$work/out"
 
-k() { "${kubectl[@]}" "$@"; }
-ok() { printf 'ok: %s\n' "$1"; }
-failed() { printf 'FAILED: %s\n' "$1"; failures=$((failures + 1)); }
-check() { local what=$1; shift; if "$@"; then ok "$what"; else failed "$what"; fi; }
 finish() {
-  k delete namespace "$namespace" ci --ignore-not-found --wait=false >/dev/null 2>&1 || true
+  cluster delete namespace "$namespace" ci --ignore-not-found --wait=false >/dev/null 2>&1 || true
   rm -rf "$work"
 }
 trap finish EXIT
-until_true() { # what, command...: for two minutes
-  local what=$1; shift
-  for _ in $(seq 240); do if "$@" >/dev/null 2>&1; then return; fi; sleep 0.5; done
-  failed "waited in vain for $what"
-  k -n "$namespace" get pods -o wide || true
-}
 
 for name in "$namespace" ci; do
-  k get namespace "$name" >/dev/null 2>&1 || k create namespace "$name" >/dev/null
+  cluster get namespace "$name" >/dev/null 2>&1 || cluster create namespace "$name" >/dev/null
   [ -z "${ACCOUNTS:-}" ] || $ACCOUNTS "$name" >/dev/null
 done
-k -n ci get serviceaccount e2e-runner >/dev/null 2>&1 || k -n ci create serviceaccount e2e-runner >/dev/null
+cluster -n ci get serviceaccount e2e-runner >/dev/null 2>&1 || cluster -n ci create serviceaccount e2e-runner >/dev/null
 
 # `anchors` has a key for its anchors, and nobody knows a Rollout here.
 for golden in "$root"/deploy/src/inject/golden/*.out.*; do
   case $golden in */anchors.* | */rollout.*) continue ;; esac
-  if said=$(k create --dry-run=server --validate=strict -f "$golden" 2>&1); then
+  if said=$(cluster create --dry-run=server --validate=strict -f "$golden" 2>&1); then
     ok "the API server takes $(basename "$golden")"
   else
     failed "$(basename "$golden"): $said"
   fi
 done
 
-k -n "$namespace" delete secret mounted named --ignore-not-found >/dev/null
-k -n "$namespace" create secret generic mounted --from-literal=token=a-mounted-secret >/dev/null
-k -n "$namespace" create secret generic named --from-literal=token=a-named-secret >/dev/null
+k delete secret mounted named --ignore-not-found >/dev/null
+k create secret generic mounted --from-literal=token=a-mounted-secret >/dev/null
+k create secret generic named --from-literal=token=a-named-secret >/dev/null
 
 inject() { # name, commands, flags...
   local name=$1 commands=$2; shift 2
@@ -87,10 +78,7 @@ POD
     tee "$work/$name.yaml" | k create -f - >/dev/null
   "$podutils" inject --check "$work/$name.yaml"
 }
-uid() { k -n "$namespace" get pod "$1" -o 'jsonpath={.metadata.uid}'; }
-has_ended() { case $(k -n "$namespace" get pod "$1" -o 'jsonpath={.status.phase}') in Succeeded | Failed) ;; *) false ;; esac; }
-says() { k -n "$namespace" logs "$1" -c test | grep -qF "$2"; }
-is_gone() { ! k -n "$namespace" get pod "$1"; }
+uid() { k get pod "$1" -o 'jsonpath={.metadata.uid}'; }
 
 for flags in '' '--native-sidecar'; do
   name=run${flags:+-native}
@@ -112,12 +100,11 @@ for flags in '' '--ignore-interrupts' '--native-sidecar'; do
   inject "$name" 'trap "echo interrupted" INT; trap "echo cleaned; exit 0" TERM; echo ready; while :; do sleep 0.1; done' $flags
   id=$(uid "$name")
   until_true "$name to run" says "$name" ready
-  k -n "$namespace" delete pod "$name" --wait=false >/dev/null
+  k delete pod "$name" --wait=false >/dev/null
   until_true "$name to go" is_gone "$name"
   results=$work/out/logs/$name/$id
   check "$name: ABORTED" grep -q '"result":"ABORTED"' "$results/finished.json"
   check "$name: it could clean up" grep -q cleaned "$results/build-log.txt"
 done
 
-printf '\n%s failures\n' "$failures"
-[ "$failures" = 0 ]
+end_of_checks
