@@ -1,6 +1,6 @@
 //! The store: objects, and requests that were given up and may still be applied.
 
-use sidecar::deliver::Verdict;
+use sidecar::deliver::{Class, Precondition, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The objects of a job that matter here.
@@ -10,6 +10,18 @@ pub(crate) enum Key {
     OwnLog,
     Manifest,
     Result,
+}
+
+impl Key {
+    /// The object of a class; the bulk is one log.
+    pub(crate) fn of(class: Class) -> Self {
+        match class {
+            Class::OwnLog => Self::OwnLog,
+            Class::Manifest => Self::Manifest,
+            Class::Result => Self::Result,
+            Class::Alias | Class::LatestBuild | Class::BuildLog | Class::Artifact => Self::Log,
+        }
+    }
 }
 
 /// What an object holds. A store tells contents apart, as an `ETag` does.
@@ -31,20 +43,12 @@ impl Content {
     }
 }
 
-/// Under which condition a write happens.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Condition {
-    Overwrite,
-    IfAbsent,
-    IfContent(Content),
-}
-
 /// A write on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Write {
     pub(crate) key: Key,
     pub(crate) content: Content,
-    pub(crate) condition: Condition,
+    pub(crate) precondition: Precondition<Content>,
 }
 
 /// The bucket.
@@ -61,10 +65,10 @@ impl Bucket {
     }
 
     pub(crate) fn holds(&self, write: Write) -> bool {
-        match write.condition {
-            Condition::Overwrite => true,
-            Condition::IfAbsent => self.get(write.key).is_none(),
-            Condition::IfContent(content) => self.get(write.key) == Some(content),
+        match write.precondition {
+            Precondition::Overwrite => true,
+            Precondition::IfAbsent => self.get(write.key).is_none(),
+            Precondition::IfVersion(content) => self.get(write.key) == Some(content),
         }
     }
 
@@ -77,11 +81,19 @@ impl Bucket {
         holds
     }
 
-    /// Remembers a write that was given up. One that can never be applied any
-    /// more, or is there twice, makes no difference.
-    pub(crate) fn abandon(&mut self, write: Write) {
-        if !self.late.contains(&write) {
-            self.late.push(write);
+    pub(crate) fn apply_all(&mut self, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            self.apply(write);
+        }
+    }
+
+    /// Remembers writes that were abandoned. One that is there twice makes no
+    /// difference.
+    pub(crate) fn abandon_all(&mut self, writes: impl IntoIterator<Item = Write>) {
+        for write in writes {
+            if !self.late.contains(&write) {
+                self.late.push(write);
+            }
         }
     }
 

@@ -92,12 +92,13 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if world.sidecar_to_hear {
         return Some(Step::Sidecar(Act::HearTerm));
     }
-    if delivery.machine.end(0).is_none() && !matches!(world.test.look(), Look::Waiting | Look::Absent) {
+    if delivery.core.machine().end(0).is_none() && !matches!(world.test.look(), Look::Waiting | Look::Absent)
+    {
         return Some(Step::Sidecar(Act::See));
     }
-    if let Some((number, flight)) = delivery.flights.iter().next() {
-        return Some(if flight.given_up {
-            Step::Sidecar(Act::GiveUp(*number))
+    if let Some((number, request)) = delivery.requests.iter().next() {
+        return Some(if request.aborted {
+            Step::Sidecar(Act::Abort(*number))
         } else {
             Step::Sidecar(Act::Serve(*number))
         });
@@ -105,8 +106,10 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if delivery.listing.is_some() {
         return Some(Step::Sidecar(Act::List));
     }
-    if let Some(number) = delivery.pausing().first() {
-        return Some(Step::Sidecar(Act::Wake(*number)));
+    if let Some(pause) =
+        delivery.timers.iter().find(|timer| matches!(timer, sidecar::deliver::Timer::Pause(_)))
+    {
+        return Some(Step::Sidecar(Act::Fire(*pause)));
     }
     // The kubelet tells a native sidecar when the others have ended.
     (world.config.native && world.test.core.is_none()).then_some(Step::Sidecar(Act::HearTerm))

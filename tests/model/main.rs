@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  kubelet ── TERM, KILL, restart ──▶ test container ── log, lock, report, marker ──▶ sidecar ──▶ store
-//!                                     entrypoint's core                            Machine, Plan   served, refused,
+//!                                     entrypoint's core                            Coordinator     served, refused,
 //!                                     child, its child                                             answer lost, late
 //! ```
 //!
@@ -91,6 +91,9 @@ fn a_broken_core_is_caught() {
         (Mutation::ResultBeforeManifest, PLAIN, "I4"),
         (Mutation::ProvisionalNotFenced, PLAIN, "I5"),
         (Mutation::ProvisionalUnconditional, PLAIN, "I5"),
+        (Mutation::ResultUnconditional, PLAIN, "I5"),
+        (Mutation::FenceNotAwaited, Config { readable: false, ..PLAIN }, "I5"),
+        (Mutation::AbsenceNotRequired, PLAIN, "I5"),
         (Mutation::FinalPassDoesNotLook, PLAIN, "liveness"),
         (Mutation::DeafToMarkers, PLAIN, "liveness"),
         (Mutation::DeadlineIgnored, Config { deadline: true, ..PLAIN }, "I7"),

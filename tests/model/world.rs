@@ -24,6 +24,13 @@ pub(crate) enum Mutation {
     ProvisionalNotFenced,
     /// Provisional writes have no condition.
     ProvisionalUnconditional,
+    /// Provisional results have no precondition.
+    ResultUnconditional,
+    /// A request is aborted although it would be applied whenever the store comes
+    /// to it.
+    FenceNotAwaited,
+    /// A write that must find no object overwrites one.
+    AbsenceNotRequired,
     /// Its final pass does not look at the files again.
     FinalPassDoesNotLook,
     /// It does not see markers.
@@ -108,15 +115,15 @@ pub(crate) enum Act {
     See,
     Fire(Timer),
     List,
-    Wake(u32),
     Serve(u32),
     Refuse(u32),
     LoseAnswer(u32),
-    /// The store holds the request; its sender does not wait any longer.
-    TimeOut(u32),
-    GiveUp(u32),
-    GiveUpApplied(u32),
-    GiveUpLate(u32),
+    /// A request that was aborted ends: the store never saw it,
+    Abort(u32),
+    /// has applied it,
+    AbortApplied(u32),
+    /// or will apply it later.
+    AbortLate(u32),
 }
 
 impl World {
@@ -212,30 +219,32 @@ impl World {
     }
 
     fn sidecar_steps(&self, delivery: &Delivery, steps: &mut Vec<Step>) {
-        if delivery.machine.end(0).is_none() && !matches!(self.test.look(), Look::Waiting | Look::Absent) {
+        if delivery.core.machine().end(0).is_none()
+            && !matches!(self.test.look(), Look::Waiting | Look::Absent)
+        {
             steps.push(Step::Sidecar(Act::See));
         }
         // The parts of a given time end one after another.
         let in_order = [Timer::WaitShare, Timer::Cutoff, Timer::Deadline];
         let first = in_order.into_iter().find(|timer| delivery.timers.contains(timer));
-        let fires = |timer: &&Timer| !in_order.contains(timer) || first == Some(**timer);
+        let fires = |timer: &&Timer| match timer {
+            // A request that is not answered in time is a fault of the store.
+            Timer::Attempt(_) => self.faults > 0,
+            timer => !in_order.contains(timer) || first == Some(**timer),
+        };
         steps.extend(delivery.timers.iter().filter(fires).map(|timer| Step::Sidecar(Act::Fire(*timer))));
         if delivery.listing.is_some() {
             steps.push(Step::Sidecar(Act::List));
         }
-        steps.extend(delivery.pausing().into_iter().map(|number| Step::Sidecar(Act::Wake(number))));
-        for (number, flight) in &delivery.flights {
+        for (number, request) in &delivery.requests {
             steps.push(Step::Sidecar(Act::Serve(*number)));
-            if flight.given_up {
-                steps.extend(
-                    [Act::GiveUp, Act::GiveUpApplied, Act::GiveUpLate].map(|act| Step::Sidecar(act(*number))),
-                );
-            } else if self.faults > 0 {
-                steps.extend([Act::Refuse, Act::LoseAnswer].map(|act| Step::Sidecar(act(*number))));
-                // Otherwise it is the gap that the README names.
-                if flight.fenced {
-                    steps.push(Step::Sidecar(Act::TimeOut(*number)));
+            if delivery.may_end(*number, request) {
+                steps.push(Step::Sidecar(Act::Abort(*number)));
+                if request.write.is_some() {
+                    steps.extend([Act::AbortApplied, Act::AbortLate].map(|act| Step::Sidecar(act(*number))));
                 }
+            } else if self.faults > 0 && request.write.is_some() {
+                steps.extend([Act::Refuse, Act::LoseAnswer].map(|act| Step::Sidecar(act(*number))));
             }
         }
     }
@@ -313,42 +322,41 @@ impl World {
         let (log, look) = (self.test.log, self.test.look());
         let Sidecar::Alive(delivery) = &mut self.sidecar else { return Ok(()) };
         let delivery = Rc::make_mut(delivery);
-        let write = |number: u32, delivery: &Delivery| -> Write { delivery.flights[&number].write };
+        let write = |number: u32, delivery: &Delivery| -> Option<Write> { delivery.requests[&number].write };
         match act {
             Act::HearTerm => {
                 self.sidecar_to_hear = false;
                 delivery.term(look, log)?;
             }
             Act::See => delivery.see(look, log)?,
-            Act::Fire(timer) => delivery.fire(timer, log)?,
+            Act::Fire(timer) => {
+                self.faults -= u8::from(matches!(timer, Timer::Attempt(_)));
+                delivery.fire(timer, log)?;
+            }
             Act::List => delivery.list(log)?,
-            Act::Wake(number) => delivery.wake(number, log)?,
-            Act::Serve(number) => delivery.served(number, &mut self.bucket, log)?,
+            Act::Serve(number) => {
+                delivery.served(number, &mut self.bucket, self.config.readable, log)?;
+            }
             Act::Refuse(number) => {
                 self.faults -= 1;
                 delivery.failed(number, log)?;
             }
             Act::LoseAnswer(number) => {
                 self.faults -= 1;
-                self.bucket.apply(write(number, delivery));
+                self.bucket.apply_all(write(number, delivery));
                 delivery.failed(number, log)?;
             }
-            Act::TimeOut(number) => {
-                self.faults -= 1;
-                self.bucket.abandon(write(number, delivery));
-                delivery.failed(number, log)?;
+            Act::Abort(number) => delivery.aborted(number, log)?,
+            Act::AbortApplied(number) => {
+                self.bucket.apply_all(write(number, delivery));
+                delivery.aborted(number, log)?;
             }
-            Act::GiveUp(number) => delivery.given_up(number, log)?,
-            Act::GiveUpApplied(number) => {
-                self.bucket.apply(write(number, delivery));
-                delivery.given_up(number, log)?;
-            }
-            Act::GiveUpLate(number) => {
-                self.bucket.abandon(write(number, delivery));
-                delivery.given_up(number, log)?;
+            Act::AbortLate(number) => {
+                self.bucket.abandon_all(write(number, delivery));
+                delivery.aborted(number, log)?;
             }
         }
-        if delivery.machine.is_over() {
+        if delivery.core.machine().is_over() {
             if delivery.expired {
                 self.nothing_follows();
                 return Ok(());
@@ -363,9 +371,10 @@ impl World {
     /// Sidecar ends: the store may still come to what it had sent.
     fn abandon_all(&mut self) {
         if let Sidecar::Alive(delivery) = &self.sidecar {
-            for flight in delivery.flights.values().filter(|flight| flight.fenced) {
-                self.bucket.abandon(flight.write);
-            }
+            // A request that nothing may abort is the gap that the README names.
+            let abortable =
+                delivery.requests.iter().filter(|(number, _)| delivery.core.is_abortable(**number));
+            self.bucket.abandon_all(abortable.filter_map(|(_, request)| request.write));
         }
     }
 

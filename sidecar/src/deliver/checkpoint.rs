@@ -8,7 +8,7 @@ use std::time::Duration;
 const REST: u32 = 9;
 
 /// The pause before the next checkpoint, when the last one took `took`.
-pub fn rest(interval: Duration, took: Duration) -> Duration {
+pub(super) fn rest(interval: Duration, took: Duration) -> Duration {
     interval.max(took.saturating_mul(REST))
 }
 

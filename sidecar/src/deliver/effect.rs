@@ -1,15 +1,102 @@
-//! What the machine wants done.
+//! What the cores want done.
 
 use super::entries::End;
 use super::event::Timer;
-use super::machine::{Part, Policy};
+use super::policy::{Part, Policy};
 use super::verdict::Verdict;
+use super::write::Precondition;
 use common::signal::Signal;
 use std::time::Duration;
 
-/// Something to do. Its completion comes back as an event.
+/// Something to do for the I/O layer. Its completion comes back as an
+/// [`Input`](super::Input).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect<V> {
+    /// Write a log record.
+    Log(Record),
+    /// Write a log record about the object with this number.
+    LogTransfer(u32, TransferRecord),
+    /// Arm a timer, anew when it is armed.
+    Arm(Timer, Duration),
+    /// Arm a timer, but keep it when it is armed for an earlier time.
+    ArmEarliest(Timer, Duration),
+    /// Disarm a timer; it may not be armed.
+    Disarm(Timer),
+    /// Look at every entry now.
+    LookAtEntries,
+    /// A pass begins: take its time, and for a best-effort or final one close
+    /// sidecar's own log.
+    BeginPass(Policy),
+    /// List the files; answered by `Listed`. A later `List` replaces an earlier one.
+    List(Policy),
+    /// Discard the listing under way.
+    DiscardListing,
+    /// Make a document; answered by `Composed`. A later result replaces an
+    /// earlier one.
+    Compose(Document),
+    /// Send the object with this number; answered by `TransferEnded`.
+    StartTransfer {
+        /// The object.
+        number: u32,
+        /// The store writes under this precondition only.
+        precondition: Precondition<V>,
+        /// Send nothing when an earlier sidecar has stored exactly this.
+        unless_stored: bool,
+    },
+    /// Ask what the destination holds of the object with this number; answered by
+    /// `ObjectLookedAt`, or by `TransferEnded` where that is impossible.
+    LookAtObject {
+        /// The object.
+        number: u32,
+        /// The content is wanted too.
+        content: bool,
+    },
+    /// Abort the request for the object with this number; answered by its
+    /// `TransferEnded` when nothing of it can take effect any more, except under
+    /// its precondition.
+    AbortTransfer(u32),
+    /// Abandon everything in flight and end the program.
+    Finish,
+}
+
+/// A document that the I/O layer makes from what is known by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// `sidecar-logs.json`.
+    OwnLog,
+    /// `manifest.json`.
+    Manifest,
+    /// `finished.json`.
+    Result(Verdict),
+    /// A line in the place of an object that is withheld.
+    WithheldNote {
+        /// The object.
+        number: u32,
+        /// Why it cannot be censored.
+        reason: Box<str>,
+    },
+}
+
+/// News about one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransferRecord {
+    /// An attempt starts.
+    Queued,
+    /// The destination holds it.
+    Stored,
+    /// An attempt failed, another one follows after this time.
+    Retrying(Duration, String),
+    /// It could not be stored.
+    Failed(String),
+    /// It cannot be censored.
+    Withheld(String),
+    /// It is not sent after all.
+    Skipped(String),
+}
+
+/// What the machine wants done, by the coordinator or through it by the I/O layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Effect {
+pub(super) enum Directive {
     /// Write a log record.
     Record(Record),
     /// Arm a timer, anew when it is armed.
@@ -22,23 +109,28 @@ pub enum Effect {
     Look,
     /// Disarm a timer; it may not be armed.
     Disarm(Timer),
-    /// List the files and hand them to the plan; answered by `Prepared`. A later
-    /// `Prepare` replaces an earlier one.
+    /// From now on time is short.
+    Hurry,
+    /// A pass begins, or becomes one with this policy.
+    BeginPass(Policy),
+    /// The pass was a checkpoint, and is through.
+    EndCheckpoint,
+    /// List the files; answered by `Prepared`. A later `Prepare` replaces an
+    /// earlier one.
     Prepare(Policy),
     /// Send what the plan holds of this part; answered by `Sent`.
     Send(Policy, Part),
     /// Skip whatever of the bulk is not stored yet; answered by `Sent`.
     Cut,
-    /// Write `finished.json`; answered by `ResultSettled`. A best-effort or
-    /// interim write is conditional on what is known of the object, a final one is not.
+    /// Write `finished.json`; answered by `ResultSettled`.
     WriteResult(Policy, Verdict),
-    /// Give the provisional write in flight up; answered by its `ResultSettled`.
+    /// Abort the provisional write in flight; answered by its `ResultSettled`.
     AbandonResult,
-    /// Give everything in flight up and end the program.
+    /// Abandon everything in flight and end the program.
     Finish,
 }
 
-/// A record whose occasion the machine decides.
+/// A record whose occasion the cores decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Record {
     /// An interrupt that changes nothing (S-22).
@@ -67,10 +159,10 @@ pub enum Record {
     DeadlineReached,
     /// All entries ended while a best-effort pass was running.
     Upgraded,
-    /// A pass begins (`Starting to upload`).
-    Starting(Policy),
     /// A checkpoint is through.
     CheckpointDone,
+    /// Nothing of a pass is queued or in flight any more.
+    Finished,
     /// A best-effort pass delivered everything (S-23).
     BestEffortDelivered,
     /// A best-effort pass could not deliver everything (S-23).

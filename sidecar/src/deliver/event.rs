@@ -1,6 +1,9 @@
-//! What the machine is told.
+//! What the cores are told.
 
-use super::machine::{Part, Policy};
+use super::effect::Document;
+use super::plan::{Desired, Failure};
+use super::policy::{Part, Policy};
+use super::write::ObjectStatus;
 use common::report::Reason;
 use common::signal::Signal;
 use std::time::Duration;
@@ -77,6 +80,64 @@ pub enum Timer {
     /// Without one: shortly before the pod is probably killed, a result goes
     /// out, whatever else is in flight.
     Interim,
+    /// The attempt to store the small object with this number takes so long that
+    /// another one is more promising. A request that the store accepts and never
+    /// answers would hold up everything that waits for it.
+    Attempt(u32),
+    /// The object with this number is queued again after a failed attempt.
+    Pause(u32),
+}
+
+/// What the I/O layer tells the coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input<S, F, T, V> {
+    /// Something that happened to sidecar, or a timer that fired.
+    Event(Event),
+    /// The files were listed.
+    Listed(Policy, Bulk<S, F>),
+    /// A document was made.
+    Composed(Document, Desired<S, F>),
+    /// A request to store an object, or a look at it, ended.
+    TransferEnded(u32, Outcome<F, T>),
+    /// A look at an object ended.
+    ObjectLookedAt(u32, ObjectStatus<V>),
+}
+
+/// What the destination should hold by a listing, without the closing objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Bulk<S, F> {
+    /// What to send.
+    pub wanted: Vec<Desired<S, F>>,
+    /// What not to send, and why.
+    pub skipped: Vec<(Desired<S, F>, String)>,
+    /// The same, where another object has the key.
+    pub displaced: Vec<(Desired<S, F>, String)>,
+}
+
+/// How a request for an object ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<F, T> {
+    /// The destination holds the object.
+    Stored {
+        /// Tells the content that was read from others; `None` for the content
+        /// that was wanted.
+        read: Option<F>,
+        /// The source changed while it was read.
+        changed: bool,
+        /// Bytes of the stored object.
+        bytes: u64,
+        /// What is remembered of it.
+        record: T,
+    },
+    /// Nothing is ever sent: a dry run.
+    DryRun,
+    /// The stored object is not what the precondition demands.
+    PreconditionFailed,
+    /// It could not be stored.
+    Failed(Failure),
+    /// The request was aborted. Nothing of it takes effect later, except under
+    /// its precondition.
+    Aborted,
 }
 
 /// Whether a pass delivered all it should.

@@ -3,9 +3,10 @@
 mod pass;
 
 use super::budget::Budget;
-use super::effect::{Effect, Record};
+use super::effect::{Directive, Record};
 use super::entries::{Change, End, Entries};
 use super::event::{Completeness, Event, Look, Timer, Told};
+use super::policy::{Part, Policy};
 use super::verdict::Verdict;
 use common::signal::Signal;
 use std::time::Duration;
@@ -31,28 +32,6 @@ pub struct Config {
     /// Sidecar runs as a native sidecar: TERM says only that the ordinary
     /// containers have ended, and it is restarted when it ends by itself.
     pub native: bool,
-}
-
-/// What a pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Policy {
-    /// Entries run: deliver what has changed, and no result.
-    Checkpoint,
-    /// Told to stop while entries run: save what there is, result ABORTED.
-    BestEffort,
-    /// Every entry has ended.
-    Final,
-}
-
-/// The parts of a pass before its result, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
-    /// Alias, latest build, build logs, artifacts.
-    Bulk,
-    /// `sidecar-logs.json`.
-    OwnLog,
-    /// `manifest.json`, in a final pass only.
-    Manifest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +66,7 @@ pub struct Machine {
 
 impl Machine {
     /// The machine at start: every entry runs.
-    pub fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config) -> Self {
         Self {
             entries: Entries::new(config.entries),
             config,
@@ -101,7 +80,7 @@ impl Machine {
 
     /// What is to be done before anything has happened.
     #[must_use]
-    pub fn start(&mut self) -> Vec<Effect> {
+    pub(super) fn start(&mut self) -> Vec<Directive> {
         let mut effects = Vec::new();
         self.rest(&mut effects);
         effects
@@ -109,7 +88,7 @@ impl Machine {
 
     /// Takes one event. The effects are to be carried out in their order.
     #[must_use]
-    pub fn handle(&mut self, event: Event) -> Vec<Effect> {
+    pub(super) fn handle(&mut self, event: Event) -> Vec<Directive> {
         let mut effects = Vec::new();
         let out = &mut effects;
         match event {
@@ -160,21 +139,21 @@ impl Machine {
         self.pass == Pass::Over
     }
 
-    fn changed(&mut self, index: usize, change: Change, out: &mut Vec<Effect>) {
+    fn changed(&mut self, index: usize, change: Change, out: &mut Vec<Directive>) {
         match change {
             Change::None => {}
-            Change::Cleared => out.push(Effect::Disarm(Timer::Doubt(index))),
+            Change::Cleared => out.push(Directive::Disarm(Timer::Doubt(index))),
             Change::Doubted => {
-                out.push(Effect::Record(Record::Doubted(index)));
-                out.push(Effect::Arm(Timer::Doubt(index), DOUBT));
+                out.push(Directive::Record(Record::Doubted(index)));
+                out.push(Directive::Arm(Timer::Doubt(index), DOUBT));
             }
             Change::Ended(end) => {
-                out.push(Effect::Disarm(Timer::Doubt(index)));
-                out.push(Effect::Record(Record::Ended(index, end)));
+                out.push(Directive::Disarm(Timer::Doubt(index)));
+                out.push(Directive::Record(Record::Ended(index, end)));
                 if self.ends().is_some() {
-                    out.push(Effect::Disarm(Timer::WaitShare));
+                    out.push(Directive::Disarm(Timer::WaitShare));
                     if self.config.checkpoints {
-                        out.push(Effect::Disarm(Timer::Checkpoint));
+                        out.push(Directive::Disarm(Timer::Checkpoint));
                     }
                     self.begin(Policy::Final, out);
                 }
@@ -182,13 +161,13 @@ impl Machine {
         }
     }
 
-    fn interrupt(&mut self, signal: Signal, out: &mut Vec<Effect>) {
+    fn interrupt(&mut self, signal: Signal, out: &mut Vec<Directive>) {
         if std::mem::replace(&mut self.interrupted, true) {
             return;
         }
         let all_ended = self.ends().is_some();
         let ignore = self.config.ignore_interrupts;
-        out.push(Effect::Record(match (all_ended, ignore) {
+        out.push(Directive::Record(match (all_ended, ignore) {
             (true, _) => Record::InterruptLate(signal),
             (false, true) => Record::InterruptIgnored(signal),
             (false, false) => Record::InterruptCancelling(signal),
@@ -200,7 +179,7 @@ impl Machine {
     }
 
     /// A native sidecar learns from reports alone that the pod was told to stop.
-    fn report_told(&mut self, look: Look, out: &mut Vec<Effect>) {
+    fn report_told(&mut self, look: Look, out: &mut Vec<Directive>) {
         let Look::Marker { told: Some(Told { outside: Some(age), .. }), .. } = look else { return };
         if !self.config.native {
             return;
@@ -209,7 +188,7 @@ impl Machine {
         if std::mem::replace(&mut self.interrupted, true) {
             return;
         }
-        out.push(Effect::Record(Record::ToldByReport));
+        out.push(Directive::Record(Record::ToldByReport));
         // The entry that tells this is counted right after; should it be the
         // last one, the pass becomes the final one at once.
         if !self.config.ignore_interrupts && self.entries.running() > 1 {
@@ -218,24 +197,24 @@ impl Machine {
     }
 
     /// TERM to a native sidecar decides nothing but that nobody else is alive.
-    fn others_ended(&mut self, signal: Signal, out: &mut Vec<Effect>) {
+    fn others_ended(&mut self, signal: Signal, out: &mut Vec<Directive>) {
         if std::mem::replace(&mut self.all_gone, true) {
             return;
         }
-        out.push(Effect::Record(Record::OthersEnded(signal)));
+        out.push(Directive::Record(Record::OthersEnded(signal)));
         if self.pass == Pass::Staying {
             return self.finish(out);
         }
         self.start_clock(Duration::ZERO, out);
         if self.ends().is_none() {
-            out.push(Effect::Look);
+            out.push(Directive::Look);
         }
     }
 
     /// The given time began `age` ago. The earliest begin counts.
-    fn start_clock(&mut self, age: Duration, out: &mut Vec<Effect>) {
+    fn start_clock(&mut self, age: Duration, out: &mut Vec<Directive>) {
         let mut arm = |timer, after: Duration| {
-            out.push(Effect::ArmEarliest(timer, after.saturating_sub(age)));
+            out.push(Directive::ArmEarliest(timer, after.saturating_sub(age)));
         };
         if let Some(budget) = self.config.budget {
             if (self.config.ignore_interrupts || self.config.native) && self.entries.running() > 0 {
@@ -243,29 +222,31 @@ impl Machine {
             }
             arm(Timer::Cutoff, budget.cutoff);
             arm(Timer::Deadline, budget.deadline);
+            out.push(Directive::Hurry);
         } else if let Some(interim) = self.config.interim {
             arm(Timer::Interim, interim);
         }
     }
 
-    fn fired(&mut self, timer: Timer, out: &mut Vec<Effect>) {
+    fn fired(&mut self, timer: Timer, out: &mut Vec<Directive>) {
         match timer {
             Timer::Doubt(index) => {
                 let change = self.entries.doubt_is_over(index, self.interrupted);
                 self.changed(index, change, out);
             }
             Timer::WaitShare if self.ends().is_none() && self.is_at_rest() => {
-                out.push(Effect::Record(Record::WaitOver));
+                out.push(Directive::Record(Record::WaitOver));
                 self.begin(Policy::BestEffort, out);
             }
             Timer::Checkpoint if self.ends().is_none() && self.pass == Pass::Idle && !self.cut => {
                 self.begin(Policy::Checkpoint, out);
             }
-            Timer::WaitShare | Timer::Checkpoint => {}
+            // The coordinator's own timers do not come here.
+            Timer::WaitShare | Timer::Checkpoint | Timer::Attempt(_) | Timer::Pause(_) => {}
             Timer::Interim => self.interim(out),
             Timer::Cutoff => self.cut_off(out),
             Timer::Deadline => {
-                out.push(Effect::Record(Record::DeadlineReached));
+                out.push(Directive::Record(Record::DeadlineReached));
                 self.finish(out);
             }
         }

@@ -10,8 +10,9 @@ mod outcome;
 mod queue;
 
 use super::event::Completeness;
-use super::machine::{Part, Policy};
-pub use object::{Action, Cause, Class, Desired, Failure, Object, State, Summary};
+use super::policy::{Part, Policy};
+pub(super) use object::Action;
+pub use object::{Cause, Class, Desired, Failure, Object, State, Summary};
 pub(super) use queue::SMALL;
 pub use queue::Weights;
 use queue::{Queue, Turn};
@@ -34,7 +35,7 @@ pub struct Plan<S, F, T> {
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An empty plan.
-    pub fn new(weights: Weights) -> Self {
+    pub(super) fn new(weights: Weights) -> Self {
         Self {
             objects: Vec::new(),
             by_key: Vec::new(),
@@ -68,8 +69,14 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.position(key).ok().map(|at| self.object(self.by_key[at]))
     }
 
+    /// The numbers of what is withheld, and why it is.
+    pub(super) fn withheld(&self) -> Vec<(u32, Box<str>)> {
+        let withheld = |number: &u32| Some((*number, self.object(*number).state.withheld()?.into()));
+        self.by_key.iter().filter_map(withheld).collect()
+    }
+
     /// Whether nothing of this part is to happen any more.
-    pub fn is_settled(&self, part: Part) -> bool {
+    pub(super) fn is_settled(&self, part: Part) -> bool {
         self.open[part as usize] == 0
     }
 
@@ -98,7 +105,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Whether everything that should be there is.
     pub fn completeness(&self) -> Completeness {
         let missing = |object: &Object<S, F, T>| {
-            object.state.is_open() || matches!(object.state, State::Failed(_) | State::Cut)
+            object.state.is_open() || object.state.failure().is_some() || object.state == State::Cut
         };
         if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
     }
@@ -110,7 +117,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// The final pass adopts large transfers only. A small one may be a request
     /// that the store accepted and never answers, and the result waits for it.
     #[must_use]
-    pub fn reconcile(&mut self, policy: Policy, listing: Vec<Desired<S, F>>) -> Vec<Action> {
+    pub(super) fn reconcile(&mut self, policy: Policy, listing: Vec<Desired<S, F>>) -> Vec<Action> {
         let known = self.objects.len();
         let mut listed = vec![false; known];
         let mut actions = Vec::new();
@@ -147,7 +154,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Wants one more object, or another content of it.
     #[must_use]
-    pub fn submit(&mut self, desired: Desired<S, F>) -> Option<Action> {
+    pub(super) fn submit(&mut self, desired: Desired<S, F>) -> Option<Action> {
         match self.position(&desired.key) {
             Ok(at) => self.update(self.by_key[at], desired, true),
             Err(at) => {
@@ -159,7 +166,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     }
 
     /// Records an object that is not to be sent. What was stored of it stays.
-    pub fn skip(&mut self, desired: Desired<S, F>, reason: &str) {
+    pub(super) fn skip(&mut self, desired: Desired<S, F>, reason: &str) {
         let number = match self.position(&desired.key) {
             Ok(at) => self.by_key[at],
             Err(at) => {
@@ -168,22 +175,14 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 number
             }
         };
-        match self.object(number).state {
-            State::InFlight | State::Restarting | State::Leaving(_) => {}
-            State::Due
-            | State::Pausing
-            | State::Stored
-            | State::Changed
-            | State::Skipped(_)
-            | State::Cut
-            | State::Withheld(_)
-            | State::Failed(_) => self.set_state(number, State::Skipped(reason.into())),
+        if !self.object(number).state.is_in_flight() {
+            self.set_state(number, State::Skipped(reason.into()));
         }
     }
 
     /// Records what is not to be sent because another object has its key. It
     /// takes the place of what an earlier listing had displaced.
-    pub fn displace(&mut self, displaced: impl IntoIterator<Item = (Desired<S, F>, String)>) {
+    pub(super) fn displace(&mut self, displaced: impl IntoIterator<Item = (Desired<S, F>, String)>) {
         let object = |(desired, reason): (_, String)| {
             let state = State::Skipped(reason.into());
             Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None }
@@ -194,7 +193,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// From now on time is short: large artifacts go one after another, from
     /// small to large, so that as many as possible arrive whole.
-    pub fn hurry(&mut self) {
+    pub(super) fn hurry(&mut self) {
         self.queue.hurry();
     }
 
@@ -202,7 +201,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// hurry, large artifacts that do not fit into `room`, the bytes for which
     /// there is still time, are cut when it is their turn.
     #[must_use]
-    pub fn start_more(&mut self, room: Option<u64>) -> Vec<Action> {
+    pub(super) fn start_more(&mut self, room: Option<u64>) -> Vec<Action> {
         let mut actions = Vec::new();
         while let Some(turn) = self.queue.take(room) {
             match turn {
@@ -218,7 +217,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Gives up whatever of this part is open: there is no time left for it.
     #[must_use]
-    pub fn cut(&mut self, part: Part) -> Vec<Action> {
+    pub(super) fn cut(&mut self, part: Part) -> Vec<Action> {
         let of_part = |number: &u32| self.object(*number).desired.class.part() == Some(part);
         let numbers: Vec<u32> = (0..self.objects.len()).map(number_of).filter(of_part).collect();
         numbers.into_iter().filter_map(|number| self.leave(number, Cause::NoTime)).collect()
@@ -226,7 +225,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Gives one object up: another content will be wanted of it.
     #[must_use]
-    pub fn abandon(&mut self, key: &str) -> Option<Action> {
+    pub(super) fn abandon(&mut self, key: &str) -> Option<Action> {
         let at = self.position(key).ok()?;
         self.leave(self.by_key[at], Cause::Replaced)
     }
@@ -255,8 +254,11 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     fn update(&mut self, number: u32, desired: Desired<S, F>, adopt: bool) -> Option<Action> {
         let object = &mut self.objects[number as usize];
         let unchanged = object.desired.fingerprint == desired.fingerprint;
-        let goes_on = unchanged && adopt;
-        let held = object.stored_fingerprint.as_ref() == Some(&desired.fingerprint);
+        // A result is written after everything else of its pass, even where an
+        // earlier one has the same content (I4).
+        let anew = desired.class == Class::Result;
+        let goes_on = unchanged && adopt && !anew;
+        let held = object.stored_fingerprint.as_ref() == Some(&desired.fingerprint) && !anew;
         // The queue knows it by its old size.
         self.queue.remove((object.desired.class, object.desired.bytes, number));
         object.desired = desired;

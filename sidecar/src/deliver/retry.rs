@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Attempts for one object in one pass. With pauses of 1, 2, 4 and 8 s an
 /// outage of about 15 s is bridged, as upstream does (1, 4, 9 s).
-pub const MAX_ATTEMPTS: u8 = 5;
+pub(super) const MAX_ATTEMPTS: u8 = 5;
 
 /// A store's wish to be left alone is followed up to this time.
 const LONGEST_WISH: Duration = Duration::from_mins(1);
@@ -20,7 +20,7 @@ pub fn backoff(attempts: u8, jitter: u32, wish: Option<Duration>) -> Duration {
 }
 
 /// How long the first attempt to store a small object may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The slowest line on which a small object's first attempt succeeds.
 const SLOWEST: u64 = 64 << 10;
@@ -29,8 +29,8 @@ const SLOWEST: u64 = 64 << 10;
 /// a large object, whose requests have time-outs of their own. A request that
 /// the store accepts and never answers would hold up everything that waits for
 /// it; twice the time for each attempt suits a store that is merely slow.
-pub fn patience(bytes: u64, attempts: u8) -> Option<Duration> {
-    let first = PATIENCE + Duration::from_secs(bytes / SLOWEST);
+pub(super) fn attempt_timeout(bytes: u64, attempts: u8) -> Option<Duration> {
+    let first = FIRST_TIMEOUT + Duration::from_secs(bytes / SLOWEST);
     (bytes <= SMALL).then(|| first * (1 << attempts.min(MAX_ATTEMPTS)))
 }
 
@@ -40,10 +40,10 @@ mod tests {
 
     #[test]
     fn small_objects_are_not_waited_for_as_long_as_large_ones() {
-        assert_eq!(patience(0, 0), Some(Duration::from_secs(15)));
-        assert_eq!(patience(1 << 20, 0), Some(Duration::from_secs(31)));
-        assert_eq!(patience(10, 3), Some(Duration::from_mins(2)));
-        assert_eq!(patience(2 << 20, 0), None);
+        assert_eq!(attempt_timeout(0, 0), Some(Duration::from_secs(15)));
+        assert_eq!(attempt_timeout(1 << 20, 0), Some(Duration::from_secs(31)));
+        assert_eq!(attempt_timeout(10, 3), Some(Duration::from_mins(2)));
+        assert_eq!(attempt_timeout(2 << 20, 0), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! third of a core, measured, while the test runs.
 
 use crate::deliver::{Look, Told};
+use common::entry::Entry;
 use common::lock::{EntryMonitor, EntryStatus, LockState};
 use common::marker::Content;
 use common::report::{self, Report};
@@ -77,6 +78,57 @@ fn directory(marker: &Path) -> &Path {
     match marker.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
+    }
+}
+
+/// All entries, in the order of the options. Several may share a marker.
+#[derive(Debug)]
+pub struct Entries {
+    /// One per marker path.
+    watched: Vec<WatchedEntry>,
+    /// For each entry, which of them is its own.
+    watch_of: Vec<usize>,
+}
+
+impl Entries {
+    /// The entries of the options; none has been looked at.
+    pub fn new(entries: &[Entry]) -> Self {
+        let mut paths: Vec<&str> = Vec::new();
+        let mut watch_of = Vec::new();
+        for entry in entries {
+            let known = paths.iter().position(|path| *path == entry.marker_file);
+            watch_of.push(known.unwrap_or_else(|| {
+                paths.push(&entry.marker_file);
+                paths.len() - 1
+            }));
+        }
+        let watched = paths.into_iter().map(|path| WatchedEntry::new(Path::new(path))).collect();
+        Self { watched, watch_of }
+    }
+
+    /// Looks once at each marker with an entry that is wanted; returns what there
+    /// was to see for each of these entries.
+    pub fn look(&mut self, is_wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, Look)> {
+        let mut seen = Vec::new();
+        for (watch, watched) in self.watched.iter_mut().enumerate() {
+            let of_watch = |entry: &usize| self.watch_of[*entry] == watch && is_wanted(*entry);
+            let entries: Vec<_> = (0..self.watch_of.len()).filter(of_watch).collect();
+            if !entries.is_empty() {
+                let look = watched.look();
+                seen.extend(entries.into_iter().map(|entry| (entry, look)));
+            }
+        }
+        seen.into_iter()
+    }
+
+    /// Each entry under watch, in the order of the options.
+    pub fn iter(&self) -> impl Iterator<Item = &WatchedEntry> {
+        self.watch_of.iter().map(|watch| &self.watched[*watch])
+    }
+
+    /// What was wrong with an entry's marker at the last look.
+    pub fn problem(&self, entry: usize) -> Option<&str> {
+        self.iter().nth(entry)?.problem()
     }
 }
 

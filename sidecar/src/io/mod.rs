@@ -2,10 +2,9 @@
 //! choices: those are the core's.
 
 pub mod compressed_document;
+pub mod context;
 pub mod documents;
 pub mod driver;
-pub mod earlier;
-pub mod flight;
 pub mod interrupts;
 mod jitter;
 pub mod listing;
@@ -13,7 +12,11 @@ pub mod markers;
 pub mod object;
 pub mod own_log;
 pub mod progress;
+pub mod resume;
 pub mod secrets;
 pub mod source;
 pub mod store;
+pub mod termination_message;
+pub mod timers;
 pub mod transfer;
+pub mod transfers;

@@ -5,7 +5,7 @@ use super::compressed_document::CompressedDocument;
 use super::source::Stamp;
 use super::store::Version;
 use super::transfer;
-use crate::deliver::{Desired, Plan};
+use crate::deliver::{self, Coordinator, Desired, Plan, Remembered};
 use crate::layout::manifest::Proof;
 use crate::layout::media_types::MediaTypes;
 use bytes::Bytes;
@@ -18,6 +18,14 @@ use std::sync::Arc;
 /// The plan with the I/O layer's types. Keys are relative to the upload path; those
 /// relative to the bucket begin with a slash.
 pub type ObjectPlan = Plan<Origin, Fingerprint, Record>;
+/// The core with the I/O layer's types.
+pub type Core = Coordinator<Origin, Fingerprint, Record>;
+/// An input of the core.
+pub type Input = deliver::Input<Origin, Fingerprint, Record, Version>;
+/// An effect of the core.
+pub type Effect = deliver::Effect<Version>;
+/// The end of a request for an object.
+pub type Outcome = deliver::Outcome<Fingerprint, Record>;
 /// An object that the destination is to hold.
 pub type Wanted = Desired<Origin, Fingerprint>;
 
@@ -110,28 +118,41 @@ struct Rare {
     version: Option<Version>,
 }
 
+impl Rare {
+    fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Remembered for Record {
+    type Version = Version;
+
+    fn version(&self) -> Option<&Version> {
+        self.rare.as_ref()?.version.as_ref()
+    }
+
+    fn forget_version(&mut self) {
+        self.rare = self.rare.take().and_then(|rare| Rare { version: None, ..*rare }.boxed());
+    }
+}
+
 impl Record {
-    /// Keeps the version only where a later write needs it.
-    pub fn new(stored: transfer::Stored, keep_version: bool, types: &MediaTypes) -> Self {
+    /// Remembers a stored object.
+    pub fn new(stored: transfer::Stored, types: &MediaTypes) -> Self {
         let rare = Rare {
             censored: stored.censored,
             note: stored.note.map(String::into_boxed_str),
-            version: stored.version.filter(|_| keep_version),
+            version: stored.version,
         };
         Self {
             source_bytes: stored.source_bytes,
             stored_bytes: stored.stored_bytes,
             source_crc32c: stored.source_crc32c,
             stored_crc32c: stored.stored_crc32c,
-            rare: (rare != Rare::default()).then(|| Box::new(rare)),
+            rare: rare.boxed(),
             content_type: stored.content_type.as_deref().map(|text| types.shared(text)),
             gzip: stored.content_encoding.is_some(),
         }
-    }
-
-    /// Returns the version that the store gave the object.
-    pub fn version(&self) -> Option<&Version> {
-        self.rare.as_ref()?.version.as_ref()
     }
 
     /// Returns the source's size and CRC32C.

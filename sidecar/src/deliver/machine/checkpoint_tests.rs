@@ -11,7 +11,7 @@ fn checkpointing(ignore_interrupts: bool, budget: Option<Budget>) -> Machine {
         native: false,
         checkpoints: true,
     });
-    assert_eq!(machine.start(), [Effect::ArmCheckpoint]);
+    assert_eq!(machine.start(), [Directive::ArmCheckpoint]);
     machine
 }
 
@@ -26,12 +26,12 @@ fn without_the_option_there_are_no_checkpoints() {
 #[test]
 fn a_checkpoint_sends_the_bulk_and_rests() {
     let mut machine = checkpointing(false, None);
-    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)]);
+    assert_eq!(acts(&mut machine, CHECKPOINT), [Directive::Prepare(Policy::Checkpoint)]);
     assert_eq!(acts(&mut machine, CHECKPOINT), [], "one at a time");
     let effects = acts(&mut machine, Event::Prepared(Policy::Checkpoint));
-    assert_eq!(effects, [Effect::Send(Policy::Checkpoint, Part::Bulk)]);
-    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [Effect::ArmCheckpoint]);
-    assert_eq!(acts(&mut machine, CHECKPOINT), [Effect::Prepare(Policy::Checkpoint)], "and again");
+    assert_eq!(effects, [Directive::Send(Policy::Checkpoint, Part::Bulk)]);
+    assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [Directive::ArmCheckpoint]);
+    assert_eq!(acts(&mut machine, CHECKPOINT), [Directive::Prepare(Policy::Checkpoint)], "and again");
 }
 
 #[test]
@@ -42,18 +42,18 @@ fn a_checkpoint_gives_way_to_every_other_pass() {
         if sending {
             let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
         }
-        assert_eq!(acts(&mut machine, TERM), [Effect::Prepare(Policy::BestEffort)]);
+        assert_eq!(acts(&mut machine, TERM), [Directive::Prepare(Policy::BestEffort)]);
         assert_eq!(acts(&mut machine, Event::Prepared(Policy::Checkpoint)), [], "a stale answer");
         assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), [], "a stale answer");
         assert_eq!(run_to_result(&mut machine, Policy::BestEffort), Verdict::PROVISIONAL);
         // The entry still runs: its last words are worth a checkpoint.
-        assert_eq!(settle(&mut machine, Policy::BestEffort), [Effect::ArmCheckpoint]);
+        assert_eq!(settle(&mut machine, Policy::BestEffort), [Directive::ArmCheckpoint]);
         let _ = machine.handle(CHECKPOINT);
         let effects = acts(&mut machine, seen(0, PASSED));
-        assert!(effects.contains(&Effect::Disarm(Timer::Checkpoint)), "{effects:?}");
-        assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+        assert!(effects.contains(&Directive::Disarm(Timer::Checkpoint)), "{effects:?}");
+        assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
         assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Success);
-        assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+        assert_eq!(settle(&mut machine, Policy::Final), [Directive::Finish]);
     }
 }
 
@@ -62,7 +62,7 @@ fn a_checkpoint_does_not_keep_the_wait_from_ending() {
     let mut machine = checkpointing(true, Some(budget()));
     let _ = machine.handle(TERM);
     let _ = machine.handle(CHECKPOINT);
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::WaitShare)), [Effect::Prepare(Policy::BestEffort)]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::WaitShare)), [Directive::Prepare(Policy::BestEffort)]);
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn there_is_no_checkpoint_when_uploads_are_over() {
     let _ = machine.handle(TERM);
     let _ = machine.handle(CHECKPOINT);
     let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Effect::Cut]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::Cut]);
     assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), []);
     assert_eq!(acts(&mut machine, CHECKPOINT), []);
 }

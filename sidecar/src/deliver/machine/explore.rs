@@ -60,7 +60,7 @@ const LOOKS: [Look; 7] = [
 impl World {
     fn new(config: Config) -> Self {
         let mut machine = Machine::new(config);
-        let checkpoints = machine.start() == [Effect::ArmCheckpoint];
+        let checkpoints = machine.start() == [Directive::ArmCheckpoint];
         let timers = checkpoints.then_some(Timer::Checkpoint).into_iter();
         Self {
             timers: timers.collect(),
@@ -151,22 +151,26 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, effect: Effect) {
+    fn carry_out(&mut self, effect: Directive) {
         match effect {
-            Effect::Record(_) | Effect::Look => {}
-            Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) => {
+            Directive::Record(_)
+            | Directive::Look
+            | Directive::Hurry
+            | Directive::BeginPass(_)
+            | Directive::EndCheckpoint => {}
+            Directive::Arm(timer, _) | Directive::ArmEarliest(timer, _) => {
                 self.timers.insert(timer);
             }
-            Effect::ArmCheckpoint => {
+            Directive::ArmCheckpoint => {
                 self.timers.insert(Timer::Checkpoint);
             }
-            Effect::Disarm(timer) => {
+            Directive::Disarm(timer) => {
                 self.timers.remove(&timer);
             }
-            Effect::Prepare(policy) => self.preparing = Some(policy),
-            Effect::Send(policy, part) => self.sending = Some((policy, part)),
-            Effect::Cut => assert!(matches!(self.sending, Some((_, Part::Bulk))), "only the bulk is cut"),
-            Effect::WriteResult(policy, verdict) => {
+            Directive::Prepare(policy) => self.preparing = Some(policy),
+            Directive::Send(policy, part) => self.sending = Some((policy, part)),
+            Directive::Cut => assert!(matches!(self.sending, Some((_, Part::Bulk))), "only the bulk is cut"),
+            Directive::WriteResult(policy, verdict) => {
                 assert_eq!(self.writing, None, "I5: two results in flight");
                 if policy == Policy::Final {
                     assert!(self.manifest_settled, "I4: the manifest comes before the result");
@@ -174,11 +178,11 @@ impl World {
                 }
                 self.writing = Some((policy, verdict));
             }
-            Effect::AbandonResult => {
+            Directive::AbandonResult => {
                 assert!(matches!(self.writing, Some((Policy::BestEffort, _))), "there is nothing to give up");
                 self.abandoned = true;
             }
-            Effect::Finish => {
+            Directive::Finish => {
                 // The process ends: what is in flight may still be applied, on
                 // its condition.
                 self.late |= matches!(self.writing.take(), Some((Policy::BestEffort, _)));

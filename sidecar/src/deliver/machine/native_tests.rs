@@ -18,14 +18,14 @@ fn native(budget: Option<Budget>) -> Machine {
 #[test]
 fn a_native_sidecar_takes_term_as_the_end_of_the_others_only() {
     let mut machine = native(None);
-    assert_eq!(acts(&mut machine, TERM), [Effect::Look]);
+    assert_eq!(acts(&mut machine, TERM), [Directive::Look]);
     assert!(!machine.is_interrupted());
     // A held lock: somebody is alive after all.
     assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), []);
     let effects = acts(&mut machine, seen(0, Look::Absent));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Failure);
-    assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+    assert_eq!(settle(&mut machine, Policy::Final), [Directive::Finish]);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_native_sidecar_stays_until_it_is_told_to_end() {
     assert!(run_to_result(&mut machine, Policy::Final).passed);
     assert_eq!(settle(&mut machine, Policy::Final), []);
     assert!(!machine.is_over());
-    assert_eq!(acts(&mut machine, TERM), [Effect::Finish]);
+    assert_eq!(acts(&mut machine, TERM), [Directive::Finish]);
 }
 
 #[test]
@@ -44,8 +44,8 @@ fn a_native_sidecars_time_runs_from_the_earliest_outside_signal_in_a_report() {
     let told = Some(Told { reason: Reason::Aborted, outside: Some(Duration::from_secs(10)) });
     let effects = acts(&mut machine, seen(0, Look::Marker { code: 130, told }));
     let deadline = budget().deadline.saturating_sub(Duration::from_secs(10));
-    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, deadline)), "{effects:?}");
+    assert!(effects.contains(&Directive::ArmEarliest(Timer::Deadline, deadline)), "{effects:?}");
     let effects = acts(&mut machine, TERM);
-    assert!(effects.contains(&Effect::ArmEarliest(Timer::Deadline, budget().deadline)), "{effects:?}");
+    assert!(effects.contains(&Directive::ArmEarliest(Timer::Deadline, budget().deadline)), "{effects:?}");
     assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Aborted);
 }

@@ -1,10 +1,10 @@
 //! The one pass: how it begins, is upgraded, goes on from part to part, and ends.
 
-use super::{Completeness, Effect, Machine, Part, Pass, Policy, Record, Verdict};
+use super::{Completeness, Directive, Machine, Part, Pass, Policy, Record, Verdict};
 
 impl Machine {
     /// Begins a pass, or upgrades the running one.
-    pub(super) fn begin(&mut self, policy: Policy, out: &mut Vec<Effect>) {
+    pub(super) fn begin(&mut self, policy: Policy, out: &mut Vec<Directive>) {
         match self.pass {
             Pass::Idle => {}
             Pass::Preparing(running)
@@ -15,14 +15,14 @@ impl Machine {
                     return;
                 }
                 if running == Policy::BestEffort {
-                    out.push(Effect::Record(Record::Upgraded));
+                    out.push(Directive::Record(Record::Upgraded));
                 }
             }
             Pass::Staying | Pass::Over => return,
         }
         self.pass = Pass::Preparing(policy);
-        out.push(Effect::Record(Record::Starting(policy)));
-        out.push(Effect::Prepare(policy));
+        out.push(Directive::BeginPass(policy));
+        out.push(Directive::Prepare(policy));
     }
 
     /// Nothing is under way but perhaps a checkpoint, which gives way to anything.
@@ -39,25 +39,25 @@ impl Machine {
     }
 
     /// Nothing is under way; the next checkpoint comes.
-    pub(super) fn rest(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn rest(&mut self, out: &mut Vec<Directive>) {
         self.pass = Pass::Idle;
         if self.config.checkpoints && !self.cut {
-            out.push(Effect::ArmCheckpoint);
+            out.push(Directive::ArmCheckpoint);
         }
     }
 
-    pub(super) fn send(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
+    pub(super) fn send(&mut self, policy: Policy, part: Part, out: &mut Vec<Directive>) {
         self.pass = Pass::Sending(policy, part);
-        out.push(Effect::Send(policy, part));
+        out.push(Directive::Send(policy, part));
         if part == Part::Bulk && self.cut {
-            out.push(Effect::Cut);
+            out.push(Directive::Cut);
         }
     }
 
-    pub(super) fn sent(&mut self, policy: Policy, part: Part, out: &mut Vec<Effect>) {
+    pub(super) fn sent(&mut self, policy: Policy, part: Part, out: &mut Vec<Directive>) {
         match (policy, part) {
             (Policy::Checkpoint, _) => {
-                out.push(Effect::Record(Record::CheckpointDone));
+                out.push(Directive::EndCheckpoint);
                 self.rest(out);
             }
             (_, Part::Bulk) => self.send(policy, Part::OwnLog, out),
@@ -66,10 +66,10 @@ impl Machine {
         }
     }
 
-    pub(super) fn write_result(&mut self, policy: Policy, out: &mut Vec<Effect>) {
+    pub(super) fn write_result(&mut self, policy: Policy, out: &mut Vec<Directive>) {
         if self.provisional_in_flight {
             self.pass = Pass::Fencing(policy);
-            out.push(Effect::AbandonResult);
+            out.push(Directive::AbandonResult);
             return;
         }
         let verdict = match policy {
@@ -79,16 +79,21 @@ impl Machine {
         };
         self.provisional_in_flight = policy != Policy::Final;
         self.pass = Pass::WritingResult(policy);
-        out.push(Effect::WriteResult(policy, verdict));
+        out.push(Directive::WriteResult(policy, verdict));
     }
 
-    pub(super) fn result_settled(&mut self, policy: Policy, complete: Completeness, out: &mut Vec<Effect>) {
+    pub(super) fn result_settled(
+        &mut self,
+        policy: Policy,
+        complete: Completeness,
+        out: &mut Vec<Directive>,
+    ) {
         match policy {
             Policy::Checkpoint | Policy::BestEffort => {
                 self.provisional_in_flight = false;
                 match self.pass {
                     Pass::WritingResult(Policy::Checkpoint | Policy::BestEffort) => {
-                        out.push(Effect::Record(match complete {
+                        out.push(Directive::Record(match complete {
                             Completeness::Complete => Record::BestEffortDelivered,
                             Completeness::Incomplete => Record::BestEffortFailed,
                         }));
@@ -104,13 +109,13 @@ impl Machine {
                 }
             }
             Policy::Final if self.pass == Pass::WritingResult(Policy::Final) => {
-                out.push(Effect::Record(match complete {
+                out.push(Directive::Record(match complete {
                     Completeness::Complete => Record::Delivered,
                     Completeness::Incomplete => Record::DeliveryFailed,
                 }));
                 if self.config.native && !self.all_gone {
                     self.pass = Pass::Staying;
-                    out.push(Effect::Record(Record::Staying));
+                    out.push(Directive::Record(Record::Staying));
                 } else {
                     self.finish(out);
                 }
@@ -121,13 +126,13 @@ impl Machine {
 
     /// The pod is about to be killed, and its result is not written yet. The
     /// pass goes on, and writes it again at its end.
-    pub(super) fn interim(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn interim(&mut self, out: &mut Vec<Directive>) {
         match self.pass {
             Pass::Idle | Pass::Preparing(_) | Pass::Sending(..) if !self.provisional_in_flight => {
                 let verdict = self.ends().map_or(Verdict::PROVISIONAL, Verdict::of);
                 self.provisional_in_flight = true;
-                out.push(Effect::Record(Record::Interim));
-                out.push(Effect::WriteResult(Policy::BestEffort, verdict));
+                out.push(Directive::Record(Record::Interim));
+                out.push(Directive::WriteResult(Policy::BestEffort, verdict));
             }
             // A result is on its way, or there already.
             Pass::Idle
@@ -141,16 +146,16 @@ impl Machine {
     }
 
     /// The time for the bulk is over: the closing objects come next.
-    pub(super) fn cut_off(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn cut_off(&mut self, out: &mut Vec<Directive>) {
         self.cut = true;
         match self.pass {
             Pass::Preparing(policy) => {
-                out.push(Effect::Record(Record::Cut));
+                out.push(Directive::Record(Record::Cut));
                 self.send(policy, Part::Bulk, out);
             }
             Pass::Sending(_, Part::Bulk) => {
-                out.push(Effect::Record(Record::Cut));
-                out.push(Effect::Cut);
+                out.push(Directive::Record(Record::Cut));
+                out.push(Directive::Cut);
             }
             Pass::Idle
             | Pass::Sending(..)
@@ -161,8 +166,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn finish(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn finish(&mut self, out: &mut Vec<Directive>) {
         self.pass = Pass::Over;
-        out.push(Effect::Finish);
+        out.push(Directive::Finish);
     }
 }

@@ -37,59 +37,67 @@ pub(super) fn seen(entry: usize, look: Look) -> Event {
     Event::Seen { entry, look }
 }
 
-/// The effects that are no records.
-pub(super) fn acts(machine: &mut Machine, event: Event) -> Vec<Effect> {
-    let effects = machine.handle(event);
-    effects.into_iter().filter(|effect| !matches!(effect, Effect::Record(_))).collect()
+/// The directives that decide what happens next.
+pub(super) fn acts(machine: &mut Machine, event: Event) -> Vec<Directive> {
+    let notes = |directive: &Directive| {
+        matches!(
+            directive,
+            Directive::Record(_) | Directive::Hurry | Directive::BeginPass(_) | Directive::EndCheckpoint
+        )
+    };
+    machine.handle(event).into_iter().filter(|directive| !notes(directive)).collect()
 }
 
 fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
     let record = |effect| match effect {
-        Effect::Record(record) => Some(record),
-        Effect::Arm(..)
-        | Effect::ArmEarliest(..)
-        | Effect::ArmCheckpoint
-        | Effect::Look
-        | Effect::Disarm(_)
-        | Effect::Prepare(_)
-        | Effect::Send(..)
-        | Effect::Cut
-        | Effect::WriteResult(..)
-        | Effect::AbandonResult
-        | Effect::Finish => None,
+        Directive::Record(record) => Some(record),
+        Directive::Arm(..)
+        | Directive::ArmEarliest(..)
+        | Directive::ArmCheckpoint
+        | Directive::Hurry
+        | Directive::BeginPass(_)
+        | Directive::EndCheckpoint
+        | Directive::Look
+        | Directive::Disarm(_)
+        | Directive::Prepare(_)
+        | Directive::Send(..)
+        | Directive::Cut
+        | Directive::WriteResult(..)
+        | Directive::AbandonResult
+        | Directive::Finish => None,
     };
     machine.handle(event).into_iter().filter_map(record).collect()
 }
 
 /// Runs a pass up to the write of its result and gives its verdict.
 pub(super) fn run_to_result(machine: &mut Machine, policy: Policy) -> Verdict {
-    assert_eq!(acts(machine, Event::Prepared(policy)), [Effect::Send(policy, Part::Bulk)]);
+    assert_eq!(acts(machine, Event::Prepared(policy)), [Directive::Send(policy, Part::Bulk)]);
     let mut effects = acts(machine, Event::Sent(policy, Part::Bulk));
-    assert_eq!(effects, [Effect::Send(policy, Part::OwnLog)]);
+    assert_eq!(effects, [Directive::Send(policy, Part::OwnLog)]);
     effects = acts(machine, Event::Sent(policy, Part::OwnLog));
     if policy == Policy::Final {
-        assert_eq!(effects, [Effect::Send(policy, Part::Manifest)]);
+        assert_eq!(effects, [Directive::Send(policy, Part::Manifest)]);
         effects = acts(machine, Event::Sent(policy, Part::Manifest));
     }
     match effects[..] {
-        [Effect::WriteResult(written, verdict)] if written == policy => verdict,
+        [Directive::WriteResult(written, verdict)] if written == policy => verdict,
         _ => panic!("{effects:?}"),
     }
 }
 
-pub(super) fn settle(machine: &mut Machine, policy: Policy) -> Vec<Effect> {
+pub(super) fn settle(machine: &mut Machine, policy: Policy) -> Vec<Directive> {
     acts(machine, Event::ResultSettled(policy, Completeness::Complete))
 }
 
 #[test]
 fn i4_a_final_pass_writes_the_result_last() {
     let mut machine = machine(2);
-    assert_eq!(acts(&mut machine, seen(0, PASSED)), [Effect::Disarm(Timer::Doubt(0))]);
+    assert_eq!(acts(&mut machine, seen(0, PASSED)), [Directive::Disarm(Timer::Doubt(0))]);
     let effects = acts(&mut machine, seen(1, FAILED));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     let verdict = run_to_result(&mut machine, Policy::Final);
     assert_eq!((verdict.result(), verdict.failures), (JobResult::Failure, 1));
-    assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+    assert_eq!(settle(&mut machine, Policy::Final), [Directive::Finish]);
     assert!(machine.is_over());
 }
 
@@ -109,7 +117,7 @@ fn nothing_happens_after_the_end() {
 #[test]
 fn s_22_an_ignored_interrupt_is_recorded_once() {
     let mut machine = ignoring(None);
-    assert_eq!(machine.handle(TERM), [Effect::Record(Record::InterruptIgnored(Signal::TERM))]);
+    assert_eq!(machine.handle(TERM), [Directive::Record(Record::InterruptIgnored(Signal::TERM))]);
     assert_eq!(machine.handle(TERM), []);
     assert!(machine.is_interrupted());
 }
@@ -120,9 +128,9 @@ fn s_23_an_interrupt_starts_a_best_effort_pass_with_a_provisional_result() {
     assert_eq!(
         machine.handle(TERM),
         [
-            Effect::Record(Record::InterruptCancelling(Signal::TERM)),
-            Effect::Record(Record::Starting(Policy::BestEffort)),
-            Effect::Prepare(Policy::BestEffort),
+            Directive::Record(Record::InterruptCancelling(Signal::TERM)),
+            Directive::BeginPass(Policy::BestEffort),
+            Directive::Prepare(Policy::BestEffort),
         ]
     );
     assert_eq!(machine.handle(Event::Interrupt(Signal::INT)), []);
@@ -131,7 +139,7 @@ fn s_23_an_interrupt_starts_a_best_effort_pass_with_a_provisional_result() {
     assert_eq!(records(&mut machine, settled), [Record::BestEffortDelivered]);
     assert!(!machine.is_over());
     let effects = acts(&mut machine, seen(0, PASSED));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Success);
 }
 
@@ -149,7 +157,7 @@ fn an_upgrade_while_preparing_starts_over_and_ignores_the_stale_answer() {
     let mut machine = machine(1);
     let _ = machine.handle(TERM);
     let effects = acts(&mut machine, seen(0, PASSED));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(machine.handle(Event::Prepared(Policy::BestEffort)), []);
     run_to_result(&mut machine, Policy::Final);
 }
@@ -164,7 +172,7 @@ fn an_upgrade_while_sending_does_not_wait() {
             let _ = machine.handle(Event::Sent(Policy::BestEffort, Part::Bulk));
         }
         let effects = acts(&mut machine, seen(0, PASSED));
-        assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+        assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
         assert_eq!(machine.handle(Event::Sent(Policy::BestEffort, Part::Bulk)), []);
         assert_eq!(machine.handle(Event::Sent(Policy::BestEffort, Part::OwnLog)), []);
         run_to_result(&mut machine, Policy::Final);
@@ -181,7 +189,7 @@ fn fencing() -> Machine {
     let _ = machine.handle(Event::Prepared(Policy::Final));
     let _ = machine.handle(Event::Sent(Policy::Final, Part::Bulk));
     let _ = machine.handle(Event::Sent(Policy::Final, Part::OwnLog));
-    assert_eq!(acts(&mut machine, Event::Sent(Policy::Final, Part::Manifest)), [Effect::AbandonResult]);
+    assert_eq!(acts(&mut machine, Event::Sent(Policy::Final, Part::Manifest)), [Directive::AbandonResult]);
     machine
 }
 
@@ -189,8 +197,8 @@ fn fencing() -> Machine {
 fn i5_two_results_are_never_in_flight_together() {
     let mut machine = fencing();
     let passed = Verdict { passed: true, aborted: false, failures: 0 };
-    assert_eq!(settle(&mut machine, Policy::BestEffort), [Effect::WriteResult(Policy::Final, passed)]);
-    assert_eq!(settle(&mut machine, Policy::Final), [Effect::Finish]);
+    assert_eq!(settle(&mut machine, Policy::BestEffort), [Directive::WriteResult(Policy::Final, passed)]);
+    assert_eq!(settle(&mut machine, Policy::Final), [Directive::Finish]);
 }
 
 #[test]
@@ -208,11 +216,11 @@ fn an_unreadable_marker_counts_after_a_while() {
     let mut machine = machine(1);
     assert_eq!(
         acts(&mut machine, seen(0, Look::Unreadable)),
-        [Effect::Arm(Timer::Doubt(0), Duration::from_secs(10))]
+        [Directive::Arm(Timer::Doubt(0), Duration::from_secs(10))]
     );
     assert_eq!(machine.handle(seen(0, Look::Unreadable)), []);
     let effects = acts(&mut machine, Event::Fired(Timer::Doubt(0)));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(machine.end(0), Some(End::Unreadable));
     assert_eq!(run_to_result(&mut machine, Policy::Final).failures, 1);
 }
@@ -230,7 +238,7 @@ fn s_flaw_2_a_marker_filled_late_is_read_again() {
 fn a_doubt_that_clears_disarms() {
     let mut machine = machine(1);
     let _ = machine.handle(seen(0, Look::Vanished));
-    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), [Effect::Disarm(Timer::Doubt(0))]);
+    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), [Directive::Disarm(Timer::Doubt(0))]);
     assert_eq!(machine.handle(Event::Fired(Timer::Doubt(0))), []);
     assert_eq!(machine.ends(), None);
 }
@@ -242,7 +250,7 @@ fn a_lost_entry_ends_and_the_wait_goes_on() {
     assert_eq!(records(&mut machine, seen(0, Look::Lost)), [Record::Ended(0, lost)]);
     assert_eq!(machine.ends(), None);
     let effects = acts(&mut machine, seen(1, PASSED));
-    assert_eq!(effects.last(), Some(&Effect::Prepare(Policy::Final)));
+    assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(machine.ends().map(|ends| ends[0]), Some(lost));
     assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Failure);
 }
@@ -264,7 +272,7 @@ fn an_interrupt_during_the_final_pass_changes_no_result() {
     let mut machine = machine(1);
     let told = Some(super::super::event::Told { reason: Reason::Exited, outside: None });
     let _ = machine.handle(seen(0, Look::Marker { code: 0, told }));
-    assert_eq!(machine.handle(TERM), [Effect::Record(Record::InterruptLate(Signal::TERM))]);
+    assert_eq!(machine.handle(TERM), [Directive::Record(Record::InterruptLate(Signal::TERM))]);
     assert!(run_to_result(&mut machine, Policy::Final).passed);
 }
 
@@ -275,13 +283,13 @@ fn with_a_deadline_the_wait_has_its_share_and_then_best_effort_begins() {
     assert_eq!(
         acts(&mut machine, TERM),
         [
-            Effect::ArmEarliest(Timer::WaitShare, budget.wait_share),
-            Effect::ArmEarliest(Timer::Cutoff, budget.cutoff),
-            Effect::ArmEarliest(Timer::Deadline, budget.deadline),
+            Directive::ArmEarliest(Timer::WaitShare, budget.wait_share),
+            Directive::ArmEarliest(Timer::Cutoff, budget.cutoff),
+            Directive::ArmEarliest(Timer::Deadline, budget.deadline),
         ]
     );
     let effects = acts(&mut machine, Event::Fired(Timer::WaitShare));
-    assert_eq!(effects, [Effect::Prepare(Policy::BestEffort)]);
+    assert_eq!(effects, [Directive::Prepare(Policy::BestEffort)]);
     run_to_result(&mut machine, Policy::BestEffort);
 }
 
@@ -289,7 +297,7 @@ fn with_a_deadline_the_wait_has_its_share_and_then_best_effort_begins() {
 fn the_waits_share_ends_with_the_wait() {
     let mut machine = ignoring(Some(budget()));
     let _ = machine.handle(TERM);
-    assert!(acts(&mut machine, seen(0, PASSED)).contains(&Effect::Disarm(Timer::WaitShare)));
+    assert!(acts(&mut machine, seen(0, PASSED)).contains(&Directive::Disarm(Timer::WaitShare)));
     assert_eq!(machine.handle(Event::Fired(Timer::WaitShare)), []);
 }
 
@@ -310,16 +318,16 @@ fn interrupted_with_budget() -> Machine {
 fn at_the_cutoff_the_bulk_is_cut_and_the_closing_objects_follow() {
     let mut machine = interrupted_with_budget();
     let _ = machine.handle(Event::Prepared(Policy::BestEffort));
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Effect::Cut]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::Cut]);
     let effects = acts(&mut machine, Event::Sent(Policy::BestEffort, Part::Bulk));
-    assert_eq!(effects, [Effect::Send(Policy::BestEffort, Part::OwnLog)]);
+    assert_eq!(effects, [Directive::Send(Policy::BestEffort, Part::OwnLog)]);
 }
 
 #[test]
 fn a_cutoff_while_preparing_does_not_wait_for_the_list() {
     let mut machine = interrupted_with_budget();
     let effects = acts(&mut machine, Event::Fired(Timer::Cutoff));
-    assert_eq!(effects, [Effect::Send(Policy::BestEffort, Part::Bulk), Effect::Cut]);
+    assert_eq!(effects, [Directive::Send(Policy::BestEffort, Part::Bulk), Directive::Cut]);
     assert_eq!(machine.handle(Event::Prepared(Policy::BestEffort)), []);
 }
 
@@ -331,17 +339,17 @@ fn a_pass_that_begins_after_the_cutoff_is_cut_at_once() {
     assert_eq!(machine.handle(Event::Fired(Timer::Cutoff)), []);
     let _ = machine.handle(seen(0, PASSED));
     let effects = acts(&mut machine, Event::Prepared(Policy::Final));
-    assert_eq!(effects, [Effect::Send(Policy::Final, Part::Bulk), Effect::Cut]);
+    assert_eq!(effects, [Directive::Send(Policy::Final, Part::Bulk), Directive::Cut]);
 }
 
 #[test]
 fn i7_the_deadline_ends_everything() {
     let mut machine = interrupted_with_budget();
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Effect::Finish]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Directive::Finish]);
     assert!(machine.is_over());
     assert_eq!(machine.ends(), None);
     let mut machine = fencing();
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Effect::Finish]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Deadline)), [Directive::Finish]);
 }
 
 fn interim() -> Machine {
@@ -359,17 +367,17 @@ fn interim() -> Machine {
 #[test]
 fn without_a_deadline_an_interim_result_goes_out_and_the_pass_goes_on() {
     let mut machine = interim();
-    assert_eq!(acts(&mut machine, TERM), [Effect::ArmEarliest(Timer::Interim, Duration::from_secs(16))]);
+    assert_eq!(acts(&mut machine, TERM), [Directive::ArmEarliest(Timer::Interim, Duration::from_secs(16))]);
     let _ = machine.handle(seen(0, PASSED));
     let _ = machine.handle(Event::Prepared(Policy::Final));
     let passed = Verdict { passed: true, aborted: false, failures: 0 };
     let effects = acts(&mut machine, Event::Fired(Timer::Interim));
-    assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, passed)]);
+    assert_eq!(effects, [Directive::WriteResult(Policy::BestEffort, passed)]);
     assert_eq!(settle(&mut machine, Policy::BestEffort), []);
     let _ = machine.handle(Event::Sent(Policy::Final, Part::Bulk));
     let _ = machine.handle(Event::Sent(Policy::Final, Part::OwnLog));
     let effects = acts(&mut machine, Event::Sent(Policy::Final, Part::Manifest));
-    assert_eq!(effects, [Effect::WriteResult(Policy::Final, passed)]);
+    assert_eq!(effects, [Directive::WriteResult(Policy::Final, passed)]);
 }
 
 #[test]
@@ -377,5 +385,5 @@ fn an_interim_result_is_aborted_while_an_entry_runs() {
     let mut machine = interim();
     let _ = machine.handle(TERM);
     let effects = acts(&mut machine, Event::Fired(Timer::Interim));
-    assert_eq!(effects, [Effect::WriteResult(Policy::BestEffort, Verdict::PROVISIONAL)]);
+    assert_eq!(effects, [Directive::WriteResult(Policy::BestEffort, Verdict::PROVISIONAL)]);
 }

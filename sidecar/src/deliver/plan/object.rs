@@ -1,6 +1,6 @@
 //! An object of the plan, and what can become of it.
 
-use crate::deliver::machine::Part;
+use crate::deliver::policy::Part;
 use std::time::Duration;
 
 /// Kinds of objects, in the order of a pass.
@@ -36,7 +36,7 @@ impl Class {
     ];
 
     /// The part of a pass it belongs to; `None` for the result itself.
-    pub const fn part(self) -> Option<Part> {
+    pub(in crate::deliver) const fn part(self) -> Option<Part> {
         match self {
             Self::Alias | Self::LatestBuild | Self::BuildLog | Self::Artifact => Some(Part::Bulk),
             Self::OwnLog => Some(Part::OwnLog),
@@ -120,6 +120,26 @@ impl State {
             | Self::Failed(_) => false,
         }
     }
+
+    /// Returns whether a transfer of it is on its way, perhaps to be aborted.
+    pub const fn is_in_flight(&self) -> bool {
+        matches!(self, Self::InFlight | Self::Restarting | Self::Leaving(_))
+    }
+
+    /// Returns whether the destination holds it as it is wanted.
+    pub const fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored)
+    }
+
+    /// Returns why it could not be stored.
+    pub fn failure(&self) -> Option<&str> {
+        if let Self::Failed(error) = self { Some(error) } else { None }
+    }
+
+    /// Returns why it cannot be censored.
+    pub fn withheld(&self) -> Option<&str> {
+        if let Self::Withheld(reason) = self { Some(reason) } else { None }
+    }
 }
 
 /// An object and what is known of it.
@@ -137,14 +157,14 @@ pub struct Object<S, F, T> {
 
 impl<S, F, T> Object<S, F, T> {
     /// How many attempts have failed in this pass.
-    pub fn attempts(&self) -> u8 {
+    pub(in crate::deliver) fn attempts(&self) -> u8 {
         self.attempts
     }
 }
 
 /// What to do with a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub(in crate::deliver) enum Action {
     /// Start it; answered by `stored` or `failed`.
     Start(u32),
     /// Give it up; answered by `given_up` when nothing of it can take effect
@@ -168,6 +188,16 @@ pub enum Failure {
     Withheld(String),
     /// A rule says that it need not be stored after all.
     Skipped(String),
+}
+
+impl Failure {
+    /// Returns the reason, for people.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Transient { message, .. } => message,
+            Self::Permanent(text) | Self::Withheld(text) | Self::Skipped(text) => text,
+        }
+    }
 }
 
 /// Counts over all objects.

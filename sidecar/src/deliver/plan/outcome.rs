@@ -12,7 +12,7 @@ const OUT_OF_ORDER: u32 = 3;
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An attempt succeeded. `fingerprint` is of the content that was read.
-    pub fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
+    pub(in crate::deliver) fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
         self.used_up_in_a_row = 0;
         self.answers = true;
         self.queue.leave(number);
@@ -22,7 +22,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         // One that finished while it was being given up is as good as any:
         // only the wish for another content remains.
         let restart = object.state == State::Restarting
-            && object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint);
+            && (object.desired.class == Class::Result
+                || object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint));
         let state = match (restart, changed) {
             (true, _) => State::Due,
             (false, true) => State::Changed,
@@ -33,7 +34,12 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// An attempt failed; the answer is the pause after which to call `wake`.
     /// `jitter` is any number from a random source.
-    pub fn failed(&mut self, number: u32, failure: Failure, jitter: u32) -> Option<Duration> {
+    pub(in crate::deliver) fn failed(
+        &mut self,
+        number: u32,
+        failure: Failure,
+        jitter: u32,
+    ) -> Option<Duration> {
         self.queue.leave(number);
         if self.follow_decision(number) {
             return None;
@@ -49,14 +55,14 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     }
 
     /// The pause after a failed attempt is over.
-    pub fn wake(&mut self, number: u32) {
+    pub(in crate::deliver) fn wake(&mut self, number: u32) {
         if self.object(number).state == State::Pausing {
             self.set_state(number, State::Due);
         }
     }
 
     /// A transfer was given up.
-    pub fn given_up(&mut self, number: u32) {
+    pub(in crate::deliver) fn given_up(&mut self, number: u32) {
         self.queue.leave(number);
         self.follow_decision(number);
     }

@@ -1,12 +1,11 @@
 //! One upload for a program that waits for nothing: the same listing, plan,
-//! attempts and retries, without entries, result and deadline. The machine,
-//! which decides about those, hears of nothing.
+//! attempts and retries, without entries, result and deadline.
 
-use super::{Driver, close, pass};
-use crate::deliver::{Completeness, Part, Policy};
-use crate::io::flight::Place;
+use super::{Driver, close, listed};
+use crate::deliver::{Completeness, Event, Policy};
+use crate::io::context::Place;
 use crate::io::interrupts::Interrupts;
-use crate::io::object::Wanted;
+use crate::io::object::{Input, Wanted};
 use common::signal::Signal;
 use thiserror::Error;
 
@@ -55,9 +54,9 @@ impl Driver {
             return Err(Undelivered::Unusable(reason.clone()));
         }
         let interrupted = self.send_all(closing, interrupts).await;
-        let summary = self.plan.summary();
-        let completeness = self.plan.completeness();
-        close(self.flights, &self.context).await;
+        let summary = self.core.plan().summary();
+        let completeness = self.core.plan().completeness();
+        close(self.transfers, &self.context).await;
         match (interrupted, completeness) {
             (Err(signal), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
             (Ok(()), Completeness::Complete) => Ok(()),
@@ -72,19 +71,19 @@ impl Driver {
         closing: impl IntoIterator<Item = Vec<Wanted>>,
         interrupts: &mut Interrupts,
     ) -> Result<(), Signal> {
-        self.prepare(Policy::Final);
+        self.list(Policy::Final);
         let (_, listing) = tokio::select! {
-            listed = pass::listed(&mut self.listing) => listed,
+            listed = listed(&mut self.listing) => listed,
             signal = interrupts.next() => return Err(signal),
         };
-        self.take_listing(listing);
-        self.reconcile(Policy::Final);
+        let bulk = self.take_listing(listing);
+        let effects = self.core.upload(bulk, &self.moment());
+        self.carry_out(effects);
         self.settle(interrupts).await?;
         for group in closing {
             for wanted in group {
-                if let Some(action) = self.plan.submit(wanted) {
-                    self.act(action);
-                }
+                let effects = self.core.submit(wanted, &self.moment());
+                self.carry_out(effects);
             }
             self.settle(interrupts).await?;
         }
@@ -94,13 +93,14 @@ impl Driver {
     /// Runs until no object is open.
     async fn settle(&mut self, interrupts: &mut Interrupts) -> Result<(), Signal> {
         self.proceed();
-        while ![Part::Bulk, Part::OwnLog, Part::Manifest].into_iter().all(|part| self.plan.is_settled(part)) {
+        while !self.core.is_settled() {
             tokio::select! {
                 signal = interrupts.next() => return Err(signal),
-                due = self.timers.due() => self.due(due),
-                (number, sent, landed) = self.flights.land() => self.landed(number, sent, landed),
-                () = self.progress.tick(), if !self.flights.is_empty() => self.show_progress(),
+                timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
+                ended = self.transfers.next_ended() => self.inputs.push_back(ended),
+                () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
+            self.proceed();
         }
         Ok(())
     }

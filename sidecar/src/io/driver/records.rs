@@ -1,13 +1,15 @@
-//! The words for what the machine wants recorded.
+//! The words of log records.
 
-use crate::deliver::{End, Policy, Record};
-use crate::io::markers::WatchedEntry;
+use super::Driver;
+use crate::deliver::{End, Policy, Record, TransferRecord};
+use crate::io::markers::Entries;
 use common::entry::Entry;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 /// Writes one record. The texts of S-22, S-23 and 3.4 are upstream's.
-pub(super) fn write(record: Record, entries: &[Entry], watched: &[&WatchedEntry]) {
+pub(super) fn write(record: Record, entries: &[Entry], watched: &Entries, pass_began: Instant) {
     match record {
         Record::InterruptIgnored(signal) => {
             warn!("Received an interrupt: {}, ignoring...", signal.description());
@@ -27,7 +29,7 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &[&WatchedEntry]
         Record::Ended(entry, end) => ended(&name(entries, entry), end),
         Record::Doubted(entry) => {
             let name = name(entries, entry);
-            if let Some(problem) = watched.get(entry).and_then(|entry| entry.problem()) {
+            if let Some(problem) = watched.problem(entry) {
                 warn!(error = %problem, "The marker of {name} cannot be read, looking again");
             } else {
                 warn!("The lock of {name} is free and its file is gone, looking again");
@@ -37,14 +39,47 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &[&WatchedEntry]
         Record::Cut => warn!("The time for uploads is over, what is not stored yet is skipped"),
         Record::DeadlineReached => error!("The given time is over"),
         Record::Upgraded => info!("All entries ended, the best-effort upload becomes the final one"),
-        Record::Starting(Policy::Checkpoint) => debug!("Delivering what has changed"),
         Record::CheckpointDone => debug!("What had changed is delivered"),
-        Record::Starting(Policy::BestEffort | Policy::Final) => info!("Starting to upload"),
+        Record::Finished => {
+            let duration = go_duration(pass_began.elapsed());
+            info!(duration = %duration, "Finished uploading");
+        }
         // S-23 has the first of these at level error.
         Record::BestEffortDelivered => error!("Best-effort upload was successful"),
         Record::BestEffortFailed => error!("Failed to perform best-effort upload"),
         Record::Delivered => debug!("Everything was delivered"),
         Record::DeliveryFailed => error!("Failed to report job status"),
+    }
+}
+
+/// Logs that a pass begins.
+pub(super) fn beginning(policy: Policy) {
+    match policy {
+        Policy::Checkpoint => debug!("Delivering what has changed"),
+        Policy::BestEffort | Policy::Final => info!("Starting to upload"),
+    }
+}
+
+impl Driver {
+    /// Logs news about an object.
+    pub(super) fn log_transfer(&self, number: u32, record: TransferRecord) {
+        let dest = self.describe(&self.core.plan().object(number).desired.key);
+        match record {
+            TransferRecord::Queued if self.context.store().is_some() => {
+                info!(dest = %dest, "Queued for upload");
+            }
+            TransferRecord::Queued => {}
+            TransferRecord::Stored => info!(dest = %dest, "Finished upload"),
+            TransferRecord::Retrying(pause, error) => {
+                let pause = go_duration(pause);
+                debug!(dest = %dest, error = %error, "Retrying upload in {pause}");
+            }
+            TransferRecord::Failed(error) => error!(dest = %dest, error = %error, "Failed upload"),
+            TransferRecord::Withheld(error) => {
+                warn!(dest = %dest, error = %error, "Withheld, because it cannot be censored");
+            }
+            TransferRecord::Skipped(error) => info!(dest = %dest, error = %error, "Skipped upload"),
+        }
     }
 }
 
@@ -67,6 +102,6 @@ fn name(entries: &[Entry], index: usize) -> String {
 }
 
 /// A time as Go writes it, for the field `duration`.
-pub(super) fn go_duration(time: Duration) -> String {
+fn go_duration(time: Duration) -> String {
     common::duration::GoDuration::from_std(time).to_string()
 }

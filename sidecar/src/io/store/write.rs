@@ -11,15 +11,7 @@ pub struct Version {
 }
 
 /// A condition on the stored object without which the store does not write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// None: the write replaces any object.
-    Overwrite,
-    /// No such object exists yet.
-    IfAbsent,
-    /// The object still has this version.
-    IfVersion(Version),
-}
+pub type Precondition = crate::deliver::Precondition<Version>;
 
 /// The reason why a write did not happen, as one line.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -13,8 +13,8 @@ const BENEFIT_OF_DOUBT: (u64, u64) = (5, 4);
 /// Measures large objects that travel alone, as they do when time is short.
 /// Small ones tell how long the store takes to answer, and of several that share
 /// the line none tells its rate. Times are counted from any common point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Throughput {
     large_in_flight: u32,
     /// When the only one in flight started; `None` when others were beside it.
     alone_since: Option<Duration>,
@@ -22,9 +22,9 @@ pub struct Pace {
     took: Duration,
 }
 
-impl Pace {
+impl Throughput {
     /// An attempt starts.
-    pub fn started(&mut self, bytes: u64, now: Duration) {
+    pub(super) fn started(&mut self, bytes: u64, now: Duration) {
         if bytes > SMALL {
             self.large_in_flight += 1;
             self.alone_since = (self.large_in_flight == 1).then_some(now);
@@ -33,7 +33,7 @@ impl Pace {
 
     /// An attempt that was started with so many bytes has ended; `sent` is what
     /// arrived by it.
-    pub fn ended(&mut self, bytes: u64, sent: Option<u64>, now: Duration) {
+    pub(super) fn ended(&mut self, bytes: u64, sent: Option<u64>, now: Duration) {
         if bytes <= SMALL {
             return;
         }
@@ -47,7 +47,7 @@ impl Pace {
     }
 
     /// How many bytes arrive in this time; `None` while nothing was measured.
-    pub fn room(&self, time: Duration) -> Option<u64> {
+    pub(super) fn bytes_within(&self, time: Duration) -> Option<u64> {
         if self.bytes == 0 {
             return None;
         }
@@ -70,40 +70,40 @@ mod tests {
 
     #[test]
     fn what_fits_follows_from_what_was_measured() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.room(seconds(10)), None, "everything is tried");
-        pace.started(20 * MIB, seconds(1));
-        pace.ended(20 * MIB, Some(20 * MIB), seconds(3));
-        assert_eq!(pace.room(seconds(4)), Some(50 * MIB), "10 MiB/s and the benefit of doubt");
-        assert_eq!(pace.room(Duration::ZERO), Some(0));
+        let mut throughput = Throughput::default();
+        assert_eq!(throughput.bytes_within(seconds(10)), None, "everything is tried");
+        throughput.started(20 * MIB, seconds(1));
+        throughput.ended(20 * MIB, Some(20 * MIB), seconds(3));
+        assert_eq!(throughput.bytes_within(seconds(4)), Some(50 * MIB), "10 MiB/s and the benefit of doubt");
+        assert_eq!(throughput.bytes_within(Duration::ZERO), Some(0));
     }
 
     #[test]
     fn a_store_that_becomes_slower_is_noticed() {
-        let mut pace = Pace::default();
+        let mut throughput = Throughput::default();
         let mut now = 0;
         for (rate, times) in [(100, 4), (10, 6)] {
             for _ in 0..times {
-                pace.started(50 * MIB, seconds(now));
+                throughput.started(50 * MIB, seconds(now));
                 now += 50 / rate + 1;
-                pace.ended(50 * MIB, Some(50 * MIB), seconds(now));
+                throughput.ended(50 * MIB, Some(50 * MIB), seconds(now));
             }
         }
-        let room = pace.room(seconds(1)).expect("measured") / MIB;
+        let room = throughput.bytes_within(seconds(1)).expect("measured") / MIB;
         assert!((8..20).contains(&room), "{room} MiB in a second");
     }
 
     #[test]
     fn small_failed_and_shared_transfers_tell_nothing() {
-        let mut pace = Pace::default();
-        pace.started(MIB, seconds(0));
-        pace.ended(MIB, Some(MIB), seconds(9));
-        pace.started(9 * MIB, seconds(10));
-        pace.ended(9 * MIB, None, seconds(20));
-        pace.started(9 * MIB, seconds(20));
-        pace.started(9 * MIB, seconds(20));
-        pace.ended(9 * MIB, Some(9 * MIB), seconds(21));
-        pace.ended(9 * MIB, Some(9 * MIB), seconds(22));
-        assert_eq!(pace.room(seconds(1)), None);
+        let mut throughput = Throughput::default();
+        throughput.started(MIB, seconds(0));
+        throughput.ended(MIB, Some(MIB), seconds(9));
+        throughput.started(9 * MIB, seconds(10));
+        throughput.ended(9 * MIB, None, seconds(20));
+        throughput.started(9 * MIB, seconds(20));
+        throughput.started(9 * MIB, seconds(20));
+        throughput.ended(9 * MIB, Some(9 * MIB), seconds(21));
+        throughput.ended(9 * MIB, Some(9 * MIB), seconds(22));
+        assert_eq!(throughput.bytes_within(seconds(1)), None);
     }
 }

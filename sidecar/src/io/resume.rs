@@ -1,8 +1,8 @@
-//! What an earlier sidecar of the same job has delivered, by the bucket's own
-//! manifest. One that is restarted need not send large objects again that are
-//! there. The log volume, which is hostile, is never asked.
+//! Resuming after a restart: the bucket's own manifest names what an earlier
+//! sidecar of the same job has delivered, so that large objects need not be sent
+//! again. The log volume, which is hostile, is never asked.
 
-use super::flight::{Context, Place};
+use super::context::{Context, Place};
 use super::source::Source;
 use super::store::Store;
 use super::transfer::{self, Stored, Upload};
@@ -15,19 +15,19 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A manifest that is larger than this, unpacked, is not looked into.
-const LARGEST: u64 = 16 << 20;
+/// A manifest that is larger than this, unpacked, is ignored.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// Nothing waits longer than this for a store that may be slow to read from.
-const WITHIN: Duration = Duration::from_secs(5);
+/// A store that is slower to read from is not asked further.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The objects that a manifest says are stored, by their keys.
 #[derive(Debug, Default)]
-pub struct Earlier(HashMap<Box<str>, Claim>);
+pub struct PreviousManifest(HashMap<Box<str>, ManifestEntry>);
 
-/// What a manifest says of an object.
+/// One object of a manifest.
 #[derive(Debug, Deserialize)]
-struct Claim {
+struct ManifestEntry {
     #[serde(default)]
     key: Box<str>,
     #[serde(default)]
@@ -44,16 +44,16 @@ struct Claim {
     content_encoding: Option<Box<str>>,
 }
 
-/// The manifest, read when it is first asked for.
-pub type Reading = Shared<LocalBoxFuture<'static, Rc<Earlier>>>;
+/// A manifest that is read when it is first asked for.
+pub type LazyManifest = Shared<LocalBoxFuture<'static, Rc<PreviousManifest>>>;
 
-/// Will read the manifest with this key, once. Whatever keeps it from being read
-/// means that everything is sent: nothing there, no permission, no JSON.
-pub fn reading(place: Rc<Place>, key: String) -> Reading {
+/// Reads the manifest with this key, once, when it is first asked for. Where it
+/// cannot be read, for whatever reason, everything is sent.
+pub fn read_lazily(place: Rc<Place>, key: String) -> LazyManifest {
     async move {
         let Place::Store(store) = &*place else { return Rc::default() };
-        let text = tokio::time::timeout(WITHIN, text(store, &key)).await.ok().flatten();
-        Rc::new(text.map_or_else(Earlier::default, |text| Earlier::parse(&text)))
+        let text = tokio::time::timeout(READ_TIMEOUT, text(store, &key)).await.ok().flatten();
+        Rc::new(text.map_or_else(PreviousManifest::default, |text| PreviousManifest::parse(&text)))
     }
     .boxed_local()
     .shared()
@@ -63,66 +63,66 @@ async fn text(store: &Store, key: &str) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     let mut take = |block: &[u8]| {
         text.extend_from_slice(block);
-        text.len() as u64 <= LARGEST
+        text.len() as u64 <= MAX_BYTES
     };
     let head = store.read_through(key, &mut take).await.ok()??;
     if head.content_encoding.as_deref() != Some("gzip") {
         return Some(text);
     }
     let mut unpacked = Vec::new();
-    GzDecoder::new(text.as_slice()).take(LARGEST + 1).read_to_end(&mut unpacked).ok()?;
+    GzDecoder::new(text.as_slice()).take(MAX_BYTES + 1).read_to_end(&mut unpacked).ok()?;
     Some(unpacked)
 }
 
-impl Earlier {
+impl PreviousManifest {
     fn parse(text: &[u8]) -> Self {
-        if text.len() as u64 > LARGEST {
+        if text.len() as u64 > MAX_BYTES {
             return Self::default();
         }
         let Ok(document) = serde_json::from_slice::<Document>(text) else { return Self::default() };
-        let stored = document.objects.into_iter().filter(|claim| *claim.state == *"stored");
-        Self(stored.map(|claim| (claim.key.clone(), claim)).collect())
+        let stored = document.objects.into_iter().filter(|entry| *entry.state == *"stored");
+        Self(stored.map(|entry| (entry.key.clone(), entry)).collect())
     }
 
-    /// Whether the manifest tells of an object from a source of this size.
+    /// Returns whether the manifest names an object from a source of this size.
     pub fn knows(&self, key: &str, source_bytes: u64) -> bool {
-        self.0.get(key).is_some_and(|claim| claim.source_bytes == source_bytes)
+        self.0.get(key).is_some_and(|entry| entry.source_bytes == source_bytes)
     }
 
-    /// Whether what would be stored is what the manifest says is there.
+    /// Returns whether what would be stored is what the manifest says is there.
     pub fn claims(&self, key: &str, stored: &Stored) -> bool {
-        self.0.get(key).is_some_and(|claim| {
-            claim.source_bytes == stored.source_bytes
-                && claim.stored_bytes == stored.stored_bytes
-                && *claim.stored_crc32c == *common::report::crc32c_text(stored.stored_crc32c)
-                && claim.content_type.as_deref() == stored.content_type.as_deref()
-                && claim.content_encoding.as_deref() == stored.content_encoding.as_deref()
+        self.0.get(key).is_some_and(|entry| {
+            entry.source_bytes == stored.source_bytes
+                && entry.stored_bytes == stored.stored_bytes
+                && *entry.stored_crc32c == *common::report::crc32c_text(stored.stored_crc32c)
+                && entry.content_type.as_deref() == stored.content_type.as_deref()
+                && entry.content_encoding.as_deref() == stored.content_encoding.as_deref()
         })
     }
 }
 
-/// A manifest, as far as it is of interest here.
+/// The part of a manifest that is of interest here.
 #[derive(Deserialize)]
 struct Document {
     #[serde(default)]
-    objects: Vec<Claim>,
+    objects: Vec<ManifestEntry>,
 }
 
-/// What an earlier sidecar has stored, when an attempt would store just that and
-/// the store still has it.
-pub async fn there(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
+/// Returns what an earlier sidecar has stored, when an attempt would store exactly
+/// that and the store still has it.
+pub async fn already_stored(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
     let Source::File(file) = &upload.source else { return None };
     // To copy a file takes as long as to compare it.
     if !store.keeps_attributes() {
         return None;
     }
-    let earlier = context.earlier.clone().await;
-    // Whatever cannot be opened, read or asked is told by the attempt that follows.
-    if !earlier.knows(&upload.key, file.open().ok()?.stamp().size) {
+    let previous = context.previous.clone().await;
+    // The attempt that follows reports whatever cannot be opened, read or asked.
+    if !previous.knows(&upload.key, file.open().ok()?.stamp().size) {
         return None;
     }
     let stored = transfer::checksum_only(upload, context.censor.as_ref()).await.ok()?;
-    let same = !stored.changed && earlier.claims(&upload.key, &stored);
+    let same = !stored.changed && previous.claims(&upload.key, &stored);
     let head = if same { store.head(&upload.key).await.ok()?? } else { return None };
     (head.bytes == stored.stored_bytes).then_some(stored)
 }
@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn only_the_very_same_object_counts_as_there() {
-        let earlier = Earlier::parse(MANIFEST.as_bytes());
-        assert!(earlier.knows("a", 9) && earlier.claims("a", &stored()));
-        assert!(!earlier.knows("a", 8) && !earlier.knows("b", 9) && !earlier.knows("c", 0));
+        let previous = PreviousManifest::parse(MANIFEST.as_bytes());
+        assert!(previous.knows("a", 9) && previous.claims("a", &stored()));
+        assert!(!previous.knows("a", 8) && !previous.knows("b", 9) && !previous.knows("c", 0));
         for differing in [
             Stored { source_bytes: 8, ..stored() },
             Stored { stored_bytes: 8, ..stored() },
@@ -165,16 +165,16 @@ mod tests {
             Stored { content_type: None, ..stored() },
             Stored { content_encoding: None, ..stored() },
         ] {
-            assert!(!earlier.claims("a", &differing), "{differing:?}");
+            assert!(!previous.claims("a", &differing), "{differing:?}");
         }
     }
 
     #[test]
     fn what_is_no_manifest_knows_nothing() {
         for text in ["", "[]", "{\"objects\":3}", "{\"objects\":[3]}", "null"] {
-            assert!(Earlier::parse(text.as_bytes()).0.is_empty(), "{text}");
+            assert!(PreviousManifest::parse(text.as_bytes()).0.is_empty(), "{text}");
         }
-        let large = vec![b' '; usize::try_from(LARGEST).expect("it fits") + 1];
-        assert!(Earlier::parse(&large).0.is_empty());
+        let large = vec![b' '; usize::try_from(MAX_BYTES).expect("it fits") + 1];
+        assert!(PreviousManifest::parse(&large).0.is_empty());
     }
 }

@@ -1,0 +1,148 @@
+//! The machine's directives, and what it is told in return.
+
+use super::{AwaitedResult, Bulk, Coordinator, Desired, Document, Effects, Event, Moment, Remembered};
+use crate::deliver::checkpoint::rest;
+use crate::deliver::effect::{Directive, Effect, Record};
+use crate::deliver::event::Timer;
+use crate::deliver::policy::{Part, Policy};
+use std::time::Duration;
+
+impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
+    pub(super) fn follow(&mut self, directive: Directive, moment: &Moment, out: &mut Effects<T>) {
+        match directive {
+            Directive::Record(record) => out.push(Effect::Log(record)),
+            Directive::Arm(timer, after) => out.push(Effect::Arm(timer, after)),
+            Directive::ArmEarliest(timer, after) => self.arm_earliest(timer, after, moment, out),
+            Directive::ArmCheckpoint => {
+                let pause = rest(self.setup.checkpoint_interval, self.checkpoint_took);
+                out.push(Effect::Arm(Timer::Checkpoint, pause));
+            }
+            Directive::Look => out.push(Effect::LookAtEntries),
+            Directive::Disarm(timer) => out.push(Effect::Disarm(timer)),
+            Directive::Hurry => self.plan.hurry(),
+            Directive::BeginPass(policy) => {
+                self.pass_began = moment.now;
+                out.push(Effect::BeginPass(policy));
+            }
+            Directive::EndCheckpoint => {
+                self.checkpoint_took = moment.now.saturating_sub(self.pass_began);
+                out.push(Effect::Log(Record::CheckpointDone));
+            }
+            Directive::Prepare(policy) => {
+                (self.listing, self.listed) = (Some(policy), None);
+                out.push(Effect::List(policy));
+            }
+            Directive::Send(policy, part) => self.send(policy, part, moment, out),
+            Directive::Cut => {
+                let actions = self.plan.cut(Part::Bulk);
+                self.act(actions, moment, out);
+            }
+            Directive::WriteResult(policy, verdict) => {
+                self.awaited_result = Some(AwaitedResult { policy, composing: true });
+                out.push(Effect::Compose(Document::Result(verdict)));
+            }
+            Directive::AbandonResult => self.abandon_result(moment, out),
+            Directive::Finish => out.push(Effect::Finish),
+        }
+    }
+
+    fn arm_earliest(&mut self, timer: Timer, after: Duration, moment: &Moment, out: &mut Effects<T>) {
+        if timer == Timer::Cutoff {
+            let at = moment.now + after;
+            self.cutoff = Some(self.cutoff.map_or(at, |armed| armed.min(at)));
+        }
+        out.push(Effect::ArmEarliest(timer, after));
+    }
+
+    fn send(&mut self, policy: Policy, part: Part, moment: &Moment, out: &mut Effects<T>) {
+        self.awaited_part = Some((policy, part));
+        match part {
+            Part::Bulk => {
+                self.policy = policy;
+                self.listing = None;
+                match self.listed.take() {
+                    Some(bulk) => self.reconcile(policy, bulk, moment, out),
+                    // At a cutoff there may be none.
+                    None => out.push(Effect::DiscardListing),
+                }
+            }
+            Part::OwnLog => self.compose(Document::OwnLog, out),
+            Part::Manifest => self.compose(Document::Manifest, out),
+        }
+    }
+
+    /// Hands a listing to the plan, and puts a note beside whatever is withheld.
+    pub(super) fn reconcile(
+        &mut self,
+        policy: Policy,
+        bulk: Bulk<S, F>,
+        moment: &Moment,
+        out: &mut Effects<T>,
+    ) {
+        let actions = self.plan.reconcile(policy, bulk.wanted);
+        self.act(actions, moment, out);
+        for (skipped, reason) in bulk.skipped {
+            self.plan.skip(skipped, &reason);
+        }
+        self.plan.displace(bulk.displaced);
+        for (number, reason) in self.plan.withheld() {
+            self.compose(Document::WithheldNote { number, reason }, out);
+        }
+    }
+
+    /// Has a document made; nothing is settled before it is submitted.
+    pub(super) fn compose(&mut self, document: Document, out: &mut Effects<T>) {
+        self.composing += 1;
+        out.push(Effect::Compose(document));
+    }
+
+    pub(super) fn composed(
+        &mut self,
+        document: &Document,
+        desired: Desired<S, F>,
+        moment: &Moment,
+        out: &mut Effects<T>,
+    ) {
+        match (document, &mut self.awaited_result) {
+            (Document::Result(_), Some(awaited)) if awaited.composing => {
+                awaited.composing = false;
+                self.result_key = Some(desired.key.clone());
+            }
+            // It was abandoned meanwhile.
+            (Document::Result(_), _) => return,
+            (Document::OwnLog | Document::Manifest | Document::WithheldNote { .. }, _) => {
+                self.composing = self.composing.saturating_sub(1);
+            }
+        }
+        self.want(desired, moment, out);
+    }
+
+    fn abandon_result(&mut self, moment: &Moment, out: &mut Effects<T>) {
+        if let Some(awaited) = &mut self.awaited_result {
+            awaited.composing = false;
+        }
+        let action = self.result_key.as_deref().and_then(|key| self.plan.abandon(key));
+        self.act(action, moment, out);
+    }
+
+    /// Tells the machine what has come to rest.
+    pub(super) fn settle(&mut self, out: &mut Effects<T>) {
+        if let Some((policy, part)) = self.awaited_part
+            && self.composing == 0
+            && self.plan.is_settled(part)
+        {
+            self.awaited_part = None;
+            self.events.push_back(Event::Sent(policy, part));
+        }
+        let result = self.result_key.as_deref().and_then(|key| self.plan.find(key));
+        if let Some(AwaitedResult { policy, composing: false }) = self.awaited_result
+            && result.is_none_or(|result| !result.state.is_open())
+        {
+            self.awaited_result = None;
+            if self.awaited_part.is_none() {
+                out.push(Effect::Log(Record::Finished));
+            }
+            self.events.push_back(Event::ResultSettled(policy, self.plan.completeness()));
+        }
+    }
+}

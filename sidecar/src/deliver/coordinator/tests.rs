@@ -1,0 +1,271 @@
+use super::*;
+use crate::deliver::{
+    Budget, Class, Completeness, Config, Failure, Look, ObjectStatus, Outcome, Precondition, Record, Verdict,
+};
+use common::signal::Signal;
+
+/// The content that was stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Held(Option<u8>);
+
+impl Remembered for Held {
+    type Version = u8;
+
+    fn version(&self) -> Option<&u8> {
+        self.0.as_ref()
+    }
+
+    fn forget_version(&mut self) {
+        self.0 = None;
+    }
+}
+
+type Core = Coordinator<(), u8, Held>;
+type Out = Vec<Effect<u8>>;
+
+const PASSED: Event = Event::Seen { entry: 0, look: Look::Marker { code: 0, told: None } };
+const TERM: Event = Event::Interrupt(Signal::TERM);
+
+fn at(seconds: u64) -> Moment {
+    Moment { now: Duration::from_secs(seconds), random: 0, preconditions: true }
+}
+
+fn core(budget: Option<Budget>) -> Core {
+    Coordinator::new(Setup {
+        machine: Config {
+            entries: 1,
+            ignore_interrupts: false,
+            budget,
+            checkpoints: false,
+            interim: None,
+            native: false,
+        },
+        weights: Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 },
+        checkpoint_interval: Duration::from_secs(30),
+        build_id: "7".into(),
+    })
+}
+
+fn object(key: &str, class: Class, bytes: u64, fingerprint: u8) -> Desired<(), u8> {
+    Desired { key: key.into(), class, bytes, source: (), fingerprint }
+}
+
+fn bulk(wanted: Vec<Desired<(), u8>>) -> Bulk<(), u8> {
+    Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }
+}
+
+fn log(fingerprint: u8) -> Bulk<(), u8> {
+    bulk(vec![object("build-log.txt", Class::BuildLog, 10, fingerprint)])
+}
+
+/// The effects that start or end something.
+fn deeds(effects: Out) -> Out {
+    let is_deed = |effect: &Effect<u8>| match effect {
+        Effect::Log(_)
+        | Effect::LogTransfer(..)
+        | Effect::Arm(..)
+        | Effect::ArmEarliest(..)
+        | Effect::Disarm(_)
+        | Effect::BeginPass(_) => false,
+        Effect::LookAtEntries
+        | Effect::List(_)
+        | Effect::DiscardListing
+        | Effect::Compose(_)
+        | Effect::StartTransfer { .. }
+        | Effect::LookAtObject { .. }
+        | Effect::AbortTransfer(_)
+        | Effect::Finish => true,
+    };
+    effects.into_iter().filter(is_deed).collect()
+}
+
+fn event(core: &mut Core, event: Event) -> Out {
+    deeds(core.handle(Input::Event(event), &at(0)))
+}
+
+fn stored(core: &mut Core, number: u32, version: u8) -> Out {
+    let outcome = Outcome::Stored { read: None, changed: false, bytes: 1, record: Held(Some(version)) };
+    deeds(core.handle(Input::TransferEnded(number, outcome), &at(0)))
+}
+
+fn put(number: u32, precondition: Precondition<u8>) -> Effect<u8> {
+    Effect::StartTransfer { number, precondition, unless_stored: false }
+}
+
+fn ended(core: &mut Core, number: u32, outcome: Outcome<u8, Held>) -> Out {
+    deeds(core.handle(Input::TransferEnded(number, outcome), &at(0)))
+}
+
+#[test]
+fn a_best_effort_pass_is_overtaken_by_the_final_one() {
+    let mut core = core(None);
+    assert_eq!(event(&mut core, TERM), [Effect::List(Policy::BestEffort)]);
+    let listed = core.handle(Input::Listed(Policy::BestEffort, log(1)), &at(0));
+    assert_eq!(deeds(listed), [put(0, Precondition::IfAbsent)]);
+    assert_eq!(event(&mut core, PASSED), [Effect::List(Policy::Final)]);
+    let listed = core.handle(Input::Listed(Policy::Final, log(2)), &at(0));
+    assert_eq!(deeds(listed), [Effect::AbortTransfer(0)], "another content is wanted");
+    assert_eq!(ended(&mut core, 0, Outcome::Aborted), [put(0, Precondition::Overwrite)]);
+    assert_eq!(stored(&mut core, 0, 2), [Effect::Compose(Document::OwnLog)]);
+}
+
+#[test]
+fn nothing_is_settled_while_a_note_is_being_made() {
+    let mut core = core(None);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    let note = Document::WithheldNote { number: 0, reason: "a secret".into() };
+    let failure = Outcome::Failed(Failure::Withheld("a secret".to_owned()));
+    assert_eq!(ended(&mut core, 0, failure), [Effect::Compose(note.clone())]);
+    let line = object("build-log.txt.withheld.txt", Class::BuildLog, 9, 3);
+    let composed = core.handle(Input::Composed(note, line), &at(0));
+    assert_eq!(deeds(composed), [put(1, Precondition::Overwrite)]);
+    assert_eq!(stored(&mut core, 1, 3), [Effect::Compose(Document::OwnLog)]);
+}
+
+#[test]
+fn a_precondition_that_fails_is_followed_by_a_look() {
+    let mut core = core(None);
+    let _ = event(&mut core, TERM);
+    let _ = core.handle(Input::Listed(Policy::BestEffort, log(1)), &at(0));
+    let look = Effect::LookAtObject { number: 0, content: false };
+    assert_eq!(ended(&mut core, 0, Outcome::PreconditionFailed), [look]);
+    let present = ObjectStatus::Present { version: 9, content: Vec::new() };
+    let effects = core.handle(Input::ObjectLookedAt(0, present), &at(0));
+    assert_eq!(deeds(effects), [put(0, Precondition::IfVersion(9))]);
+}
+
+#[test]
+fn a_write_that_could_be_applied_later_is_awaited() {
+    let mut core = core(None);
+    let _ = event(&mut core, TERM);
+    let _ = core.handle(Input::Listed(Policy::BestEffort, log(1)), &at(0));
+    let _ = ended(&mut core, 0, Outcome::PreconditionFailed);
+    let unreadable = core.handle(Input::ObjectLookedAt(0, ObjectStatus::Unreadable), &at(0));
+    assert_eq!(deeds(unreadable), [put(0, Precondition::Overwrite)]);
+    assert!(!core.is_abortable(0));
+    assert_eq!(event(&mut core, Event::Fired(Timer::Attempt(0))), [], "not even when it takes long");
+    let _ = event(&mut core, PASSED);
+    assert_eq!(deeds(core.handle(Input::Listed(Policy::Final, log(2)), &at(0))), []);
+    assert_eq!(stored(&mut core, 0, 1), [put(0, Precondition::Overwrite)], "then the final one follows");
+}
+
+#[test]
+fn without_preconditions_nothing_is_aborted() {
+    let mut core = core(None);
+    let _ = event(&mut core, TERM);
+    let _ = core.handle(Input::Listed(Policy::BestEffort, log(1)), &at(0));
+    let _ = event(&mut core, PASSED);
+    let refusing = Moment { preconditions: false, ..at(0) };
+    assert_eq!(deeds(core.handle(Input::Listed(Policy::Final, log(2)), &refusing)), []);
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_is_aborted_and_repeated() {
+    let mut core = core(None);
+    let _ = event(&mut core, PASSED);
+    let armed = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    assert!(armed.contains(&Effect::Arm(Timer::Attempt(0), Duration::from_secs(15))), "{armed:?}");
+    assert_eq!(event(&mut core, Event::Fired(Timer::Attempt(0))), [Effect::AbortTransfer(0)]);
+    let effects = core.handle(Input::TransferEnded(0, Outcome::Aborted), &at(15));
+    assert!(effects.contains(&Effect::Disarm(Timer::Attempt(0))), "{effects:?}");
+    assert!(effects.contains(&Effect::Arm(Timer::Pause(0), Duration::from_millis(500))), "{effects:?}");
+    assert_eq!(event(&mut core, Event::Fired(Timer::Pause(0))), [put(0, Precondition::Overwrite)]);
+}
+
+#[test]
+fn i4_a_result_is_written_even_when_the_same_one_is_there() {
+    let mut core = core(None);
+    let result = || object("finished.json", Class::Result, 10, 1);
+    let compose = Document::Result(Verdict::PROVISIONAL);
+    let _ = event(&mut core, TERM);
+    let _ = core.handle(Input::Listed(Policy::BestEffort, bulk(Vec::new())), &at(0));
+    let _ = core
+        .handle(Input::Composed(Document::OwnLog, object("sidecar-logs.json", Class::OwnLog, 1, 1)), &at(0));
+    assert_eq!(stored(&mut core, 0, 1), [Effect::Compose(compose.clone())]);
+    let written = core.handle(Input::Composed(compose, result()), &at(0));
+    assert_eq!(deeds(written), [put(1, Precondition::IfAbsent)]);
+    assert_eq!(stored(&mut core, 1, 1), [], "the pass is through");
+    assert!(core.is_result_stored());
+    assert_eq!(core.plan().completeness(), Completeness::Complete);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, bulk(Vec::new())), &at(0));
+    let own_log = object("sidecar-logs.json", Class::OwnLog, 1, 1);
+    let closing = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    assert_eq!(deeds(closing), [Effect::Compose(Document::Manifest)], "the own log is there already");
+    let manifest = object("manifest.json", Class::Manifest, 1, 1);
+    assert_eq!(
+        deeds(core.handle(Input::Composed(Document::Manifest, manifest), &at(0))),
+        [put(2, Precondition::Overwrite)]
+    );
+    let verdict = Verdict { passed: true, aborted: false, failures: 0 };
+    assert_eq!(stored(&mut core, 2, 1), [Effect::Compose(Document::Result(verdict))]);
+    let written = core.handle(Input::Composed(Document::Result(verdict), result()), &at(0));
+    assert_eq!(deeds(written), [put(1, Precondition::Overwrite)]);
+    assert_eq!(stored(&mut core, 1, 1), [Effect::Finish]);
+}
+
+#[test]
+fn a_result_that_is_abandoned_while_it_is_made_is_not_sent() {
+    let mut core = core(None);
+    let compose = Document::Result(Verdict::PROVISIONAL);
+    core.machine = Machine::new(Config {
+        interim: Some(Duration::from_secs(16)),
+        ignore_interrupts: true,
+        ..core.setup.machine.clone()
+    });
+    let _ = event(&mut core, TERM);
+    assert_eq!(event(&mut core, Event::Fired(Timer::Interim)), [Effect::Compose(compose.clone())]);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, bulk(Vec::new())), &at(0));
+    let own_log = object("sidecar-logs.json", Class::OwnLog, 1, 1);
+    let _ = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    let _ = stored(&mut core, 0, 1);
+    let manifest = object("manifest.json", Class::Manifest, 1, 1);
+    let _ = core.handle(Input::Composed(Document::Manifest, manifest), &at(0));
+    let verdict = Verdict { passed: true, aborted: false, failures: 0 };
+    assert_eq!(stored(&mut core, 1, 1), [Effect::Compose(Document::Result(verdict))], "the fence was up");
+    let result = object("finished.json", Class::Result, 10, 1);
+    let written = core.handle(Input::Composed(Document::Result(verdict), result), &at(0));
+    assert_eq!(deeds(written), [put(2, Precondition::Overwrite)]);
+}
+
+#[test]
+fn at_the_cutoff_a_listing_under_way_is_discarded() {
+    let mut core = core(Some(Budget::of(Duration::from_secs(30))));
+    let _ = event(&mut core, PASSED);
+    let _ = event(&mut core, TERM);
+    let effects = event(&mut core, Event::Fired(Timer::Cutoff));
+    assert_eq!(effects, [Effect::DiscardListing, Effect::Compose(Document::OwnLog)]);
+    assert_eq!(deeds(core.handle(Input::Listed(Policy::Final, log(1)), &at(0))), [], "it comes too late");
+}
+
+#[test]
+fn large_artifacts_that_do_not_fit_into_the_time_left_are_not_started() {
+    let mut core = core(Some(Budget::of(Duration::from_secs(30))));
+    let _ = event(&mut core, PASSED);
+    let _ = event(&mut core, TERM);
+    let artifact = |key, bytes| object(key, Class::Artifact, bytes, 1);
+    let listing = bulk(vec![artifact("a", 20 << 20), artifact("b", 400 << 20)]);
+    let first = deeds(core.handle(Input::Listed(Policy::Final, listing), &at(0)));
+    assert_eq!(
+        first,
+        [Effect::StartTransfer { number: 0, precondition: Precondition::Overwrite, unless_stored: true }]
+    );
+    let outcome = Outcome::Stored { read: None, changed: false, bytes: 20 << 20, record: Held(None) };
+    let effects = core.handle(Input::TransferEnded(0, outcome), &at(2));
+    assert_eq!(deeds(effects), [Effect::Compose(Document::OwnLog)], "400 MiB at 10 MiB/s take 40 s");
+}
+
+#[test]
+fn checkpoints_rest_by_how_long_they_took() {
+    let mut core = core(None);
+    core.machine = Machine::new(Config { checkpoints: true, ..core.setup.machine.clone() });
+    assert_eq!(core.start(&at(0)), [Effect::Arm(Timer::Checkpoint, Duration::from_secs(30))]);
+    let _ = core.handle(Input::Event(Event::Fired(Timer::Checkpoint)), &at(30));
+    let _ = core.handle(Input::Listed(Policy::Checkpoint, log(1)), &at(31));
+    let outcome = Outcome::Stored { read: None, changed: false, bytes: 1, record: Held(None) };
+    let effects = core.handle(Input::TransferEnded(0, outcome), &at(40));
+    assert!(effects.contains(&Effect::Log(Record::CheckpointDone)), "{effects:?}");
+    assert!(effects.contains(&Effect::Arm(Timer::Checkpoint, Duration::from_secs(90))), "{effects:?}");
+}

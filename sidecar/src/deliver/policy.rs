@@ -1,0 +1,23 @@
+//! Policies of a pass, and the parts it goes through.
+
+/// The purpose of a pass. A later one upgrades an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Policy {
+    /// Entries run: deliver what has changed, and no result.
+    Checkpoint,
+    /// Told to stop while entries run: save what there is, result ABORTED.
+    BestEffort,
+    /// Every entry has ended.
+    Final,
+}
+
+/// The parts of a pass before its result, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// Alias, latest build, build logs, artifacts.
+    Bulk,
+    /// `sidecar-logs.json`.
+    OwnLog,
+    /// `manifest.json`, in a final pass only.
+    Manifest,
+}

@@ -1,0 +1,101 @@
+//! What all transfers share.
+
+use super::listing::Item;
+use super::resume::{self, LazyManifest};
+use super::store::Store;
+use super::transfer::Limits;
+use crate::censor::Censor;
+use crate::layout::media_types::MediaTypes;
+use crate::layout::paths::MANIFEST;
+use crate::settings::Settings;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What all transfers share.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Where to.
+    pub place: Rc<Place>,
+    /// The secrets in force.
+    pub censor: Option<Arc<Censor>>,
+    /// Media types by extension.
+    pub types: Arc<MediaTypes>,
+    /// What one attempt may use.
+    pub limits: Limits,
+    /// The items of the last listing, by number; `None` where there is nothing.
+    pub items: Rc<[Option<Item>]>,
+    /// What an earlier sidecar of the same job has delivered.
+    pub previous: LazyManifest,
+}
+
+/// Where objects go.
+#[derive(Debug)]
+pub enum Place {
+    /// Into a store.
+    Store(Store),
+    /// Nowhere: a dry run.
+    Nowhere,
+    /// The store cannot be opened; the reason is for people.
+    Broken(String),
+}
+
+impl Place {
+    /// Opens the destination of these settings. That it cannot be opened fails
+    /// the objects, not the program (U-66, 3.9).
+    fn of(settings: &Settings) -> Self {
+        let Some(destination) = settings.destination.as_ref().filter(|_| !settings.upload.dry_run) else {
+            return Self::Nowhere;
+        };
+        match Store::open(destination, &settings.credentials) {
+            Ok(store) => Self::Store(store),
+            Err(error) => {
+                tracing::error!(error = %error, dest = %destination, "The destination cannot be used");
+                Self::Broken(error.to_string())
+            }
+        }
+    }
+}
+
+impl Context {
+    /// Opens the destination; nothing has been listed.
+    pub fn new(settings: &Settings, censor: Option<Arc<Censor>>, limits: Limits) -> Self {
+        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let types = Arc::new(MediaTypes::load(read, &settings.upload.media_types));
+        let (place, previous) = open(settings);
+        Self { place, censor, types, limits, items: Rc::default(), previous }
+    }
+
+    /// Opens the destination once more when it could not be opened: credentials
+    /// may have been put right meanwhile.
+    pub fn reopen(self: &mut Rc<Self>, settings: &Settings) {
+        if let Place::Broken(_) = *self.place {
+            let (place, previous) = open(settings);
+            *self = Rc::new(Self { place, previous, ..Self::clone(self) });
+        }
+    }
+
+    /// The generation of the secrets in force; 0 when nothing is censored.
+    pub fn generation(&self) -> u64 {
+        self.censor.as_ref().map_or(0, |censor| censor.generation())
+    }
+
+    /// The store, where there is one.
+    pub fn store(&self) -> Option<&Store> {
+        match &*self.place {
+            Place::Store(store) => Some(store),
+            Place::Nowhere | Place::Broken(_) => None,
+        }
+    }
+
+    /// The text with all secrets masked.
+    pub fn masked(&self, text: &str) -> String {
+        self.censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text))
+    }
+}
+
+fn open(settings: &Settings) -> (Rc<Place>, LazyManifest) {
+    let place = Rc::new(Place::of(settings));
+    let previous = resume::read_lazily(Rc::clone(&place), settings.paths.key(MANIFEST));
+    (place, previous)
+}

@@ -1,0 +1,306 @@
+//! The one loop: what happens goes into the core as inputs, its effects are
+//! carried out.
+
+mod compose;
+mod limits;
+mod once;
+mod records;
+mod uploads;
+
+use super::context::Context;
+use super::interrupts::Interrupts;
+use super::jitter::jitter;
+use super::listing::{self, Listing};
+use super::markers::{Entries, Hints};
+use super::object::{Core, Effect, Input, Wanted};
+use super::own_log::OwnLog;
+use super::progress::Progress;
+use super::secrets::SecretStore;
+use super::store::Store;
+use super::termination_message;
+use super::timers::Timers;
+use super::transfers::{Request, Transfers};
+use crate::deliver::{
+    Budget, Bulk, Completeness, Config, Document, Event, Moment, Policy, Setup, Timer, Verdict, exit_status,
+};
+use crate::layout::manifest::PassTimes;
+use crate::settings::Settings;
+use bytes::Bytes;
+use common::duration::GoDuration;
+use common::timestamp::Timestamp;
+pub use once::Undelivered;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// Between two looks at every entry, whatever was hinted: releasing a lock
+/// raises no event.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a store does not answer in this time is left to its bucket's lifecycle rule.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The loop's state. `run` waits for entries and delivers; `send_once` only delivers.
+#[derive(Debug)]
+pub struct Driver {
+    settings: Arc<Settings>,
+    own_log: OwnLog,
+    secrets: Option<Arc<SecretStore>>,
+    entries: Entries,
+    core: Core,
+    inputs: VecDeque<Input>,
+    context: Rc<Context>,
+    transfers: Transfers,
+    timers: Timers,
+    listing: Option<(Policy, JoinHandle<Listing>)>,
+    composing: Option<(Verdict, JoinHandle<Bytes>)>,
+    times: Times,
+    progress: Progress,
+}
+
+/// When what happened, for the manifest and for records.
+#[derive(Debug)]
+struct Times {
+    start: Instant,
+    pass_began: Instant,
+    passes: Vec<PassTimes>,
+    /// When the given time is over.
+    deadline: Option<Timestamp>,
+}
+
+impl Driver {
+    /// Everything is ready, nothing has been looked at.
+    pub fn new(settings: Arc<Settings>, secrets: Option<Arc<SecretStore>>, own_log: OwnLog) -> Self {
+        let (weights, limits) = limits::of(settings.delivery.memory_bytes());
+        let censor = secrets.as_ref().map(|secrets| secrets.current());
+        let machine = Config {
+            entries: settings.entries.len(),
+            ignore_interrupts: settings.ignore_interrupts,
+            budget: settings.delivery.grace_period.map(|time| Budget::of(time.as_std())),
+            interim: settings.pod_grace_period.map(|time| Budget::of(time).deadline),
+            native: settings.delivery.native_sidecar,
+            checkpoints: settings.delivery.checkpoint_interval.is_some(),
+        };
+        let interval = settings.delivery.checkpoint_interval.map_or(Duration::MAX, GoDuration::as_std);
+        let build_id = settings.paths.latest_build.first().map_or("", |pointer| pointer.content.as_str());
+        let setup = Setup { machine, weights, checkpoint_interval: interval, build_id: build_id.into() };
+        let now = Instant::now();
+        Self {
+            entries: Entries::new(&settings.entries),
+            core: Core::new(setup),
+            inputs: VecDeque::new(),
+            context: Rc::new(Context::new(&settings, censor, limits)),
+            transfers: Transfers::default(),
+            timers: Timers::default(),
+            listing: None,
+            composing: None,
+            times: Times { start: now, pass_began: now, passes: Vec::new(), deadline: None },
+            progress: Progress::new(&own_log),
+            settings,
+            own_log,
+            secrets,
+        }
+    }
+
+    /// Runs until the core is done; returns sidecar's exit status.
+    pub async fn run(mut self, interrupts: &mut Interrupts) -> u8 {
+        let hints = Hints::new(self.settings.entries.iter().map(|entry| Path::new(&entry.marker_file)));
+        let mut rescan = tokio::time::interval(RESCAN_INTERVAL);
+        rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let effects = self.core.start(&self.moment());
+        self.carry_out(effects);
+        self.look_at_entries();
+        self.proceed();
+        while !self.core.machine().is_over() {
+            let waiting = self.core.machine().ends().is_none();
+            tokio::select! {
+                signal = interrupts.next() => self.inputs.push_back(Input::Event(Event::Interrupt(signal))),
+                () = hints.changed(), if waiting => self.look_at_entries(),
+                _ = rescan.tick(), if waiting => self.look_at_entries(),
+                timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
+                ended = self.transfers.next_ended() => self.inputs.push_back(ended),
+                listed = listed(&mut self.listing) => self.listed(listed),
+                composed = compose::composed(&mut self.composing) => self.inputs.push_back(composed),
+                () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
+            }
+            self.proceed();
+        }
+        self.end().await
+    }
+
+    /// Hands inputs to the core and carries its effects out until there are none left.
+    fn proceed(&mut self) {
+        while let Some(input) = self.inputs.pop_front() {
+            let effects = self.core.handle(input, &self.moment());
+            self.carry_out(effects);
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.times.start.elapsed(),
+            random: jitter(),
+            preconditions: self.context.store().is_none_or(Store::conditional_writes),
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Log(record) => {
+                    records::write(record, &self.settings.entries, &self.entries, self.times.pass_began);
+                }
+                Effect::LogTransfer(number, record) => self.log_transfer(number, record),
+                Effect::Arm(timer, after) => self.timers.arm(timer, after),
+                Effect::ArmEarliest(timer, after) => self.arm_earliest(timer, after),
+                Effect::Disarm(timer) => self.timers.disarm(timer),
+                Effect::LookAtEntries => self.look_at_entries(),
+                Effect::BeginPass(policy) => self.begin_pass(policy),
+                Effect::List(policy) => self.list(policy),
+                Effect::DiscardListing => self.listing = None,
+                Effect::Compose(document) => self.compose(document),
+                Effect::StartTransfer { number, precondition, unless_stored } => {
+                    let upload = Box::new(self.upload(number, precondition));
+                    let request = Request::Put { upload, unless_stored };
+                    self.transfers.start(number, &self.context, request);
+                }
+                Effect::LookAtObject { number, content } => {
+                    let key = self.key(number);
+                    self.transfers.start(number, &self.context, Request::LookAt { key, content });
+                }
+                Effect::AbortTransfer(number) => self.transfers.abort(number),
+                // The loop ends; what is in flight is abandoned by then.
+                Effect::Finish => {}
+            }
+        }
+    }
+
+    /// Looks at every entry that has not ended.
+    fn look_at_entries(&mut self) {
+        let machine = self.core.machine();
+        let seen = self.entries.look(|entry| machine.end(entry).is_none());
+        self.inputs.extend(seen.map(|(entry, look)| Input::Event(Event::Seen { entry, look })));
+    }
+
+    fn arm_earliest(&mut self, timer: Timer, after: Duration) {
+        if timer == Timer::Deadline {
+            let at = Timestamp::now().after(after);
+            self.times.deadline = Some(self.times.deadline.map_or(at, |armed| armed.min(at)));
+        }
+        self.timers.arm_earliest(timer, after);
+    }
+
+    fn begin_pass(&mut self, policy: Policy) {
+        if self.settings.deprecated_entry && policy != Policy::Checkpoint {
+            tracing::warn!("wrapper_options is deprecated, use entries instead");
+        }
+        self.times.begin(policy);
+        records::beginning(policy);
+        if policy != Policy::Checkpoint {
+            self.own_log.freeze();
+        }
+    }
+
+    fn list(&mut self, policy: Policy) {
+        self.context.reopen(&self.settings);
+        let settings = Arc::clone(&self.settings);
+        let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
+        // A superseded listing cannot be cancelled; its result is discarded.
+        let list = move || {
+            let censor = secrets.map(|secrets| secrets.renew());
+            listing::list(&settings, &types, censor)
+        };
+        self.listing = Some((policy, tokio::task::spawn_blocking(list)));
+    }
+
+    fn listed(&mut self, (policy, listing): (Policy, Listing)) {
+        let bulk = self.take_listing(listing);
+        self.inputs.push_back(Input::Listed(policy, bulk));
+    }
+
+    /// From now on what was listed is in force: the files, and the secrets.
+    fn take_listing(&mut self, listing: Listing) -> Bulk<super::object::Origin, super::object::Fingerprint> {
+        let Listing { wanted, skipped, displaced, items, censor } = listing;
+        let censor = censor.or_else(|| self.context.censor.clone());
+        self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
+        Bulk { wanted, skipped, displaced }
+    }
+
+    fn submit(&mut self, document: Document, wanted: Wanted) {
+        self.inputs.push_back(Input::Composed(document, wanted));
+    }
+
+    fn show_progress(&mut self) {
+        let under_way = self.context.store().map_or(0, Store::bytes_in_flight);
+        self.progress.show(self.core.plan(), under_way);
+    }
+
+    /// Abandons what is left and logs how it ended.
+    async fn end(self) -> u8 {
+        let verdict = self.core.machine().ends().map(Verdict::of);
+        let is_result_stored = self.core.is_result_stored();
+        termination_message::write(&self.settings, &self.context, self.core.plan(), {
+            verdict.filter(|_| is_result_stored)
+        });
+        close(self.transfers, &self.context).await;
+        let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
+        // At the deadline there may be no result at all.
+        let delivered =
+            if is_result_stored { self.core.plan().completeness() } else { Completeness::Incomplete };
+        let status = exit_status(verdict, delivered, entry_error, fail_on_error);
+        match verdict {
+            Some(verdict) if entry_error && verdict.failures > 0 => {
+                common::fatal!("{} containers failed", verdict.failures);
+            }
+            None if entry_error => common::fatal!("not all containers ended in the given time"),
+            Some(_) | None => {}
+        }
+        status
+    }
+}
+
+impl Times {
+    fn begin(&mut self, policy: Policy) {
+        self.pass_began = Instant::now();
+        let name = match policy {
+            Policy::Checkpoint => "checkpoint",
+            Policy::BestEffort => "best_effort",
+            Policy::Final => "final",
+        };
+        // Of many checkpoints only the last one is of interest.
+        if policy == Policy::Checkpoint {
+            self.passes.retain(|pass| pass.policy != name);
+        }
+        self.passes.push(PassTimes { policy: name, started: Timestamp::now(), finished: None });
+    }
+}
+
+/// Abandons what is still in flight, and leaves nothing of it behind.
+async fn close(transfers: Transfers, context: &Context) {
+    drop(transfers);
+    if let Some(store) = context.store() {
+        // See the constant.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, store.settled()).await;
+    }
+}
+
+/// The listing under way, once it is done; pending for ever without one.
+async fn listed(listing: &mut Option<(Policy, JoinHandle<Listing>)>) -> (Policy, Listing) {
+    let Some((policy, handle)) = listing else { return std::future::pending().await };
+    let (policy, done) = (*policy, handle.await);
+    *listing = None;
+    match done {
+        Ok(listing) => (policy, listing),
+        Err(error) => {
+            tracing::error!(error = %error, "The files could not be listed");
+            (policy, Listing::default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
