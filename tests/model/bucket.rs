@@ -24,10 +24,10 @@ impl Key {
     }
 }
 
-/// What an object holds. A store tells contents apart, as an `ETag` does.
+/// The content of an object. A store tells contents apart, as an `ETag` does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Content {
-    /// So many writes of the process log.
+    /// The process log, by the number of its writes.
     Log(u8),
     /// Sidecar's own log, of a best-effort or a final pass.
     OwnLog(u8),
@@ -97,7 +97,7 @@ impl Bucket {
         }
     }
 
-    /// What is late, each once.
+    /// Indices of the late writes.
     pub(crate) fn late(&self) -> BTreeSet<usize> {
         (0..self.late.len()).collect()
     }

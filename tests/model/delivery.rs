@@ -4,13 +4,13 @@ use crate::bucket::{Bucket, Content, Key, Write};
 use crate::world::{Config, Mutation};
 use common::signal::Signal;
 use sidecar::deliver::{
-    Budget, Bulk, Class, Coordinator, Desired, Document, Effect, Event, Failure, Input, Look, Moment,
-    ObjectStatus, Outcome, Policy, Precondition, Remembered, Setup, Timer, Verdict, Weights,
+    Budget, Bulk, Class, Coordinator, Desired, Document, Effect, Event, Failure, Input, Moment, ObjectStatus,
+    Observation, Outcome, Policy, Precondition, Remembered, Setup, Timer, Verdict, Weights,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What sidecar remembers of a stored object: the content is its own version.
+/// Facts that sidecar remembers of a stored object: the content is its own version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Stored {
     content: Option<Content>,
@@ -34,7 +34,7 @@ type In = Input<Content, u8, Stored, Content>;
 /// A request on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Request {
-    /// What it writes; a look writes nothing.
+    /// The write; a look has none.
     pub(crate) write: Option<Write>,
     pub(crate) key: Key,
     /// It was told to end.
@@ -98,14 +98,14 @@ impl Delivery {
     }
 
     /// A look at the entry.
-    pub(crate) fn see(&mut self, look: Look, log: u8) -> Result<(), String> {
-        if self.mutation == Some(Mutation::DeafToMarkers) && matches!(look, Look::Marker { .. }) {
+    pub(crate) fn see(&mut self, look: Observation, log: u8) -> Result<(), String> {
+        if self.mutation == Some(Mutation::DeafToMarkers) && matches!(look, Observation::Marker { .. }) {
             return Ok(());
         }
-        self.input(Input::Event(Event::Seen { entry: 0, look }), log)
+        self.input(Input::Event(Event::Observed { entry: 0, observation: look }), log)
     }
 
-    pub(crate) fn term(&mut self, look: Look, log: u8) -> Result<(), String> {
+    pub(crate) fn term(&mut self, look: Observation, log: u8) -> Result<(), String> {
         self.input(Input::Event(Event::Interrupt(Signal::TERM)), log)?;
         self.see(look, log)
     }
@@ -272,7 +272,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Whether a request may end because it was aborted. One that nothing may
+    /// Returns whether a request may end because it was aborted. One that nothing may
     /// abort is aborted by a broken driver as soon as its object is wanted anew.
     pub(crate) fn may_end(&self, number: u32, request: &Request) -> bool {
         request.aborted
@@ -291,7 +291,7 @@ impl Delivery {
         let waits = self.core.machine().end(0).is_none();
         let pauses = self.timers.iter().any(|timer| matches!(timer, Timer::Pause(_)));
         let busy = self.listing.is_some() || !self.requests.is_empty() || pauses;
-        if waits || busy || self.core.machine().is_staying() {
+        if waits || busy || self.core.machine().is_awaiting_term() {
             Ok(())
         } else {
             Err("I7: nobody will wake sidecar up".to_owned())

@@ -38,7 +38,7 @@ pub(crate) fn ends_well(world: &World, number: u128, known: &mut HashSet<u128>) 
     Ok(false)
 }
 
-/// What a fair world does next.
+/// Returns the next step of a fair world.
 fn next(world: &World) -> Option<Step> {
     if world.killed {
         return None;
@@ -92,7 +92,8 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if world.sidecar_to_hear {
         return Some(Step::Sidecar(Act::HearTerm));
     }
-    if delivery.core.machine().end(0).is_none() && !matches!(world.test.look(), Look::Waiting | Look::Absent)
+    if delivery.core.machine().end(0).is_none()
+        && !matches!(world.test.look(), Observation::Waiting | Observation::Absent)
     {
         return Some(Step::Sidecar(Act::See));
     }
@@ -115,7 +116,7 @@ fn of_sidecar(world: &World) -> Option<Step> {
     (world.config.native && world.test.core.is_none()).then_some(Step::Sidecar(Act::HearTerm))
 }
 
-/// What must be true at the end of a fair run.
+/// Checks the end of a fair run.
 fn judge(world: &World) -> Result<(), String> {
     // At a deadline the provisional result may be all there is.
     if world.killed {
@@ -141,13 +142,17 @@ fn judge(world: &World) -> Result<(), String> {
         return Err("a closing object is missing".to_owned());
     }
     let truth = match world.test.look() {
-        Look::Marker { code, told } => {
+        Observation::Marker { code, report } => {
             let aborted =
-                told.is_some_and(|told| told.reason == common::report::Reason::Aborted) && code != 0;
+                report.is_some_and(|report| report.reason == common::report::Reason::Aborted) && code != 0;
             vec![(code == 0, aborted)]
         }
         // Whether it was lost before or after the pod was told to stop.
-        Look::Waiting | Look::Absent | Look::Vanished | Look::Unreadable | Look::Lost => {
+        Observation::Waiting
+        | Observation::Absent
+        | Observation::Vanished
+        | Observation::Unreadable
+        | Observation::Lost => {
             vec![(false, false), (false, true)]
         }
     };

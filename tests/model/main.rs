@@ -8,7 +8,7 @@
 //!                                     child, its child                                             answer lost, late
 //! ```
 //!
-//! What is modelled here is everything around the cores: processes and signals,
+//! The model holds everything around the cores: processes and signals,
 //! the files of the log volume, the way a driver carries effects out, the
 //! bucket. Time is only the order of events: a timer that is armed may fire at
 //! any moment. [`search`] visits every state, checks the invariants in each, and
@@ -50,7 +50,7 @@ const MODES: &[(&str, Config)] = &[
     ("write-only credentials", Config { readable: false, ..PLAIN }),
 ];
 
-/// How much adversity is explored: faults of the store, and deaths by SIGKILL
+/// Bounds on adversity: faults of the store, and deaths by SIGKILL
 /// and out of memory.
 fn bound(config: Config) -> Config {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());

@@ -10,7 +10,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::AddAssign;
 
-/// What was explored.
+/// The extent of an exploration.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stats {
     /// States that can be reached.

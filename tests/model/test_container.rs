@@ -9,7 +9,7 @@ use entrypoint::supervise::{
     Effect, Event, Leftovers, Marker, Output, Pid, Policy, Process, Setup, SignalScope, State, Target, Timer,
     Tree, begin, step,
 };
-use sidecar::deliver::{Look, Told};
+use sidecar::deliver::{Observation, ReportSummary};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -59,12 +59,12 @@ pub(crate) struct TestContainer {
     pub(crate) pipe_open: bool,
     told_from_outside: bool,
     unkillable_named: bool,
-    /// How often the log was written to.
+    /// Number of writes to the log.
     pub(crate) log: u8,
     pub(crate) lock: Lock,
     pub(crate) marker: Option<i32>,
     reason: Option<Reason>,
-    /// What the marker is to hold, while it is being written.
+    /// The code of the marker that is being written.
     pub(crate) marking: Option<i32>,
     mutation: Option<Mutation>,
 }
@@ -127,16 +127,19 @@ impl TestContainer {
         }
     }
 
-    /// What a look at the entry tells sidecar.
-    pub(crate) fn look(&self) -> Look {
+    /// Returns what sidecar sees when it looks at the entry.
+    pub(crate) fn look(&self) -> Observation {
         match (self.marker, self.lock) {
             (Some(code), _) => {
                 let outside = self.told_from_outside.then_some(Duration::ZERO);
-                Look::Marker { code, told: self.reason.map(|reason| Told { reason, outside }) }
+                Observation::Marker {
+                    code,
+                    report: self.reason.map(|reason| ReportSummary { reason, outside }),
+                }
             }
-            (None, Lock::None) => Look::Absent,
-            (None, Lock::Held) => Look::Waiting,
-            (None, Lock::Free) => Look::Lost,
+            (None, Lock::None) => Observation::Absent,
+            (None, Lock::Held) => Observation::Waiting,
+            (None, Lock::Free) => Observation::Lost,
         }
     }
 

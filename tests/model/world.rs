@@ -6,7 +6,7 @@ use crate::test_container::{Life, TestContainer};
 use common::report::ChildEnd;
 use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State};
-use sidecar::deliver::{Look, Timer};
+use sidecar::deliver::{Observation, Timer};
 use std::rc::Rc;
 
 /// A core that is broken on purpose, by a wrapper around it.
@@ -87,7 +87,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
 }
 
-/// What can happen.
+/// A possible step.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     /// To entrypoint.
@@ -103,12 +103,12 @@ pub(crate) enum Step {
     PodIsKilled,
     SidecarDies,
     SidecarRestarts,
-    /// What sidecar does, or what comes back to it.
+    /// A step of sidecar, or news that reach it.
     Sidecar(Act),
     ApplyLate(usize),
 }
 
-/// What can happen to sidecar.
+/// A possible step of sidecar.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Act {
     HearTerm,
@@ -220,7 +220,7 @@ impl World {
 
     fn sidecar_steps(&self, delivery: &Delivery, steps: &mut Vec<Step>) {
         if delivery.core.machine().end(0).is_none()
-            && !matches!(self.test.look(), Look::Waiting | Look::Absent)
+            && !matches!(self.test.look(), Observation::Waiting | Observation::Absent)
         {
             steps.push(Step::Sidecar(Act::See));
         }

@@ -1,16 +1,16 @@
-//! How a given time (`delivery.grace_period`) is divided, counted from the
+//! Division of a given time (`delivery.grace_period`), counted from the
 //! first interrupt.
 
 use std::time::Duration;
 
-/// When the parts of a given time end, each counted from its begin.
+/// Phase deadlines, as offsets from the first interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// The wait for markers that goes on under `ignore_interrupts`.
     pub wait_share: Duration,
-    /// What is not stored by then is skipped.
+    /// Objects that are not stored by then are skipped.
     pub cutoff: Duration,
-    /// Sidecar ends by itself, before it is killed.
+    /// Sidecar exits by itself, before the kubelet kills it.
     pub deadline: Duration,
 }
 

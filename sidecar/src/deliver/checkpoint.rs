@@ -1,4 +1,4 @@
-//! How often the destination is brought up to date while entries run.
+//! Intervals at which the destination is brought up to date while entries run.
 
 use std::time::Duration;
 

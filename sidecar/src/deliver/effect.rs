@@ -1,4 +1,4 @@
-//! What the cores want done.
+//! Outputs of the core.
 
 use super::entries::End;
 use super::event::Timer;
@@ -72,7 +72,7 @@ pub enum Document {
     WithheldNote {
         /// The object.
         number: u32,
-        /// Why it cannot be censored.
+        /// The reason why it cannot be censored.
         reason: Box<str>,
     },
 }
@@ -94,7 +94,7 @@ pub enum TransferRecord {
     Skipped(String),
 }
 
-/// What the machine wants done, by the coordinator or through it by the I/O layer.
+/// An order of the machine to the coordinator, which may pass it on to the I/O layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Directive {
     /// Write a log record.
@@ -106,7 +106,7 @@ pub(super) enum Directive {
     /// Arm [`Timer::Checkpoint`] for the time that [`super::rest`] gives.
     ArmCheckpoint,
     /// Look at every entry now.
-    Look,
+    LookAtEntries,
     /// Disarm a timer; it may not be armed.
     Disarm(Timer),
     /// From now on time is short.
@@ -146,14 +146,14 @@ pub enum Record {
     /// A result goes out before the pass is through.
     Interim,
     /// A native sidecar is done, and stays until it is told to end.
-    Staying,
+    AwaitingTerm,
     /// An entry came to its end.
     Ended(usize, End),
     /// An entry looks lost or broken; it is looked at again for a while.
-    Doubted(usize),
+    Suspected(usize),
     /// The wait's share of the deadline is over.
     WaitOver,
-    /// What is not stored yet is skipped because of the deadline.
+    /// The cutoff came: everything not stored yet is skipped.
     Cut,
     /// The deadline is there.
     DeadlineReached,

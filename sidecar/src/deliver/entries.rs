@@ -1,22 +1,22 @@
 //! The entries as far as they are known.
 
-use super::event::{Look, Told};
+use super::event::{Observation, ReportSummary};
 
-/// How an entry ended.
+/// The end of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
     /// With a marker, and perhaps a report.
     Marker {
         /// The marker's code.
         code: i32,
-        /// What the report says.
-        told: Option<Told>,
+        /// The report beside it, as far as it counts.
+        report: Option<ReportSummary>,
     },
     /// With something that is no marker.
     Unreadable,
     /// Without a marker.
     Lost {
-        /// Whether the pod had been told to stop by then.
+        /// The pod had been told to stop by then.
         told_to_stop: bool,
     },
 }
@@ -31,9 +31,9 @@ impl End {
     }
 }
 
-/// What makes an entry's state doubtful.
+/// The reason why an entry is suspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Doubt {
+enum Suspicion {
     Unreadable,
     Vanished,
 }
@@ -41,19 +41,19 @@ enum Doubt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Entry {
     Running,
-    Doubtful(Doubt),
+    Suspect(Suspicion),
     Ended(End),
 }
 
-/// What a look changed.
+/// The change that an observation made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Change {
     /// Nothing.
     None,
-    /// A doubt is gone.
+    /// The entry is no longer suspect.
     Cleared,
-    /// A doubt begins, or another one.
-    Doubted,
+    /// The entry became suspect, or for another reason.
+    Suspected,
     /// The entry ended.
     Ended(End),
 }
@@ -68,53 +68,61 @@ impl Entries {
         Self(vec![Entry::Running; count])
     }
 
-    /// Takes a look at an entry into account.
+    /// Takes an observation of an entry into account.
     /// When the containers are known to have ended, nobody holds what looks
     /// doubtful, and nothing of it will change.
-    pub(super) fn seen(&mut self, index: usize, look: Look, told_to_stop: bool, all_gone: bool) -> Change {
+    pub(super) fn observe(
+        &mut self,
+        index: usize,
+        observation: Observation,
+        told_to_stop: bool,
+        all_gone: bool,
+    ) -> Change {
         let Some(entry) = self.0.get_mut(index) else { return Change::None };
         let before = *entry;
-        *entry = match (before, look) {
+        *entry = match (before, observation) {
             (Entry::Ended(_), _) => before,
-            (_, Look::Absent | Look::Vanished) if all_gone => Entry::Ended(End::Lost { told_to_stop }),
-            (_, Look::Unreadable) if all_gone => Entry::Ended(End::Unreadable),
-            (_, Look::Waiting | Look::Absent) => Entry::Running,
-            (_, Look::Vanished) => Entry::Doubtful(Doubt::Vanished),
-            (_, Look::Unreadable) => Entry::Doubtful(Doubt::Unreadable),
-            (_, Look::Marker { code, told }) => Entry::Ended(End::Marker { code, told }),
-            (_, Look::Lost) => Entry::Ended(End::Lost { told_to_stop }),
+            (_, Observation::Absent | Observation::Vanished) if all_gone => {
+                Entry::Ended(End::Lost { told_to_stop })
+            }
+            (_, Observation::Unreadable) if all_gone => Entry::Ended(End::Unreadable),
+            (_, Observation::Waiting | Observation::Absent) => Entry::Running,
+            (_, Observation::Vanished) => Entry::Suspect(Suspicion::Vanished),
+            (_, Observation::Unreadable) => Entry::Suspect(Suspicion::Unreadable),
+            (_, Observation::Marker { code, report }) => Entry::Ended(End::Marker { code, report }),
+            (_, Observation::Lost) => Entry::Ended(End::Lost { told_to_stop }),
         };
         match *entry {
             after if after == before => Change::None,
             Entry::Running => Change::Cleared,
-            Entry::Doubtful(_) => Change::Doubted,
+            Entry::Suspect(_) => Change::Suspected,
             Entry::Ended(end) => Change::Ended(end),
         }
     }
 
-    /// The doubt about an entry has lasted long enough: it counts.
-    pub(super) fn doubt_is_over(&mut self, index: usize, told_to_stop: bool) -> Change {
+    /// Ends an entry that has been suspect for long enough.
+    pub(super) fn suspicion_is_over(&mut self, index: usize, told_to_stop: bool) -> Change {
         let Some(entry) = self.0.get_mut(index) else { return Change::None };
         let end = match *entry {
-            Entry::Doubtful(Doubt::Unreadable) => End::Unreadable,
-            Entry::Doubtful(Doubt::Vanished) => End::Lost { told_to_stop },
+            Entry::Suspect(Suspicion::Unreadable) => End::Unreadable,
+            Entry::Suspect(Suspicion::Vanished) => End::Lost { told_to_stop },
             Entry::Running | Entry::Ended(_) => return Change::None,
         };
         *entry = Entry::Ended(end);
         Change::Ended(end)
     }
 
-    /// How this entry ended; `None` while it runs.
+    /// Returns how this entry ended; `None` while it runs.
     pub(super) fn end(&self, index: usize) -> Option<End> {
         self.0.get(index).copied().and_then(end_of)
     }
 
-    /// How many have not ended.
+    /// Counts those that have not ended.
     pub(super) fn running(&self) -> usize {
         self.0.iter().filter(|entry| end_of(**entry).is_none()).count()
     }
 
-    /// How all ended; `None` while one runs.
+    /// Returns how all ended; `None` while one runs.
     pub(super) fn all(&self) -> Option<Vec<End>> {
         self.0.iter().copied().map(end_of).collect()
     }
@@ -123,7 +131,7 @@ impl Entries {
 fn end_of(entry: Entry) -> Option<End> {
     match entry {
         Entry::Ended(end) => Some(end),
-        Entry::Running | Entry::Doubtful(_) => None,
+        Entry::Running | Entry::Suspect(_) => None,
     }
 }
 
@@ -132,43 +140,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_doubt_starts_anew_and_the_same_one_does_not() {
+    fn another_suspicion_starts_anew_and_the_same_one_does_not() {
         let mut entries = Entries::new(1);
-        assert_eq!(entries.seen(0, Look::Unreadable, false, false), Change::Doubted);
-        assert_eq!(entries.seen(0, Look::Unreadable, false, false), Change::None);
-        assert_eq!(entries.seen(0, Look::Vanished, false, false), Change::Doubted);
-        assert_eq!(entries.seen(0, Look::Waiting, false, false), Change::Cleared);
-        assert_eq!(entries.doubt_is_over(0, false), Change::None);
+        assert_eq!(entries.observe(0, Observation::Unreadable, false, false), Change::Suspected);
+        assert_eq!(entries.observe(0, Observation::Unreadable, false, false), Change::None);
+        assert_eq!(entries.observe(0, Observation::Vanished, false, false), Change::Suspected);
+        assert_eq!(entries.observe(0, Observation::Waiting, false, false), Change::Cleared);
+        assert_eq!(entries.suspicion_is_over(0, false), Change::None);
     }
 
     #[test]
     fn an_end_is_final() {
         let mut entries = Entries::new(1);
-        let end = End::Marker { code: 0, told: None };
-        assert_eq!(entries.seen(0, Look::Marker { code: 0, told: None }, false, false), Change::Ended(end));
-        for look in [Look::Lost, Look::Waiting, Look::Unreadable, Look::Marker { code: 1, told: None }] {
-            assert_eq!(entries.seen(0, look, true, false), Change::None);
+        let end = End::Marker { code: 0, report: None };
+        assert_eq!(
+            entries.observe(0, Observation::Marker { code: 0, report: None }, false, false),
+            Change::Ended(end)
+        );
+        for observation in [
+            Observation::Lost,
+            Observation::Waiting,
+            Observation::Unreadable,
+            Observation::Marker { code: 1, report: None },
+        ] {
+            assert_eq!(entries.observe(0, observation, true, false), Change::None);
         }
         assert_eq!(entries.all(), Some(vec![end]));
     }
 
     #[test]
     fn when_the_containers_are_gone_only_a_held_lock_means_running() {
-        for (look, end) in [
-            (Look::Absent, Some(End::Lost { told_to_stop: false })),
-            (Look::Vanished, Some(End::Lost { told_to_stop: false })),
-            (Look::Unreadable, Some(End::Unreadable)),
-            (Look::Waiting, None),
+        for (observation, end) in [
+            (Observation::Absent, Some(End::Lost { told_to_stop: false })),
+            (Observation::Vanished, Some(End::Lost { told_to_stop: false })),
+            (Observation::Unreadable, Some(End::Unreadable)),
+            (Observation::Waiting, None),
         ] {
             let mut entries = Entries::new(1);
-            let _ = entries.seen(0, look, false, true);
-            assert_eq!(entries.end(0), end, "{look:?}");
+            let _ = entries.observe(0, observation, false, true);
+            assert_eq!(entries.end(0), end, "{observation:?}");
         }
     }
 
     #[test]
     fn unknown_entries_change_nothing() {
-        assert_eq!(Entries::new(1).seen(1, Look::Lost, false, false), Change::None);
-        assert_eq!(Entries::new(1).doubt_is_over(1, false), Change::None);
+        assert_eq!(Entries::new(1).observe(1, Observation::Lost, false, false), Change::None);
+        assert_eq!(Entries::new(1).suspicion_is_over(1, false), Change::None);
     }
 }

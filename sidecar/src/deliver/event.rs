@@ -1,4 +1,4 @@
-//! What the cores are told.
+//! Inputs of the core.
 
 use super::effect::Document;
 use super::plan::{Desired, Failure};
@@ -8,15 +8,15 @@ use common::report::Reason;
 use common::signal::Signal;
 use std::time::Duration;
 
-/// Something happened.
+/// An event for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// A look at an entry.
-    Seen {
+    /// An entry was looked at.
+    Observed {
         /// Its index.
         entry: usize,
-        /// What there was to see.
-        look: Look,
+        /// The observation.
+        observation: Observation,
     },
     /// The pod is told to stop.
     Interrupt(Signal),
@@ -30,9 +30,9 @@ pub enum Event {
     ResultSettled(Policy, Completeness),
 }
 
-/// What one look at an entry tells.
+/// The state of an entry at one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Look {
+pub enum Observation {
     /// No result yet, and its lock is held.
     Waiting,
     /// No result yet, and no lock either: not begun, or one that knows no locks.
@@ -45,19 +45,19 @@ pub enum Look {
     Marker {
         /// Its code.
         code: i32,
-        /// What the report beside it says, if there is one.
-        told: Option<Told>,
+        /// The report beside it, if there is one.
+        report: Option<ReportSummary>,
     },
     /// Entrypoint is gone without a marker.
     Lost,
 }
 
-/// What of a report counts for the result.
+/// The part of a report that counts for the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Told {
-    /// Why the entry ended.
+pub struct ReportSummary {
+    /// The reason why the entry ended.
     pub reason: Reason,
-    /// How long ago the earliest signal from outside came, if one did.
+    /// Age of the earliest signal from outside, if one came.
     pub outside: Option<Duration>,
 }
 
@@ -66,7 +66,7 @@ pub struct Told {
 pub enum Timer {
     /// Ten seconds after an entry's marker was unreadable, or its lock gone, for
     /// the first time in a row: then it counts as it looks.
-    Doubt(usize),
+    Suspicion(usize),
     /// While entries run: time to deliver what has changed since the last time.
     Checkpoint,
     /// With a deadline and `ignore_interrupts`: the wait's share of the time is
@@ -88,7 +88,7 @@ pub enum Timer {
     Pause(u32),
 }
 
-/// What the I/O layer tells the coordinator.
+/// News from the I/O layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<S, F, T, V> {
     /// Something that happened to sidecar, or a timer that fired.
@@ -103,18 +103,18 @@ pub enum Input<S, F, T, V> {
     ObjectLookedAt(u32, ObjectStatus<V>),
 }
 
-/// What the destination should hold by a listing, without the closing objects.
+/// The objects of a listing: everything but the closing ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Bulk<S, F> {
-    /// What to send.
+    /// Objects to send.
     pub wanted: Vec<Desired<S, F>>,
-    /// What not to send, and why.
+    /// Objects not to send, and why.
     pub skipped: Vec<(Desired<S, F>, String)>,
     /// The same, where another object has the key.
     pub displaced: Vec<(Desired<S, F>, String)>,
 }
 
-/// How a request for an object ended.
+/// The end of a request for an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<F, T> {
     /// The destination holds the object.
@@ -126,7 +126,7 @@ pub enum Outcome<F, T> {
         changed: bool,
         /// Bytes of the stored object.
         bytes: u64,
-        /// What is remembered of it.
+        /// Facts to remember of it.
         record: T,
     },
     /// Nothing is ever sent: a dry run.
@@ -140,7 +140,7 @@ pub enum Outcome<F, T> {
     Aborted,
 }
 
-/// Whether a pass delivered all it should.
+/// The completeness of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Completeness {
     /// Every object was stored, or skipped by a rule.

@@ -5,17 +5,17 @@ mod pass;
 use super::budget::Budget;
 use super::effect::{Directive, Record};
 use super::entries::{Change, End, Entries};
-use super::event::{Completeness, Event, Look, Timer, Told};
+use super::event::{Completeness, Event, Observation, ReportSummary, Timer};
 use super::policy::{Part, Policy};
 use super::verdict::Verdict;
 use common::signal::Signal;
 use std::time::Duration;
 
-/// How long an unreadable marker, or a lock whose path is gone, is looked at
+/// Time for which an unreadable marker, or a lock whose path is gone, is polled
 /// again before it counts.
-const DOUBT: Duration = Duration::from_secs(10);
+const SUSPICION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What never changes.
+/// Settings that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     /// The number of entries, at least one.
@@ -43,7 +43,7 @@ enum Pass {
     Fencing(Policy),
     WritingResult(Policy),
     /// Everything is delivered; a native sidecar ends when it is told to.
-    Staying,
+    AwaitingTerm,
     Over,
 }
 
@@ -78,7 +78,7 @@ impl Machine {
         }
     }
 
-    /// What is to be done before anything has happened.
+    /// Returns what is to be done before anything has happened.
     #[must_use]
     pub(super) fn start(&mut self) -> Vec<Directive> {
         let mut effects = Vec::new();
@@ -86,16 +86,16 @@ impl Machine {
         effects
     }
 
-    /// Takes one event. The effects are to be carried out in their order.
+    /// Takes one event. The directives are to be followed in their order.
     #[must_use]
     pub(super) fn handle(&mut self, event: Event) -> Vec<Directive> {
         let mut effects = Vec::new();
         let out = &mut effects;
         match event {
             _ if self.pass == Pass::Over => {}
-            Event::Seen { entry, look } => {
-                self.report_told(look, out);
-                let change = self.entries.seen(entry, look, self.interrupted, self.all_gone);
+            Event::Observed { entry, observation } => {
+                self.report_observed(observation, out);
+                let change = self.entries.observe(entry, observation, self.interrupted, self.all_gone);
                 self.changed(entry, change, out);
             }
             Event::Interrupt(signal) if self.config.native => self.others_ended(signal, out),
@@ -114,27 +114,27 @@ impl Machine {
         effects
     }
 
-    /// How the entries ended; `None` while one runs.
+    /// Returns how the entries ended; `None` while one runs.
     pub fn ends(&self) -> Option<Vec<End>> {
         self.entries.all()
     }
 
-    /// How this entry ended; `None` while it runs.
+    /// Returns how this entry ended; `None` while it runs.
     pub fn end(&self, entry: usize) -> Option<End> {
         self.entries.end(entry)
     }
 
-    /// Whether the pod was told to stop.
+    /// Returns whether the pod was told to stop.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted
     }
 
-    /// Whether everything is delivered, and a native sidecar waits for its TERM.
-    pub fn is_staying(&self) -> bool {
-        self.pass == Pass::Staying
+    /// Returns whether everything is delivered, and a native sidecar waits for its TERM.
+    pub fn is_awaiting_term(&self) -> bool {
+        self.pass == Pass::AwaitingTerm
     }
 
-    /// Whether there is nothing more to come.
+    /// Returns whether there is nothing more to come.
     pub fn is_over(&self) -> bool {
         self.pass == Pass::Over
     }
@@ -142,13 +142,13 @@ impl Machine {
     fn changed(&mut self, index: usize, change: Change, out: &mut Vec<Directive>) {
         match change {
             Change::None => {}
-            Change::Cleared => out.push(Directive::Disarm(Timer::Doubt(index))),
-            Change::Doubted => {
-                out.push(Directive::Record(Record::Doubted(index)));
-                out.push(Directive::Arm(Timer::Doubt(index), DOUBT));
+            Change::Cleared => out.push(Directive::Disarm(Timer::Suspicion(index))),
+            Change::Suspected => {
+                out.push(Directive::Record(Record::Suspected(index)));
+                out.push(Directive::Arm(Timer::Suspicion(index), SUSPICION_TIMEOUT));
             }
             Change::Ended(end) => {
-                out.push(Directive::Disarm(Timer::Doubt(index)));
+                out.push(Directive::Disarm(Timer::Suspicion(index)));
                 out.push(Directive::Record(Record::Ended(index, end)));
                 if self.ends().is_some() {
                     out.push(Directive::Disarm(Timer::WaitShare));
@@ -179,8 +179,11 @@ impl Machine {
     }
 
     /// A native sidecar learns from reports alone that the pod was told to stop.
-    fn report_told(&mut self, look: Look, out: &mut Vec<Directive>) {
-        let Look::Marker { told: Some(Told { outside: Some(age), .. }), .. } = look else { return };
+    fn report_observed(&mut self, observation: Observation, out: &mut Vec<Directive>) {
+        let Observation::Marker { report: Some(ReportSummary { outside: Some(age), .. }), .. } = observation
+        else {
+            return;
+        };
         if !self.config.native {
             return;
         }
@@ -202,12 +205,12 @@ impl Machine {
             return;
         }
         out.push(Directive::Record(Record::OthersEnded(signal)));
-        if self.pass == Pass::Staying {
+        if self.pass == Pass::AwaitingTerm {
             return self.finish(out);
         }
         self.start_clock(Duration::ZERO, out);
         if self.ends().is_none() {
-            out.push(Directive::Look);
+            out.push(Directive::LookAtEntries);
         }
     }
 
@@ -230,8 +233,8 @@ impl Machine {
 
     fn fired(&mut self, timer: Timer, out: &mut Vec<Directive>) {
         match timer {
-            Timer::Doubt(index) => {
-                let change = self.entries.doubt_is_over(index, self.interrupted);
+            Timer::Suspicion(index) => {
+                let change = self.entries.suspicion_is_over(index, self.interrupted);
                 self.changed(index, change, out);
             }
             Timer::WaitShare if self.ends().is_none() && self.is_at_rest() => {

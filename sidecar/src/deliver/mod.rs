@@ -43,7 +43,7 @@ pub use budget::Budget;
 pub use coordinator::{Coordinator, Moment, Remembered, Setup};
 pub use effect::{Document, Effect, Record, TransferRecord};
 pub use entries::End;
-pub use event::{Bulk, Completeness, Event, Input, Look, Outcome, Timer, Told};
+pub use event::{Bulk, Completeness, Event, Input, Observation, Outcome, ReportSummary, Timer};
 pub use machine::{Config, Machine};
 pub use plan::{Cause, Class, Desired, Failure, Object, Plan, State, Summary, Weights};
 pub use policy::{Part, Policy};

@@ -23,13 +23,13 @@ pub struct Plan<S, F, T> {
     objects: Vec<Object<S, F, T>>,
     /// Numbers in the order of their keys.
     by_key: Vec<u32>,
-    /// What the last listing does not send because another object has its key,
-    /// in the order of the keys.
+    /// Files of the last listing whose key another object has, in the order of
+    /// the keys.
     displaced: Vec<Object<S, F, T>>,
     queue: Queue,
     open: [usize; 3],
     used_up_in_a_row: u32,
-    /// Whether anything was stored since the last listing.
+    /// Something was stored since the last listing.
     answers: bool,
 }
 
@@ -75,7 +75,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.by_key.iter().filter_map(withheld).collect()
     }
 
-    /// Whether nothing of this part is to happen any more.
+    /// Returns whether nothing of this part is open any more.
     pub(super) fn is_settled(&self, part: Part) -> bool {
         self.open[part as usize] == 0
     }
@@ -90,10 +90,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                     summary.stored_bytes = summary.stored_bytes.saturating_add(object.desired.bytes);
                 }
                 State::Skipped(_) => summary.skipped += 1,
-                State::Cut => summary.cut += 1,
+                State::OutOfTime => summary.cut += 1,
                 State::Withheld(_) => summary.withheld += 1,
                 State::Failed(_) => summary.failed += 1,
-                State::Due | State::InFlight | State::Restarting | State::Leaving(_) | State::Pausing => {
+                State::Queued | State::InFlight | State::Restarting | State::Aborting(_) | State::Pausing => {
                     summary.open += 1;
                     summary.open_bytes = summary.open_bytes.saturating_add(object.desired.bytes);
                 }
@@ -102,10 +102,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         summary
     }
 
-    /// Whether everything that should be there is.
+    /// Returns whether the destination holds everything that it should.
     pub fn completeness(&self) -> Completeness {
         let missing = |object: &Object<S, F, T>| {
-            object.state.is_open() || object.state.failure().is_some() || object.state == State::Cut
+            object.state.is_open() || object.state.failure().is_some() || object.state == State::OutOfTime
         };
         if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
     }
@@ -137,7 +137,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         for number in (0..known).filter(|number| !listed[*number]) {
             let object = &self.objects[number];
             let bulk = object.desired.class.part() == Some(Part::Bulk);
-            let wanted = matches!(object.state, State::Due | State::Pausing | State::Cut | State::Failed(_));
+            let wanted =
+                matches!(object.state, State::Queued | State::Pausing | State::OutOfTime | State::Failed(_));
             if bulk && wanted {
                 let gone = State::Skipped("it was gone before it could be read".into());
                 self.set_state(number_of(number), gone);
@@ -197,7 +198,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.queue.hurry();
     }
 
-    /// What may start now, in the order of a pass and as memory allows. In a
+    /// Starts what may start now, in the order of a pass and as memory allows. In a
     /// hurry, large artifacts that do not fit into `room`, the bytes for which
     /// there is still time, are cut when it is their turn.
     #[must_use]
@@ -209,13 +210,13 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                     self.set_state(number, State::InFlight);
                     actions.push(Action::Start(number));
                 }
-                Turn::TooLarge(number) => self.set_state(number, State::Cut),
+                Turn::TooLarge(number) => self.set_state(number, State::OutOfTime),
             }
         }
         actions
     }
 
-    /// Gives up whatever of this part is open: there is no time left for it.
+    /// Aborts whatever of this part is open: no time is left for it.
     #[must_use]
     pub(super) fn cut(&mut self, part: Part) -> Vec<Action> {
         let of_part = |number: &u32| self.object(*number).desired.class.part() == Some(part);
@@ -223,7 +224,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         numbers.into_iter().filter_map(|number| self.leave(number, Cause::NoTime)).collect()
     }
 
-    /// Gives one object up: another content will be wanted of it.
+    /// Aborts one object: another content will be wanted of it.
     #[must_use]
     pub(super) fn abandon(&mut self, key: &str) -> Option<Action> {
         let at = self.position(key).ok()?;
@@ -232,17 +233,17 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     fn leave(&mut self, number: u32, cause: Cause) -> Option<Action> {
         match self.object(number).state {
-            State::Due | State::Pausing => self.set_state(number, cause.state()),
-            State::Restarting => self.set_state(number, State::Leaving(cause)),
+            State::Queued | State::Pausing => self.set_state(number, cause.state()),
+            State::Restarting => self.set_state(number, State::Aborting(cause)),
             State::InFlight => {
-                self.set_state(number, State::Leaving(cause));
-                return Some(Action::GiveUp(number));
+                self.set_state(number, State::Aborting(cause));
+                return Some(Action::Abort(number));
             }
-            State::Leaving(_)
+            State::Aborting(_)
             | State::Stored
             | State::Changed
             | State::Skipped(_)
-            | State::Cut
+            | State::OutOfTime
             | State::Withheld(_)
             | State::Failed(_) => {}
         }
@@ -264,7 +265,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         object.desired = desired;
         object.attempts = 0;
         match (&object.state, goes_on) {
-            (State::InFlight | State::Restarting | State::Leaving(_), true) => {
+            (State::InFlight | State::Restarting | State::Aborting(_), true) => {
                 if object.state != State::InFlight {
                     self.set_state(number, State::Restarting);
                 }
@@ -272,25 +273,25 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             }
             (State::InFlight, false) => {
                 self.set_state(number, State::Restarting);
-                Some(Action::GiveUp(number))
+                Some(Action::Abort(number))
             }
-            (State::Restarting | State::Leaving(_), false) => {
+            (State::Restarting | State::Aborting(_), false) => {
                 self.set_state(number, State::Restarting);
                 None
             }
             (State::Withheld(_), _) if unchanged => None,
             (
-                State::Due
+                State::Queued
                 | State::Pausing
                 | State::Stored
                 | State::Changed
                 | State::Skipped(_)
-                | State::Cut
+                | State::OutOfTime
                 | State::Withheld(_)
                 | State::Failed(_),
                 _,
             ) => {
-                self.set_state(number, if held { State::Stored } else { State::Due });
+                self.set_state(number, if held { State::Stored } else { State::Queued });
                 None
             }
         }
@@ -299,10 +300,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Appends an object; its place in the order of keys is the caller's business.
     fn push(&mut self, desired: Desired<S, F>) -> u32 {
         let number = number_of(self.objects.len());
-        // It enters as one that nobody waits for, so that the counts fit.
+        // Start in a settled state so that `set_state` adjusts the open count.
         let state = State::Skipped(Box::default());
         self.objects.push(Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None });
-        self.set_state(number, State::Due);
+        self.set_state(number, State::Queued);
         number
     }
 
@@ -310,10 +311,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let object = &mut self.objects[number as usize];
         let (before, after) = (object.state.is_open(), state.is_open());
         let key = (object.desired.class, object.desired.bytes, number);
-        if object.state == State::Due {
+        if object.state == State::Queued {
             self.queue.remove(key);
         }
-        if state == State::Due {
+        if state == State::Queued {
             self.queue.insert(key);
         }
         object.state = state;

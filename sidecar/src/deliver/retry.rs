@@ -1,4 +1,4 @@
-//! When a failed object is tried again.
+//! Pauses between attempts, and their timeouts.
 
 use super::plan::SMALL;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// outage of about 15 s is bridged, as upstream does (1, 4, 9 s).
 pub(super) const MAX_ATTEMPTS: u8 = 5;
 
-/// A store's wish to be left alone is followed up to this time.
+/// Upper bound on the delay that a store may ask for.
 const LONGEST_WISH: Duration = Duration::from_mins(1);
 
 /// The pause before the attempt that follows `attempts` failed ones:
@@ -19,13 +19,13 @@ pub fn backoff(attempts: u8, jitter: u32, wish: Option<Duration>) -> Duration {
     pause.max(wish.unwrap_or_default().min(LONGEST_WISH))
 }
 
-/// How long the first attempt to store a small object may take.
+/// Timeout of the first attempt to store an empty object.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The slowest line on which a small object's first attempt succeeds.
 const SLOWEST: u64 = 64 << 10;
 
-/// How long an attempt that follows `attempts` failed ones may take; `None` for
+/// Timeout of an attempt that follows `attempts` failed ones; `None` for
 /// a large object, whose requests have time-outs of their own. A request that
 /// the store accepts and never answers would hold up everything that waits for
 /// it; twice the time for each attempt suits a store that is merely slow.

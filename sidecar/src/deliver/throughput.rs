@@ -1,9 +1,9 @@
-//! How fast large objects travel, and how much fits into the time that is left.
+//! Throughput of large objects, and the bytes that fit into the time left.
 
 use super::plan::SMALL;
 use std::time::Duration;
 
-/// What lies further back than about this counts less and less.
+/// Window of the average: older measurements count less and less.
 const MEMORY: Duration = Duration::from_secs(10);
 
 /// An estimate errs by a quarter. What just does not fit is tried all the same:
@@ -16,7 +16,7 @@ const BENEFIT_OF_DOUBT: (u64, u64) = (5, 4);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Throughput {
     large_in_flight: u32,
-    /// When the only one in flight started; `None` when others were beside it.
+    /// Start of the only one in flight; `None` when others were beside it.
     alone_since: Option<Duration>,
     bytes: u64,
     took: Duration,
@@ -46,7 +46,7 @@ impl Throughput {
         self.took += now.saturating_sub(since);
     }
 
-    /// How many bytes arrive in this time; `None` while nothing was measured.
+    /// Returns the bytes that arrive in this time; `None` while nothing was measured.
     pub(super) fn bytes_within(&self, time: Duration) -> Option<u64> {
         if self.bytes == 0 {
             return None;

@@ -28,7 +28,7 @@ impl fmt::Display for JobResult {
     }
 }
 
-/// What the entries' ends amount to.
+/// The sum of the entries' ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Verdict {
     /// Every entry ended with code 0.
@@ -69,8 +69,10 @@ impl Verdict {
 /// told to stop.
 fn is_aborted(end: End) -> bool {
     match end {
-        End::Marker { code, told: Some(told) } => told.reason == Reason::Aborted && code != codes::SUCCESS,
-        End::Marker { code, told: None } => code == codes::ABORTED,
+        End::Marker { code, report: Some(report) } => {
+            report.reason == Reason::Aborted && code != codes::SUCCESS
+        }
+        End::Marker { code, report: None } => code == codes::ABORTED,
         End::Unreadable => false,
         End::Lost { told_to_stop } => told_to_stop,
     }
@@ -95,11 +97,11 @@ pub fn exit_status(
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::Told;
+    use super::super::event::ReportSummary;
     use super::*;
 
     fn markers(codes: &[i32]) -> Verdict {
-        Verdict::of(codes.iter().map(|code| End::Marker { code: *code, told: None }))
+        Verdict::of(codes.iter().map(|code| End::Marker { code: *code, report: None }))
     }
 
     #[test]
@@ -123,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_report_decides_about_aborted() {
-        let end = |code, reason| End::Marker { code, told: Some(Told { reason, outside: None }) };
+        let end = |code, reason| End::Marker { code, report: Some(ReportSummary { reason, outside: None }) };
         assert_eq!(Verdict::of([end(143, Reason::Aborted)]).result(), JobResult::Aborted);
         assert_eq!(Verdict::of([end(0, Reason::Aborted)]).result(), JobResult::Success);
         assert_eq!(Verdict::of([end(130, Reason::Exited)]).result(), JobResult::Failure);

@@ -93,7 +93,7 @@ pub(super) enum WriteStep<V> {
     Fail(Failure),
 }
 
-/// What a look at an object showed.
+/// The result of a look at an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectStatus<V> {
     /// There is none.

@@ -1,4 +1,4 @@
-//! What all transfers share.
+//! Facts that all transfers share.
 
 use super::listing::Item;
 use super::resume::{self, LazyManifest};
@@ -8,11 +8,10 @@ use crate::censor::Censor;
 use crate::layout::media_types::MediaTypes;
 use crate::layout::paths::MANIFEST;
 use crate::settings::Settings;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What all transfers share.
+/// Facts that all transfers share.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// Where to.
@@ -21,11 +20,11 @@ pub struct Context {
     pub censor: Option<Arc<Censor>>,
     /// Media types by extension.
     pub types: Arc<MediaTypes>,
-    /// What one attempt may use.
+    /// Memory limits of one attempt.
     pub limits: Limits,
     /// The items of the last listing, by number; `None` where there is nothing.
     pub items: Rc<[Option<Item>]>,
-    /// What an earlier sidecar of the same job has delivered.
+    /// The manifest of an earlier sidecar of the same job.
     pub previous: LazyManifest,
 }
 
@@ -60,7 +59,7 @@ impl Place {
 impl Context {
     /// Opens the destination; nothing has been listed.
     pub fn new(settings: &Settings, censor: Option<Arc<Censor>>, limits: Limits) -> Self {
-        let read = |path: &Path| std::fs::read_to_string(path).ok();
+        let read = |path: &str| std::fs::read_to_string(path).ok();
         let types = Arc::new(MediaTypes::load(read, &settings.upload.media_types));
         let (place, previous) = open(settings);
         Self { place, censor, types, limits, items: Rc::default(), previous }

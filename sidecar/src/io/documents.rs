@@ -135,16 +135,18 @@ fn manifest_object(
         State::Changed => ("changed", None, None),
         State::Skipped(reason) if stored.is_some() => ("changed", text(reason), None),
         State::Skipped(reason) => ("skipped", text(reason), None),
-        State::Cut | State::Leaving(_) if stored.is_some() => ("changed", Some(NO_TIME.to_owned()), None),
+        State::OutOfTime | State::Aborting(_) if stored.is_some() => {
+            ("changed", Some(NO_TIME.to_owned()), None)
+        }
         State::Withheld(reason) => ("withheld", text(reason), None),
         State::Failed(error) => ("failed", None, text(error)),
         // A manifest is made when everything else is settled; what is open then
         // is of a pass that never came to it.
-        State::Cut
-        | State::Due
+        State::OutOfTime
+        | State::Queued
         | State::InFlight
         | State::Restarting
-        | State::Leaving(_)
+        | State::Aborting(_)
         | State::Pausing => ("skipped", Some(NO_TIME.to_owned()), None),
     };
     let log = match object.desired.source {

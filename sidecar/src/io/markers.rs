@@ -6,7 +6,7 @@
 //! beside the marker: one that grows by 29,000 writes a second then costs a
 //! third of a core, measured, while the test runs.
 
-use crate::deliver::{Look, Told};
+use crate::deliver::{Observation, ReportSummary};
 use common::entry::Entry;
 use common::lock::{EntryMonitor, EntryStatus, LockState};
 use common::marker::Content;
@@ -25,7 +25,7 @@ use tracing::warn;
 #[derive(Debug)]
 pub struct Hints(Option<AsyncFd<OwnedFd>>);
 
-/// What can make a marker or a lock appear, in one step or in two.
+/// Events that can make a marker or a lock appear, in one step or in two.
 const WANTED: WatchFlags = WatchFlags::CREATE.union(WatchFlags::MOVED_TO).union(WatchFlags::CLOSE_WRITE);
 
 impl Hints {
@@ -108,7 +108,7 @@ impl Entries {
 
     /// Looks once at each marker with an entry that is wanted; returns what there
     /// was to see for each of these entries.
-    pub fn look(&mut self, is_wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, Look)> {
+    pub fn look(&mut self, is_wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = (usize, Observation)> {
         let mut seen = Vec::new();
         for (watch, watched) in self.watched.iter_mut().enumerate() {
             let of_watch = |entry: &usize| self.watch_of[*entry] == watch && is_wanted(*entry);
@@ -126,7 +126,7 @@ impl Entries {
         self.watch_of.iter().map(|watch| &self.watched[*watch])
     }
 
-    /// What was wrong with an entry's marker at the last look.
+    /// Returns what was wrong with an entry's marker at the last look.
     pub fn problem(&self, entry: usize) -> Option<&str> {
         self.iter().nth(entry)?.problem()
     }
@@ -137,7 +137,7 @@ impl Entries {
 pub struct WatchedEntry {
     watch: EntryMonitor,
     report: Option<Report>,
-    /// What was wrong at the last look.
+    /// The problem at the last look.
     problem: Option<String>,
 }
 
@@ -152,13 +152,13 @@ impl WatchedEntry {
         self.report.as_ref()
     }
 
-    /// What was wrong with its marker at the last look.
+    /// Returns what was wrong with its marker at the last look.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
     /// Looks at the entry. Never blocks.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> Observation {
         self.problem = None;
         let mut status = self.watch.poll();
         if status == EntryStatus::Waiting(LockState::None) {
@@ -166,22 +166,22 @@ impl WatchedEntry {
             status = self.watch.poll();
         }
         match status {
-            EntryStatus::Waiting(LockState::Held) => Look::Waiting,
-            EntryStatus::Waiting(LockState::None) => Look::Absent,
-            EntryStatus::Waiting(LockState::Vanished) => Look::Vanished,
+            EntryStatus::Waiting(LockState::Held) => Observation::Waiting,
+            EntryStatus::Waiting(LockState::None) => Observation::Absent,
+            EntryStatus::Waiting(LockState::Vanished) => Observation::Vanished,
             EntryStatus::Marker(Content::Unreadable(reason)) => {
                 self.problem = Some(reason);
-                Look::Unreadable
+                Observation::Unreadable
             }
             EntryStatus::Marker(Content::Code(code)) => {
                 // A report with another code is of another incarnation.
                 self.report = self.read_report().filter(|report| report.code == code);
-                let told = self.report.as_ref().map(told);
-                Look::Marker { code, told }
+                let report = self.report.as_ref().map(summary);
+                Observation::Marker { code, report }
             }
             EntryStatus::Lost => {
                 self.report = self.read_report();
-                Look::Lost
+                Observation::Lost
             }
         }
     }
@@ -197,13 +197,13 @@ impl WatchedEntry {
     }
 }
 
-/// What counts of a report, now.
-fn told(report: &Report) -> Told {
+/// Summarizes a report as of now.
+fn summary(report: &Report) -> ReportSummary {
     let age = |at: Timestamp| Timestamp::now().as_nanos().saturating_sub(at.as_nanos());
     // A time in the future is of a forged report, or of a clock that was set.
     let outside =
         report.first_outside_signal().map(|at| Duration::from_nanos(u64::try_from(age(at)).unwrap_or(0)));
-    Told { reason: report.reason, outside }
+    ReportSummary { reason: report.reason, outside }
 }
 
 #[cfg(test)]
@@ -234,13 +234,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let marker = dir.path().join("m");
         let mut entry = WatchedEntry::new(&marker);
-        assert_eq!(entry.look(), Look::Absent);
+        assert_eq!(entry.look(), Observation::Absent);
         std::fs::write(&marker, "").expect("written");
-        assert_eq!(entry.look(), Look::Unreadable);
+        assert_eq!(entry.look(), Observation::Unreadable);
         assert!(entry.problem().is_some());
         std::fs::write(common::marker::report_path(&marker), "nonsense").expect("written");
         std::fs::write(&marker, "3").expect("written");
-        assert_eq!(entry.look(), Look::Marker { code: 3, told: None });
+        assert_eq!(entry.look(), Observation::Marker { code: 3, report: None });
         assert_eq!(entry.problem(), None);
     }
 
@@ -252,7 +252,7 @@ mod tests {
         std::fs::write(common::marker::report_path(&marker), report).expect("written");
         for (code, told) in [(130, true), (1, false)] {
             std::fs::write(&marker, code.to_string()).expect("written");
-            let Look::Marker { told: seen, .. } = WatchedEntry::new(&marker).look() else {
+            let Observation::Marker { report: seen, .. } = WatchedEntry::new(&marker).look() else {
                 panic!("a marker")
             };
             assert_eq!(seen.is_some(), told, "{code}");

@@ -27,7 +27,7 @@ use std::hash::Hash;
 use std::time::Duration;
 use transfers::Attempt;
 
-/// What is remembered of a stored object; by default nothing is known of it.
+/// Facts remembered of a stored object; by default none are known.
 pub trait Remembered: Default {
     /// The store's name for one content of an object.
     type Version: Clone + Debug + Eq + Hash;
@@ -39,12 +39,12 @@ pub trait Remembered: Default {
     fn forget_version(&mut self);
 }
 
-/// What never changes.
+/// Settings that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Setup {
-    /// What the machine decides by.
+    /// Settings of the machine.
     pub machine: super::Config,
-    /// What transfers may take together.
+    /// Limits of all transfers together.
     pub weights: Weights,
     /// The least pause between two checkpoints.
     pub checkpoint_interval: Duration,
@@ -52,14 +52,14 @@ pub struct Setup {
     pub build_id: Box<str>,
 }
 
-/// What the I/O layer knows at the moment of an input.
+/// The circumstances of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The time since the start of the program.
     pub now: Duration,
     /// A random number.
     pub random: u32,
-    /// Whether the store honours preconditions, as far as is known.
+    /// The store honours preconditions, as far as is known.
     pub preconditions: bool,
 }
 
@@ -90,7 +90,7 @@ pub struct Coordinator<S, F, T: Remembered> {
     composing: u32,
     awaited_result: Option<AwaitedResult>,
     result_key: Option<Box<str>>,
-    /// When uploads end.
+    /// The time at which uploads end.
     cutoff: Option<Duration>,
     pass_began: Duration,
     checkpoint_took: Duration,
@@ -210,7 +210,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 }
                 self.events.push_back(event);
             }
-            Event::Seen { .. }
+            Event::Observed { .. }
             | Event::Interrupt(_)
             | Event::Prepared(_)
             | Event::Sent(..)
@@ -249,7 +249,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         for action in actions {
             match action {
                 Action::Start(number) => self.start_attempt(number, moment, out),
-                Action::GiveUp(number) => self.abort(number, moment, out),
+                Action::Abort(number) => self.abort(number, moment, out),
             }
         }
     }

@@ -17,7 +17,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 let pause = rest(self.setup.checkpoint_interval, self.checkpoint_took);
                 out.push(Effect::Arm(Timer::Checkpoint, pause));
             }
-            Directive::Look => out.push(Effect::LookAtEntries),
+            Directive::LookAtEntries => out.push(Effect::LookAtEntries),
             Directive::Disarm(timer) => out.push(Effect::Disarm(timer)),
             Directive::Hurry => self.plan.hurry(),
             Directive::BeginPass(policy) => {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::deliver::{
-    Budget, Class, Completeness, Config, Failure, Look, ObjectStatus, Outcome, Precondition, Record, Verdict,
+    Budget, Class, Completeness, Config, Failure, ObjectStatus, Observation, Outcome, Precondition, Record,
+    Verdict,
 };
 use common::signal::Signal;
 
@@ -23,7 +24,8 @@ impl Remembered for Held {
 type Core = Coordinator<(), u8, Held>;
 type Out = Vec<Effect<u8>>;
 
-const PASSED: Event = Event::Seen { entry: 0, look: Look::Marker { code: 0, told: None } };
+const PASSED: Event =
+    Event::Observed { entry: 0, observation: Observation::Marker { code: 0, report: None } };
 const TERM: Event = Event::Interrupt(Signal::TERM);
 
 fn at(seconds: u64) -> Moment {

@@ -17,7 +17,7 @@ pub(super) struct Attempt<F, V> {
     fingerprint: F,
     /// Its size by the listing.
     bytes: u64,
-    /// How long it may take.
+    /// Upper bound on its duration.
     timeout: Option<Duration>,
     /// That time was over.
     timed_out: bool,
@@ -35,7 +35,7 @@ impl<F, V: Clone> Attempt<F, V> {
     }
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 enum End<F, T> {
     Stored {
         read: Option<F>,
@@ -173,7 +173,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                     let message = format!("no answer within {} s", timeout.as_secs());
                     self.failed(number, Failure::Transient { message, wish: None }, moment, out);
                 }
-                None => self.plan.given_up(number),
+                None => self.plan.aborted(number),
             },
         }
     }

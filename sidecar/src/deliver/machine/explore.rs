@@ -5,7 +5,7 @@ use super::super::event::Look;
 use super::*;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-/// What `finished.json` holds.
+/// The content of `finished.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Held {
     Nothing,
@@ -31,10 +31,10 @@ struct World {
     manifest_settled: bool,
 }
 
-/// What can happen next.
+/// A possible next event.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    See(usize, Look),
+    See(usize, Observation),
     Interrupt,
     Fire(Timer),
     Prepared,
@@ -44,17 +44,20 @@ enum Step {
     AppliedLate,
 }
 
-const LOOKS: [Look; 7] = [
-    Look::Marker { code: 0, told: None },
-    Look::Marker { code: 3, told: None },
-    Look::Marker {
+const OBSERVATIONS: [Observation; 7] = [
+    Observation::Marker { code: 0, report: None },
+    Observation::Marker { code: 3, report: None },
+    Observation::Marker {
         code: 130,
-        told: Some(Told { reason: common::report::Reason::Aborted, outside: Some(Duration::from_secs(1)) }),
+        report: Some(ReportSummary {
+            reason: common::report::Reason::Aborted,
+            outside: Some(Duration::from_secs(1)),
+        }),
     },
-    Look::Absent,
-    Look::Lost,
-    Look::Unreadable,
-    Look::Waiting,
+    Observation::Absent,
+    Observation::Lost,
+    Observation::Unreadable,
+    Observation::Waiting,
 ];
 
 impl World {
@@ -81,7 +84,7 @@ impl World {
         let mut steps: Vec<_> = self.timers.iter().map(|timer| Step::Fire(*timer)).collect();
         for entry in 0..self.machine.config.entries {
             if self.running[entry] && self.machine.end(entry).is_none() {
-                steps.extend(LOOKS.map(|look| Step::See(entry, look)));
+                steps.extend(OBSERVATIONS.map(|observation| Step::See(entry, observation)));
             }
         }
         if self.interrupts < 2 {
@@ -100,9 +103,12 @@ impl World {
 
     fn take(&mut self, step: Step) {
         let event = match step {
-            Step::See(entry, look) => {
-                self.running[entry] = matches!(look, Look::Unreadable | Look::Waiting | Look::Absent);
-                Event::Seen { entry, look }
+            Step::See(entry, observation) => {
+                self.running[entry] = matches!(
+                    observation,
+                    Observation::Unreadable | Observation::Waiting | Observation::Absent
+                );
+                Event::Observed { entry, observation }
             }
             Step::Interrupt => {
                 self.interrupts += 1;
@@ -154,7 +160,7 @@ impl World {
     fn carry_out(&mut self, effect: Directive) {
         match effect {
             Directive::Record(_)
-            | Directive::Look
+            | Directive::LookAtEntries
             | Directive::Hurry
             | Directive::BeginPass(_)
             | Directive::EndCheckpoint => {}
@@ -202,7 +208,7 @@ impl World {
         }
         let waits = self.machine.ends().is_none();
         let answers = self.preparing.is_some() || self.sending.is_some() || self.writing.is_some();
-        let stays = self.machine.pass == Pass::Staying && !self.machine.all_gone;
+        let stays = self.machine.pass == Pass::AwaitingTerm && !self.machine.all_gone;
         assert!(self.machine.is_over() || waits || stays || answers, "I7: nobody will wake the machine up");
     }
 }

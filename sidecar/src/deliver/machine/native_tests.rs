@@ -21,8 +21,8 @@ fn a_native_sidecar_takes_term_as_the_end_of_the_others_only() {
     assert_eq!(acts(&mut machine, TERM), [Directive::Look]);
     assert!(!machine.is_interrupted());
     // A held lock: somebody is alive after all.
-    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), []);
-    let effects = acts(&mut machine, seen(0, Look::Absent));
+    assert_eq!(acts(&mut machine, seen(0, Observation::Waiting)), []);
+    let effects = acts(&mut machine, seen(0, Observation::Absent));
     assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Failure);
     assert_eq!(settle(&mut machine, Policy::Final), [Directive::Finish]);
@@ -41,8 +41,8 @@ fn a_native_sidecar_stays_until_it_is_told_to_end() {
 #[test]
 fn a_native_sidecars_time_runs_from_the_earliest_outside_signal_in_a_report() {
     let mut machine = native(Some(budget()));
-    let told = Some(Told { reason: Reason::Aborted, outside: Some(Duration::from_secs(10)) });
-    let effects = acts(&mut machine, seen(0, Look::Marker { code: 130, told }));
+    let report = Some(ReportSummary { reason: Reason::Aborted, outside: Some(Duration::from_secs(10)) });
+    let effects = acts(&mut machine, seen(0, Observation::Marker { code: 130, report }));
     let deadline = budget().deadline.saturating_sub(Duration::from_secs(10));
     assert!(effects.contains(&Directive::ArmEarliest(Timer::Deadline, deadline)), "{effects:?}");
     let effects = acts(&mut machine, TERM);

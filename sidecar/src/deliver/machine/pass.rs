@@ -18,7 +18,7 @@ impl Machine {
                     out.push(Directive::Record(Record::Upgraded));
                 }
             }
-            Pass::Staying | Pass::Over => return,
+            Pass::AwaitingTerm | Pass::Over => return,
         }
         self.pass = Pass::Preparing(policy);
         out.push(Directive::BeginPass(policy));
@@ -33,7 +33,7 @@ impl Machine {
             | Pass::Sending(..)
             | Pass::Fencing(_)
             | Pass::WritingResult(_)
-            | Pass::Staying
+            | Pass::AwaitingTerm
             | Pass::Over => false,
         }
     }
@@ -104,7 +104,7 @@ impl Machine {
                     | Pass::Preparing(_)
                     | Pass::Sending(..)
                     | Pass::WritingResult(Policy::Final)
-                    | Pass::Staying
+                    | Pass::AwaitingTerm
                     | Pass::Over => {}
                 }
             }
@@ -114,8 +114,8 @@ impl Machine {
                     Completeness::Incomplete => Record::DeliveryFailed,
                 }));
                 if self.config.native && !self.all_gone {
-                    self.pass = Pass::Staying;
-                    out.push(Directive::Record(Record::Staying));
+                    self.pass = Pass::AwaitingTerm;
+                    out.push(Directive::Record(Record::AwaitingTerm));
                 } else {
                     self.finish(out);
                 }
@@ -140,7 +140,7 @@ impl Machine {
             | Pass::Sending(..)
             | Pass::Fencing(_)
             | Pass::WritingResult(_)
-            | Pass::Staying
+            | Pass::AwaitingTerm
             | Pass::Over => {}
         }
     }
@@ -161,7 +161,7 @@ impl Machine {
             | Pass::Sending(..)
             | Pass::Fencing(_)
             | Pass::WritingResult(_)
-            | Pass::Staying
+            | Pass::AwaitingTerm
             | Pass::Over => {}
         }
     }

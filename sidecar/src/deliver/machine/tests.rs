@@ -3,8 +3,8 @@ use super::super::verdict::JobResult;
 use super::*;
 use common::report::Reason;
 
-pub(super) const PASSED: Look = Look::Marker { code: 0, told: None };
-const FAILED: Look = Look::Marker { code: 3, told: None };
+pub(super) const PASSED: Observation = Observation::Marker { code: 0, report: None };
+const FAILED: Observation = Observation::Marker { code: 3, report: None };
 pub(super) const TERM: Event = Event::Interrupt(Signal::TERM);
 
 pub(super) fn machine(entries: usize) -> Machine {
@@ -33,8 +33,8 @@ pub(super) fn budget() -> Budget {
     Budget::of(Duration::from_secs(30))
 }
 
-pub(super) fn seen(entry: usize, look: Look) -> Event {
-    Event::Seen { entry, look }
+pub(super) fn seen(entry: usize, observation: Observation) -> Event {
+    Event::Observed { entry, observation }
 }
 
 /// The directives that decide what happens next.
@@ -57,7 +57,7 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
         | Directive::Hurry
         | Directive::BeginPass(_)
         | Directive::EndCheckpoint
-        | Directive::Look
+        | Directive::LookAtEntries
         | Directive::Disarm(_)
         | Directive::Prepare(_)
         | Directive::Send(..)
@@ -92,7 +92,7 @@ pub(super) fn settle(machine: &mut Machine, policy: Policy) -> Vec<Directive> {
 #[test]
 fn i4_a_final_pass_writes_the_result_last() {
     let mut machine = machine(2);
-    assert_eq!(acts(&mut machine, seen(0, PASSED)), [Directive::Disarm(Timer::Doubt(0))]);
+    assert_eq!(acts(&mut machine, seen(0, PASSED)), [Directive::Disarm(Timer::Suspicion(0))]);
     let effects = acts(&mut machine, seen(1, FAILED));
     assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     let verdict = run_to_result(&mut machine, Policy::Final);
@@ -215,11 +215,11 @@ fn i5_a_provisional_write_that_ends_early_fences_nothing() {
 fn an_unreadable_marker_counts_after_a_while() {
     let mut machine = machine(1);
     assert_eq!(
-        acts(&mut machine, seen(0, Look::Unreadable)),
-        [Directive::Arm(Timer::Doubt(0), Duration::from_secs(10))]
+        acts(&mut machine, seen(0, Observation::Unreadable)),
+        [Directive::Arm(Timer::Suspicion(0), Duration::from_secs(10))]
     );
-    assert_eq!(machine.handle(seen(0, Look::Unreadable)), []);
-    let effects = acts(&mut machine, Event::Fired(Timer::Doubt(0)));
+    assert_eq!(machine.handle(seen(0, Observation::Unreadable)), []);
+    let effects = acts(&mut machine, Event::Fired(Timer::Suspicion(0)));
     assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
     assert_eq!(machine.end(0), Some(End::Unreadable));
     assert_eq!(run_to_result(&mut machine, Policy::Final).failures, 1);
@@ -228,18 +228,18 @@ fn an_unreadable_marker_counts_after_a_while() {
 #[test]
 fn s_flaw_2_a_marker_filled_late_is_read_again() {
     let mut machine = machine(1);
-    let _ = machine.handle(seen(0, Look::Unreadable));
+    let _ = machine.handle(seen(0, Observation::Unreadable));
     let _ = machine.handle(seen(0, PASSED));
-    assert_eq!(machine.handle(Event::Fired(Timer::Doubt(0))), []);
+    assert_eq!(machine.handle(Event::Fired(Timer::Suspicion(0))), []);
     assert!(run_to_result(&mut machine, Policy::Final).passed);
 }
 
 #[test]
 fn a_doubt_that_clears_disarms() {
     let mut machine = machine(1);
-    let _ = machine.handle(seen(0, Look::Vanished));
-    assert_eq!(acts(&mut machine, seen(0, Look::Waiting)), [Directive::Disarm(Timer::Doubt(0))]);
-    assert_eq!(machine.handle(Event::Fired(Timer::Doubt(0))), []);
+    let _ = machine.handle(seen(0, Observation::Vanished));
+    assert_eq!(acts(&mut machine, seen(0, Observation::Waiting)), [Directive::Disarm(Timer::Suspicion(0))]);
+    assert_eq!(machine.handle(Event::Fired(Timer::Suspicion(0))), []);
     assert_eq!(machine.ends(), None);
 }
 
@@ -247,7 +247,7 @@ fn a_doubt_that_clears_disarms() {
 fn a_lost_entry_ends_and_the_wait_goes_on() {
     let mut machine = machine(2);
     let lost = End::Lost { told_to_stop: false };
-    assert_eq!(records(&mut machine, seen(0, Look::Lost)), [Record::Ended(0, lost)]);
+    assert_eq!(records(&mut machine, seen(0, Observation::Lost)), [Record::Ended(0, lost)]);
     assert_eq!(machine.ends(), None);
     let effects = acts(&mut machine, seen(1, PASSED));
     assert_eq!(effects.last(), Some(&Directive::Prepare(Policy::Final)));
@@ -260,8 +260,8 @@ fn an_entry_lost_after_the_interrupt_is_aborted() {
     for vanished in [false, true] {
         let mut machine = ignoring(None);
         let _ = machine.handle(TERM);
-        let _ = machine.handle(seen(0, if vanished { Look::Vanished } else { Look::Lost }));
-        let _ = machine.handle(Event::Fired(Timer::Doubt(0)));
+        let _ = machine.handle(seen(0, if vanished { Observation::Vanished } else { Observation::Lost }));
+        let _ = machine.handle(Event::Fired(Timer::Suspicion(0)));
         assert_eq!(machine.end(0), Some(End::Lost { told_to_stop: true }));
         assert_eq!(run_to_result(&mut machine, Policy::Final).result(), JobResult::Aborted);
     }
@@ -270,8 +270,8 @@ fn an_entry_lost_after_the_interrupt_is_aborted() {
 #[test]
 fn an_interrupt_during_the_final_pass_changes_no_result() {
     let mut machine = machine(1);
-    let told = Some(super::super::event::Told { reason: Reason::Exited, outside: None });
-    let _ = machine.handle(seen(0, Look::Marker { code: 0, told }));
+    let report = Some(super::super::event::ReportSummary { reason: Reason::Exited, outside: None });
+    let _ = machine.handle(seen(0, Observation::Marker { code: 0, report }));
     assert_eq!(machine.handle(TERM), [Directive::Record(Record::InterruptLate(Signal::TERM))]);
     assert!(run_to_result(&mut machine, Policy::Final).passed);
 }

@@ -27,13 +27,13 @@ fn in_a_hurry_what_does_not_fit_into_the_time_is_cut_when_it_is_its_turn() {
     let room = |mebibytes: u64| Some(mebibytes << 20);
     let starts = |plan: &mut TestPlan, room| plan.start_more(room).len();
     assert_eq!(starts(&mut plan, room(5)), 2, "the tiny one and a");
-    assert_eq!(state(&plan, "b"), &State::Due, "not its turn: the rate may become better");
+    assert_eq!(state(&plan, "b"), &State::Queued, "not its turn: the rate may become better");
     store(&mut plan, "tiny", 1);
     store(&mut plan, "a", 1);
     assert_eq!(starts(&mut plan, room(8)), 1);
     store(&mut plan, "b", 1);
     assert_eq!(starts(&mut plan, room(8)), 0);
-    assert_eq!(state(&plan, "c"), &State::Cut);
+    assert_eq!(state(&plan, "c"), &State::OutOfTime);
     assert!(plan.is_settled(Part::Bulk), "the closing objects need not wait");
     assert_eq!(plan.completeness(), Completeness::Incomplete);
 }
@@ -53,8 +53,8 @@ fn i5_the_final_pass_does_not_wait_for_a_small_request_that_is_never_answered() 
     let _ = plan.start_more(None);
     assert_eq!(plan.reconcile(Policy::BestEffort, listing()), [], "adopted");
     let small = number(&plan, "small");
-    assert_eq!(plan.reconcile(Policy::Final, listing()), [Action::GiveUp(small)]);
-    plan.given_up(small);
+    assert_eq!(plan.reconcile(Policy::Final, listing()), [Action::Abort(small)]);
+    plan.aborted(small);
     assert_eq!(started(&mut plan), ["small"]);
     // The store answered in time after all.
     let _ = plan.reconcile(Policy::Final, listing());

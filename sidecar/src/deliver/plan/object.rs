@@ -1,4 +1,4 @@
-//! An object of the plan, and what can become of it.
+//! An object of the plan, and its states.
 
 use crate::deliver::policy::Part;
 use std::time::Duration;
@@ -51,17 +51,17 @@ impl Class {
 pub struct Desired<S, F> {
     /// Its key, unique in one listing.
     pub key: Box<str>,
-    /// What kind of object it is.
+    /// Its kind.
     pub class: Class,
     /// Its size, as far as it is known.
     pub bytes: u64,
-    /// What to read.
+    /// The source to read.
     pub source: S,
-    /// What tells this content from another.
+    /// Tells this content from others.
     pub fingerprint: F,
 }
 
-/// Why a transfer is given up for good.
+/// The reason why a transfer is aborted for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
     /// Another one will follow.
@@ -74,23 +74,23 @@ impl Cause {
     pub(super) fn state(self) -> State {
         match self {
             Self::Replaced => State::Skipped("another one replaces it".into()),
-            Self::NoTime => State::Cut,
+            Self::NoTime => State::OutOfTime,
         }
     }
 }
 
-/// What has become of an object.
+/// The state of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It waits for its turn.
-    Due,
+    Queued,
     /// It is on its way.
     InFlight,
-    /// A transfer is being given up; then it is due again.
+    /// A transfer is being aborted; then it is queued again.
     Restarting,
-    /// A transfer is being given up for good, because another one follows or
+    /// A transfer is being aborted for good, because another one follows or
     /// because there is no time left.
-    Leaving(Cause),
+    Aborting(Cause),
     /// It waits for another attempt.
     Pausing,
     /// The destination holds it.
@@ -100,7 +100,7 @@ pub enum State {
     /// It is not sent, by a rule.
     Skipped(Box<str>),
     /// There was no time to send it.
-    Cut,
+    OutOfTime,
     /// It cannot be censored.
     Withheld(Box<str>),
     /// It could not be stored.
@@ -108,14 +108,14 @@ pub enum State {
 }
 
 impl State {
-    /// Whether something is still to happen.
+    /// Returns whether something is still to happen.
     pub const fn is_open(&self) -> bool {
         match self {
-            Self::Due | Self::InFlight | Self::Restarting | Self::Leaving(_) | Self::Pausing => true,
+            Self::Queued | Self::InFlight | Self::Restarting | Self::Aborting(_) | Self::Pausing => true,
             Self::Stored
             | Self::Changed
             | Self::Skipped(_)
-            | Self::Cut
+            | Self::OutOfTime
             | Self::Withheld(_)
             | Self::Failed(_) => false,
         }
@@ -123,7 +123,7 @@ impl State {
 
     /// Returns whether a transfer of it is on its way, perhaps to be aborted.
     pub const fn is_in_flight(&self) -> bool {
-        matches!(self, Self::InFlight | Self::Restarting | Self::Leaving(_))
+        matches!(self, Self::InFlight | Self::Restarting | Self::Aborting(_))
     }
 
     /// Returns whether the destination holds it as it is wanted.
@@ -145,41 +145,41 @@ impl State {
 /// An object and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Object<S, F, T> {
-    /// What is wanted.
+    /// The object as it is wanted.
     pub desired: Desired<S, F>,
-    /// What has become of it.
+    /// Its state.
     pub state: State,
-    /// What the destination holds, perhaps of an earlier pass.
+    /// Facts about the stored object, perhaps of an earlier pass.
     pub stored: Option<Box<T>>,
     pub(super) attempts: u8,
     pub(super) stored_fingerprint: Option<F>,
 }
 
 impl<S, F, T> Object<S, F, T> {
-    /// How many attempts have failed in this pass.
+    /// Counts the attempts that failed in this pass.
     pub(in crate::deliver) fn attempts(&self) -> u8 {
         self.attempts
     }
 }
 
-/// What to do with a transfer.
+/// A decision about a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::deliver) enum Action {
     /// Start it; answered by `stored` or `failed`.
     Start(u32),
-    /// Give it up; answered by `given_up` when nothing of it can take effect
+    /// Abort it; answered by `aborted` when nothing of it can take effect
     /// any more.
-    GiveUp(u32),
+    Abort(u32),
 }
 
-/// Why an attempt failed.
+/// The reason why an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Trying again later can help.
     Transient {
-        /// What the store said.
+        /// The store's words.
         message: String,
-        /// How long the store asked to wait.
+        /// The delay that the store asked for.
         wish: Option<Duration>,
     },
     /// Trying again cannot help.
@@ -203,7 +203,7 @@ impl Failure {
 /// Counts over all objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Objects that are due, in flight or pausing.
+    /// Objects that are queued, in flight or pausing.
     pub open: usize,
     /// Objects that the destination holds as wanted.
     pub stored: usize,

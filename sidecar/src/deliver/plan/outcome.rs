@@ -1,4 +1,4 @@
-//! How attempts end.
+//! Ends of attempts.
 
 use super::{Class, Failure, Plan, State};
 use crate::deliver::retry::{MAX_ATTEMPTS, backoff};
@@ -25,7 +25,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             && (object.desired.class == Class::Result
                 || object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint));
         let state = match (restart, changed) {
-            (true, _) => State::Due,
+            (true, _) => State::Queued,
             (false, true) => State::Changed,
             (false, false) => State::Stored,
         };
@@ -57,12 +57,12 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// The pause after a failed attempt is over.
     pub(in crate::deliver) fn wake(&mut self, number: u32) {
         if self.object(number).state == State::Pausing {
-            self.set_state(number, State::Due);
+            self.set_state(number, State::Queued);
         }
     }
 
-    /// A transfer was given up.
-    pub(in crate::deliver) fn given_up(&mut self, number: u32) {
+    /// A transfer was aborted.
+    pub(in crate::deliver) fn aborted(&mut self, number: u32) {
         self.queue.leave(number);
         self.follow_decision(number);
     }
@@ -71,15 +71,15 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// says whether anything was.
     fn follow_decision(&mut self, number: u32) -> bool {
         let state = match self.object(number).state.clone() {
-            State::Restarting => State::Due,
-            State::Leaving(cause) => cause.state(),
-            State::Due
+            State::Restarting => State::Queued,
+            State::Aborting(cause) => cause.state(),
+            State::Queued
             | State::InFlight
             | State::Pausing
             | State::Stored
             | State::Changed
             | State::Skipped(_)
-            | State::Cut
+            | State::OutOfTime
             | State::Withheld(_)
             | State::Failed(_) => return false,
         };

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What can happen, by the number of a file or of a transfer in flight.
+/// A possible event, by the number of a file or of a transfer in flight.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Change(usize),
@@ -40,9 +40,9 @@ struct World {
     /// Each file's content, by a number that never comes back.
     files: BTreeMap<String, u32>,
     bucket: BTreeMap<String, u32>,
-    /// What each transfer in flight reads.
+    /// The content that each transfer in flight reads.
     in_flight: BTreeMap<u32, u32>,
-    given_up: BTreeSet<u32>,
+    aborted: BTreeSet<u32>,
     next: u32,
 }
 
@@ -53,7 +53,7 @@ impl World {
             files: BTreeMap::new(),
             bucket: BTreeMap::new(),
             in_flight: BTreeMap::new(),
-            given_up: BTreeSet::new(),
+            aborted: BTreeSet::new(),
             next: 0,
         }
     }
@@ -67,9 +67,9 @@ impl World {
                     let content = self.files.get(&key).copied().unwrap_or(u32::MAX);
                     assert_eq!(self.in_flight.insert(number, content), None, "I5: {key} is in flight twice");
                 }
-                Action::GiveUp(number) => {
+                Action::Abort(number) => {
                     assert!(self.in_flight.contains_key(&number), "{number} is not in flight");
-                    self.given_up.insert(number);
+                    self.aborted.insert(number);
                 }
             }
         }
@@ -96,7 +96,7 @@ impl World {
 
     fn stored(&mut self, index: usize) {
         if let Some((number, content)) = self.landed(index) {
-            self.given_up.remove(&number);
+            self.aborted.remove(&number);
             self.bucket.insert(self.plan.object(number).desired.key.to_string(), content);
             self.plan.stored(number, content, false, ());
         }
@@ -104,7 +104,7 @@ impl World {
 
     fn failed(&mut self, index: usize, failure: Failure) {
         if let Some((number, _)) = self.landed(index) {
-            self.given_up.remove(&number);
+            self.aborted.remove(&number);
             // The pause is over when `Wake` comes.
             let _ = self.plan.failed(number, failure, 0);
         }
@@ -130,10 +130,10 @@ impl World {
             }
             Step::Permanent(index) => self.failed(index, Failure::Permanent("403".to_owned())),
             Step::GivenUp(index) => {
-                if let Some(number) = self.given_up.iter().nth(index).copied() {
-                    self.given_up.remove(&number);
+                if let Some(number) = self.aborted.iter().nth(index).copied() {
+                    self.aborted.remove(&number);
                     self.in_flight.remove(&number);
-                    self.plan.given_up(number);
+                    self.plan.aborted(number);
                 }
             }
             Step::Wake => {

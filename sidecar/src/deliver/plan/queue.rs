@@ -3,7 +3,7 @@
 use super::Class;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What transfers may take together.
+/// Limits of all transfers together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Weights {
     /// Bytes of memory for all transfers.
@@ -14,15 +14,15 @@ pub struct Weights {
     pub in_flight: usize,
 }
 
-/// What a transfer needs beside its content: buffers, a connection, a task.
+/// Memory of a transfer beside its content: buffers, a connection, a task.
 const OVERHEAD: u64 = 128 << 10;
 
-/// When time is short, artifacts above this size go one after another: of
+/// Artifacts above this size go one after another when time is short: of
 /// several that share the line none might arrive whole. What is smaller costs
 /// less to send again than to wait for.
 pub(in crate::deliver) const SMALL: u64 = 1 << 20;
 
-/// What the queue says about the next object.
+/// The verdict of the queue on the next object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     /// It may start.

@@ -21,14 +21,14 @@ fn transient() -> Failure {
     Failure::Transient { message: "503".to_owned(), wish: None }
 }
 
-/// What starts, by key.
+/// Keys of the objects that start.
 pub(super) fn started(plan: &mut TestPlan) -> Vec<String> {
     let actions = plan.start_more(None);
     actions
         .into_iter()
         .map(|action| match action {
             Action::Start(number) => plan.object(number).desired.key.to_string(),
-            Action::GiveUp(number) => panic!("gave {number} up"),
+            Action::Abort(number) => panic!("gave {number} up"),
         })
         .collect()
 }
@@ -126,11 +126,11 @@ fn i5_a_transfer_is_adopted_when_unchanged_else_given_up_before_it_starts_again(
     let log = number(&plan, "log");
     assert_eq!(
         plan.reconcile(Policy::BestEffort, vec![file("same", 1, 1), file("log", 2, 2)]),
-        [Action::GiveUp(log)]
+        [Action::Abort(log)]
     );
     assert!(started(&mut plan).is_empty(), "the first transfer may still take effect");
     assert!(!plan.is_settled(Part::Bulk));
-    plan.given_up(log);
+    plan.aborted(log);
     assert_eq!(started(&mut plan), ["log"]);
     store(&mut plan, "log", 2);
     store(&mut plan, "same", 1);
@@ -259,13 +259,13 @@ fn a_cut_gives_up_the_bulk_only() {
     let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 2, 1), file("c", 3, 1)]);
     let _ = plan.start_more(None);
     store(&mut plan, "a", 1);
-    assert_eq!(plan.cut(Part::Bulk), [Action::GiveUp(1)]);
+    assert_eq!(plan.cut(Part::Bulk), [Action::Abort(1)]);
     assert!(!plan.is_settled(Part::Bulk));
-    plan.given_up(1);
+    plan.aborted(1);
     assert!(plan.is_settled(Part::Bulk));
     assert_eq!(state(&plan, "a"), &State::Stored);
     for key in ["b", "c"] {
-        assert_eq!(state(&plan, key), &State::Cut);
+        assert_eq!(state(&plan, key), &State::OutOfTime);
     }
     assert_eq!(plan.completeness(), Completeness::Incomplete);
     let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
@@ -278,8 +278,8 @@ fn an_abandoned_result_is_given_up_and_can_be_wanted_again() {
     let mut plan = plan();
     let _ = plan.submit(document("finished.json", Class::Result));
     let _ = plan.start_more(None);
-    assert_eq!(plan.abandon("finished.json"), Some(Action::GiveUp(0)));
-    plan.given_up(0);
+    assert_eq!(plan.abandon("finished.json"), Some(Action::Abort(0)));
+    plan.aborted(0);
     let _ = plan.submit(Desired { fingerprint: 7, ..document("finished.json", Class::Result) });
     assert_eq!(started(&mut plan), ["finished.json"]);
     let mut plan = super::tests::plan();
@@ -319,8 +319,8 @@ fn skipped_objects_are_listed_and_keep_what_was_stored() {
 fn what_is_displaced_is_listed_and_leaves_the_object_alone() {
     let mut plan = plan();
     let taken = |keys: [&str; 2]| keys.map(|key| (file(key, 0, 0), "its name is taken".to_owned()));
-    let given_up = plan.reconcile(Policy::BestEffort, vec![file("b", 1, 1), file("d", 1, 1)]);
-    assert!(given_up.is_empty(), "nothing was on its way: {given_up:?}");
+    let aborted = plan.reconcile(Policy::BestEffort, vec![file("b", 1, 1), file("d", 1, 1)]);
+    assert!(aborted.is_empty(), "nothing was on its way: {aborted:?}");
     plan.displace(taken(["d", "c"]));
     assert_eq!(started(&mut plan), ["b", "d"]);
     store(&mut plan, "d", 1);
@@ -359,7 +359,7 @@ fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     let _ = plan.start_more(None);
     let _ = plan.failed(0, Failure::Permanent("unreadable".to_owned()), 0);
     let _ = plan.cut(Part::Bulk);
-    plan.given_up(1);
+    plan.aborted(1);
     let _ = plan.reconcile(Policy::BestEffort, vec![]);
     assert_eq!(plan.completeness(), Completeness::Complete);
     assert_eq!(plan.summary().skipped, 2);

@@ -12,7 +12,7 @@ const MIN_PART_BYTES: u64 = 5 << 20;
 /// Parts are not larger than this unless a file needs it.
 const MAX_PART_BYTES: u64 = 8 << 20;
 
-/// What the program takes beside the content of its transfers: code, TLS, the
+/// Memory of the program beside the content of its transfers: code, TLS, the
 /// allocator's slack. Measured: 11 MiB with 20 files of 100 MiB on their way to
 /// S3.
 const RESERVED_BYTES: u64 = 14 << 20;

@@ -41,7 +41,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// raises no event.
 const RESCAN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a store does not answer in this time is left to its bucket's lifecycle rule.
+/// Time for the store to abort uploads at the end; the rest is left to the
+/// bucket's lifecycle rule.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The loop's state. `run` waits for entries and delivers; `send_once` only delivers.
@@ -62,13 +63,13 @@ pub struct Driver {
     progress: Progress,
 }
 
-/// When what happened, for the manifest and for records.
+/// Points in time, for the manifest and for records.
 #[derive(Debug)]
 struct Times {
     start: Instant,
     pass_began: Instant,
     passes: Vec<PassTimes>,
-    /// When the given time is over.
+    /// The end of the given time.
     deadline: Option<Timestamp>,
 }
 
@@ -183,7 +184,8 @@ impl Driver {
     fn look_at_entries(&mut self) {
         let machine = self.core.machine();
         let seen = self.entries.look(|entry| machine.end(entry).is_none());
-        self.inputs.extend(seen.map(|(entry, look)| Input::Event(Event::Seen { entry, look })));
+        self.inputs
+            .extend(seen.map(|(entry, observation)| Input::Event(Event::Observed { entry, observation })));
     }
 
     fn arm_earliest(&mut self, timer: Timer, after: Duration) {

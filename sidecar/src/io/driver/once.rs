@@ -9,7 +9,7 @@ use crate::io::object::{Input, Wanted};
 use common::signal::Signal;
 use thiserror::Error;
 
-/// Why a destination does not hold everything.
+/// The reason why a destination does not hold everything.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Undelivered {
     /// The destination cannot be opened; nothing was tried (U-66).
@@ -18,9 +18,9 @@ pub enum Undelivered {
     /// Some objects could not be stored; records name them.
     #[error("{failed} of {} could not be uploaded", objects(*.all))]
     Failed {
-        /// How many.
+        /// Their number.
         failed: usize,
-        /// Of how many.
+        /// The number of all objects.
         all: usize,
     },
     /// A signal came first.
@@ -28,7 +28,7 @@ pub enum Undelivered {
     Stopped {
         /// The signal.
         signal: Signal,
-        /// How many objects were still to be stored.
+        /// The number of objects still to be stored.
         open: usize,
     },
 }

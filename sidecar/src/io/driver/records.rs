@@ -25,9 +25,9 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &Entries, pass_b
         }
         Record::ToldByReport => warn!("The pod was told to stop, as a report says"),
         Record::Interim => warn!("The time of the pod is nearly over, its result goes out before the rest"),
-        Record::Staying => info!("Everything is done, waiting to be told to end"),
+        Record::AwaitingTerm => info!("Everything is done, waiting to be told to end"),
         Record::Ended(entry, end) => ended(&name(entries, entry), end),
-        Record::Doubted(entry) => {
+        Record::Suspected(entry) => {
             let name = name(entries, entry);
             if let Some(problem) = watched.problem(entry) {
                 warn!(error = %problem, "The marker of {name} cannot be read, looking again");

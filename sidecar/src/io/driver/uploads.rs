@@ -30,7 +30,7 @@ impl Driver {
         full_key(&self.settings, &self.core.plan().object(number).desired.key)
     }
 
-    /// What to send for an object, and under which precondition.
+    /// Describes the upload of an object.
     pub(super) fn upload(&self, number: u32, precondition: Precondition) -> Upload {
         let desired = &self.core.plan().object(number).desired;
         let key = self.key(number);
