@@ -1,7 +1,7 @@
 //! Outputs of the core.
 
 use super::entries::End;
-use super::event::Timer;
+use super::event::{Document, Timer};
 use super::policy::{Part, Policy};
 use super::verdict::Verdict;
 use super::write::Precondition;
@@ -57,24 +57,6 @@ pub enum Effect<V> {
     AbortTransfer(u32),
     /// Abandon everything in flight and end the program.
     Finish,
-}
-
-/// A document that the I/O layer makes from what is known by then.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// `sidecar-logs.json`.
-    OwnLog,
-    /// `manifest.json`.
-    Manifest,
-    /// `finished.json`.
-    Result(Verdict),
-    /// A line in the place of an object that is withheld.
-    WithheldNote {
-        /// The object.
-        number: u32,
-        /// The reason why it cannot be censored.
-        reason: Box<str>,
-    },
 }
 
 /// News about one object.

@@ -1,6 +1,38 @@
 //! The entries as far as they are known.
 
-use super::event::{Observation, ReportSummary};
+use common::report::Reason;
+use std::time::Duration;
+
+/// The state of an entry at one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Observation {
+    /// No result yet, and its lock is held.
+    Waiting,
+    /// No result yet, and no lock either: not begun, or one that knows no locks.
+    Absent,
+    /// The lock that was seen is free, but its path is gone.
+    Vanished,
+    /// A marker that holds no number, or cannot be read.
+    Unreadable,
+    /// The marker is there.
+    Marker {
+        /// Its code.
+        code: i32,
+        /// The report beside it, if there is one.
+        report: Option<ReportSummary>,
+    },
+    /// Entrypoint is gone without a marker.
+    Lost,
+}
+
+/// The part of a report that counts for the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReportSummary {
+    /// The reason why the entry ended.
+    pub reason: Reason,
+    /// Age of the earliest signal from outside, if one came.
+    pub outside: Option<Duration>,
+}
 
 /// The end of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,12 +1,11 @@
 //! Inputs of the core.
 
-use super::effect::Document;
-use super::plan::{Desired, Failure};
+use super::entries::Observation;
+use super::plan::{Completeness, Desired, Failure};
 use super::policy::{Part, Policy};
+use super::verdict::Verdict;
 use super::write::ObjectStatus;
-use common::report::Reason;
 use common::signal::Signal;
-use std::time::Duration;
 
 /// An event for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,37 +27,6 @@ pub enum Event {
     Sent(Policy, Part),
     /// The write of the result ended, and nothing of it can take effect later.
     ResultSettled(Policy, Completeness),
-}
-
-/// The state of an entry at one look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Observation {
-    /// No result yet, and its lock is held.
-    Waiting,
-    /// No result yet, and no lock either: not begun, or one that knows no locks.
-    Absent,
-    /// The lock that was seen is free, but its path is gone.
-    Vanished,
-    /// A marker that holds no number, or cannot be read.
-    Unreadable,
-    /// The marker is there.
-    Marker {
-        /// Its code.
-        code: i32,
-        /// The report beside it, if there is one.
-        report: Option<ReportSummary>,
-    },
-    /// Entrypoint is gone without a marker.
-    Lost,
-}
-
-/// The part of a report that counts for the result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReportSummary {
-    /// The reason why the entry ended.
-    pub reason: Reason,
-    /// Age of the earliest signal from outside, if one came.
-    pub outside: Option<Duration>,
 }
 
 /// A timer. Each is armed at most once at a time.
@@ -86,6 +54,24 @@ pub enum Timer {
     Attempt(u32),
     /// The object with this number is queued again after a failed attempt.
     Pause(u32),
+}
+
+/// A document that the I/O layer makes from what is known by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// `sidecar-logs.json`.
+    OwnLog,
+    /// `manifest.json`.
+    Manifest,
+    /// `finished.json`.
+    Result(Verdict),
+    /// A line in the place of an object that is withheld.
+    WithheldNote {
+        /// The object.
+        number: u32,
+        /// The reason why it cannot be censored.
+        reason: Box<str>,
+    },
 }
 
 /// News from the I/O layer.
@@ -138,13 +124,4 @@ pub enum Outcome<F, T> {
     /// The request was aborted. Nothing of it takes effect later, except under
     /// its precondition.
     Aborted,
-}
-
-/// The completeness of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Completeness {
-    /// Every object was stored, or skipped by a rule.
-    Complete,
-    /// At least one object could not be stored.
-    Incomplete,
 }

@@ -41,11 +41,11 @@ mod write;
 
 pub use budget::Budget;
 pub use coordinator::{Coordinator, Moment, Remembered, Setup};
-pub use effect::{Document, Effect, Record, TransferRecord};
-pub use entries::End;
-pub use event::{Bulk, Completeness, Event, Input, Observation, Outcome, ReportSummary, Timer};
+pub use effect::{Effect, Record, TransferRecord};
+pub use entries::{End, Observation, ReportSummary};
+pub use event::{Bulk, Document, Event, Input, Outcome, Timer};
 pub use machine::{Config, Machine};
-pub use plan::{Cause, Class, Desired, Failure, Object, Plan, State, Summary, Weights};
+pub use plan::{Cause, Class, Completeness, Desired, Failure, Object, Plan, State, Summary, Weights};
 pub use policy::{Part, Policy};
 pub use retry::backoff;
 pub use verdict::{JobResult, Verdict, exit_status};

@@ -21,3 +21,8 @@ pub enum Part {
     /// `manifest.json`, in a final pass only.
     Manifest,
 }
+
+/// Upper bound on the size of a small object. A small one is sent again rather
+/// than waited for or asked about. Larger artifacts go one after another when time
+/// is short: of several that share the line none might arrive whole.
+pub(super) const MAX_SMALL_BYTES: u64 = 1 << 20;

@@ -1,6 +1,6 @@
 //! Pauses between attempts, and their timeouts.
 
-use super::plan::SMALL;
+use super::policy::MAX_SMALL_BYTES;
 use std::time::Duration;
 
 /// Attempts for one object in one pass. With pauses of 1, 2, 4 and 8 s an
@@ -31,7 +31,7 @@ const SLOWEST: u64 = 64 << 10;
 /// it; twice the time for each attempt suits a store that is merely slow.
 pub(super) fn attempt_timeout(bytes: u64, attempts: u8) -> Option<Duration> {
     let first = FIRST_TIMEOUT + Duration::from_secs(bytes / SLOWEST);
-    (bytes <= SMALL).then(|| first * (1 << attempts.min(MAX_ATTEMPTS)))
+    (bytes <= MAX_SMALL_BYTES).then(|| first * (1 << attempts.min(MAX_ATTEMPTS)))
 }
 
 #[cfg(test)]

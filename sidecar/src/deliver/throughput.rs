@@ -1,6 +1,6 @@
 //! Throughput of large objects, and the bytes that fit into the time left.
 
-use super::plan::SMALL;
+use super::policy::MAX_SMALL_BYTES;
 use std::time::Duration;
 
 /// Window of the average: older measurements count less and less.
@@ -25,7 +25,7 @@ pub(super) struct Throughput {
 impl Throughput {
     /// An attempt starts.
     pub(super) fn started(&mut self, bytes: u64, now: Duration) {
-        if bytes > SMALL {
+        if bytes > MAX_SMALL_BYTES {
             self.large_in_flight += 1;
             self.alone_since = (self.large_in_flight == 1).then_some(now);
         }
@@ -34,7 +34,7 @@ impl Throughput {
     /// An attempt that was started with so many bytes has ended; `sent` is what
     /// arrived by it.
     pub(super) fn ended(&mut self, bytes: u64, sent: Option<u64>, now: Duration) {
-        if bytes <= SMALL {
+        if bytes <= MAX_SMALL_BYTES {
             return;
         }
         self.large_in_flight = self.large_in_flight.saturating_sub(1);

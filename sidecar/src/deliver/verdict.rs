@@ -2,7 +2,7 @@
 //! design's rule for reports), and sidecar's own exit status (3.9).
 
 use super::entries::End;
-use super::event::Completeness;
+use super::plan::Completeness;
 use common::codes;
 use common::report::Reason;
 use std::fmt;
@@ -97,7 +97,7 @@ pub fn exit_status(
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::ReportSummary;
+    use super::super::entries::ReportSummary;
     use super::*;
 
     fn markers(codes: &[i32]) -> Verdict {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Context {
     /// Where to.
-    pub place: Rc<Place>,
+    pub place: Place,
     /// The secrets in force.
     pub censor: Option<Arc<Censor>>,
     /// Media types by extension.
@@ -29,10 +29,10 @@ pub struct Context {
 }
 
 /// Where objects go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Place {
     /// Into a store.
-    Store(Store),
+    Store(Rc<Store>),
     /// Nowhere: a dry run.
     Nowhere,
     /// The store cannot be opened; the reason is for people.
@@ -47,7 +47,7 @@ impl Place {
             return Self::Nowhere;
         };
         match Store::open(destination, &settings.credentials) {
-            Ok(store) => Self::Store(store),
+            Ok(store) => Self::Store(Rc::new(store)),
             Err(error) => {
                 tracing::error!(error = %error, dest = %destination, "The destination cannot be used");
                 Self::Broken(error.to_string())
@@ -68,7 +68,7 @@ impl Context {
     /// Opens the destination once more when it could not be opened: credentials
     /// may have been put right meanwhile.
     pub fn reopen(self: &mut Rc<Self>, settings: &Settings) {
-        if let Place::Broken(_) = *self.place {
+        if let Place::Broken(_) = self.place {
             let (place, previous) = open(settings);
             *self = Rc::new(Self { place, previous, ..Self::clone(self) });
         }
@@ -81,7 +81,7 @@ impl Context {
 
     /// The store, where there is one.
     pub fn store(&self) -> Option<&Store> {
-        match &*self.place {
+        match &self.place {
             Place::Store(store) => Some(store),
             Place::Nowhere | Place::Broken(_) => None,
         }
@@ -93,8 +93,11 @@ impl Context {
     }
 }
 
-fn open(settings: &Settings) -> (Rc<Place>, LazyManifest) {
-    let place = Rc::new(Place::of(settings));
-    let previous = resume::read_lazily(Rc::clone(&place), settings.paths.key(MANIFEST));
-    (place, previous)
+fn open(settings: &Settings) -> (Place, LazyManifest) {
+    let place = Place::of(settings);
+    let store = match &place {
+        Place::Store(store) => Some(Rc::clone(store)),
+        Place::Nowhere | Place::Broken(_) => None,
+    };
+    (place, resume::read_lazily(store, settings.paths.key(MANIFEST)))
 }

@@ -2,10 +2,10 @@
 //! sidecar of the same job has delivered, so that large objects need not be sent
 //! again. The log volume, which is hostile, is never asked.
 
-use super::context::{Context, Place};
 use super::source::Source;
 use super::store::Store;
 use super::transfer::{self, Stored, Upload};
+use crate::censor::Censor;
 use flate2::read::GzDecoder;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use std::collections::HashMap;
 use std::io::Read;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A manifest that is larger than this, unpacked, is ignored.
@@ -49,10 +50,10 @@ pub type LazyManifest = Shared<LocalBoxFuture<'static, Rc<PreviousManifest>>>;
 
 /// Reads the manifest with this key, once, when it is first asked for. Where it
 /// cannot be read, for whatever reason, everything is sent.
-pub fn read_lazily(place: Rc<Place>, key: String) -> LazyManifest {
+pub fn read_lazily(store: Option<Rc<Store>>, key: String) -> LazyManifest {
     async move {
-        let Place::Store(store) = &*place else { return Rc::default() };
-        let text = tokio::time::timeout(READ_TIMEOUT, text(store, &key)).await.ok().flatten();
+        let Some(store) = store else { return Rc::default() };
+        let text = tokio::time::timeout(READ_TIMEOUT, text(&store, &key)).await.ok().flatten();
         Rc::new(text.map_or_else(PreviousManifest::default, |text| PreviousManifest::parse(&text)))
     }
     .boxed_local()
@@ -110,18 +111,23 @@ struct Document {
 
 /// Returns what an earlier sidecar has stored, when an attempt would store exactly
 /// that and the store still has it.
-pub async fn already_stored(context: &Context, store: &Store, upload: &Upload) -> Option<Stored> {
+pub async fn already_stored(
+    previous: &LazyManifest,
+    store: &Store,
+    upload: &Upload,
+    censor: Option<&Arc<Censor>>,
+) -> Option<Stored> {
     let Source::File(file) = &upload.source else { return None };
     // To copy a file takes as long as to compare it.
     if !store.keeps_attributes() {
         return None;
     }
-    let previous = context.previous.clone().await;
+    let previous = previous.clone().await;
     // The attempt that follows reports whatever cannot be opened, read or asked.
     if !previous.knows(&upload.key, file.open().ok()?.stamp().size) {
         return None;
     }
-    let stored = transfer::checksum_only(upload, context.censor.as_ref()).await.ok()?;
+    let stored = transfer::checksum_only(upload, censor).await.ok()?;
     let same = !stored.changed && previous.claims(&upload.key, &stored);
     let head = if same { store.head(&upload.key).await.ok()?? } else { return None };
     (head.bytes == stored.stored_bytes).then_some(stored)

@@ -97,7 +97,7 @@ impl Transfers {
 }
 
 async fn answer(number: u32, context: &Context, request: Request) -> Input {
-    let outcome = match (&*context.place, request) {
+    let outcome = match (&context.place, request) {
         (Place::Broken(reason), _) => Outcome::Failed(Failure::Permanent(reason.clone())),
         (Place::Nowhere, Request::Put { upload, .. }) => {
             tracing::info!(dest = %upload.key, "Would upload");
@@ -120,13 +120,18 @@ async fn put(context: &Context, store: &Store, upload: &Upload, unless_stored: b
     if let Some(reason) = withheld(context, upload) {
         return Outcome::Failed(Failure::Withheld(reason));
     }
-    let there = if unless_stored { resume::already_stored(context, store, upload).await } else { None };
+    let censor = context.censor.as_ref();
+    let there = if unless_stored {
+        resume::already_stored(&context.previous, store, upload, censor).await
+    } else {
+        None
+    };
     let stored = match there {
         Some(stored) => {
             tracing::info!(dest = %upload.key, "It is there already, by the bucket's manifest");
             Ok(stored)
         }
-        None => transfer::upload(store, upload, context.censor.as_ref(), &context.limits).await,
+        None => transfer::upload(store, upload, censor, &context.limits).await,
     };
     match stored {
         Ok(stored) => outcome(stored, context),

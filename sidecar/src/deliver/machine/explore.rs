@@ -1,7 +1,7 @@
 //! Every order of events, with a store that may fail, and apply what was given
 //! up late.
 
-use super::super::event::Look;
+use super::super::entries::Observation;
 use super::*;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 

@@ -1,4 +1,4 @@
-use super::super::event::Look;
+use super::super::entries::Observation;
 use super::super::verdict::JobResult;
 use super::tests::{PASSED, TERM, acts, budget, run_to_result, seen, settle};
 use super::*;

@@ -1,4 +1,4 @@
-use super::super::event::Look;
+use super::super::entries::Observation;
 use super::super::verdict::JobResult;
 use super::*;
 use common::report::Reason;
@@ -270,7 +270,7 @@ fn an_entry_lost_after_the_interrupt_is_aborted() {
 #[test]
 fn an_interrupt_during_the_final_pass_changes_no_result() {
     let mut machine = machine(1);
-    let report = Some(super::super::event::ReportSummary { reason: Reason::Exited, outside: None });
+    let report = Some(super::super::entries::ReportSummary { reason: Reason::Exited, outside: None });
     let _ = machine.handle(seen(0, Observation::Marker { code: 0, report }));
     assert_eq!(machine.handle(TERM), [Directive::Record(Record::InterruptLate(Signal::TERM))]);
     assert!(run_to_result(&mut machine, Policy::Final).passed);

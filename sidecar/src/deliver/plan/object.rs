@@ -220,3 +220,12 @@ pub struct Summary {
     /// Objects that could not be stored.
     pub failed: usize,
 }
+
+/// The completeness of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Completeness {
+    /// Every object was stored, or skipped by a rule.
+    Complete,
+    /// At least one object could not be stored.
+    Incomplete,
+}

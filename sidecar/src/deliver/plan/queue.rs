@@ -1,6 +1,7 @@
 //! Which object comes next, and how many may be in flight together.
 
 use super::Class;
+use crate::deliver::policy::MAX_SMALL_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Limits of all transfers together.
@@ -16,11 +17,6 @@ pub struct Weights {
 
 /// Memory of a transfer beside its content: buffers, a connection, a task.
 const OVERHEAD: u64 = 128 << 10;
-
-/// Artifacts above this size go one after another when time is short: of
-/// several that share the line none might arrive whole. What is smaller costs
-/// less to send again than to wait for.
-pub(in crate::deliver) const SMALL: u64 = 1 << 20;
 
 /// The verdict of the queue on the next object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +78,8 @@ impl Queue {
     pub(super) fn take(&mut self, room: Option<u64>) -> Option<Turn> {
         let place = *self.due.first()?;
         let (class, bytes, number) = place.parts();
-        if self.hurry && class == Class::Artifact && bytes > SMALL {
-            if self.in_flight.values().any(|weight| *weight > OVERHEAD + SMALL) {
+        if self.hurry && class == Class::Artifact && bytes > MAX_SMALL_BYTES {
+            if self.in_flight.values().any(|weight| *weight > OVERHEAD + MAX_SMALL_BYTES) {
                 return None;
             }
             if room.is_some_and(|room| bytes > room) {

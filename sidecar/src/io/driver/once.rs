@@ -50,7 +50,7 @@ impl Driver {
         closing: impl IntoIterator<Item = Vec<Wanted>>,
         interrupts: &mut Interrupts,
     ) -> Result<(), Undelivered> {
-        if let Place::Broken(reason) = &*self.context.place {
+        if let Place::Broken(reason) = &self.context.place {
             return Err(Undelivered::Unusable(reason.clone()));
         }
         let interrupted = self.send_all(closing, interrupts).await;

@@ -4,8 +4,9 @@ mod pass;
 
 use super::budget::Budget;
 use super::effect::{Directive, Record};
-use super::entries::{Change, End, Entries};
-use super::event::{Completeness, Event, Observation, ReportSummary, Timer};
+use super::entries::{Change, End, Entries, Observation, ReportSummary};
+use super::event::{Event, Timer};
+use super::plan::Completeness;
 use super::policy::{Part, Policy};
 use super::verdict::Verdict;
 use common::signal::Signal;

@@ -9,11 +9,9 @@ mod object;
 mod outcome;
 mod queue;
 
-use super::event::Completeness;
-use super::policy::{Part, Policy};
+use super::policy::{MAX_SMALL_BYTES, Part, Policy};
 pub(super) use object::Action;
-pub use object::{Cause, Class, Desired, Failure, Object, State, Summary};
-pub(super) use queue::SMALL;
+pub use object::{Cause, Class, Completeness, Desired, Failure, Object, State, Summary};
 pub use queue::Weights;
 use queue::{Queue, Turn};
 
@@ -128,7 +126,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 Ok(at) => {
                     let number = self.by_key[at];
                     listed[number as usize] = true;
-                    let adopt = policy != Policy::Final || desired.bytes > SMALL;
+                    let adopt = policy != Policy::Final || desired.bytes > MAX_SMALL_BYTES;
                     actions.extend(self.update(number, desired, adopt));
                 }
                 Err(_) => new.push(self.push(desired)),
