@@ -7,8 +7,8 @@
 /// Success, as marker code and exit status.
 pub const SUCCESS: i32 = 0;
 
-/// Exit status of every program for options that cannot work, and for a
-/// delivery that failed where failing was asked for.
+/// Exit status of every program for options that cannot work, and for a failed delivery
+/// with `fail_on_error`.
 pub const EXIT_FAILURE: u8 = 1;
 
 /// Exit status for command-line syntax errors.
@@ -25,14 +25,14 @@ pub const ABORTED: i32 = 130;
 /// failed or was lost.
 pub const PREVIOUS_FAILED: i32 = 1130;
 
-/// Marker code and exit status of a process that died of signal number `signal`,
+/// Returns marker code and exit status of a process that died of signal number `signal`,
 /// as shells report it.
 pub const fn died_of(signal: i32) -> i32 {
     128 + signal
 }
 
-/// The exit status that stands for a marker code: the code modulo 256, as the
-/// kernel would cut it (1130 becomes 106).
+/// Returns the exit status for a marker code: the code modulo 256, as the kernel
+/// truncates it (1130 becomes 106).
 pub const fn exit_status(code: i32) -> u8 {
     code.to_le_bytes()[0]
 }

@@ -1,9 +1,8 @@
 //! Durations as Go's `time` package writes and reads them (contract O-74).
 //!
-//! Options, log records and reports of the programs that these ones stand in
-//! for use this form (`2h0m0s`, `1.5s`), so parsing and printing are exact,
-//! down to the arithmetic of fractions. Source: `time.ParseDuration` and
-//! `time.Duration.String`.
+//! Options, log records and reports of upstream's programs use this form (`2h0m0s`,
+//! `1.5s`), so parsing and printing match Go exactly, down to the arithmetic of
+//! fractions. Source: `time.ParseDuration` and `time.Duration.String`.
 
 use crate::quote::quoted;
 use serde::{Serialize, Serializer};
@@ -17,8 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct GoDuration(i64);
 
-/// Go's units with their length in nanoseconds. Both micro signs are accepted
-/// (U+00B5 and U+03BC).
+/// Go's units with their length in nanoseconds, with both micro signs (U+00B5 and U+03BC).
 const UNITS: &[(&str, u64)] = &[
     ("ns", 1),
     ("us", 1_000),
@@ -30,40 +28,40 @@ const UNITS: &[(&str, u64)] = &[
     ("h", 3_600_000_000_000),
 ];
 
-/// One more than the largest count of nanoseconds.
+/// One more than the largest number of nanoseconds.
 const BOUND: u64 = 1 << 63;
 
 impl GoDuration {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// A duration of this many nanoseconds.
+    /// Creates a duration from nanoseconds.
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// A duration of this many seconds, saturating.
+    /// Creates a duration from seconds, saturating.
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(1_000_000_000))
     }
 
-    /// The duration in nanoseconds.
+    /// Returns the duration in nanoseconds.
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// Whether it is exactly zero, which in options means "not set".
+    /// Returns true for zero, which in options means "not set".
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// As the standard library's type; what is negative has already expired and
-    /// becomes zero.
+    /// Converts to the standard library's type; a negative duration has already expired
+    /// and becomes zero.
     pub fn as_std(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
 
-    /// From the standard library's type, saturating.
+    /// Converts from the standard library's type, saturating.
     pub fn from_std(duration: Duration) -> Self {
         Self(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
     }
@@ -94,7 +92,7 @@ impl fmt::Display for GoDuration {
     }
 }
 
-/// Writes `value / unit` with as many decimals as it has.
+/// Writes `value / unit` with all its decimals.
 fn write_fraction(f: &mut fmt::Formatter<'_>, value: u64, unit: u64, name: &str) -> fmt::Result {
     write!(f, "{}", value / unit)?;
     let (mut rest, mut digits) = (value % unit, unit / 10);
@@ -121,7 +119,7 @@ impl Serialize for GoDuration {
     }
 }
 
-/// The text is no Go duration.
+/// Error for a text that is not a Go duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no duration: {problem}; allowed are values such as 300ms, 1.5h or 2h45m", quoted(.text))]
 pub struct DurationError {
@@ -172,7 +170,7 @@ fn parse(text: &str) -> Result<i64, Problem> {
     }
 }
 
-/// Reads one number with its unit; gives the nanoseconds and what follows.
+/// Parses one number with its unit; returns the nanoseconds and the rest of the text.
 fn parse_part(text: &str) -> Result<(u64, &str), Problem> {
     let (whole, rest) = split_digits(text);
     let (fraction, rest) = match rest.strip_prefix('.') {
@@ -202,8 +200,8 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// `0.<digits>` of a unit, by Go's arithmetic: digits that no longer fit 63
-/// bits are cut off, the rest is computed in floating point.
+/// Returns `0.<digits>` of a unit by Go's arithmetic: ignores digits that do not fit 63
+/// bits and computes the rest in floating point.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,

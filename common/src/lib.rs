@@ -1,22 +1,22 @@
-//! What the programs of pod-utils share.
+//! Code shared by the programs of pod-utils.
 //!
 //! The programs run in separate containers and meet only in files of a shared
 //! log volume. This crate holds the shape of those files and the small rules
 //! every program follows; it knows no policy and no runtime.
 //!
-//! | module | what it is |
+//! | module | content |
 //! | --- | --- |
 //! | [`codes`] | the one table of exit statuses and marker codes |
 //! | [`signal`] | signals by the names that logs and reports use |
 //! | [`duration`], [`timestamp`] | spans of time as Go writes them, points in time as RFC 3339 |
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
-//! | [`preallocated`] | files whose space is taken before it is needed |
-//! | [`open_beneath`] | opening files in a directory that hostile code writes |
+//! | [`preallocated`] | files whose space is allocated before it is needed |
+//! | [`open_beneath`] | opening files in directories that hostile code can write to |
 //! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
-//! | [`termination`] | the last words of a container |
+//! | [`termination`] | the termination message of a container |
 //! | [`version`] | the version with its commit |
 
 pub mod codes;

@@ -1,10 +1,10 @@
-//! The lock file: alive as long as its entrypoint is.
+//! The lock file, held for as long as its entrypoint lives.
 //!
 //! Entrypoint holds an exclusive `flock` on `<marker>.lock` from before its
-//! first wait until after its marker is visible. The kernel frees it when
-//! entrypoint dies, so *lock free and no marker* means that entrypoint was
-//! killed or could not write its marker. Releasing a lock raises no inotify
-//! event: readers probe once a second.
+//! first wait until after its marker is visible. The kernel releases it when entrypoint
+//! dies, so *lock free and no marker* means that entrypoint was killed or could not
+//! write its marker. Releasing a lock raises no inotify event: readers poll it once a
+//! second.
 
 use crate::marker::{self, Content};
 use crate::open_beneath::{self, Opened};
@@ -14,10 +14,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Locks are readable for all, whatever the umask: a reader may run as another user.
+/// Mode of a lock file, whatever the umask: a reader may run as another user.
 pub const MODE: u32 = 0o444;
 
-/// A lock that this process holds until it ends or drops the value.
+/// A lock, held until the process ends or drops the value.
 #[derive(Debug)]
 pub struct HeldLock {
     file: File,
@@ -25,9 +25,9 @@ pub struct HeldLock {
 }
 
 impl HeldLock {
-    /// Takes the lock for `marker`: removes what an earlier run left at the
-    /// lock, marker and report paths (in this order), creates the lock file
-    /// under a temporary name, locks it and renames it into place. Never blocks.
+    /// Acquires the lock for `marker`: clears the lock, marker and report paths of an
+    /// earlier run (in this order), creates the lock file under a temporary name, locks
+    /// it and renames it into place. Never blocks.
     pub fn acquire(marker: &Path) -> io::Result<Self> {
         let path = marker::lock_path(marker);
         for stale in [path.as_path(), marker, &marker::report_path(marker)] {
@@ -46,37 +46,39 @@ impl HeldLock {
         Ok(Self { file, path })
     }
 
-    /// Whether the lock's path still names the lock that is held.
+    /// Returns true if the lock's path still names the held lock.
     pub fn is_in_place(&self) -> bool {
         preallocated::names(&self.path, &self.file)
     }
 }
 
-/// What a look at an entry's lock tells while there is no marker.
+/// The state of an entry's lock while there is no marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LockState {
-    /// No lock file yet, or an entrypoint that knows no locks: only the marker counts.
+    /// No lock file yet, or an entrypoint without locks (upstream's): only the marker
+    /// counts.
     None,
-    /// Its entrypoint is alive.
+    /// The entrypoint is alive.
     Held,
-    /// The lock that was seen is free, but its path is gone. A restarting
-    /// entrypoint passes through this state within microseconds; a job that
-    /// deleted its log folder and was killed stays in it.
+    /// The lock is free, and no lock file is at its path any more. A restarting
+    /// entrypoint leaves this state within microseconds; an entry whose job deleted the
+    /// log directory before entrypoint was killed stays in it.
     Vanished,
 }
 
-/// What one look at an entry tells.
+/// The status of an entry, as one [`EntryMonitor::poll`] finds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EntryStatus {
     /// No result yet.
     Waiting(LockState),
     /// The marker is there.
     Marker(Content),
-    /// Entrypoint took its lock and is gone without a marker.
+    /// The entrypoint took its lock and died without writing a marker.
     Lost,
 }
 
-/// A reader's view of one entry, kept from look to look.
+/// Monitors one entry through its lock and marker. Keeps the lock file open between
+/// polls, so that a restarted entrypoint is told from the one before.
 #[derive(Debug)]
 pub struct EntryMonitor {
     marker: PathBuf,
@@ -85,22 +87,22 @@ pub struct EntryMonitor {
 }
 
 impl EntryMonitor {
-    /// Watches the entry with this marker path.
+    /// Creates a monitor for the entry with this marker.
     pub fn new(marker: &Path) -> Self {
         Self { marker: marker.to_owned(), lock_path: marker::lock_path(marker), lock: None }
     }
 
-    /// The marker's path.
+    /// Returns the marker's path.
     pub fn marker(&self) -> &Path {
         &self.marker
     }
 
-    /// Takes one look. Never blocks.
+    /// Returns the status of the entry now. Never blocks.
     ///
-    /// The order decides: the lock is probed *first*, the marker looked for
-    /// *afterwards*, and the path compared with the open lock last. Only
-    /// lock free, then no marker, then same inode means lost; another inode at
-    /// the path is another incarnation, with which the next look starts over.
+    /// The order matters: probe the lock *first*, look for the marker *afterwards*, and
+    /// compare the path with the open lock last. Only *lock free, then no marker, then
+    /// same inode* means lost. Another inode belongs to a restarted entrypoint, with
+    /// which the next poll starts over.
     pub fn poll(&mut self) -> EntryStatus {
         if self.lock.is_none()
             && let Ok(Opened::File(file)) = open_beneath::open(&self.lock_path)
@@ -115,8 +117,8 @@ impl EntryMonitor {
             None => EntryStatus::Waiting(LockState::None),
             Some(_) if !free => EntryStatus::Waiting(LockState::Held),
             Some(lock) if preallocated::names(&self.lock_path, lock) => EntryStatus::Lost,
-            // Something that is no lock file, such as a link that a hostile job
-            // put there, is as good as nothing.
+            // Anything but a regular file, such as a link of a hostile job, counts as
+            // absent.
             Some(_) => match open_beneath::open(&self.lock_path) {
                 Ok(Opened::File(file)) => {
                     self.lock = Some(file);
@@ -128,13 +130,13 @@ impl EntryMonitor {
     }
 }
 
-/// Whether nobody holds an exclusive lock on the file.
+/// Returns true if no process holds an exclusive lock on the file.
 fn is_free(file: &File) -> bool {
     if rustix::fs::flock(file, FlockOperation::NonBlockingLockShared).is_err() {
         return false;
     }
-    // A shared lock of ours would only disturb a writer that relocks the same
-    // file, which entrypoint never does.
+    // Failing to unlock would only disturb a writer that locks the same file again,
+    // which entrypoint never does.
     let _ = rustix::fs::flock(file, FlockOperation::Unlock);
     true
 }

@@ -8,19 +8,19 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A marker is a few digits; whatever is longer is no marker.
+/// Upper bound on the size of a marker in bytes. A code is a few digits; a longer file is not a marker.
 pub const MAX_BYTES: usize = 64;
 
 /// Markers are readable and replaceable by any user of the pod, whatever the
 /// umask, as upstream makes them.
 pub const MODE: u32 = 0o777;
 
-/// The lock file that belongs to a marker path: `<marker>.lock`.
+/// Returns the path of the lock file that belongs to a marker: `<marker>.lock`.
 pub fn lock_path(marker: &Path) -> PathBuf {
     with_suffix(marker, ".lock")
 }
 
-/// The report that belongs to a marker path: `<marker>.report.json`.
+/// Returns the path of the report that belongs to a marker: `<marker>.report.json`.
 pub fn report_path(marker: &Path) -> PathBuf {
     with_suffix(marker, ".report.json")
 }
@@ -31,27 +31,28 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(text)
 }
 
-/// Takes the space a marker at `path` will need (4 KiB), so that a volume that
-/// fills up later cannot keep it from appearing.
+/// Preallocates the marker at `path` (4 KiB, one block), so that it appears even if the
+/// volume fills up in the meantime.
 pub fn reserve(path: &Path) -> io::Result<PreallocatedFile> {
     PreallocatedFile::create(path, 4096, MODE)
 }
 
-/// What is at a marker's path.
+/// The content of a marker file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// The entry ended with this code.
     Code(i32),
-    /// Something that is no decimal number: empty or half written by a foreign
-    /// writer, or nonsense. Worth another look a moment later.
+    /// Not a decimal number: empty, half written by an entrypoint of another make, or
+    /// nonsense. Poll again a moment later.
     Unreadable(String),
 }
 
-/// Looks for a marker; `None` when there is none.
+/// Reads a marker; returns `None` when there is none.
 ///
 /// Only a regular file counts, and no symlink is followed on the way (see
-/// [`open_beneath`]): the directory belongs to hostile code. A directory is nothing:
-/// entrypoint moves it aside, and without entrypoint the free lock tells.
+/// [`open_beneath`]), because hostile code can write to the directory. A directory at
+/// the path counts as no marker: entrypoint moves it aside, and if entrypoint is gone
+/// the free lock says so.
 pub fn read(path: &Path) -> Option<Content> {
     match open_beneath::open(path) {
         Ok(Opened::Absent) => None,
@@ -64,8 +65,8 @@ pub fn read(path: &Path) -> Option<Content> {
     }
 }
 
-/// The code in a marker's bytes: a decimal integer with optional sign,
-/// surrounded by any white space.
+/// Parses a marker: a decimal integer with an optional sign, surrounded by any white
+/// space.
 pub fn parse(bytes: &[u8]) -> Content {
     let text = String::from_utf8_lossy(bytes);
     match text.trim().parse::<i32>() {

@@ -1,11 +1,10 @@
-//! Opening files in a directory that hostile code writes.
+//! Opens files in directories that hostile code can write to.
 //!
-//! The log volume is shared with the test, which can replace a log, marker or
-//! report by a symlink, a FIFO or a device. A configured path is therefore
-//! opened from the mount point that holds it downwards, component by component
-//! and without following any symlink; the last component without blocking and
-//! only when it is a regular file. Where the mount point is `/` itself, no
-//! symlink is followed at all.
+//! The test shares the log volume and can replace a log, marker or report by a symlink,
+//! a FIFO or a device. Therefore a configured path is opened from its mount point
+//! downwards, component by component, without following symlinks; the last component
+//! without blocking, and only if it is a regular file. Below a mount point of `/`, no
+//! symlink at all is followed.
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -15,18 +14,18 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-/// What opening a path gave.
+/// The outcome of [`open`].
 #[derive(Debug)]
 pub enum Opened {
     /// A regular file, open for reading, non-blocking.
     File(File),
-    /// Nothing is there.
+    /// No file is at the path.
     Absent,
 }
 
 /// Opens a configured regular file for reading.
 ///
-/// A symlink, FIFO, socket, device or directory is an error that says so.
+/// Returns an error that names the kind for a symlink, FIFO, socket, device or directory.
 pub fn open(path: &Path) -> io::Result<Opened> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     let Some(fd) = absent_as_none(open_at_mount(path, flags))? else {
@@ -46,7 +45,7 @@ pub fn open(path: &Path) -> io::Result<Opened> {
     Err(io::Error::new(refused, format!("it is {}, not a regular file", describe(kind))))
 }
 
-/// Opens a configured directory, by the same rules; `None` when nothing is there.
+/// Opens a configured directory by the same rules; returns `None` when it is absent.
 pub fn open_directory(path: &Path) -> io::Result<Option<OwnedFd>> {
     absent_as_none(open_at_mount(path, OFlags::RDONLY | OFlags::DIRECTORY))
 }
@@ -59,7 +58,7 @@ fn absent_as_none(opened: io::Result<OwnedFd>) -> io::Result<Option<OwnedFd>> {
     }
 }
 
-/// Reads a small file; one larger than `limit` bytes is an error.
+/// Reads a file of at most `limit` bytes; a larger one is an error.
 pub fn read_bounded(file: &File, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
@@ -69,7 +68,7 @@ pub fn read_bounded(file: &File, limit: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A word for a kind of file, with its article.
+/// Returns the name of a file type, with its article.
 pub fn describe(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a regular file",
@@ -88,7 +87,7 @@ fn open_at_mount(path: &Path, last: OFlags) -> io::Result<OwnedFd> {
     let mount = mount_point_of(&path);
     let below = path.strip_prefix(&mount).unwrap_or(&path);
     let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // Reaching the mount point may cross links that the pod's author made.
+    // The way to the mount point may cross symlinks of the pod's author.
     let mut dir = rustix::fs::openat(CWD, &mount, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let mut components = below.components().peekable();
     if components.peek().is_none() {
@@ -106,7 +105,7 @@ fn open_at_mount(path: &Path, last: OFlags) -> io::Result<OwnedFd> {
     Err(io::ErrorKind::NotFound.into())
 }
 
-/// Says what refusing to follow a symlink looks like to the kernel.
+/// Explains ELOOP, the kernel's answer to a symlink under `O_NOFOLLOW`.
 fn link_error(errno: Errno) -> io::Error {
     match errno {
         Errno::LOOP => io::Error::other("it is a symbolic link, which is not followed here"),
@@ -114,8 +113,8 @@ fn link_error(errno: Errno) -> io::Error {
     }
 }
 
-/// The same for a directory on the way, where the kernel does not tell a link
-/// from a file.
+/// Explains ENOTDIR on the way, where the kernel does not distinguish a symlink from a
+/// file.
 fn step_error(errno: Errno) -> io::Error {
     match errno {
         Errno::NOTDIR => io::Error::other(
@@ -125,9 +124,8 @@ fn step_error(errno: Errno) -> io::Error {
     }
 }
 
-/// The path as an absolute one without `.` and `..`. Cutting `..` off by its
-/// name alone differs from what the kernel does only behind a symlink, and none
-/// is followed here.
+/// Makes a path absolute and removes `.` and `..`. Resolving `..` by name differs from
+/// the kernel only behind a symlink, and none is followed here.
 fn absolute(path: &Path) -> io::Result<PathBuf> {
     let mut clean = PathBuf::new();
     for part in std::path::absolute(path)?.components() {
@@ -143,14 +141,14 @@ fn absolute(path: &Path) -> io::Result<PathBuf> {
     Ok(clean)
 }
 
-/// The longest mount point of this process that is a prefix of `path`.
+/// Returns the longest mount point of this process that is a prefix of `path`.
 fn mount_point_of(path: &Path) -> PathBuf {
-    // Without /proc nothing is known of mounts; the strictest answer is right.
+    // Without /proc the mounts are unknown, and `/` is the strictest answer.
     let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     longest_mount(&mounts, path)
 }
 
-/// The longest prefix of `path` among the mount points of a `mountinfo` text
+/// Returns the longest prefix of `path` among the mount points of a `mountinfo` text
 /// (`proc_pid_mountinfo(5)`: fifth field, white space and backslash as octal).
 fn longest_mount(mountinfo: &[u8], path: &Path) -> PathBuf {
     mountinfo

@@ -1,4 +1,4 @@
-//! Where the objects of a job run belong (contract U-1 to U-13).
+//! Keys of a job run's objects (contract U-1 to U-13).
 //!
 //! All paths are relative to the bucket and never start with a slash, unless a
 //! job's own name makes them so.
@@ -6,10 +6,10 @@
 use crate::job_spec::{JobSpec, JobType, Refs};
 use crate::quote::quoted;
 
-/// How organisation and repository become one segment of a path (U-4).
+/// Path strategy: derives one path segment from organisation and repository (U-4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PathStrategy {
-    /// Both, always.
+    /// Always organisation and repository.
     Explicit,
     /// Nothing for the default repository, the repository alone in the default
     /// organisation, else both.
@@ -28,7 +28,7 @@ pub enum PathStrategy {
     },
 }
 
-/// Options that give no strategy (O-40, steps 6 and 7).
+/// Error for options that describe no strategy (O-40, steps 6 and 7).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StrategyError {
     /// The name is unknown.
@@ -40,7 +40,7 @@ pub enum StrategyError {
 }
 
 impl PathStrategy {
-    /// The strategy that the options of these names describe.
+    /// Parses the options of these names.
     pub fn new(strategy: &str, default_org: &str, default_repo: &str) -> Result<Self, StrategyError> {
         let defaults = |name| match (default_org, default_repo) {
             ("", _) => Err(StrategyError::NoDefault(name, "default_org")),
@@ -57,7 +57,7 @@ impl PathStrategy {
         }
     }
 
-    /// The segment for a repository; may be empty (U-4 to U-6).
+    /// Returns the segment of a repository; may be empty (U-4 to U-6).
     pub fn repo_segment(&self, org: &str, repo: &str) -> String {
         match self {
             Self::Legacy { default_org, default_repo } if org == default_org => {
@@ -75,17 +75,17 @@ impl PathStrategy {
     }
 }
 
-/// `<org>_<repo>` without a URL's scheme and without slashes (U-5).
+/// Returns `<org>_<repo>` without a URL's scheme and without slashes (U-5).
 fn org_and_repo(org: &str, repo: &str) -> String {
     let org = org.strip_prefix("https://").unwrap_or(org);
     let org = org.strip_prefix("http://").unwrap_or(org).trim_end_matches('/');
     format!("{org}_{}", repo.replace('/', "_"))
 }
 
-/// A job that has no place in a bucket.
+/// Error for a job without a path in a bucket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// The type is none of the four.
+    /// The type is not one of the four.
     #[error(
         "JOB_SPEC: type: {} is unknown; allowed are presubmit, postsubmit, periodic and batch",
         quoted(.0)
@@ -99,8 +99,8 @@ pub enum PathError {
     NoPulls,
 }
 
-/// The job path (U-1), without `path_prefix` and `sub_dir`: those are put
-/// around it with [`join`].
+/// Returns the job path (U-1) without `path_prefix` and `sub_dir`, which callers
+/// [`join`] to it.
 pub fn job_path(spec: &JobSpec, strategy: &PathStrategy) -> Result<String, PathError> {
     let (job, build) = (spec.job.as_str(), spec.build_id.as_str());
     match &spec.job_type {
@@ -114,15 +114,15 @@ pub fn job_path(spec: &JobSpec, strategy: &PathStrategy) -> Result<String, PathE
     }
 }
 
-/// The object at the bucket's root that names a presubmit's base path (U-11);
-/// other jobs have none.
+/// Returns the key of the alias, which holds a presubmit's base path (U-11); `None` for
+/// other jobs.
 pub fn alias_path(spec: &JobSpec) -> Option<String> {
     (spec.job_type == JobType::Presubmit)
         .then(|| join(&["pr-logs/directory", &spec.job, &format!("{}.txt", spec.build_id)]))
 }
 
-/// The objects at the bucket's root that hold the latest build id (U-12). The
-/// second one of a presubmit needs a strategy.
+/// Returns the keys of the objects that hold the latest build id (U-12). The second one
+/// of a presubmit needs a strategy.
 pub fn latest_build_paths(spec: &JobSpec, strategy: Option<&PathStrategy>) -> Result<Vec<String>, PathError> {
     const NAME: &str = "latest-build.txt";
     let job = spec.job.as_str();
@@ -140,7 +140,7 @@ pub fn latest_build_paths(spec: &JobSpec, strategy: Option<&PathStrategy>) -> Re
     }
 }
 
-/// The folder of a presubmit's first pull request.
+/// Returns the folder of a presubmit's first pull request.
 fn pull_path(spec: &JobSpec, strategy: &PathStrategy) -> Result<String, PathError> {
     let refs: &Refs = spec.refs.as_ref().ok_or(PathError::NoRefs)?;
     let pull = refs.pulls.first().ok_or(PathError::NoPulls)?;
@@ -148,16 +148,16 @@ fn pull_path(spec: &JobSpec, strategy: &PathStrategy) -> Result<String, PathErro
     Ok(join(&["pr-logs/pull", &segment, &pull.number.to_string()]))
 }
 
-/// Joins parts by one slash each and cleans the result, as Go's `path.Join`
-/// does: empty parts vanish; nothing at all stays empty.
+/// Joins parts with slashes and cleans the result, as Go's `path.Join` does. Ignores
+/// empty parts; returns an empty text if all are.
 pub fn join(parts: &[&str]) -> String {
     let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { String::new() } else { clean(&parts.join("/")) }
 }
 
-/// The shortest path of the same meaning, as Go's `path.Clean` makes it:
-/// repeated slashes and `.` vanish, `..` takes the part before it away, and
-/// stays only in front of a relative path. An empty path is `.`.
+/// Returns the shortest equivalent path, as Go's `path.Clean` does: drops repeated
+/// slashes and `.`; `..` removes the part before it, and stays only at the front of a
+/// relative path. An empty path becomes `.`.
 pub fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();

@@ -1,8 +1,11 @@
-//! Files whose space is taken before it is needed.
+//! Files whose space is allocated before it is needed.
 //!
-//! A log volume can fill up while a test runs. Markers and reports must appear
-//! all the same, so their temporary files are created and filled at start,
-//! later overwritten in place, cut to size and renamed.
+//! A log volume can fill up while a test runs, and marker and report must appear all
+//! the same. Entrypoint therefore creates and fills their temporary files at the start,
+//! and later overwrites them in place, truncates and renames them.
+//!
+//! Order of calls: [`PreallocatedFile::create`], then [`PreallocatedFile::publish`];
+//! dropping the value instead removes the temporary file.
 
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -13,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A file that will appear at its target path, whole, in one rename.
+/// A file that appears at its target path whole, by one rename.
 #[derive(Debug)]
 pub struct PreallocatedFile {
     target: PathBuf,
@@ -22,9 +25,9 @@ pub struct PreallocatedFile {
 }
 
 impl PreallocatedFile {
-    /// Creates a temporary file beside `target` and fills it with `size` bytes,
-    /// so that as many can be written later on a full disk. `mode` is the final
-    /// file's, whatever the umask.
+    /// Creates a temporary file beside `target` and allocates `size` bytes for it, which
+    /// can then be written even to a full disk. The final file has `mode`, whatever the
+    /// umask.
     pub fn create(target: &Path, size: usize, mode: u32) -> io::Result<Self> {
         let (path, file) = create_beside(target, 0o600)?;
         let reserved = Self { target: target.to_owned(), mode, temp: Some((path, file)) };
@@ -34,16 +37,16 @@ impl PreallocatedFile {
         Ok(reserved)
     }
 
-    /// The path at which the file will appear.
+    /// Returns the path at which the file will appear.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Makes `bytes` appear at the target path by an atomic rename, which
-    /// replaces what is there (see [`replace`]).
+    /// Publishes `bytes` at the target path by an atomic rename that replaces anything
+    /// there (see [`replace`]).
     ///
-    /// When the temporary file has been deleted or replaced meanwhile, a new
-    /// one is made, as far as there is room.
+    /// If the job deleted or replaced the temporary file, writes a new one, which can
+    /// fail on a full disk.
     pub fn publish(mut self, bytes: &[u8]) -> io::Result<()> {
         let ours = self.temp.as_ref().is_some_and(|(path, file)| names(path, file));
         if !ours {
@@ -60,11 +63,10 @@ impl PreallocatedFile {
     }
 }
 
-/// Makes sure that `size` bytes can be written to an empty file later.
+/// Allocates `size` bytes for an empty file.
 ///
-/// `fallocate` promises it at once; where a file system does not know it (NFS
-/// before 4.2, some FUSE), bytes are written. Entrypoint does this at every
-/// start, so the block is small and static.
+/// Writes bytes where the file system has no `fallocate` (NFS before 4.2, some FUSE).
+/// Entrypoint does this at every start, so the block is small and static.
 fn take_space(file: &File, size: u64) -> io::Result<()> {
     const BLOCK: &[u8; 4096] = &[b' '; 4096];
     if size == 0 {
@@ -90,22 +92,22 @@ impl Drop for PreallocatedFile {
         if let Some((path, file)) = self.temp.take()
             && names(&path, &file)
         {
-            // Left behind, the file is only an odd name in the log volume.
+            // A file left behind is harmless: only an odd name in the log volume.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// Writes a whole file beside `target` and renames it into place. `mode` is the
-/// final file's, whatever the umask.
+/// Writes a file beside `target` and renames it into place, with `mode` whatever the
+/// umask.
 pub fn write_atomically(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     PreallocatedFile::create(target, 0, mode)?.publish(bytes)
 }
 
-/// Renames `path` to `target`, whatever is there.
+/// Renames `path` to `target`, even if a directory is there.
 ///
-/// A directory cannot be replaced by a file, and the job can put one at any
-/// path of its entry: it is moved aside, under an odd name beside it.
+/// The job can put a directory at any path of its entry, and rename(2) does not replace
+/// a directory by a file: it is moved aside, to a temporary name beside it.
 pub fn replace(path: &Path, target: &Path) -> io::Result<()> {
     match std::fs::rename(path, target) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
@@ -116,8 +118,8 @@ pub fn replace(path: &Path, target: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes what is at `path`: a file or link for good, a directory by moving it
-/// aside, because what is in it is somebody's. Nothing there is no error.
+/// Clears `path`: removes a file or link, moves a directory aside, because its content
+/// may matter to somebody. Succeeds if nothing is there.
 pub fn clear(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(()),
@@ -132,12 +134,12 @@ fn move_aside(path: &Path) -> io::Result<()> {
     let (free, _) = create_beside(path, 0o600)?;
     let aside = free.with_extension("moved");
     let moved = std::fs::rename(path, &aside);
-    // Its name served to find one that nobody else has.
+    // It only served to find a unique name.
     std::fs::remove_file(free)?;
     moved
 }
 
-/// Whether `path` itself (no link followed) is the open `file`.
+/// Returns true if `path` itself, without following a link, is the open `file`.
 pub fn names(path: &Path, file: &File) -> bool {
     match (path.symlink_metadata(), file.metadata()) {
         (Ok(at_path), Ok(open)) => at_path.ino() == open.ino() && at_path.dev() == open.dev(),
@@ -145,8 +147,8 @@ pub fn names(path: &Path, file: &File) -> bool {
     }
 }
 
-/// Creates a new, empty file in the directory of `target` under a name of its
-/// own, close-on-exec, without ever opening something that exists.
+/// Creates a new, empty file with a unique name in the directory of `target`,
+/// close-on-exec. Never opens an existing file.
 pub fn create_beside(target: &Path, mode: u32) -> io::Result<(PathBuf, File)> {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let dir = match target.parent() {

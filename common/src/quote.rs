@@ -1,18 +1,19 @@
-//! Values in messages: on one line, and never longer than a reader wants.
+//! Quotes values in messages: on one line, and cut to a readable length.
 
-/// Messages show at most this many characters of a value.
-const LIMIT: usize = 80;
+/// Upper bound on the characters of a value in a message.
+const MAX_CHARS: usize = 80;
 
-/// The text on one line, cut where it is long.
+/// Returns the text on one line, cut after [`MAX_CHARS`].
 pub(crate) fn shortened(text: &str) -> String {
-    let mut shown: String = text.chars().take(LIMIT).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(LIMIT).is_some() {
+    let mut shown: String =
+        text.chars().take(MAX_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
         shown.push('…');
     }
     shown
 }
 
-/// The same in quotation marks.
+/// Returns the shortened text in quotation marks.
 pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", shortened(text))
 }
@@ -24,7 +25,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_and_stay_on_one_line() {
         assert_eq!(quoted("a\nb"), "\"a b\"");
-        assert_eq!(shortened(&"ä".repeat(LIMIT)).chars().count(), LIMIT);
-        assert_eq!(shortened(&"ä".repeat(10_000)).chars().count(), LIMIT + 1);
+        assert_eq!(shortened(&"ä".repeat(MAX_CHARS)).chars().count(), MAX_CHARS);
+        assert_eq!(shortened(&"ä".repeat(10_000)).chars().count(), MAX_CHARS + 1);
     }
 }

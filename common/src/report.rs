@@ -13,26 +13,26 @@ use std::path::Path;
 /// The schema's version. Readers ignore keys that they do not know.
 pub const VERSION: u32 = 1;
 
-/// Readers take no report larger than this.
+/// Upper bound on a report that readers accept.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// Writers write no report larger than this, and reserve as much: taking the
-/// space costs every start, and giving it back every end.
+/// Upper bound on a report that writers write, and the space they preallocate. Larger
+/// costs time: every start allocates it, every end frees it.
 pub const RESERVED_BYTES: usize = 16 * 1024;
 
-/// Reports are readable for all, whatever the umask.
+/// Mode of a report, whatever the umask.
 pub const MODE: u32 = 0o644;
 
-/// At most this many leftover processes are named.
+/// Upper bound on the leftover processes that are named.
 pub const MAX_LEFTOVER_NAMES: usize = 20;
 
-/// At most this many signals are listed when a report would otherwise become
-/// too large: the first ones, which decided.
+/// Upper bound on the signals listed in a report that would otherwise become too large:
+/// the first ones, which decided.
 pub const MAX_INTERRUPTS: usize = 40;
 
-/// Characters of a cause and of a leftover's name in a report that would
-/// otherwise become too large. Escaped as JSON a character is at most six
-/// bytes, so that the whole stays below [`RESERVED_BYTES`].
+/// Upper bounds on the characters of a cause and of a leftover's name in a report that
+/// would otherwise become too large. A character is at most six bytes of escaped JSON,
+/// so the whole stays below [`RESERVED_BYTES`].
 const MAX_CAUSE: usize = 512;
 const MAX_NAME: usize = 64;
 
@@ -40,19 +40,19 @@ const MAX_NAME: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The child exited by itself.
+    /// The child exited.
     Exited,
-    /// The child died of a signal that entrypoint did not cause.
+    /// A signal that entrypoint did not send killed the child.
     Signaled,
-    /// The timeout came first.
+    /// The timeout ended the entry.
     TimedOut,
-    /// An outside signal came first.
+    /// A signal from outside ended the entry.
     Aborted,
     /// The child could not be started.
     StartFailed,
     /// The entry before this one failed or was lost.
     PreviousFailed,
-    /// Entrypoint could not do its work.
+    /// Entrypoint itself failed.
     InternalError,
 }
 
@@ -67,7 +67,7 @@ pub enum ChildEnd {
 }
 
 impl ChildEnd {
-    /// The code as shells give it: the exit status, or 128 + n.
+    /// Returns the code as shells report it: the exit status, or 128 + n.
     pub const fn code(self) -> i32 {
         match self {
             Self::ExitCode(code) => code,
@@ -76,7 +76,7 @@ impl ChildEnd {
     }
 }
 
-/// What made entrypoint send a signal.
+/// The origin of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -88,7 +88,7 @@ pub enum Origin {
     Leftovers,
 }
 
-/// Who got a signal.
+/// The recipient of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recipient {
@@ -103,32 +103,32 @@ pub enum Recipient {
 pub struct Interrupt {
     /// The signal.
     pub signal: Signal,
-    /// When.
+    /// The time of receipt or sending.
     pub at: Timestamp,
-    /// What made it.
+    /// Its origin.
     pub from: Origin,
-    /// Who got it; nobody when it was only received.
+    /// Its recipient; absent for a signal that was only received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_to: Option<Recipient>,
 }
 
-/// What came out of the child and where it went, in bytes.
+/// The child's output and its fate, in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Output {
-    /// Read from the child.
+    /// Bytes read from the child.
     pub child_bytes: u64,
-    /// Of these, not written to the process log.
+    /// Bytes of these that were not written to the process log.
     pub dropped_bytes: u64,
-    /// Of these, not written to entrypoint's own stdout.
+    /// Bytes of these that were not written to entrypoint's own stdout.
     pub live_dropped_bytes: u64,
-    /// Everything written to the process log, own records included.
+    /// Bytes written to the process log, entrypoint's own records included.
     pub log_bytes: u64,
     /// CRC32C of the process log: eight lower-case hex digits.
     pub log_crc32c: String,
 }
 
-/// What was left of the child's tree when it had ended.
+/// Descendants that were alive after the child's end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Leftovers {
@@ -138,13 +138,13 @@ pub struct Leftovers {
     pub killed: u32,
     /// Outlived SIGKILL (uninterruptible sleep).
     pub unkillable: u32,
-    /// /proc could not be read: how many there were is not known.
+    /// True if /proc could not be read and the counts are unknown.
     pub unknown: bool,
-    /// `<pid> <command line>` of the first of them.
+    /// `<pid> <command line>` of the first [`MAX_LEFTOVER_NAMES`].
     pub names: Vec<String>,
 }
 
-/// What the tree used.
+/// Resources that the child's tree used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Usage {
@@ -156,7 +156,7 @@ pub struct Usage {
     pub system_ns: u64,
 }
 
-/// What the container's control group says, where it can be read.
+/// Figures of the container's control group, where it can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cgroup {
@@ -175,20 +175,19 @@ pub struct Report {
     pub version: u32,
     /// Why the entry ended.
     pub reason: Reason,
-    /// The same in one English sentence, for people.
+    /// The reason in one English sentence.
     pub cause: String,
     /// The code, as in the marker.
     pub code: i32,
     /// How the direct child ended, when it was started and has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<ChildEnd>,
-    /// When the direct child ended: what comes after it is the end of its tree
-    /// and of its output.
+    /// The time of the direct child's end. Its descendants and its output may end later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_ended: Option<Timestamp>,
-    /// When entrypoint started.
+    /// The time of entrypoint's start.
     pub started: Timestamp,
-    /// When the report was written.
+    /// The time at which the report was written.
     pub finished: Timestamp,
     /// The timeout in force, in nanoseconds.
     pub timeout_ns: i64,
@@ -200,10 +199,10 @@ pub struct Report {
     /// The child's output.
     #[serde(default)]
     pub output: Output,
-    /// What was left of the child's tree.
+    /// Descendants that were alive after the child's end.
     #[serde(default)]
     pub leftovers: Leftovers,
-    /// What the tree used.
+    /// Resources that the child's tree used.
     #[serde(default)]
     pub usage: Usage,
     /// The container's control group, where it can be read.
@@ -212,7 +211,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// When the first outside signal came that tells an entry to end, if any did.
+    /// Returns the time of the first signal from outside that tells an entry to end.
     pub fn first_outside_signal(&self) -> Option<Timestamp> {
         let tells_to_end = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
         self.interrupts
@@ -222,8 +221,8 @@ impl Report {
             .min()
     }
 
-    /// The report as JSON, never larger than [`RESERVED_BYTES`]: a job can make
-    /// a storm of signals and name its processes as it likes.
+    /// Encodes the report as JSON of at most [`RESERVED_BYTES`], whatever signals the job
+    /// sends and however it names its processes.
     pub fn encode(&self) -> Vec<u8> {
         let whole = to_bytes(self);
         if whole.len() <= RESERVED_BYTES {
@@ -243,20 +242,20 @@ fn to_bytes(report: &Report) -> Vec<u8> {
     serde_json::to_vec(report).expect("writing into memory does not fail, and all keys are texts")
 }
 
-/// Cuts a text after `limit` characters.
+/// Truncates a text to `limit` characters.
 fn cut(text: &mut String, limit: usize) {
     if let Some((at, _)) = text.char_indices().nth(limit) {
         text.truncate(at);
     }
 }
 
-/// Takes the space that the report beside `marker` will need.
+/// Preallocates the report beside `marker`.
 pub fn reserve(marker: &Path) -> io::Result<PreallocatedFile> {
     PreallocatedFile::create(&marker::report_path(marker), RESERVED_BYTES, MODE)
 }
 
-/// Reads the report beside `marker`; `None` when there is none (an upstream
-/// entrypoint writes none), an error when what is there is no report.
+/// Reads the report beside `marker`. Returns `None` when there is none (upstream's
+/// entrypoint writes none), and an error when the file is not a report.
 pub fn read(marker: &Path) -> io::Result<Option<Report>> {
     match open_beneath::open(&marker::report_path(marker))? {
         Opened::Absent => Ok(None),
@@ -264,7 +263,7 @@ pub fn read(marker: &Path) -> io::Result<Option<Report>> {
             let bytes = open_beneath::read_bounded(&file, MAX_BYTES)?;
             let mut report: Report = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
             if !is_crc32c_text(&report.output.log_crc32c) {
-                // Anybody can write a report, and this text would be published.
+                // The job can write a report, and this text would be published.
                 report.output.log_crc32c.clear();
             }
             Ok(Some(report))
@@ -272,12 +271,12 @@ pub fn read(marker: &Path) -> io::Result<Option<Report>> {
     }
 }
 
-/// Whether a text is a CRC32C as [`crc32c_text`] writes it.
+/// Returns true for a CRC32C as [`crc32c_text`] writes it.
 fn is_crc32c_text(text: &str) -> bool {
     text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A CRC32C as reports and manifests write it.
+/// Formats a CRC32C as reports and manifests hold it: eight lower-case hex digits.
 pub fn crc32c_text(value: u32) -> String {
     format!("{value:08x}")
 }

@@ -1,4 +1,4 @@
-//! The last words of a container, where Kubernetes looks for them
+//! The termination message of a container
 //! (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 
 use std::path::Path;
@@ -6,17 +6,17 @@ use std::path::Path;
 /// The default of a container's `terminationMessagePath`.
 pub const TERMINATION_MESSAGE_PATH: &str = "/dev/termination-log";
 
-/// Kubernetes takes at most 4096 bytes from one container; one line of a quarter
-/// is what people read in a table.
+/// Upper bound on a message in bytes. Kubernetes accepts 4,096 from a container; a
+/// quarter of that is as much as people read in a table.
 const MAX_BYTES: usize = 1024;
 
-/// Writes one line, when the file exists: the kubelet makes it before it starts
-/// the container, and elsewhere nobody wants it.
+/// Writes one line, if the file exists: the kubelet creates it before it starts the
+/// container, and outside Kubernetes nothing reads it.
 pub fn write(path: &Path, message: &str) {
     if !path.is_file() {
         return;
     }
-    // Only a courtesy: records and results say the same.
+    // A courtesy: records and results hold the same.
     let _ = std::fs::write(path, line(message));
 }
 

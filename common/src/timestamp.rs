@@ -1,8 +1,7 @@
 //! Points in time, as reports and log records write them (RFC 3339).
 //!
-//! Own code because of its size: the error texts behind any call of a
-//! calendar crate are larger than all of entrypoint's own logic (250 KiB of
-//! static binary, measured with jiff 0.2).
+//! Written by hand because of size: a calendar crate adds 250 KiB to a static binary
+//! (measured with jiff 0.2), more than all of entrypoint's own logic.
 
 use crate::duration::GoDuration;
 use crate::quote::quoted;
@@ -21,39 +20,39 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 impl Timestamp {
-    /// The clock's time now. A clock outside the range gives its nearest end.
+    /// Returns the current time of the wall clock, clamped to the range.
     pub fn now() -> Self {
         Self::from(SystemTime::now())
     }
 
-    /// The time this many nanoseconds after the start of 1970 (UTC).
+    /// Creates a time from nanoseconds since 1970 (UTC).
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// Nanoseconds since the start of 1970 (UTC).
+    /// Returns nanoseconds since 1970 (UTC).
     pub const fn as_nanos(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since the start of 1970 (UTC), rounded down.
+    /// Returns whole seconds since 1970 (UTC), rounded down.
     pub const fn as_secs(self) -> i64 {
         self.0.div_euclid(NANOS_PER_SECOND)
     }
 
-    /// How long after `earlier` this is; negative when it is before.
+    /// Returns the time since `earlier`; negative when this is earlier.
     pub const fn since(self, earlier: Self) -> GoDuration {
         GoDuration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time this much later.
+    /// Returns the point in time `time` later.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(GoDuration::from_std(time).as_nanos()))
     }
 
-    /// RFC 3339 in whole seconds, in a zone that is `offset` seconds east of
-    /// UTC; `Z` where that is zero, as Go has it.
+    /// Formats as RFC 3339 in whole seconds, in the zone `offset` seconds east of UTC;
+    /// with `Z` when that is zero, as Go does.
     pub fn in_seconds(self, offset: i32) -> String {
         let mut text = String::with_capacity(25);
         // Writing into a string does not fail.
@@ -107,9 +106,8 @@ fn write_date_time(out: &mut dyn fmt::Write, seconds: i64) -> fmt::Result {
 const DAYS_TO_EPOCH: i64 = 719_468;
 const DAYS_PER_ERA: i64 = 146_097;
 
-/// Year, month and day of a day counted from 1970, by Howard Hinnant's
-/// algorithm (`civil_from_days`): years begin in March, so that the leap day is
-/// their last one.
+/// Converts days since 1970 to year, month and day, by Howard Hinnant's
+/// `civil_from_days`: years begin in March, so that the leap day comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
@@ -122,7 +120,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// The inverse (`days_from_civil`).
+/// Converts year, month and day to days since 1970 (`days_from_civil`).
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -133,7 +131,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * DAYS_PER_ERA + day_of_era - DAYS_TO_EPOCH
 }
 
-/// The text is no time of RFC 3339, or outside the range.
+/// Error for a text that is not an RFC 3339 time, or outside the range.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no time; allowed are values such as 2026-01-31T12:00:00Z", quoted(.0))]
 pub struct TimestampError(String);
@@ -160,7 +158,7 @@ fn parse(text: &str) -> Option<i64> {
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
     let day_number = days(year, month, day);
-    // A day that does not exist comes back as another one; 60 is a leap second.
+    // A day that does not exist converts back to another one; 60 is a leap second.
     if civil(day_number) != (year, month, day) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -173,7 +171,7 @@ fn parse(text: &str) -> Option<i64> {
     i64::try_from(i128::from(seconds) * i128::from(NANOS_PER_SECOND) + i128::from(nanos)).ok()
 }
 
-/// Nanoseconds of a fraction; digits beyond the ninth are dropped.
+/// Parses a fraction as nanoseconds; digits beyond the ninth are dropped.
 fn parse_fraction(text: &str) -> Option<(i64, &str)> {
     let (digits, rest) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     if digits.is_empty() {
@@ -183,7 +181,7 @@ fn parse_fraction(text: &str) -> Option<(i64, &str)> {
     Some((nanos.fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0')), rest))
 }
 
-/// Seconds east of UTC: `Z` or `±hh:mm`.
+/// Parses `Z` or `±hh:mm` as seconds east of UTC.
 fn parse_zone(text: &str) -> Option<i64> {
     let sign = match text.bytes().next()? {
         b'Z' | b'z' if text.len() == 1 => return Some(0),

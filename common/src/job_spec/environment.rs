@@ -1,12 +1,12 @@
-//! What a test's container is told about its job.
+//! Environment variables that describe the job to a test's container.
 
 use super::{JobSpec, JobType, Refs, VARIABLE};
 use std::collections::BTreeMap;
 
-/// The variables that a test's container gets (J-40 to J-43), sorted by name.
+/// Returns the variables of a test's container (J-40 to J-43), sorted by name.
 ///
 /// `BUILD_NUMBER` is not among them: only the agent that makes the pod sets it.
-/// What needs refs or a pull is left out where the specification has none.
+/// Variables about refs or a pull are absent if the specification has none.
 pub fn environment(spec: &JobSpec) -> Vec<(String, String)> {
     let mut variables = BTreeMap::from([
         ("CI", "true".to_owned()),
@@ -35,7 +35,7 @@ pub fn environment(spec: &JobSpec) -> Vec<(String, String)> {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Host and path of the source (J-43).
+/// Returns host and path of the source (J-43).
 fn source(refs: &Refs) -> (&str, String) {
     let link = refs.repo_link.split_once("://").map_or(refs.repo_link.as_str(), |(_, rest)| rest);
     let alias = if refs.path_alias.is_empty() { link } else { &refs.path_alias };

@@ -16,7 +16,7 @@ use std::fmt;
 /// The environment variable that holds the specification.
 pub const VARIABLE: &str = "JOB_SPEC";
 
-/// What started a job, and so where its results belong.
+/// The trigger of a job, which decides where its results belong.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum JobType {
     /// On a pull request.
@@ -27,12 +27,12 @@ pub enum JobType {
     Periodic,
     /// On several pull requests at once, before they merge.
     Batch,
-    /// What nobody knows, also the empty text. It has no job path.
+    /// An unknown type, the empty text included. It has no job path.
     Other(String),
 }
 
 impl JobType {
-    /// The type as `JOB_SPEC` writes it.
+    /// Returns the type as `JOB_SPEC` writes it.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Presubmit => "presubmit",
@@ -81,7 +81,7 @@ impl Serialize for JobType {
 /// A job run. Serialises in upstream's order and with its omissions (J-1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JobSpec {
-    /// What started the job.
+    /// The job's trigger.
     #[serde(rename = "type", skip_serializing_if = "JobType::is_empty")]
     pub job_type: JobType,
     /// The job's name.
@@ -99,7 +99,7 @@ pub struct JobSpec {
     /// Further repositories.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_refs: Vec<Refs>,
-    /// How the pod was decorated.
+    /// The decoration of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoration_config: Option<DecorationConfig>,
 }
@@ -107,10 +107,10 @@ pub struct JobSpec {
 /// The part of a decoration configuration that matters inside a pod.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DecorationConfig {
-    /// How long the test may run.
+    /// Upper bound on the test's run time.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub timeout: Option<GoDuration>,
-    /// How long it may take to end after being told to.
+    /// Time that the test gets to end after an interrupt.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub grace_period: Option<GoDuration>,
 }
@@ -132,7 +132,7 @@ pub struct Refs {
     pub org: String,
     /// The repository's name.
     pub repo: String,
-    /// Where people see the repository.
+    /// URL of the repository's page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub repo_link: String,
     /// The base branch.
@@ -141,7 +141,7 @@ pub struct Refs {
     /// The base commit.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub base_sha: String,
-    /// Where people see the base commit.
+    /// URL of the base commit's page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub base_link: String,
     /// The pull requests that are merged onto the base.
@@ -150,25 +150,25 @@ pub struct Refs {
     /// The import path below which the repository is cloned.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub path_alias: String,
-    /// Whether the test starts in this repository.
+    /// True if the test starts in this repository.
     #[serde(skip_serializing_if = "is_false")]
     pub workdir: bool,
-    /// Whether the repository only helps: it is never the main one.
+    /// True for an auxiliary repository, which is never the main one.
     #[serde(skip_serializing_if = "is_false")]
     pub auxiliary: bool,
-    /// Where to clone from.
+    /// URL to clone from.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub clone_uri: String,
-    /// Whether submodules are left out.
+    /// True if submodules are not cloned.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_submodules: bool,
-    /// How many commits are fetched; 0 is all.
+    /// Number of commits to fetch; 0 means all.
     #[serde(skip_serializing_if = "is_zero")]
     pub clone_depth: i64,
-    /// Whether `HEAD` is not fetched.
+    /// True if `HEAD` is not fetched.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_fetch_head: bool,
-    /// Whether blobs are fetched on demand.
+    /// True if blobs are fetched on demand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blobless_fetch: Option<bool>,
     /// The files of a sparse checkout.
@@ -181,26 +181,26 @@ pub struct Refs {
 pub struct Pull {
     /// Its number.
     pub number: i64,
-    /// Who wrote it.
+    /// Its author's login.
     pub author: String,
     /// Its commit.
     pub sha: String,
     /// Its title.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub title: String,
-    /// The ref to fetch it from, where it is not the usual one.
+    /// The ref to fetch it from, if not the default one.
     #[serde(rename = "ref", skip_serializing_if = "String::is_empty")]
     pub git_ref: String,
     /// Its branch.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub head_ref: String,
-    /// Where people see it.
+    /// URL of its page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub link: String,
-    /// Where people see its commit.
+    /// URL of its commit's page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub commit_link: String,
-    /// Where people see its author.
+    /// URL of its author's page.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub author_link: String,
 }
@@ -215,7 +215,7 @@ fn is_zero(value: &i64) -> bool {
     *value == 0
 }
 
-/// Why there is no job specification.
+/// Error of reading the job specification.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobSpecError {
     /// The variable is not set.
@@ -227,37 +227,37 @@ pub enum JobSpecError {
 }
 
 impl JobSpec {
-    /// The specification in the environment, and what was met in it.
+    /// Reads the specification from the environment, with notes about unknown keys.
     pub fn from_env() -> Result<(Self, Notes), JobSpecError> {
         let text = std::env::var_os(VARIABLE).ok_or(JobSpecError::Unset)?;
         Self::parse(&crate::options::lossy(&text))
     }
 
-    /// The specification in `text`, and what was met in it.
+    /// Parses the specification, with notes about unknown keys.
     pub fn parse(text: &str) -> Result<(Self, Notes), JobSpecError> {
         let mut spec = Self::default();
         let notes = json::decode(&mut spec, text)?;
         Ok((spec, notes))
     }
 
-    /// The specification as upstream encodes it.
+    /// Encodes the specification as upstream does.
     pub fn encode(&self) -> String {
         json::to_go_string(self)
     }
 
-    /// The refs whose result this is (J-10).
+    /// Returns the refs under test (J-10).
     pub fn main_refs(&self) -> Option<&Refs> {
         self.refs.as_ref().or_else(|| self.extra_refs.iter().find(|refs| !refs.auxiliary))
     }
 
-    /// The revision of the main refs (J-30); empty without any.
+    /// Returns the revision of the main refs (J-30); empty without any.
     pub fn revision(&self) -> &str {
         self.main_refs().map_or("", Refs::revision)
     }
 }
 
 impl Refs {
-    /// The commit under test, or the branch while no commit is known (J-30).
+    /// Returns the commit under test, or the branch if no commit is known (J-30).
     pub fn revision(&self) -> &str {
         match self.pulls.first() {
             Some(pull) => &pull.sha,
@@ -266,7 +266,7 @@ impl Refs {
         }
     }
 
-    /// The refs in one line (J-4): `main:base-sha,1:pull-sha`.
+    /// Formats the refs in one line (J-4): `main:base-sha,1:pull-sha`.
     pub fn text(&self) -> String {
         let mut text = self.base_ref.clone();
         if !self.base_sha.is_empty() {

@@ -10,7 +10,7 @@ use tracing::{Event, Level};
 /// is renamed, `logrus_error` too (E-81), so that no key occurs twice.
 const OWN_KEYS: &[&str] = &["component", "file", "func", "level", "logrus_error", "msg", "severity", "time"];
 
-/// The record of an event, its newline included.
+/// Formats the record of an event, its newline included.
 pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
     let mut fields = Fields::default();
     event.record(&mut fields);

@@ -23,10 +23,10 @@ use tracing::subscriber::{Interest, SetGlobalDefaultError};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// Takes finished lines.
+/// Receives finished lines.
 pub trait Sink: Send + Sync + 'static {
-    /// Writes one line, its newline included. Must neither panic nor log; what
-    /// cannot be written is the sink's to drop or to count.
+    /// Writes one line, its newline included. Must neither panic nor log; drops or counts
+    /// lines that cannot be written.
     fn write_line(&self, line: &[u8]);
 }
 
@@ -38,7 +38,7 @@ impl<F: Fn(&[u8]) + Send + Sync + 'static> Sink for F {
 
 /// The sink for programs that only log to stderr.
 pub fn to_stderr(line: &[u8]) {
-    // Nobody is left to tell when stderr is gone.
+    // Without stderr there is no place left to report to.
     let _ = std::io::stderr().write_all(line);
 }
 
@@ -51,13 +51,12 @@ pub fn utc(_at: Timestamp) -> i32 {
     0
 }
 
-/// The system's zone (`TZ`, `/etc/localtime`), as upstream has it; UTC where
-/// there is none. Programs that do not name this function do not carry its code.
+/// The system's zone (`TZ`, `/etc/localtime`), as upstream uses it; UTC without one. Programs that do not name this function do not carry its code.
 pub fn local_zone(at: Timestamp) -> i32 {
     static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
     match jiff::Timestamp::from_second(at.as_secs()) {
         Ok(at) => ZONE.to_offset(at).seconds(),
-        // No clock is that wrong.
+        // Outside the range of years; no clock is that wrong.
         Err(_) => 0,
     }
 }
@@ -91,7 +90,7 @@ impl<W: Sink> Records<W> {
         Self { zone, ..self }
     }
 
-    /// Makes this the program's only logging, for good.
+    /// Installs this as the program's only logging.
     pub fn install(self) -> Result<(), SetGlobalDefaultError> {
         tracing::subscriber::set_global_default(NoSpans.with(self))
     }
@@ -106,8 +105,7 @@ impl<W: Sink> Records<W> {
 }
 
 impl<S: Subscriber, W: Sink> Layer<S> for Records<W> {
-    /// What is not wanted here is switched off altogether: its call site then
-    /// costs one load.
+    /// Disables unwanted call sites altogether; each then costs one load.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.wants(metadata) { Interest::always() } else { Interest::never() }
     }

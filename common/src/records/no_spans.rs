@@ -6,8 +6,7 @@ use tracing::{Event, Metadata, Subscriber};
 /// A subscriber that stores nothing: every span is the same one, every event
 /// goes to the layers above only.
 ///
-/// `tracing_subscriber::registry` would keep a sharded slab for spans that
-/// nobody reads.
+/// `tracing_subscriber::registry` would keep a sharded slab for spans that do not exist.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoSpans;
 
