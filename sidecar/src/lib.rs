@@ -4,8 +4,8 @@
 //! ```text
 //!  log volume                     sidecar                              store
 //!  markers, locks ──▶ io::markers ─┐
-//!  signals, timers ─▶ io::driver ──┼─▶ Event ─▶ deliver::Machine ─▶ Effect
-//!  logs, artifacts ─▶ io::listing ─┘              deliver::Plan ─▶ io::transfer ─▶ objects
+//!  signals, timers ─▶ io::driver ──┼─▶ Input ─▶ deliver::Coordinator ─▶ Effect ─▶ io::transfers ─▶ objects
+//!  logs, artifacts ─▶ io::listing ─┘
 //! ```
 //!
 //! Imports point down this table, and from each module to `common`:

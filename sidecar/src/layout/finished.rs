@@ -174,7 +174,7 @@ mod tests {
     const FAILED: Verdict = Verdict { passed: false, aborted: false, failures: 1 };
 
     fn marker(code: i32) -> End {
-        End::Marker { code, told: None }
+        End::Marker { code, report: None }
     }
 
     #[test]

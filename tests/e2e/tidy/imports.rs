@@ -55,19 +55,14 @@ const BELOW_IO: [(&str, &[&str], &[&str]); 2] = [
 ];
 
 /// Circles that are still to be cut, by the module around them.
-const LEFT: [(&str, &str); 5] = [
+const LEFT: [(&str, &str); 3] = [
     ("sidecar", ""),
-    ("sidecar", "deliver"),
-    ("sidecar", "io"),
     ("sidecar", "io::store"),
     ("sidecar", "io::transfer"),
 ];
 
 /// Files that still stand beside the folder of their name.
-const BESIDE: [&str; 7] = [
-    "sidecar/src/deliver/machine.rs",
-    "sidecar/src/deliver/plan.rs",
-    "sidecar/src/io/driver.rs",
+const BESIDE: [&str; 4] = [
     "sidecar/src/io/listing.rs",
     "sidecar/src/io/transfer/tests.rs",
     "deploy/src/inject/check/tests.rs",

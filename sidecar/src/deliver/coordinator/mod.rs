@@ -15,8 +15,8 @@
 mod passes;
 mod transfers;
 
-use super::effect::{Document, Effect};
-use super::event::{Bulk, Event, Input, Timer};
+use super::effect::Effect;
+use super::event::{Bulk, Document, Event, Input, Timer};
 use super::machine::Machine;
 use super::plan::{Action, Desired, Plan, Weights};
 use super::policy::{Part, Policy};

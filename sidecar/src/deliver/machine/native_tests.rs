@@ -18,7 +18,7 @@ fn native(budget: Option<Budget>) -> Machine {
 #[test]
 fn a_native_sidecar_takes_term_as_the_end_of_the_others_only() {
     let mut machine = native(None);
-    assert_eq!(acts(&mut machine, TERM), [Directive::Look]);
+    assert_eq!(acts(&mut machine, TERM), [Directive::LookAtEntries]);
     assert!(!machine.is_interrupted());
     // A held lock: somebody is alive after all.
     assert_eq!(acts(&mut machine, seen(0, Observation::Waiting)), []);

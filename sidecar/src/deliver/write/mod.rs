@@ -126,14 +126,13 @@ impl<V: Clone> Write<V> {
     pub(super) fn start(intent: WriteIntent<V>, preconditions: bool) -> (Self, WriteStep<V>) {
         let mut write = Self { intent, overtaken: 0, overwrites: false };
         let step = match &write.intent {
-            WriteIntent::Overwrite => write.overwrite(),
             WriteIntent::UnlessStored => {
                 write.overwrites = true;
                 WriteStep::Put { precondition: Precondition::Overwrite, unless_stored: true }
             }
             WriteIntent::Provisional { known, .. } => put_over(known.clone()),
             WriteIntent::LatestBuild(_) if preconditions => WriteStep::LookAt { content: true },
-            WriteIntent::LatestBuild(_) => write.overwrite(),
+            WriteIntent::Overwrite | WriteIntent::LatestBuild(_) => write.overwrite(),
         };
         (write, step)
     }
