@@ -1,20 +1,20 @@
-//! The command: started, told every signal, reaped.
+//! Starts the command, forwards every signal to it, reaps it.
 
-use crate::say;
 use crate::signals::{Event, Events};
+use crate::stderr;
+use anyhow::{Context, Result, anyhow};
 use common::codes;
 use common::signal::Signal;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal as Sent, WaitOptions, WaitStatus, kill_process, wait};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What is to be run.
+/// The command to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Words {
     /// A path, or a name to look up in PATH.
@@ -23,7 +23,7 @@ pub(crate) struct Words {
     pub(crate) args: Vec<OsString>,
 }
 
-/// How the command ended.
+/// The end of the command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// With this exit status.
@@ -71,11 +71,11 @@ pub(crate) async fn forward(
     words: &Words,
     changes: &[(&'static str, OsString)],
     events: &mut Events,
-) -> Result<Ended, String> {
+) -> Result<Ended> {
     let child = start(words, changes)?;
     // A signal that came before this point waits in `events`.
     loop {
-        match events.next().await.map_err(|error| format!("cannot watch signals: {error}"))? {
+        match events.next().await.context("cannot watch signals")? {
             Event::Forward(signal) => pass_on(child, signal),
             Event::ChildChanged => {
                 if let Some(ended) = reap(child) {
@@ -86,7 +86,7 @@ pub(crate) async fn forward(
     }
 }
 
-fn start(words: &Words, changes: &[(&'static str, OsString)]) -> Result<Pid, String> {
+fn start(words: &Words, changes: &[(&'static str, OsString)]) -> Result<Pid> {
     let program = words.program.as_os_str();
     let child = Command::new(program)
         .args(&words.args)
@@ -94,7 +94,7 @@ fn start(words: &Words, changes: &[(&'static str, OsString)]) -> Result<Pid, Str
         .stdin(Stdio::null())
         .process_group(0)
         .spawn()
-        .map_err(|error| format!("could not start {}: {}", program.display(), reason(program, &error)))?;
+        .map_err(|error| anyhow!("could not start {}: {}", program.display(), reason(program, &error)))?;
     // The standard library's handle is given up: all reaping happens in one place.
     Ok(Pid::from_child(&child))
 }
@@ -116,21 +116,9 @@ fn pass_on(child: Pid, signal: Signal) {
     match sent {
         // It has ended, and the next event will say so: its pid is ours until it is reaped.
         Ok(()) | Err(Errno::SRCH) => {}
-        Err(error) => say_if_possible(&format!("cannot forward signal {number}: {error}")),
+        Err(error) => stderr::line_unless_blocked(&format!("cannot forward signal {number}: {error}")),
     }
-    say_if_possible(&format!("received signal {number}, forwarding"));
-}
-
-/// Writes one line to stderr unless nobody reads it: a full pipe must not hold
-/// up the signals that come next.
-fn say_if_possible(line: &str) {
-    let stderr = std::io::stderr();
-    let mut poll_fd = [PollFd::new(&stderr, PollFlags::OUT)];
-    // A pipe that polls as writable takes PIPE_BUF bytes (pipe(7)), more than a line.
-    if poll(&mut poll_fd, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
-        // There is nobody left to tell when stderr is gone.
-        let _ = writeln!(std::io::stderr(), "{line}");
-    }
+    stderr::line_unless_blocked(&format!("received signal {number}, forwarding"));
 }
 
 /// Reaps whatever has ended, orphans too, and says how the command ended when it
@@ -145,7 +133,7 @@ fn reap(child: Pid) -> Option<Ended> {
             Err(Errno::CHILD) if found.is_some() => return found,
             Err(error) => {
                 // Only a kernel that takes our children away could bring us here.
-                say(&format!("error: cannot wait for the command: {error}"));
+                stderr::line(&format!("error: cannot wait for the command: {error}"));
                 return found.or(Some(Ended::Unknown));
             }
         }

@@ -1,5 +1,6 @@
 //! The home directory and git's configuration in it.
 
+use anyhow::{Context, Result};
 use rustix::fs::{Access, access};
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -11,25 +12,26 @@ use std::path::Path;
 /// such directories unless told otherwise.
 const GIT_CONFIG: &str = "[safe]\n    directory = *\n";
 
-/// Whether the real user may write into the directory.
+/// Returns whether the real user may write into the directory.
 pub(crate) fn is_writable(dir: &OsStr) -> bool {
     access(dir, Access::WRITE_OK).is_ok()
 }
 
 /// Makes `.gitconfig` where there is none. A home directory that does not exist
 /// is nobody's mistake: not every image has one.
-pub(crate) fn make_git_config(home: &Path) -> Result<(), String> {
+pub(crate) fn make_git_config(home: &Path) -> Result<()> {
     let path = home.join(".gitconfig");
     let mut file = match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::NotFound) => return Ok(()),
-        Err(error) => return Err(format!("cannot make {}: {error}", path.display())),
+        Err(error) => return Err(error).with_context(|| format!("cannot make {}", path.display())),
     };
-    file.write_all(GIT_CONFIG.as_bytes()).map_err(|error| {
-        // Half a configuration would break every git command; the error that matters is the one above.
-        let _ = fs::remove_file(&path);
-        format!("cannot write {}: {error}", path.display())
-    })
+    file.write_all(GIT_CONFIG.as_bytes())
+        .inspect_err(|_| {
+            // Half a configuration would break every git command; the error to report is the first one.
+            let _ = fs::remove_file(&path);
+        })
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -53,6 +55,6 @@ mod tests {
         make_git_config(&dir.path().join("gone")).expect("nothing to do");
         fs::write(dir.path().join("file"), "").expect("written");
         let told = make_git_config(&dir.path().join("file")).expect_err("no directory");
-        assert!(told.contains("file/.gitconfig"), "{told}");
+        assert!(told.to_string().contains("file/.gitconfig"), "{told:#}");
     }
 }

@@ -1,7 +1,7 @@
 //! The command's own copy of the kubeconfig: what it changes there stays private.
 
-use crate::say;
-use crate::sighting::{Sighting, Watched};
+use crate::stable_file::{Observation, StableFile};
+use crate::stderr;
 use rustix::fs::Mode;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,29 +10,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// Between two looks at an original that is not there yet.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Interval of checks for an original that is not there yet.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A copy of `$KUBECONFIG`, made when the original is there.
 #[derive(Debug)]
 pub(crate) struct PrivateCopy {
-    original: Watched,
+    original: StableFile,
     path: PathBuf,
 }
 
 impl PrivateCopy {
     /// The copy of `original` that belongs into the directory `dir`.
     pub(crate) fn new(original: PathBuf, dir: &Path) -> Self {
-        Self { original: Watched::new(original), path: dir.join("kubeconfig") }
+        Self { original: StableFile::new(original), path: dir.join("kubeconfig") }
     }
 
-    /// Where the copy is, or will be.
+    /// The path of the copy, which may not exist yet.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Copies an original that is there before the command starts, as it is.
-    /// Whether there is nothing left to do.
+    /// Returns whether nothing is left to do.
     pub(crate) fn copy_now(&self) -> bool {
         match self.copy() {
             Ok(()) => true,
@@ -47,9 +47,9 @@ impl PrivateCopy {
     /// Waits for the original to be there and finished, and copies it once.
     pub(crate) async fn follow(mut self) {
         loop {
-            match self.original.look() {
-                Sighting::Absent => {}
-                found @ Sighting::File { .. } => {
+            match self.original.observe() {
+                Observation::Absent => {}
+                found @ Observation::File { .. } => {
                     if found.is_finished() {
                         if let Err(error) = self.copy() {
                             self.warn(&error);
@@ -58,12 +58,15 @@ impl PrivateCopy {
                     }
                 }
             }
-            sleep(BETWEEN_LOOKS).await;
+            sleep(CHECK_INTERVAL).await;
         }
     }
 
     fn warn(&self, error: &io::Error) {
-        say(&format!("warning: the kubeconfig {} is not copied: {error}", self.original.path().display()));
+        stderr::line(&format!(
+            "warning: the kubeconfig {} is not copied: {error}",
+            self.original.path().display()
+        ));
     }
 
     /// Whoever reads the copy sees all of it or nothing.

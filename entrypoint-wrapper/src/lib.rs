@@ -16,17 +16,19 @@
 
 mod copy;
 mod exec;
+mod exit_status;
 mod home;
 mod kubeconfig;
 mod options;
 mod plan;
 mod secret;
-mod sighting;
 mod signals;
+mod stable_file;
+mod stderr;
 mod temp;
-mod verdict;
 mod wait;
 
+use anyhow::{Context, Result};
 use common::codes;
 use exec::Ended;
 use kubeconfig::PrivateCopy;
@@ -46,29 +48,28 @@ use tokio::sync::oneshot;
 /// Runs the program with its command line, `args[0]` being its own name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     // Before anything else: a signal that comes from here on reaches the command.
-    let done =
-        Signals::catch().map_err(|error| format!("cannot catch signals: {error}")).and_then(|signals| {
-            match options::parse(args, &|name| env::var_os(name)) {
-                Ok(task) => perform(task, signals),
-                Err(stop) if stop.status == 0 => {
-                    // Nobody reads the help that was asked for.
-                    let _ = std::io::stdout().write_all(stop.text.as_bytes());
-                    Ok(stop.status)
-                }
-                Err(stop) => {
-                    say(&stop.text);
-                    Ok(stop.status)
-                }
+    let done = Signals::catch().context("cannot catch signals").and_then(|signals| {
+        match options::parse(args, &|name| env::var_os(name)) {
+            Ok(task) => perform(task, signals),
+            Err(stop) if stop.status == 0 => {
+                // Nobody reads the help that was asked for.
+                let _ = std::io::stdout().write_all(stop.text.as_bytes());
+                Ok(stop.status)
             }
-        });
+            Err(stop) => {
+                stderr::line(&stop.text);
+                Ok(stop.status)
+            }
+        }
+    });
     ExitCode::from(done.unwrap_or_else(|problem| {
-        say(&format!("error: {problem}"));
+        stderr::line(&format!("error: {problem:#}"));
         codes::EXIT_FAILURE
     }))
 }
 
-/// Does what the options ask for. The error is one line without its prefix.
-fn perform(task: Task, signals: Signals) -> Result<u8, String> {
+/// Performs the task that the options ask for.
+fn perform(task: Task, signals: Signals) -> Result<u8> {
     match task {
         Task::CopySelf { destination } => copy::program::own_executable(&destination).map(|()| 0),
         Task::CopyFile { source, destination } => copy::program::file(&source, &destination).map(|()| 0),
@@ -79,22 +80,19 @@ fn perform(task: Task, signals: Signals) -> Result<u8, String> {
     }
 }
 
-fn in_runtime(
-    signals: Signals,
-    task: impl AsyncFnOnce(&mut Events) -> Result<u8, String>,
-) -> Result<u8, String> {
+fn in_runtime(signals: Signals, task: impl AsyncFnOnce(&mut Events) -> Result<u8>) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("cannot start the event loop: {error}"))?;
+        .context("cannot start the event loop")?;
     runtime.block_on(async {
-        let mut events = signals.into_events().map_err(|error| format!("cannot watch signals: {error}"))?;
+        let mut events = signals.into_events().context("cannot watch signals")?;
         task(&mut events).await
     })
 }
 
 /// A step of ci-operator. What it copies is removed when this returns.
-async fn perform_step(step: &Step, events: &mut Events) -> Result<u8, String> {
+async fn perform_step(step: &Step, events: &mut Events) -> Result<u8> {
     // Checked before anything is done, even though it is needed last.
     let cluster = (!step.dry_run && step.mode.needs_cluster())
         .then(|| Cluster::load(&|name| env::var_os(name), &step.service_account_dir))
@@ -104,23 +102,23 @@ async fn perform_step(step: &Step, events: &mut Events) -> Result<u8, String> {
     tokio::select! {
         biased;
         signal = events.next_signal() => {
-            let signal = signal.map_err(|error| format!("cannot watch signals: {error}"))?;
-            say(&format!("received signal {}, the command is not started", signal.as_raw()));
+            let signal = signal.context("cannot watch signals")?;
+            stderr::line(&format!("received signal {}, the command is not started", signal.as_raw()));
             return Ok(Ended::Signaled(signal).status());
         }
         prepared = prepare(step, &mut temp) => prepared?,
     }
     let ended = run_command(step, &secret, &mut temp, events).await;
     let updated = if step.mode.writes_secret() { secret.update(temp.shared_dir()).await } else { Ok(()) };
-    let (status, line) = verdict::judge(&ended, &updated);
+    let (status, line) = exit_status::of_step(&ended, &updated);
     if let Some(line) = line {
-        say(&line);
+        stderr::line(&line);
     }
     Ok(status)
 }
 
-/// What a signal may interrupt.
-async fn prepare(step: &Step, temp: &mut TempData) -> Result<(), String> {
+/// Prepares the command's files; a signal may interrupt it.
+async fn prepare(step: &Step, temp: &mut TempData) -> Result<()> {
     temp.fill(&step.source).await?;
     match &step.wait {
         Some(wait) => wait::for_file(wait).await,
@@ -134,7 +132,7 @@ async fn run_command(
     secret: &Secret,
     temp: &mut TempData,
     events: &mut Events,
-) -> Result<Ended, String> {
+) -> Result<Ended> {
     let early = if step.mode.writes_secret() { EarlyUpload::unless_known(temp.shared_dir()) } else { None };
     let private = match step.mode.private_kubeconfig(env::var_os("KUBECONFIG")) {
         Some(original) => Some(PrivateCopy::new(original, &temp.make_kubeconfig_dir()?)),
@@ -173,10 +171,4 @@ async fn follow(missing: Option<PrivateCopy>) -> Infallible {
         copy.follow().await;
     }
     std::future::pending().await
-}
-
-/// Writes one line to stderr.
-fn say(text: &str) {
-    // There is nobody left to tell when stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
 }

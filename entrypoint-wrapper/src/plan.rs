@@ -1,4 +1,4 @@
-//! What a step's environment and mode mean: pure, without a look at the system.
+//! The meaning of a step's environment and mode: pure, without access to the system.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// mounts an empty volume there.
 const FALLBACK_HOME: &str = "/alabama";
 
-/// What is done about kubeconfig and Secret.
+/// The handling of kubeconfig and Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Private kubeconfig, early upload, final update.
@@ -26,7 +26,7 @@ impl Mode {
         ("observer", Self::Observer),
     ];
 
-    /// Whether the Secret is written, early and at the end.
+    /// Returns whether the Secret is written, early and at the end.
     pub(crate) fn writes_secret(self) -> bool {
         match self {
             Self::ManageKubeconfig => true,
@@ -34,7 +34,7 @@ impl Mode {
         }
     }
 
-    /// Whether the configuration of the API server must be there. An observer
+    /// Returns whether the configuration of the API server must be there. An observer
     /// needs it although it never uses it (W-4).
     pub(crate) fn needs_cluster(self) -> bool {
         match self {
@@ -53,7 +53,7 @@ impl Mode {
     }
 }
 
-/// What the command's environment is made of.
+/// The inputs of the command's environment.
 #[derive(Debug)]
 pub(crate) struct Given<'a> {
     /// `$HOME`, when it can be written to.
@@ -62,13 +62,13 @@ pub(crate) struct Given<'a> {
     pub(crate) path: Option<OsString>,
     /// `$CLI_DIR`.
     pub(crate) cli_dir: Option<OsString>,
-    /// Where the shared files have been copied to.
+    /// The directory with the copied shared files.
     pub(crate) shared_dir: &'a Path,
-    /// Where the private kubeconfig will be.
+    /// The path of the private kubeconfig.
     pub(crate) kubeconfig: Option<&'a Path>,
 }
 
-/// What differs for the command from our own environment.
+/// The differences between the command's environment and our own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Environment {
     /// Variables to set; all others are passed on.

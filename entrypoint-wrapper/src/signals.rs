@@ -20,7 +20,7 @@ use tokio::net::unix::pipe::Receiver;
 const FORWARDED: [Signal; 6] =
     [Signal::HUP, Signal::INT, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::TERM];
 
-/// What the event loop hears.
+/// The events of the event loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A signal to forward.

@@ -1,4 +1,4 @@
-//! What lies in the temporary directory while the command runs: the copied
+//! The content of the temporary directory while the command runs: the copied
 //! `SHARED_DIR` and a private kubeconfig, each in a directory of mode 0700.
 //!
 //! ```text
@@ -9,7 +9,8 @@
 //! Both are removed when the value is dropped. What was in `secret` before stays
 //! there, unless it was overwritten; the temporary directory itself stays.
 
-use crate::say;
+use crate::stderr;
+use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, Permissions};
@@ -32,7 +33,7 @@ pub(crate) struct TempData {
     pub(crate) copied: BTreeSet<OsString>,
 }
 
-/// What `shared_dir` was before this run.
+/// The state of `shared_dir` before this run.
 #[derive(Debug)]
 enum Before {
     Absent,
@@ -44,15 +45,15 @@ enum Before {
 
 impl TempData {
     /// Makes `<temp dir>/secret`. `tmpdir` is the variable of that name; `source`
-    /// is `SHARED_DIR`. The error is one line.
-    pub(crate) fn create(tmpdir: Option<OsString>, source: &Path) -> Result<Self, String> {
+    /// is `SHARED_DIR`.
+    pub(crate) fn create(tmpdir: Option<OsString>, source: &Path) -> Result<Self> {
         let base = match tmpdir {
             Some(dir) if !dir.is_empty() => PathBuf::from(dir).components().collect(),
             Some(_) | None => PathBuf::from(DEFAULT),
         };
         let shared_dir = base.join("secret");
         let before = make(&base, &shared_dir, source)
-            .map_err(|error| format!("cannot make the directory {}: {error}", shared_dir.display()))?;
+            .with_context(|| format!("cannot make the directory {}", shared_dir.display()))?;
         Ok(Self { base, shared_dir, before, kubeconfig_dir: None, copied: BTreeSet::new() })
     }
 
@@ -62,7 +63,7 @@ impl TempData {
     }
 
     /// Copies the files of `source` into the command's `SHARED_DIR`.
-    pub(crate) async fn fill(&mut self, source: &Path) -> Result<(), String> {
+    pub(crate) async fn fill(&mut self, source: &Path) -> Result<()> {
         match self.before {
             Before::Source => Ok(()),
             Before::Absent | Before::Held(_) => {
@@ -72,7 +73,7 @@ impl TempData {
     }
 
     /// Makes a directory for a private kubeconfig.
-    pub(crate) fn make_kubeconfig_dir(&mut self) -> Result<PathBuf, String> {
+    pub(crate) fn make_kubeconfig_dir(&mut self) -> Result<PathBuf> {
         loop {
             let random = std::hash::RandomState::new().build_hasher().finish();
             let dir = self.base.join(format!("kubeconfig-{random:016x}"));
@@ -82,7 +83,10 @@ impl TempData {
                     return Ok(dir);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("cannot make the directory {}: {error}", dir.display())),
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot make the directory {}", dir.display()));
+                }
             }
         }
     }
@@ -110,7 +114,7 @@ impl TempData {
 impl Drop for TempData {
     fn drop(&mut self) {
         if let Err(error) = self.remove() {
-            say(&format!("warning: temporary data is left in {}: {error}", self.base.display()));
+            stderr::line(&format!("warning: temporary data is left in {}: {error}", self.base.display()));
         }
     }
 }
@@ -174,7 +178,7 @@ fn open_up(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether anything at all is at the path, links followed.
+/// Returns whether anything at all is at the path, links followed.
 pub(crate) fn exists(dir: &Path, name: impl AsRef<OsStr>) -> bool {
     dir.join(name.as_ref()).exists()
 }
@@ -245,9 +249,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join("file"), "").expect("written");
         let told = TempData::create(Some(dir.path().join("file").into()), Path::new("/nowhere"));
-        assert!(told.expect_err("no directory").contains("file/secret"));
+        assert!(told.expect_err("no directory").to_string().contains("file/secret"));
         std::os::unix::fs::symlink(dir.path(), dir.path().join("secret")).expect("linked");
         let told = TempData::create(Some(dir.path().into()), Path::new("/nowhere")).expect_err("a link");
+        let told = format!("{told:#}");
         assert!(told.contains("something else"), "{told}");
     }
 }

@@ -3,7 +3,8 @@
 //! Events of the file's directory are hints; a look at the file decides, and one
 //! is taken every second whatever the events say.
 
-use crate::say;
+use crate::stderr;
+use anyhow::{Result, bail};
 use common::duration::GoDuration;
 use notify::{RecursiveMode, Watcher};
 use rustix::fs::{Access, access};
@@ -14,8 +15,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long a file can be there before it is noticed when no event comes.
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Interval of checks; bounds the delay when an event is lost.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A file to wait for before the command is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,36 +28,38 @@ pub(crate) struct Wait {
 }
 
 /// Returns when the file is there, or when the limit is reached: the command
-/// runs anyway then. The error is one line.
-pub(crate) async fn for_file(wait: &Wait) -> Result<(), String> {
+/// runs anyway then.
+pub(crate) async fn for_file(wait: &Wait) -> Result<()> {
     let Some(limit) = wait.limit else { return until_there(&wait.file).await };
     // The first look is taken even when there is no time at all.
     match timeout(limit.as_std(), until_there(&wait.file)).await {
         Ok(found) => found,
         Err(_over) => {
             let file = wait.file.display();
-            say(&format!("warning: {file} has not appeared in {limit}; the command is started anyway"));
+            stderr::line(&format!(
+                "warning: {file} has not appeared in {limit}; the command is started anyway"
+            ));
             Ok(())
         }
     }
 }
 
-async fn until_there(file: &Path) -> Result<(), String> {
+async fn until_there(file: &Path) -> Result<()> {
     let dir = directory_of(file);
     let hint = Arc::new(Notify::new());
     // Without events (their number is limited) the looks are enough.
     let _watcher = watch(&dir, Arc::clone(&hint)).ok();
-    let mut next_look = Instant::now();
+    let mut next_check = Instant::now();
     loop {
         if is_there(file, &dir)? {
             return Ok(());
         }
-        next_look += BETWEEN_LOOKS;
+        next_check += CHECK_INTERVAL;
         tokio::select! {
             () = hint.notified() => {}
-            () = sleep_until(next_look) => {}
+            () = sleep_until(next_check) => {}
         }
-        next_look = next_look.min(Instant::now());
+        next_check = next_check.min(Instant::now());
     }
 }
 
@@ -74,14 +77,14 @@ fn directory_of(file: &Path) -> PathBuf {
     }
 }
 
-fn is_there(file: &Path, dir: &Path) -> Result<bool, String> {
+fn is_there(file: &Path, dir: &Path) -> Result<bool> {
     match access(file, Access::EXISTS) {
         Ok(()) => Ok(true),
         Err(Errno::NOENT) if dir.is_dir() => Ok(false),
         Err(Errno::NOENT) => {
-            Err(format!("cannot wait for {}: the directory {} does not exist", file.display(), dir.display()))
+            bail!("cannot wait for {}: the directory {} does not exist", file.display(), dir.display())
         }
-        Err(errno) => Err(format!("cannot wait for {}: {}", file.display(), std::io::Error::from(errno))),
+        Err(errno) => bail!("cannot wait for {}: {}", file.display(), std::io::Error::from(errno)),
     }
 }
 
@@ -117,10 +120,12 @@ mod tests {
     #[tokio::test]
     async fn directories_that_cannot_hold_the_file_are_errors() {
         let dir = tempfile::tempdir().expect("a directory");
-        let told = for_file(&wait(&dir.path().join("gone/up"), None)).await.expect_err("no directory");
+        let told =
+            for_file(&wait(&dir.path().join("gone/up"), None)).await.expect_err("no directory").to_string();
         assert!(told.contains("gone does not exist"), "{told}");
         std::fs::write(dir.path().join("file"), "").expect("written");
-        let told = for_file(&wait(&dir.path().join("file/up"), None)).await.expect_err("no directory");
+        let told =
+            for_file(&wait(&dir.path().join("file/up"), None)).await.expect_err("no directory").to_string();
         assert!(told.contains("file/up"), "{told}");
     }
 }

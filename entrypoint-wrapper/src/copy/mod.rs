@@ -1,4 +1,4 @@
-//! What the program copies: programs into a volume, and `SHARED_DIR`.
+//! Copies programs into a volume, and `SHARED_DIR`.
 
 pub(crate) mod program;
 pub(crate) mod shared;

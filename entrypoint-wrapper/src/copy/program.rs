@@ -1,5 +1,6 @@
 //! Copying a program into a shared volume: whole or not at all.
 
+use anyhow::{Context, Result, bail};
 use common::preallocated;
 use rustix::fs::Mode;
 use std::fs::{self, File};
@@ -11,35 +12,35 @@ use std::path::Path;
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
 
 /// Copies the running executable to `destination`, making its parent directories.
-pub(crate) fn own_executable(destination: &Path) -> Result<(), String> {
+pub(crate) fn own_executable(destination: &Path) -> Result<()> {
     if let Some(parent) = destination.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o755)
             .create(parent)
-            .map_err(|error| format!("cannot make the directory {}: {error}", parent.display()))?;
+            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
     }
     atomically(Path::new(OWN_EXECUTABLE), destination)
 }
 
 /// Copies one file as `cp` does: into `destination` when that is a directory.
-pub(crate) fn file(source: &Path, destination: &Path) -> Result<(), String> {
+pub(crate) fn file(source: &Path, destination: &Path) -> Result<()> {
     match source.file_name() {
         Some(name) if destination.is_dir() => atomically(source, &destination.join(name)),
         Some(_) | None => atomically(source, destination),
     }
 }
 
-fn atomically(source: &Path, destination: &Path) -> Result<(), String> {
-    let mut from =
-        File::open(source).map_err(|error| format!("cannot read {}: {error}", source.display()))?;
-    let metadata = from.metadata().map_err(|error| format!("cannot read {}: {error}", source.display()))?;
+fn atomically(source: &Path, destination: &Path) -> Result<()> {
+    let unreadable = || format!("cannot read {}", source.display());
+    let mut from = File::open(source).with_context(unreadable)?;
+    let metadata = from.metadata().with_context(unreadable)?;
     if !metadata.is_file() {
-        return Err(format!("cannot copy {}: it is no regular file", source.display()));
+        bail!("cannot copy {}: it is no regular file", source.display());
     }
     let mode = metadata.permissions().mode() & 0o7777;
     write_beside(&mut from, destination, mode)
-        .map_err(|error| format!("cannot write {}: {error}", destination.display()))
+        .with_context(|| format!("cannot write {}", destination.display()))
 }
 
 /// Whoever starts the copy sees the old program or the new one, never half of it.
@@ -92,13 +93,13 @@ mod tests {
     fn failures_name_the_file_and_leave_nothing() {
         let dir = tempfile::tempdir().expect("a directory");
         let missing = dir.path().join("missing");
-        let told = file(&missing, dir.path()).expect_err("no source");
+        let told = file(&missing, dir.path()).expect_err("no source").to_string();
         assert!(told.contains("missing"), "{told}");
-        let told = file(dir.path(), &missing).expect_err("no regular file");
+        let told = file(dir.path(), &missing).expect_err("no regular file").to_string();
         assert!(told.contains("no regular file"), "{told}");
         let source = dir.path().join("source");
         fs::write(&source, "text").expect("written");
-        let told = file(&source, &missing.join("deeper")).expect_err("no directory");
+        let told = file(&source, &missing.join("deeper")).expect_err("no directory").to_string();
         assert!(told.contains("missing/deeper"), "{told}");
         assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
     }

@@ -4,7 +4,8 @@
 //! arrives here are regular files. Directories stay behind, and what cannot be
 //! read is named and left out: one dangling link must not block a step.
 
-use crate::say;
+use crate::stderr;
+use anyhow::{Context, Result};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -18,14 +19,10 @@ const CHUNK: usize = 64 * 1024;
 
 /// Copies every file of `source` into the directory `target`. The names that
 /// were written to are added to `written`, also when the copy fails.
-pub(crate) async fn files(
-    source: &Path,
-    target: &Path,
-    written: &mut BTreeSet<OsString>,
-) -> Result<(), String> {
-    let unreadable = |error: io::Error| format!("cannot read SHARED_DIR {}: {error}", source.display());
-    for entry in fs::read_dir(source).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
+pub(crate) async fn files(source: &Path, target: &Path, written: &mut BTreeSet<OsString>) -> Result<()> {
+    let unreadable = || format!("cannot read SHARED_DIR {}", source.display());
+    for entry in fs::read_dir(source).with_context(unreadable)? {
+        let name = entry.with_context(unreadable)?.file_name();
         let left_out = match open(&source.join(&name)) {
             Ok(Source::Directory) => None,
             Ok(Source::Other(kind)) => Some(format!("it is {}", common::open_beneath::describe(kind))),
@@ -36,7 +33,7 @@ pub(crate) async fn files(
             Err(error) => Some(error.to_string()),
         };
         if let Some(reason) = left_out {
-            say(&format!("warning: {} is not copied: {reason}", source.join(&name).display()));
+            stderr::line(&format!("warning: {} is not copied: {reason}", source.join(&name).display()));
         }
     }
     Ok(())
@@ -63,19 +60,19 @@ fn open(path: &Path) -> io::Result<Source> {
 
 /// Copies one file's bytes. `Some` says why it cannot be read; then nothing of it
 /// is left. An error to write is the caller's.
-async fn contents(mut from: File, target: &Path) -> Result<Option<String>, String> {
-    let unwritable = |error: io::Error| format!("cannot write {}: {error}", target.display());
+async fn contents(mut from: File, target: &Path) -> Result<Option<String>> {
+    let unwritable = || format!("cannot write {}", target.display());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o666);
-    let mut to = File::from(rustix::fs::open(target, flags, mode).map_err(|errno| unwritable(errno.into()))?);
+    let mut to = File::from(rustix::fs::open(target, flags, mode).with_context(unwritable)?);
     let mut buffer = vec![0; CHUNK];
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(None),
-            Ok(count) => to.write_all(&buffer[..count]).map_err(unwritable)?,
+            Ok(count) => to.write_all(&buffer[..count]).with_context(unwritable)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => {
-                fs::remove_file(target).map_err(unwritable)?;
+                fs::remove_file(target).with_context(unwritable)?;
                 return Ok(Some(error.to_string()));
             }
         }
@@ -136,14 +133,14 @@ mod tests {
     async fn an_absent_directory_is_an_error_and_no_link_is_written_through() {
         let dir = tempfile::tempdir().expect("a directory");
         let (source, target) = (dir.path().join("source"), dir.path().join("target"));
-        let told = files(&source, &target, &mut BTreeSet::new()).await.expect_err("absent");
+        let told = files(&source, &target, &mut BTreeSet::new()).await.expect_err("absent").to_string();
         assert!(told.contains("SHARED_DIR") && told.contains("source"), "{told}");
         fs::create_dir(&source).expect("made");
         fs::create_dir(&target).expect("made");
         fs::write(source.join("a"), "secret").expect("written");
         fs::write(dir.path().join("elsewhere"), "kept").expect("written");
         symlink(dir.path().join("elsewhere"), target.join("a")).expect("linked");
-        let told = files(&source, &target, &mut BTreeSet::new()).await.expect_err("a link");
+        let told = files(&source, &target, &mut BTreeSet::new()).await.expect_err("a link").to_string();
         assert!(told.contains("target/a"), "{told}");
         assert_eq!(fs::read(dir.path().join("elsewhere")).expect("readable"), b"kept");
     }

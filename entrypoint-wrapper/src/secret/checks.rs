@@ -1,17 +1,19 @@
-//! What the API server would refuse about a Secret, told by file name before
+//! Checks for what the API server would refuse in a Secret, by file name and before
 //! anything is sent (contract W-95).
+
+use anyhow::{Result, bail};
 
 /// Kubernetes' `MaxSecretSize`: bytes of all values together.
 pub(crate) const MAX_SIZE: u64 = 1024 * 1024;
 
 /// Kubernetes' longest key (`DNS1123SubdomainMaxLength`).
-const MAX_NAME: usize = 253;
+const MAX_NAME_BYTES: usize = 253;
 
 /// A message names at most this many files.
-const SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// Checks the names of all files.
-pub(super) fn names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<(), String> {
+pub(super) fn names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<()> {
     let bad: Vec<String> = names
         .filter_map(|name| {
             let reason = name_problem(name)?;
@@ -21,16 +23,16 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Result<(), Str
     if bad.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "a Secret cannot hold files of these names: {}; allowed are letters, digits, `-`, `_` and `.`, at most {MAX_NAME} \
+    bail!(
+        "a Secret cannot hold files of these names: {}; allowed are letters, digits, `-`, `_` and `.`, at most {MAX_NAME_BYTES} \
          of them, and no `..` at the start",
         listed(&bad)
-    ))
+    )
 }
 
 fn name_problem(name: &[u8]) -> Option<String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if name.len() > MAX_NAME {
+    if name.len() > MAX_NAME_BYTES {
         return Some(format!("{} bytes long", name.len()));
     }
     if name == b"." || name.starts_with(b"..") {
@@ -41,7 +43,7 @@ fn name_problem(name: &[u8]) -> Option<String> {
 }
 
 /// Checks the size of all files together.
-pub(super) fn size<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> Result<(), String> {
+pub(super) fn size<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> Result<()> {
     let mut files: Vec<(&str, u64)> = files.collect();
     let total = files.iter().fold(0_u64, |sum, file| sum.saturating_add(file.1));
     if total <= MAX_SIZE {
@@ -49,13 +51,13 @@ pub(super) fn size<'a>(files: impl Iterator<Item = (&'a str, u64)>) -> Result<()
     }
     files.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let largest: Vec<String> = files.iter().map(|(name, size)| format!("{name} ({size} bytes)")).collect();
-    Err(format!("the files have {total} bytes, a Secret holds {MAX_SIZE}; the largest: {}", listed(&largest)))
+    bail!("the files have {total} bytes, a Secret holds {MAX_SIZE}; the largest: {}", listed(&largest))
 }
 
 /// The first few, and how many more.
 pub(super) fn listed(items: &[String]) -> String {
-    let shown = items[..items.len().min(SHOWN)].join(", ");
-    match items.len().saturating_sub(SHOWN) {
+    let shown = items[..items.len().min(MAX_SHOWN)].join(", ");
+    match items.len().saturating_sub(MAX_SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -69,7 +71,7 @@ mod tests {
     fn w_95_names_that_the_server_would_refuse() {
         let long = [b'a'; 253];
         for good in [&b"kubeconfig"[..], b"a.B-c_9", b".hidden", b"a..b", b"-", &long] {
-            assert_eq!(names(std::iter::once(good)), Ok(()), "{good:?}");
+            assert!(names(std::iter::once(good)).is_ok(), "{good:?}");
         }
         for (bad, reason) in [
             (&b"a b"[..], "holds ' '"),
@@ -80,7 +82,7 @@ mod tests {
             (b"new\nline", "holds '\\n'"),
             (&[b'a'; 254], "254 bytes"),
         ] {
-            let told = names(std::iter::once(bad)).expect_err("refused");
+            let told = names(std::iter::once(bad)).expect_err("refused").to_string();
             assert!(told.contains(reason) && told.lines().count() == 1, "{told}");
         }
     }
@@ -88,16 +90,18 @@ mod tests {
     #[test]
     fn all_bad_names_are_told_while_they_are_few() {
         let bad: Vec<String> = (0..7).map(|number| format!("{number} ~")).collect();
-        let told = names(bad.iter().map(String::as_bytes).chain([&b"good"[..]])).expect_err("refused");
+        let told =
+            names(bad.iter().map(String::as_bytes).chain([&b"good"[..]])).expect_err("refused").to_string();
         assert!(told.contains("\"0 ~\"") && told.contains("\"4 ~\"") && !told.contains("\"5 ~\""), "{told}");
         assert!(told.contains("and 2 more") && !told.contains("good"), "{told}");
     }
 
     #[test]
     fn the_largest_files_are_told_when_all_are_too_large() {
-        assert_eq!(size([("a", MAX_SIZE - 1), ("b", 1)].into_iter()), Ok(()));
-        let told =
-            size([("small", 1), ("big", MAX_SIZE), ("middle", 20)].into_iter()).expect_err("too large");
+        assert!(size([("a", MAX_SIZE - 1), ("b", 1)].into_iter()).is_ok());
+        let told = size([("small", 1), ("big", MAX_SIZE), ("middle", 20)].into_iter())
+            .expect_err("too large")
+            .to_string();
         assert!(told.contains("big (1048576 bytes), middle (20 bytes), small"), "{told}");
         assert!(size([("a", u64::MAX), ("b", u64::MAX)].into_iter()).is_err());
     }

@@ -2,6 +2,7 @@
 
 use super::response::{Failure, judge};
 use crate::options::Lookup;
+use anyhow::{Context, Result, bail};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,10 +14,10 @@ use std::time::Duration;
 /// For the connection with its TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is read of an answer at most; a Secret of 1 MiB comes back as 1.4.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// Upper bound on what is read of an answer; a Secret of 1 MiB comes back as 1.4.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Where the API server is, and the files that open it.
+/// The API server's address, and the files with its credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cluster {
     /// `https://host:port`.
@@ -27,18 +28,16 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Reads the in-cluster configuration and checks that its files can be used.
-    /// The error is one line.
-    pub(crate) fn load(env: Lookup<'_>, service_account_dir: &Path) -> Result<Self, String> {
+    ///
+    pub(crate) fn load(env: Lookup<'_>, service_account_dir: &Path) -> Result<Self> {
         let host = part(env, "KUBERNETES_SERVICE_HOST")?;
         let port = part(env, "KUBERNETES_SERVICE_PORT")?;
         if !port.parse::<u16>().is_ok_and(|port| port > 0) {
-            return Err(format!("KUBERNETES_SERVICE_PORT is {port:?}; allowed are 1 to 65535"));
+            bail!("KUBERNETES_SERVICE_PORT is {port:?}; allowed are 1 to 65535");
         }
         let base = base(&host, &port);
         if reqwest::Url::parse(&base).is_err() {
-            return Err(format!(
-                "KUBERNETES_SERVICE_HOST is {host:?}; it must be a host name or an IP address"
-            ));
+            bail!("KUBERNETES_SERVICE_HOST is {host:?}; it must be a host name or an IP address");
         }
         let cluster = Self {
             base,
@@ -52,12 +51,12 @@ impl Cluster {
 
     /// A client for one update: memory for TLS is only taken while it is needed,
     /// and CA certificates that were replaced meanwhile count.
-    pub(super) fn client(&self) -> Result<Client<'_>, String> {
-        let unusable = |error: &dyn std::error::Error| format!("cannot speak TLS: {error}");
+    pub(super) fn client(&self) -> Result<Client<'_>> {
+        let unusable = "cannot speak TLS";
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(&error))?
+            .context(unusable)?
             .with_root_certificates(self.roots()?)
             .with_no_client_auth();
         let http = reqwest::Client::builder()
@@ -70,15 +69,15 @@ impl Cluster {
             // An attempt never depends on a connection that may be dead by now.
             .pool_max_idle_per_host(0)
             .build()
-            .map_err(|error| unusable(&error))?;
+            .context(unusable)?;
         Ok(Client { cluster: self, http })
     }
 
     /// The certificates of the CA file, and no others. One that cannot be used does
     /// not stand in the way of those that can.
-    fn roots(&self) -> Result<RootCertStore, String> {
-        let problem = |text: String| format!("cannot use the CA file {}: {text}", self.ca_file.display());
-        let pem = std::fs::read(&self.ca_file).map_err(|error| problem(error.to_string()))?;
+    fn roots(&self) -> Result<RootCertStore> {
+        let unusable = || format!("cannot use the CA file {}", self.ca_file.display());
+        let pem = std::fs::read(&self.ca_file).with_context(unusable)?;
         let mut roots = RootCertStore::empty();
         let mut bad = None;
         for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -89,33 +88,33 @@ impl Cluster {
             bad = added.err().or(bad);
         }
         if roots.is_empty() {
-            return Err(problem(bad.unwrap_or_else(|| "it holds no certificate".to_owned())));
+            bail!("{}: {}", unusable(), bad.unwrap_or_else(|| "it holds no certificate".to_owned()));
         }
         Ok(roots)
     }
 
     /// The header with the token as it is now: the kubelet replaces it.
-    fn authorization(&self) -> Result<HeaderValue, String> {
-        let problem =
-            |text: String| format!("cannot use the token file {}: {text}", self.token_file.display());
-        let token = std::fs::read_to_string(&self.token_file).map_err(|error| problem(error.to_string()))?;
+    fn authorization(&self) -> Result<HeaderValue> {
+        let unusable = || format!("cannot use the token file {}", self.token_file.display());
+        let token = std::fs::read_to_string(&self.token_file).with_context(unusable)?;
         let token = token.trim();
         if token.is_empty() {
-            return Err(problem("it is empty".to_owned()));
+            bail!("{}: it is empty", unusable());
         }
-        let mut header = HeaderValue::try_from(format!("Bearer {token}"))
-            .map_err(|_| problem("it holds characters that no token has".to_owned()))?;
+        let Ok(mut header) = HeaderValue::try_from(format!("Bearer {token}")) else {
+            bail!("{}: it holds characters that no token has", unusable());
+        };
         header.set_sensitive(true);
         Ok(header)
     }
 }
 
-fn part(env: Lookup<'_>, name: &str) -> Result<String, String> {
+fn part(env: Lookup<'_>, name: &str) -> Result<String> {
     match env(name).filter(|value| !value.is_empty()) {
         Some(value) => Ok(value.to_string_lossy().into_owned()),
-        None => Err(format!(
+        None => bail!(
             "{name} is not set: the API server is unknown outside a pod; --mode=skip-kubeconfig and --dry-run do without"
-        )),
+        ),
     }
 }
 
@@ -136,12 +135,17 @@ pub(super) struct Client<'a> {
 
 impl Client<'_> {
     /// Replaces the object at `path` in one attempt of at most `limit`.
-    pub(super) async fn put(&self, path: &str, document: &str, limit: Duration) -> Result<(), Failure> {
+    pub(super) async fn put(
+        &self,
+        path: &str,
+        document: &str,
+        limit: Duration,
+    ) -> std::result::Result<(), Failure> {
         // A token that is being replaced may be absent for a moment.
         let authorization = self
             .cluster
             .authorization()
-            .map_err(|message| Failure::Transient { message, retry_after: None })?;
+            .map_err(|error| Failure::Transient { message: format!("{error:#}"), retry_after: None })?;
         let request = self
             .http
             .put(format!("{}{path}", self.cluster.base))
@@ -162,7 +166,7 @@ impl Client<'_> {
         // The status counts even when the explanation does not arrive.
         while let Ok(Some(chunk)) = answer.chunk().await {
             body.extend_from_slice(&chunk);
-            if body.len() >= ANSWER_LIMIT {
+            if body.len() >= MAX_ANSWER_BYTES {
                 break;
             }
         }
@@ -192,7 +196,7 @@ mod tests {
                 "KUBERNETES_SERVICE_PORT" => Some(OsString::from(port)),
                 _ => None,
             };
-            Cluster::load(&env, dir.path()).expect_err("incomplete")
+            format!("{:#}", Cluster::load(&env, dir.path()).expect_err("incomplete"))
         };
         assert!(load("", "443").starts_with("KUBERNETES_SERVICE_HOST is not set"));
         assert!(load("10.0.0.1", "").starts_with("KUBERNETES_SERVICE_PORT is not set"));

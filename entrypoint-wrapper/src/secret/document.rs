@@ -1,6 +1,7 @@
 //! The files of a directory as the Secret of Kubernetes that holds them.
 
 use super::checks;
+use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::json::to_go_string;
@@ -13,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// What is in the directory.
+/// The files of a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Files {
     data: BTreeMap<String, Vec<u8>>,
@@ -21,7 +22,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// What no Secret can hold, as one line; `None` when nothing is left out.
+    /// Returns a line naming what no Secret can hold; `None` if nothing is left out.
     pub(super) fn left_out_warning(&self) -> Option<String> {
         (!self.left_out.is_empty())
             .then(|| format!("not shared with the steps after this one: {}", checks::listed(&self.left_out)))
@@ -30,18 +31,18 @@ impl Files {
 
 /// Reads and checks the files of `dir`; `None` when there is no such directory.
 /// The error is one line.
-pub(super) fn read(dir: &Path) -> Result<Option<Files>, String> {
-    let unreadable = |error: io::Error| format!("cannot read {}: {error}", dir.display());
+pub(super) fn read(dir: &Path) -> Result<Option<Files>> {
+    let unreadable = || format!("cannot read {}", dir.display());
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
+        Err(error) => return Err(error).with_context(unreadable),
     };
     let mut sizes = BTreeMap::new();
     let mut left_out = Vec::new();
     for entry in entries {
-        let name = entry.map_err(unreadable)?.file_name();
-        match kind(&dir.join(&name)).map_err(|error| format!("cannot read {}: {error}", name.display()))? {
+        let name = entry.with_context(unreadable)?.file_name();
+        match kind(&dir.join(&name)).with_context(|| format!("cannot read {}", name.display()))? {
             Kind::File(size) => {
                 sizes.insert(name, size);
             }
@@ -57,7 +58,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Files>, String> {
     checks::size(sizes.iter().map(|(name, size)| (name.as_str(), *size)))?;
     let mut data = BTreeMap::new();
     for name in sizes.into_keys() {
-        let bytes = contents(&dir.join(&name)).map_err(|error| format!("cannot read {name}: {error}"))?;
+        let bytes = contents(&dir.join(&name)).with_context(|| format!("cannot read {name}"))?;
         data.insert(name, bytes);
     }
     // A file may have grown since its size was taken.
@@ -65,7 +66,7 @@ pub(super) fn read(dir: &Path) -> Result<Option<Files>, String> {
     Ok(Some(Files { data, left_out }))
 }
 
-/// What an entry of the directory is, links followed.
+/// The kind of a directory entry, links followed.
 enum Kind {
     /// A file of this size.
     File(u64),
@@ -182,10 +183,10 @@ mod tests {
     #[test]
     fn w_90_no_directory_is_nothing_to_write_and_too_much_is_not_read() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert_eq!(read(&dir.path().join("gone")), Ok(None));
+        assert_eq!(read(&dir.path().join("gone")).expect("nothing to read"), None);
         // Sparse: reading it would take a terabyte of memory.
         File::create(dir.path().join("huge")).expect("made").set_len(1 << 40).expect("grown");
-        let told = read(dir.path()).expect_err("too large");
+        let told = read(dir.path()).expect_err("too large").to_string();
         assert!(told.contains("huge (1099511627776 bytes)"), "{told}");
     }
 }

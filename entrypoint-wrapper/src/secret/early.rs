@@ -1,8 +1,8 @@
 //! Handing out a kubeconfig while the command that made it still runs.
 
 use super::Secret;
-use crate::say;
-use crate::sighting::{Sighting, Watched};
+use crate::stable_file::{Observation, StableFile};
+use crate::stderr;
 use crate::temp;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +10,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// From one round to the next, and from the command's start to the first (W-81).
-const BETWEEN_ROUNDS: Duration = Duration::from_secs(1);
+const ROUND_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a round does.
+/// The action of one round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Round {
     /// Nothing is there, or somebody is still writing it.
@@ -25,15 +25,16 @@ enum Round {
 
 /// Decides a round. What is not finished is waited for, whichever of the two it
 /// is, because the Secret holds the whole directory.
-fn decide(minimal_done: bool, minimal: Sighting, full: Sighting) -> Round {
-    let half_written = |sighting: Sighting| sighting != Sighting::Absent && !sighting.is_finished_document();
+fn decide(minimal_done: bool, minimal: Observation, full: Observation) -> Round {
+    let half_written =
+        |observation: Observation| observation != Observation::Absent && !observation.is_finished_document();
     if half_written(minimal) || half_written(full) {
         return Round::Nothing;
     }
     match (minimal, full) {
-        (Sighting::File { .. }, _) if !minimal_done => Round::Minimal,
-        (_, Sighting::File { .. }) => Round::Full,
-        (_, Sighting::Absent) => Round::Nothing,
+        (Observation::File { .. }, _) if !minimal_done => Round::Minimal,
+        (_, Observation::File { .. }) => Round::Full,
+        (_, Observation::Absent) => Round::Nothing,
     }
 }
 
@@ -41,8 +42,8 @@ fn decide(minimal_done: bool, minimal: Sighting, full: Sighting) -> Round {
 #[derive(Debug)]
 pub(crate) struct EarlyUpload {
     dir: PathBuf,
-    minimal: Watched,
-    full: Watched,
+    minimal: StableFile,
+    full: StableFile,
     minimal_done: bool,
     last_problem: Option<String>,
 }
@@ -53,8 +54,8 @@ impl EarlyUpload {
     pub(crate) fn unless_known(dir: &Path) -> Option<Self> {
         (!temp::exists(dir, "kubeconfig")).then(|| Self {
             dir: dir.to_owned(),
-            minimal: Watched::new(dir.join("kubeconfig-minimal")),
-            full: Watched::new(dir.join("kubeconfig")),
+            minimal: StableFile::new(dir.join("kubeconfig-minimal")),
+            full: StableFile::new(dir.join("kubeconfig")),
             minimal_done: false,
             last_problem: None,
         })
@@ -64,7 +65,7 @@ impl EarlyUpload {
     /// attempt under way then is finished first: it is bounded by its own
     /// time-out, and abandoned it might be applied after the final update.
     pub(crate) async fn run(mut self, secret: &Secret, mut command_ended: oneshot::Receiver<()>) {
-        let mut rounds = interval_at(Instant::now() + BETWEEN_ROUNDS, BETWEEN_ROUNDS);
+        let mut rounds = interval_at(Instant::now() + ROUND_INTERVAL, ROUND_INTERVAL);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -73,7 +74,7 @@ impl EarlyUpload {
                 _ = &mut command_ended => return,
                 _ = rounds.tick() => {}
             }
-            match decide(self.minimal_done, self.minimal.look(), self.full.look()) {
+            match decide(self.minimal_done, self.minimal.observe(), self.full.observe()) {
                 Round::Nothing => {}
                 Round::Minimal => self.minimal_done = self.offer(secret).await,
                 Round::Full => {
@@ -85,13 +86,13 @@ impl EarlyUpload {
         }
     }
 
-    /// One attempt; the same problem is told once.
+    /// Makes one attempt; reports the same problem only once.
     async fn offer(&mut self, secret: &Secret) -> bool {
-        let problem = secret.offer(&self.dir).await.err();
+        let problem = secret.offer(&self.dir).await.err().map(|error| format!("{error:#}"));
         if let Some(problem) = &problem
             && self.last_problem.as_ref() != Some(problem)
         {
-            say(&format!("warning: early upload of the kubeconfig failed, trying again: {problem}"));
+            stderr::line(&format!("warning: early upload of the kubeconfig failed, trying again: {problem}"));
         }
         let done = problem.is_none();
         self.last_problem = problem;
@@ -102,13 +103,13 @@ impl EarlyUpload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sighting::Text;
+    use crate::stable_file::Completeness;
 
-    const ABSENT: Sighting = Sighting::Absent;
-    const WHOLE: Sighting = Sighting::File { text: Text::Whole, steady: false };
-    const GROWING: Sighting = Sighting::File { text: Text::Plausible, steady: false };
-    const STEADY: Sighting = Sighting::File { text: Text::Plausible, steady: true };
-    const BROKEN: Sighting = Sighting::File { text: Text::Broken, steady: true };
+    const ABSENT: Observation = Observation::Absent;
+    const WHOLE: Observation = Observation::File { text: Completeness::Whole, unchanged: false };
+    const GROWING: Observation = Observation::File { text: Completeness::Plausible, unchanged: false };
+    const STEADY: Observation = Observation::File { text: Completeness::Plausible, unchanged: true };
+    const BROKEN: Observation = Observation::File { text: Completeness::Broken, unchanged: true };
 
     #[test]
     fn w_81_the_minimal_one_first_and_nothing_else_in_that_round() {

@@ -16,13 +16,14 @@ pub(crate) use cluster::Cluster;
 pub(crate) use early::EarlyUpload;
 
 use crate::options::Step;
-use crate::say;
+use crate::stderr;
+use anyhow::{Context, Result, anyhow};
 use response::Failure;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-/// Where the Secret goes.
+/// The destination of the Secret.
 #[derive(Debug)]
 enum Destination {
     /// To stdout: a dry run.
@@ -53,11 +54,11 @@ impl Secret {
 
     /// Writes the files of `dir`, and tries again after transient failures until
     /// the time for the update is over. Without that directory there is nothing
-    /// to write (W-90). The error is one line.
-    pub(crate) async fn update(&self, dir: &Path) -> Result<(), String> {
+    /// to write (W-90).
+    pub(crate) async fn update(&self, dir: &Path) -> Result<()> {
         let Some(files) = document::read(dir)? else { return Ok(()) };
         if let Some(warning) = files.left_out_warning() {
-            say(&format!("warning: {warning}"));
+            stderr::line(&format!("warning: {warning}"));
         }
         let document = document::encode(&self.name, &files);
         match &self.destination {
@@ -67,20 +68,20 @@ impl Secret {
                 let path = self.path();
                 retry::until(self.update_timeout, async |limit| client.put(&path, &document, limit).await)
                     .await
-                    .map_err(|problem| self.named(&problem))
+                    .with_context(|| self.named())
             }
         }
     }
 
     /// Writes the files of `dir` in one attempt: the next round is the retry.
-    async fn offer(&self, dir: &Path) -> Result<(), String> {
+    async fn offer(&self, dir: &Path) -> Result<()> {
         let Some(files) = document::read(dir)? else { return Ok(()) };
         let document = document::encode(&self.name, &files);
         match &self.destination {
             Destination::Stdout => print(&document),
             Destination::Server(cluster) => {
-                let sent = cluster.client()?.put(&self.path(), &document, retry::ATTEMPT).await;
-                sent.map_err(Failure::into_message).map_err(|problem| self.named(&problem))
+                let sent = cluster.client()?.put(&self.path(), &document, retry::ATTEMPT_TIMEOUT).await;
+                sent.map_err(|failure: Failure| anyhow!(failure.into_message())).with_context(|| self.named())
             }
         }
     }
@@ -89,14 +90,12 @@ impl Secret {
         format!("/api/v1/namespaces/{}/secrets/{}", self.namespace, self.name)
     }
 
-    fn named(&self, problem: &str) -> String {
-        format!("Secret {} in namespace {}: {problem}", self.name, self.namespace)
+    fn named(&self) -> String {
+        format!("Secret {} in namespace {}", self.name, self.namespace)
     }
 }
 
-fn print(document: &str) -> Result<(), String> {
+fn print(document: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{document}")
-        .and_then(|()| stdout.flush())
-        .map_err(|error| format!("cannot print the Secret: {error}"))
+    writeln!(stdout, "{document}").and_then(|()| stdout.flush()).context("cannot print the Secret")
 }

@@ -1,4 +1,4 @@
-//! What an answer of the API server, or the lack of one, means.
+//! Classifies the API server's response, or the lack of one.
 
 use reqwest::StatusCode;
 use serde::Deserialize;
@@ -8,14 +8,14 @@ use std::time::Duration;
 /// A message of the server is cut here.
 const SHOWN: usize = 1000;
 
-/// Why a write did not succeed. Messages are one line.
+/// The failure of a write. Messages are one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Trying again may help.
     Transient {
-        /// What happened.
+        /// The cause.
         message: String,
-        /// How long the server wants to be left alone.
+        /// The server's `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// It will not.
@@ -105,7 +105,7 @@ fn is_bad_certificate(error: &reqwest::Error) -> bool {
     )
 }
 
-/// What rustls said, wherever it is wrapped. An I/O error hides what it holds
+/// Finds the rustls error wherever it is wrapped. An I/O error hides its inner error
 /// from its own `source`.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = error.downcast_ref() {

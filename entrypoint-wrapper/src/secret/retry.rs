@@ -1,41 +1,39 @@
 //! Trying again after failures that pass by themselves.
 
 use super::response::Failure;
+use anyhow::{Result, bail};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// One attempt, from the connection to the end of the answer. A healthy API
 /// server answers in well under a second.
-pub(super) const ATTEMPT: Duration = Duration::from_secs(10);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pauses double from the first to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes attempts until one succeeds, fails for good, or `time` is over. Each is
-/// told how long it may take. The error is one line.
+/// told how long it may take.
 pub(super) async fn until(
     time: Duration,
-    attempt: impl AsyncFn(Duration) -> Result<(), Failure>,
-) -> Result<(), String> {
+    attempt: impl AsyncFn(Duration) -> std::result::Result<(), Failure>,
+) -> Result<()> {
     let start = Instant::now();
     let mut number = 0_u32;
     loop {
         let left = time.saturating_sub(start.elapsed());
-        let (message, asked) = match attempt(left.min(ATTEMPT)).await {
+        let (message, asked) = match attempt(left.min(ATTEMPT_TIMEOUT)).await {
             Ok(()) => return Ok(()),
-            Err(Failure::Permanent(message)) => return Err(message),
+            Err(Failure::Permanent(message)) => bail!(message),
             Err(Failure::Transient { message, retry_after }) => (message, retry_after),
         };
         number += 1;
         let pause = pause(number, random()).max(asked.unwrap_or_default());
         if start.elapsed() + pause >= time {
             let attempts = if number == 1 { "1 attempt".to_owned() } else { format!("{number} attempts") };
-            return Err(format!(
-                "given up after {attempts} in {:.1}s: {message}",
-                start.elapsed().as_secs_f64()
-            ));
+            bail!("given up after {attempts} in {:.1}s: {message}", start.elapsed().as_secs_f64());
         }
         sleep(pause).await;
     }
@@ -44,8 +42,8 @@ pub(super) async fn until(
 /// The pause after the attempt of this number, from 1 on; `random` is from 0 to
 /// 1 and spreads the attempts of many steps over half of it.
 fn pause(number: u32, random: f64) -> Duration {
-    let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(number - 1).unwrap_or(u32::MAX));
-    doubled.min(LONGEST_PAUSE).mul_f64(0.5 + random / 2.0)
+    let doubled = MIN_PAUSE.saturating_mul(1_u32.checked_shl(number - 1).unwrap_or(u32::MAX));
+    doubled.min(MAX_PAUSE).mul_f64(0.5 + random / 2.0)
 }
 
 /// From 0 to 1, different in each process and call.
@@ -72,11 +70,11 @@ mod tests {
             sleep(limit).await;
             Err(transient(None))
         });
-        let told = told.await.expect_err("never succeeds");
+        let told = told.await.expect_err("never succeeds").to_string();
         assert!(told.starts_with("given up after 3 attempts in 30.0s: busy"), "{told}");
         assert_eq!(start.elapsed().as_secs(), 30);
-        assert_eq!(limits.borrow()[..2], [ATTEMPT; 2]);
-        assert!(limits.borrow()[2] < ATTEMPT);
+        assert_eq!(limits.borrow()[..2], [ATTEMPT_TIMEOUT; 2]);
+        assert!(limits.borrow()[2] < ATTEMPT_TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
@@ -89,22 +87,25 @@ mod tests {
         });
         done.await.expect("the third time");
         assert_eq!(start.elapsed().as_secs(), 14);
-        let told =
-            until(Duration::from_secs(30), async |_| Err(transient(Some(31)))).await.expect_err("too long");
+        let told = until(Duration::from_secs(30), async |_| Err(transient(Some(31))))
+            .await
+            .expect_err("too long")
+            .to_string();
         assert!(told.starts_with("given up after 1 attempt in 0.0s"), "{told}");
     }
 
     #[tokio::test]
     async fn a_permanent_failure_is_the_last_attempt() {
         let permanent = async |_| Err(Failure::Permanent("no".to_owned()));
-        assert_eq!(until(Duration::from_secs(30), permanent).await, Err("no".to_owned()));
+        let told = until(Duration::from_secs(30), permanent).await.expect_err("permanent");
+        assert_eq!(told.to_string(), "no");
     }
 
     #[test]
     fn pauses_grow_to_a_limit() {
-        assert_eq!(pause(1, 1.0), FIRST_PAUSE);
-        assert_eq!(pause(2, 0.0), FIRST_PAUSE);
-        assert_eq!(pause(100, 1.0), LONGEST_PAUSE);
+        assert_eq!(pause(1, 1.0), MIN_PAUSE);
+        assert_eq!(pause(2, 0.0), MIN_PAUSE);
+        assert_eq!(pause(100, 1.0), MAX_PAUSE);
         assert!((0.0..=1.0).contains(&random()));
     }
 }

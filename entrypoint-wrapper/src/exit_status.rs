@@ -1,18 +1,19 @@
-//! The exit status of a step, and what is said about it (contract 8.11).
+//! The exit status of a step, and its line on stderr (contract 8.11).
 
 use crate::exec::Ended;
+use anyhow::Result;
 use common::codes;
 
 /// Judges how the command ended and whether the Secret was written: the exit
 /// status, and the line for stderr if there is something to say. A failed update
 /// never hides the command's own code.
-pub(crate) fn judge(command: &Result<Ended, String>, update: &Result<(), String>) -> (u8, Option<String>) {
+pub(crate) fn of_step(command: &Result<Ended>, update: &Result<()>) -> (u8, Option<String>) {
     let (status, command) = match command {
         Ok(Ended::Exited(0)) => (0, None),
         Ok(ended) => (ended.status(), Some(format!("command failed: {ended}"))),
-        Err(problem) => (codes::EXIT_FAILURE, Some(problem.clone())),
+        Err(problem) => (codes::EXIT_FAILURE, Some(format!("{problem:#}"))),
     };
-    let update = update.as_ref().err().map(|problem| format!("secret update failed: {problem}"));
+    let update = update.as_ref().err().map(|problem| format!("secret update failed: {problem:#}"));
     match (command, update) {
         (None, None) => (status, None),
         (Some(command), None) => (status, Some(format!("error: {command}"))),
@@ -28,8 +29,9 @@ mod tests {
 
     #[test]
     fn w_98_the_command_s_code_comes_first() {
-        let failed = || Err("no".to_owned());
-        let judged = |command, update| judge(&command, &update);
+        let failed = || Err(anyhow::anyhow!("no"));
+        let git = || Err(anyhow::anyhow!("git"));
+        let judged = |command, update| of_step(&command, &update);
         assert_eq!(judged(Ok(Ended::Exited(0)), Ok(())), (0, None));
         assert_eq!(
             judged(Ok(Ended::Exited(3)), Ok(())),
@@ -47,10 +49,7 @@ mod tests {
             judged(Ok(Ended::Exited(3)), failed()),
             (3, Some("error: [command failed: exit status 3, secret update failed: no]".into()))
         );
-        assert_eq!(judged(Err("git".to_owned()), Ok(())), (1, Some("error: git".into())));
-        assert_eq!(
-            judged(Err("git".to_owned()), failed()),
-            (1, Some("error: [git, secret update failed: no]".into()))
-        );
+        assert_eq!(judged(git(), Ok(())), (1, Some("error: git".into())));
+        assert_eq!(judged(git(), failed()), (1, Some("error: [git, secret update failed: no]".into())));
     }
 }
