@@ -48,7 +48,7 @@ pub(crate) fn main(args: Vec<OsString>) -> ExitCode {
     }))
 }
 
-/// What the command line asks for.
+/// A parsed command line.
 #[derive(Debug)]
 enum Request {
     Subcommand(fn(&ArgMatches) -> Result<u8, Problem>, ArgMatches),

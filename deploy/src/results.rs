@@ -1,6 +1,7 @@
-//! One job's results, wherever they are.
+//! One job's results, in a directory or a bucket.
 
 use crate::terminal::Problem;
+use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgMatches, value_parser};
 use sidecar::destination::{Credentials, Destination};
 use sidecar::io::store::{Head, Listed, Store, StoreError};
@@ -13,13 +14,13 @@ use std::time::Duration;
 /// The id of the argument.
 const DESTINATION: &str = "DESTINATION";
 
-/// How often a store is asked, when it fails in a way that passes.
-const ATTEMPTS: u32 = 4;
+/// Attempts at a request that fails transiently.
+const MAX_ATTEMPTS: u32 = 4;
 
-/// Before the second attempt; doubled before each one more.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Pause before the second attempt; doubles with each further one.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
 
-/// What the objects are read from.
+/// The destination of one job, opened for reading.
 #[derive(Debug)]
 pub(crate) struct Results {
     destination: Destination,
@@ -28,7 +29,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// The arguments that name a place.
+    /// Returns the arguments that name a destination.
     pub(crate) fn args() -> Vec<Arg> {
         let file = |id: &'static str, help: &'static str| {
             Arg::new(id)
@@ -51,7 +52,7 @@ impl Results {
         ]
     }
 
-    /// The place that a command line names.
+    /// Opens the destination that a command line names.
     pub(crate) fn from_matches(matches: &ArgMatches) -> Result<Self, Problem> {
         let text = matches.get_one::<String>(DESTINATION).cloned().unwrap_or_default();
         let credentials = Credentials {
@@ -70,14 +71,14 @@ impl Results {
         Self::open(destination, credentials)
     }
 
-    /// A destination with its credentials.
+    /// Opens a destination with its credentials.
     pub(crate) fn open(destination: Destination, credentials: Credentials) -> Result<Self, Problem> {
         let store = Store::open(&destination, &credentials)
             .map_err(|error| Problem::new(format!("{destination}: {error}")))?;
         Ok(Self { destination, credentials, store })
     }
 
-    /// As people write it.
+    /// Returns the destination as people write it.
     pub(crate) fn display(&self) -> String {
         self.destination.to_string()
     }
@@ -87,12 +88,12 @@ impl Results {
         &self.destination
     }
 
-    /// Whether the store keeps content types.
+    /// Returns whether the store keeps content types.
     pub(crate) fn keeps_attributes(&self) -> bool {
         self.store.keeps_attributes()
     }
 
-    /// The place above, of which this one is `base`; `None` where it is not.
+    /// Opens the destination of which this one is the folder `base`; `None` if it is not.
     pub(crate) fn above(&self, base: &str) -> Option<Self> {
         let mut above = self.destination.clone();
         let stripped = |path: &str| {
@@ -110,17 +111,17 @@ impl Results {
         Self::open(above, self.credentials.clone()).ok()
     }
 
-    /// What the store says about an object.
+    /// Returns the metadata of an object.
     pub(crate) async fn head(&self, name: &str) -> Result<Option<Head>, StoreError> {
         patiently(|| self.store.head(name)).await
     }
 
-    /// A part of an object.
+    /// Reads a part of an object.
     pub(crate) async fn range(&self, name: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
         patiently(|| self.store.read_range(name, range.clone())).await
     }
 
-    /// A whole object, block by block. `take` may see the beginning again, after `begin`.
+    /// Reads a whole object block by block. A retry starts over: `begin`, then `take` from the first block.
     pub(crate) async fn through<T>(
         &self,
         name: &str,
@@ -135,53 +136,47 @@ impl Results {
         .await
     }
 
-    /// All objects.
+    /// Lists all objects.
     pub(crate) async fn list(&self, take: impl Fn(Listed)) -> Result<(), StoreError> {
         // One that is seen twice does no harm.
         patiently(async || self.store.list(&mut |listed| take(listed)).await).await
     }
 
-    /// A document of any size as a file, so that it need not be held.
-    pub(crate) async fn document(&self, name: &str) -> Result<Option<std::fs::File>, String> {
-        let fail = |error: std::io::Error| format!("a temporary file: {error}");
-        let begin = || tempfile::tempfile().map_err(fail);
-        let take = |file: &mut Result<std::fs::File, String>, block: &[u8]| {
+    /// Downloads a document of any size into a temporary file, to keep it out of memory.
+    pub(crate) async fn document(&self, name: &str) -> Result<Option<std::fs::File>> {
+        let take = |file: &mut std::io::Result<std::fs::File>, block: &[u8]| {
             if let Ok(open) = file
                 && let Err(error) = open.write_all(block)
             {
-                *file = Err(fail(error));
+                *file = Err(error);
             }
             file.is_ok()
         };
-        match self.through(name, begin, take).await {
-            Ok(None) => Ok(None),
-            Ok(Some((_, file))) => {
-                let mut file = file?;
-                file.rewind().map_err(fail)?;
-                Ok(Some(file))
-            }
-            Err(error) => Err(format!("{name}: {error}")),
-        }
+        let found = self.through(name, tempfile::tempfile, take).await.with_context(|| name.to_owned())?;
+        let Some((_, file)) = found else { return Ok(None) };
+        let mut file = file.context("a temporary file")?;
+        file.rewind().context("a temporary file")?;
+        Ok(Some(file))
     }
 
-    /// A document of at most `limit` bytes.
-    pub(crate) async fn small(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, String> {
+    /// Reads a document of at most `limit` bytes.
+    pub(crate) async fn small(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
         let Some(file) = self.document(name).await? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| format!("{name}: {error}"))?;
+        file.take(limit + 1).read_to_end(&mut bytes).with_context(|| name.to_owned())?;
         if bytes.len() as u64 > limit {
-            return Err(format!("{name}: it has more than {limit} bytes"));
+            bail!("{name}: it has more than {limit} bytes");
         }
         Ok(Some(bytes))
     }
 }
 
-/// Asks again while the failure is one that passes.
+/// Retries transient failures.
 async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
     ask: impl Fn() -> F,
 ) -> Result<T, StoreError> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..ATTEMPTS {
+    let mut pause = MIN_PAUSE;
+    for _ in 1..MAX_ATTEMPTS {
         match ask().await {
             Err(StoreError::Transient(_)) => tokio::time::sleep(pause).await,
             answer @ (Ok(_) | Err(StoreError::Setup(_) | StoreError::Permanent(_))) => return answer,
@@ -191,7 +186,7 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
     ask().await
 }
 
-/// Runs what reads a place.
+/// Runs a task that reads results.
 pub(crate) fn block_on<T>(task: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -205,14 +200,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_place_above_is_found_by_whole_segments() {
-        let place = |text: &str| {
+    fn the_folder_above_is_found_by_whole_segments() {
+        let open = |text: &str| {
             Results::open(Destination::parse(text).expect("a destination"), Credentials::default())
                 .expect("opened")
         };
-        let above = place("file:///out/logs/job/7").above("logs/job/7").expect("above");
+        let above = open("file:///out/logs/job/7").above("logs/job/7").expect("above");
         assert_eq!(above.display(), "file:///out");
-        assert!(place("file:///out/xlogs/job/7").above("logs/job/7").is_none());
-        assert!(place("file:///elsewhere").above("logs/job/7").is_none());
+        assert!(open("file:///out/xlogs/job/7").above("logs/job/7").is_none());
+        assert!(open("file:///elsewhere").above("logs/job/7").is_none());
     }
 }

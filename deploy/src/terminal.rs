@@ -1,11 +1,11 @@
-//! What people read: lines on stderr, so that stdout is the test's alone.
+//! Lines for people, on stderr because stdout is the test's; and stdout itself.
 
 use common::duration::GoDuration;
 use std::fmt::Display;
 use std::io::Write;
 use std::time::Duration;
 
-/// A user's mistake or a failure: one line, and what to exit with.
+/// A user's mistake or a failure: one line, and the exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     /// The line, without a prefix.
@@ -23,6 +23,12 @@ impl Problem {
     /// A command line that is no command line.
     pub(crate) fn syntax(text: impl Into<String>) -> Self {
         Self { text: text.into(), status: common::codes::EXIT_USAGE }
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(format!("{error:#}"))
     }
 }
 

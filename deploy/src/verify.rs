@@ -1,4 +1,4 @@
-//! `podutils verify`: whether what lies at a destination is what was delivered.
+//! `podutils verify`: compares a destination with its manifest.
 //!
 //! Each object of `manifest.json` is read and compared: size, CRC32C, and content
 //! type and encoding where the store keeps them. Objects that are there and in no
@@ -9,6 +9,7 @@ use crate::escape::visible;
 use crate::results::{Results, block_on};
 use crate::show::manifest::{self, Object, base_of, name_below};
 use crate::terminal::{self, Problem, size};
+use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::report::crc32c_text;
 use futures::StreamExt;
@@ -20,12 +21,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Seek;
 
 /// Objects that are read at the same time.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT_READS: usize = 8;
 
 /// Objects that are held while the manifest is read.
-const BATCH: usize = 1000;
+const MAX_BATCH: usize = 1000;
 
-/// What lies at a job's path and is not sidecar's: initupload's objects, those of
+/// Objects at a job's path that sidecar does not write: initupload's, those of
 /// Prow's controllers, and the page of `podutils run`.
 const OF_OTHERS: [&str; 6] =
     ["started.json", "clone-log.txt", "clone-records.json", "prowjob.json", "podinfo.json", "report.html"];
@@ -56,7 +57,10 @@ pub(crate) fn command() -> Command {
 /// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let results = Results::from_matches(matches)?;
-    let audit = block_on(audit(&results, matches.get_flag("quick")))?;
+    let quick = matches.get_flag("quick");
+    let audit = block_on(async {
+        audit(&results, quick).await.with_context(|| results.display()).map_err(Problem::from)
+    })?;
     let seen = format!("{}: {} objects, {}", results.display(), audit.objects, size(audit.bytes));
     let mut lines = audit.differences;
     let status = if lines.is_empty() { 0 } else { common::codes::EXIT_FAILURE };
@@ -72,7 +76,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     Ok(status)
 }
 
-/// What was found.
+/// The outcome of a comparison.
 #[derive(Debug, Default)]
 struct Audit {
     /// Objects that the manifest says are there.
@@ -83,19 +87,18 @@ struct Audit {
     differences: Vec<String>,
 }
 
-async fn audit(results: &Results, quick: bool) -> Result<Audit, Problem> {
-    let refuse = |why: String| Problem::new(format!("{}: {why}", results.display()));
-    let Some(file) = results.document("manifest.json").await.map_err(refuse)? else {
-        return Err(refuse("there is no manifest.json to compare with".to_owned()));
+async fn audit(results: &Results, quick: bool) -> Result<Audit> {
+    let Some(file) = results.document("manifest.json").await? else {
+        bail!("there is no manifest.json to compare with");
     };
-    let base = base(&file).map_err(refuse)?;
+    let base = base(&file)?;
     let above = results.above(&base);
     let mut audit = Audit::default();
-    if results.head("finished.json").await.map_err(|error| refuse(error.to_string()))?.is_none() {
+    if results.head("finished.json").await?.is_none() {
         audit.differences.push("finished.json: it is not there".to_owned());
     }
     let names = Names::default();
-    for batch in Batches::read(&file).map_err(refuse)? {
+    for batch in Batches::read(&file)? {
         let checks = batch.iter().filter(|object| object.is_there()).map(async |object| {
             match (name_below(&object.key, &base), &above) {
                 (Some(name), _) => check(results, name, object, quick).await,
@@ -103,7 +106,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit, Problem> {
                 (None, None) => None,
             }
         });
-        let found: Vec<_> = futures::stream::iter(checks).buffered(AT_ONCE).collect().await;
+        let found: Vec<_> = futures::stream::iter(checks).buffered(MAX_CONCURRENT_READS).collect().await;
         audit.differences.extend(found.into_iter().flatten());
         for object in &batch {
             match object.stored_bytes {
@@ -129,7 +132,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit, Problem> {
             }
         })
         .await
-        .map_err(|error| refuse(format!("it cannot be listed: {error}")))?;
+        .context("it cannot be listed")?;
     let mut strangers = strangers.into_inner();
     strangers.sort();
     audit.differences.append(&mut strangers);
@@ -137,7 +140,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit, Problem> {
 }
 
 /// The upload path.
-fn base(file: &File) -> Result<String, String> {
+fn base(file: &File) -> Result<String> {
     let mut base = String::new();
     manifest::read(rewound(file)?, &mut |object| {
         if let Some(found) = base_of(&object) {
@@ -147,8 +150,8 @@ fn base(file: &File) -> Result<String, String> {
     Ok(base)
 }
 
-fn rewound(mut file: &File) -> Result<&File, String> {
-    file.rewind().map_err(|error| format!("a temporary file: {error}"))?;
+fn rewound(mut file: &File) -> Result<&File> {
+    file.rewind().context("a temporary file")?;
     Ok(file)
 }
 
@@ -160,14 +163,14 @@ struct Batches {
 impl Batches {
     /// Reads in a thread of its own, which waits while a batch is being checked.
     /// The manifest has been read before, so that it is known to be one.
-    fn read(file: &File) -> Result<Self, String> {
-        let file = rewound(file)?.try_clone().map_err(|error| format!("a temporary file: {error}"))?;
+    fn read(file: &File) -> Result<Self> {
+        let file = rewound(file)?.try_clone().context("a temporary file")?;
         let (sender, receiver) = std::sync::mpsc::sync_channel(0);
         std::thread::spawn(move || {
             let mut batch = Vec::new();
             let read = manifest::read(file, &mut |object| {
                 batch.push(object);
-                if batch.len() == BATCH {
+                if batch.len() == MAX_BATCH {
                     // Nobody listens any more when the checks have failed.
                     let _ = sender.send(std::mem::take(&mut batch));
                 }
@@ -204,7 +207,7 @@ impl Names {
     }
 }
 
-/// What is different about an object; `None` when nothing is.
+/// Describes the first difference of an object; `None` if there is none.
 async fn check(results: &Results, name: &str, object: &Object, quick: bool) -> Option<String> {
     let line = |what: String| Some(format!("{}: {what}", visible(name)));
     let read = if quick {
@@ -239,7 +242,7 @@ async fn check(results: &Results, name: &str, object: &Object, quick: bool) -> O
     if results.keeps_attributes() { attributes(&head, object).and_then(line) } else { None }
 }
 
-/// What is different about content type and encoding.
+/// Describes a difference of content type or encoding.
 fn attributes(head: &Head, object: &Object) -> Option<String> {
     let pairs = [
         ("content type", &head.content_type, &object.content_type),

@@ -17,7 +17,7 @@ const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
 /// Variables of which one has to say which account is meant.
 const NAME_IT: [&str; 3] = [ACCOUNT, "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"];
 
-/// Who uploads to which account.
+/// The storage account and the identity that uploads to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Azure {
     pub(super) account: Option<String>,
@@ -41,7 +41,7 @@ impl Azure {
         Some(("envFrom", Node::List(vec![Node::map([("secretRef", name)])])))
     }
 
-    /// What stands in the way of the label in a pod's template.
+    /// Returns a finding if the template's own label contradicts the option.
     pub(super) fn finding(&self, template: &FieldPath<'_>) -> Result<(), Finding> {
         let label = template.keys(&["metadata", "labels", LABEL]);
         match label.text()? {
@@ -72,7 +72,7 @@ pub(super) fn is_azure(bucket: &str) -> bool {
     bucket.starts_with("az://")
 }
 
-/// What a container that uploads to this bucket has not been told.
+/// Returns a finding if a container that uploads to `az://` has no account.
 pub(super) fn missing(bucket: &str, container: &super::model::Container) -> Option<Finding> {
     let named = container.env_from || NAME_IT.iter().any(|name| container.variable(name).is_some());
     let text = format!("{ACCOUNT} is missing: {bucket} is a container of which storage account?");

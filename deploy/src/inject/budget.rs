@@ -17,7 +17,7 @@ use std::time::Duration;
 const DEFAULT_UPLOAD: Duration = Duration::from_mins(1);
 
 /// A pod that says how long it has leaves at least this for delivery.
-const LEAST_UPLOAD: Duration = Duration::from_secs(5);
+const MIN_UPLOAD: Duration = Duration::from_secs(5);
 
 /// The least that can work: all parts one after the other; what Prow gives
 /// (P-18); and twice the test's time where sidecar waits for half of it.
@@ -37,7 +37,7 @@ pub(super) fn resolve(pod: &Pod, decoration: &Decoration) -> Result<i64, Finding
     let given = decoration.upload_budget.map(GoDuration::as_std);
     let seconds = |upload| i64::try_from(least(test, upload, waits)).unwrap_or(i64::MAX);
     let Some(own) = pod.grace else { return Ok(seconds(given.unwrap_or(DEFAULT_UPLOAD))) };
-    let needed = seconds(given.unwrap_or(LEAST_UPLOAD));
+    let needed = seconds(given.unwrap_or(MIN_UPLOAD));
     if own >= needed {
         return Ok(own);
     }

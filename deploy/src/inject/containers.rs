@@ -40,7 +40,7 @@ pub(super) struct Shared {
     pub(super) volume: Node,
 }
 
-/// What all parts of one pod have in common.
+/// Everything from which the additions to one pod are made.
 #[derive(Debug)]
 pub(super) struct Additions<'a> {
     pub(super) decoration: &'a Decoration,
@@ -126,7 +126,7 @@ impl Additions<'_> {
         variable(job_spec::VARIABLE, &of_list.map(|(_, value)| value).unwrap_or_default())
     }
 
-    /// What a test's container gets behind its own variables (P-22); not what it
+    /// Returns the variables appended to those of a test's container (P-22), without those it
     /// has itself.
     pub(super) fn test_variables(&self, container: &Container, entry: usize) -> Vec<Node> {
         let mut nodes = Vec::new();
@@ -165,7 +165,7 @@ impl Additions<'_> {
         }
     }
 
-    /// What both uploading programs are told.
+    /// The options of both uploading programs.
     fn upload(&self) -> UploadOptions {
         let file = |secret: &Option<String>, at: &str| match secret {
             Some(_) => format!("{at}/service-account.json"),

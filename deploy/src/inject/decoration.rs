@@ -1,4 +1,4 @@
-//! How pods are to be decorated: data only, made by [`super::options`] from the
+//! The parameters of a decoration: data only, made by [`super::options`] from the
 //! command line and read by everything that decorates.
 
 use super::azure::Azure;
@@ -8,7 +8,7 @@ use common::job_spec::JobSpec;
 use sidecar::options::UploadOptions;
 use std::collections::BTreeMap;
 
-/// How pods are decorated.
+/// The parameters of a decoration.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that stands alone")]
 pub(super) struct Decoration {
@@ -16,7 +16,7 @@ pub(super) struct Decoration {
     pub(super) job: JobSpec,
     pub(super) build: Build,
     pub(super) out: Out,
-    /// What both uploading programs are told, without credentials and destination.
+    /// The options of both uploading programs, without credentials and destination.
     pub(super) upload: UploadOptions,
     pub(super) gcs_secret: Option<String>,
     pub(super) s3_secret: Option<String>,
@@ -41,7 +41,7 @@ pub(super) struct Decoration {
     pub(super) run_as: RunAs,
 }
 
-/// Where the build id comes from.
+/// The source of the build id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Build {
     /// It is in the job.
@@ -50,7 +50,7 @@ pub(super) enum Build {
     Field(String),
 }
 
-/// Where results go.
+/// The destination of the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Out {
     /// A bucket with its scheme.
@@ -61,7 +61,7 @@ pub(super) enum Out {
     Folders(String),
 }
 
-/// Who the test and our programs run as where the pod does not say.
+/// The user of the test and of our programs where the pod names none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunAs {
     User(i64),

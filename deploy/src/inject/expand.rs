@@ -30,7 +30,7 @@ pub(super) fn literal(text: &str) -> String {
     if special { text.replace('$', "$$") } else { text.to_owned() }
 }
 
-/// What the kubelet makes of a literal text.
+/// Returns the text as the kubelet expands it.
 #[cfg(test)]
 pub(super) fn unescaped(text: &str) -> String {
     text.replace("$$", "$")
@@ -66,7 +66,7 @@ pub(super) fn lost(container: &Container, ours: &[&str]) -> Lost {
     lost
 }
 
-/// Whether a variable can have this name: not so the command of a shell's `$(…)`.
+/// Returns whether a variable can have this name: not so the command of a shell's `$(…)`.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }

@@ -8,7 +8,7 @@ use std::fmt;
 pub(super) struct Finding {
     /// The field's path, `spec.containers[0].command[1]`.
     pub(super) path: String,
-    /// What is wrong, and what to do about it.
+    /// The problem, and its remedy.
     pub(super) text: String,
 }
 
@@ -99,7 +99,7 @@ impl<'a> FieldPath<'a> {
         }
     }
 
-    /// Whether a mapping is here, or nothing.
+    /// Refuses anything but a mapping or nothing.
     pub(super) fn mapping(&self) -> Result<(), Finding> {
         match self.node {
             None | Some(Node::Map(_)) => Ok(()),

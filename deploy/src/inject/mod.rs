@@ -131,7 +131,7 @@ fn inject_all(
     }
 }
 
-/// What becomes of a stream: its text, and lines for people.
+/// A decorated stream, and lines for people.
 #[derive(Debug, Default)]
 struct Output {
     text: String,

@@ -32,7 +32,7 @@ pub(super) struct Container {
     pub(super) env: Vec<Variable>,
     /// The Secrets that `envFrom` names.
     pub(super) env_from_secrets: Vec<SecretRef>,
-    /// Whether there is any `envFrom`.
+    /// Set if there is any `envFrom`.
     pub(super) env_from: bool,
     pub(super) mounts: Vec<Mount>,
     pub(super) user: User,
@@ -84,7 +84,7 @@ pub(super) struct Volume {
     pub(super) projected: Vec<SecretRef>,
 }
 
-/// Who runs.
+/// The user that a security context names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct User {
     /// `runAsUser`.
@@ -263,12 +263,12 @@ impl Mount {
         self.at.trim_end_matches('/')
     }
 
-    /// Whether a path is at the mount point or below it.
+    /// Returns whether a path is at the mount point or below it.
     pub(super) fn holds(&self, path: &str) -> bool {
         is_below(path, self.point())
     }
 
-    /// What a path in it is, for whoever mounts the volume elsewhere.
+    /// Translates a path of the container into one of the volume.
     pub(super) fn locate(&self, path: &str) -> VolumePath {
         let inside = path.strip_prefix(self.point()).unwrap_or_default().trim_start_matches('/');
         let sub = self.sub_path.as_deref().unwrap_or_default().trim_matches('/');
@@ -284,7 +284,7 @@ pub(super) struct VolumePath {
     pub(super) path: String,
 }
 
-/// Whether `path` is `dir` or something below it.
+/// Returns whether `path` is `dir` or something below it.
 pub(super) fn is_below(path: &str, dir: &str) -> bool {
     path.strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -12,7 +12,7 @@ use sidecar::options::UploadOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What the tool was asked for.
+/// The command line, understood.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// The file to read; standard input when there is none.

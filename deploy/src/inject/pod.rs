@@ -11,12 +11,12 @@ use super::{budget, preconditions, secrets, user};
 use crate::yaml::{Map, Node};
 use common::duration::GoDuration;
 
-/// What became of a pod.
+/// The changes made to a pod, and doubts about it.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// What was changed and why, with the path of each.
+    /// Each change with its path and its reason.
     pub(super) changes: Vec<Finding>,
-    /// What may be a mistake.
+    /// Possible mistakes.
     pub(super) warnings: Vec<Finding>,
 }
 

@@ -3,10 +3,10 @@
 use super::field_path::Finding;
 use super::model::{Container, Mount, Pod, SecretRef};
 
-/// Where Secrets are mounted for sidecar alone.
+/// The mount point of Secrets that only sidecar has.
 const OWN_PLACE: &str = "/secrets/censor";
 
-/// What sidecar mounts and reads.
+/// The volumes that sidecar mounts, and the directories that it reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Censored {
     /// In the order of the containers; no path occurs twice.

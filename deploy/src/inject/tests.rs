@@ -1,4 +1,4 @@
-//! What decoration makes of pods, by golden files, vectors and properties.
+//! Decorated pods, by golden files, vectors and properties.
 
 use super::flags::SUBCOMMAND;
 use super::*;

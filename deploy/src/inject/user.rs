@@ -1,4 +1,4 @@
-//! Who runs: the test has to write into the log volume, sidecar has to read what
+//! Users and groups: the test has to write into the log volume, sidecar has to read what
 //! the test wrote.
 
 use super::decoration::RunAs;
@@ -6,12 +6,12 @@ use super::model::{Container, Pod};
 use crate::yaml::Node;
 use std::collections::BTreeSet;
 
-/// What the security contexts get.
+/// Fields of the security contexts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Users {
     /// Fields for the pod's security context, where they are not set.
     pub(super) pod: Vec<(&'static str, i64)>,
-    /// Whether the pod gets `runAsNonRoot`.
+    /// Set if the pod gets `runAsNonRoot`.
     pub(super) non_root: bool,
     /// Fields for the wrapped containers, where they are not set.
     pub(super) wrapped: Vec<(&'static str, i64)>,

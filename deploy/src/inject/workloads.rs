@@ -1,4 +1,4 @@
-//! Where the pods are in a document.
+//! Finds the pods in a document.
 
 use super::field_path::{FieldPath, Finding, join};
 use crate::yaml::Node;
@@ -10,7 +10,7 @@ pub(super) struct Template {
     pub(super) object: Vec<Step>,
     /// The mapping with `metadata` and `spec`, as steps from the object.
     pub(super) pod: Vec<Step>,
-    /// What becomes of its pods.
+    /// What its controller does with ended pods.
     pub(super) restarts: RestartBehavior,
     /// The object's name.
     pub(super) name: String,
@@ -23,7 +23,7 @@ pub(super) enum Step {
     Item(usize),
 }
 
-/// What a controller does when a pod of its has ended.
+/// The reaction of a controller to the end of its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RestartBehavior {
     /// Nothing: it has had its life.
@@ -36,7 +36,7 @@ pub(super) enum RestartBehavior {
     Unknown,
 }
 
-/// What is in a document.
+/// The content of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Templates(Vec<Template>),

@@ -1,4 +1,4 @@
-//! What the manifest says was delivered, in a bounded number of lines.
+//! Delivered objects according to the manifest, in a bounded number of lines.
 
 use crate::escape::visible;
 use crate::terminal;

@@ -1,7 +1,8 @@
-//! Where the results of a run go, and reading them back.
+//! The destination of a run's results, and reading them back.
 
 use super::options::{Options, utf8_path};
 use crate::terminal::Problem;
+use anyhow::Context;
 use common::job_spec::{JobSpec, JobType};
 use common::paths::{self, PathStrategy};
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ const MAX_DOCUMENT_BYTES: usize = 8 << 20;
 pub(crate) struct Destination {
     /// The run, with its build id.
     pub(crate) spec: JobSpec,
-    /// What sidecar is told about the destination.
+    /// Sidecar's options for the destination.
     pub(crate) upload: UploadOptions,
     store: destination::Destination,
     /// The upload path: empty where the destination is for this run alone.
@@ -95,20 +96,17 @@ impl Destination {
     }
 
     /// Reads a document of ours back from where it was delivered.
-    pub(crate) async fn read_back(&self, name: &str) -> Result<Value, String> {
+    pub(crate) async fn read_back(&self, name: &str) -> anyhow::Result<Value> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let credentials = Credentials {
             gcs_credentials_file: path(&self.upload.gcs_credentials_file),
             s3_credentials_file: path(&self.upload.s3_credentials_file),
         };
-        let store = Store::open(&self.store, &credentials).map_err(|error| error.to_string())?;
-        match store.read_small(&paths::join(&[&self.base, name]), MAX_DOCUMENT_BYTES).await {
-            Ok(Some((bytes, _))) => {
-                serde_json::from_slice(&bytes).map_err(|error| format!("{name}: {error}"))
-            }
-            Ok(None) => Err(format!("there is no {name}")),
-            Err(error) => Err(format!("{name}: {error}")),
-        }
+        let named = || name.to_owned();
+        let store = Store::open(&self.store, &credentials)?;
+        let read = store.read_small(&paths::join(&[&self.base, name]), MAX_DOCUMENT_BYTES).await;
+        let (bytes, _) = read.with_context(named)?.with_context(|| format!("there is no {name}"))?;
+        serde_json::from_slice(&bytes).with_context(named)
     }
 
     /// The name of an object below the upload path; the whole key elsewhere.
@@ -140,7 +138,7 @@ fn own_directory(jobs: &Path, build_id: &mut String) -> std::io::Result<PathBuf>
     }
 }
 
-/// Whether files can be made in the directory.
+/// Returns whether files can be made in the directory.
 fn probe(root: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(root)?;
     tempfile::tempfile_in(root).map(|_| ())

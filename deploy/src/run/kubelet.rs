@@ -13,24 +13,24 @@ use std::time::Duration;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{Instant, sleep_until};
 
-/// A program that is not ready after so many looks gets its signal all the same.
-const MOST_LOOKS: u32 = 500;
+/// Upper bound on checks for readiness; then the program gets its signal all the same.
+const MAX_READY_CHECKS: u32 = 500;
 
-/// Between two looks.
-const LOOK_INTERVAL: Duration = Duration::from_millis(2);
+/// Interval of these checks.
+const READY_CHECK_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How the two programs ended.
+/// The ends of both programs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     /// Entrypoint.
     pub(crate) entrypoint: End,
     /// Sidecar.
     pub(crate) sidecar: End,
-    /// Whether the pod's grace period was over first.
+    /// Set if the pod's grace period was over first.
     pub(crate) killed: bool,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// With this status.
@@ -100,7 +100,7 @@ struct Kubelet<'a> {
     pod: &'a Pod,
     entrypoint: Process,
     sidecar: Process,
-    /// When the pod is killed; unset as long as nobody told it to end.
+    /// When the pod is killed; `None` until it is told to end.
     deadline: Option<Instant>,
     killed: bool,
 }
@@ -188,7 +188,7 @@ impl Process {
         Ok(Self { pid: Pid::from_child(&child), child, end: None })
     }
 
-    /// Whether it ended since the last look.
+    /// Returns whether it ended since the last look.
     fn has_just_ended(&mut self) -> std::io::Result<bool> {
         if self.end.is_some() {
             return Ok(false);
@@ -200,11 +200,11 @@ impl Process {
     /// Waits until the program handles TERM: in the first milliseconds of its
     /// life a signal would kill it, and its results with it.
     fn wait_until_ready(&self) {
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_READY_CHECKS {
             if self.end.is_some() || handles_term(self.pid) {
                 return;
             }
-            std::thread::sleep(LOOK_INTERVAL);
+            std::thread::sleep(READY_CHECK_INTERVAL);
         }
     }
 
@@ -217,7 +217,7 @@ impl Process {
     }
 }
 
-/// Whether a process catches TERM, or blocks it to read it from a descriptor
+/// Returns whether a process catches TERM, or blocks it to read it from a descriptor
 /// (`SigCgt` and `SigBlk` of proc(5)); one that has ended needs no waiting for.
 fn handles_term(pid: Pid) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };

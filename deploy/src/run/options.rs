@@ -10,24 +10,24 @@ use std::path::{Path, PathBuf};
 /// The subcommand's name.
 pub(crate) const SUBCOMMAND: &str = "run";
 
-/// How the words of the wrapped command are called in help and messages.
+/// The name of the wrapped command's words in help and messages.
 pub(crate) const COMMAND: &str = "COMMAND";
 
-/// Where results go when nothing is said.
+/// The default destination.
 const DEFAULT_OUT: &str = "pod-utils-out";
 
-/// What `podutils run` was asked to do.
+/// The command line of `podutils run`, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     /// The job's name.
     pub(crate) job: String,
     /// A directory, or a bucket with its scheme.
     pub(crate) out: String,
-    /// How long the test may run.
+    /// The test's timeout.
     pub(crate) timeout: GoDuration,
-    /// How long it may take to end when told to.
+    /// The test's grace period.
     pub(crate) grace_period: GoDuration,
-    /// How long delivery may take when the pod is told to end.
+    /// Time for delivery when the pod is told to end.
     pub(crate) upload_budget: GoDuration,
     /// Directories whose files are secrets, absolute.
     pub(crate) secrets: Vec<String>,
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     pub(crate) gcs_credentials_file: String,
     /// Keep the pod directory.
     pub(crate) keep: bool,
-    /// Where `entrypoint` and `sidecar` are; beside this program if not said.
+    /// The directory of `entrypoint` and `sidecar`; by default that of this program.
     pub(crate) programs: Option<PathBuf>,
     /// The wrapped command.
     pub(crate) command: Vec<String>,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// What entrypoint may take beyond its grace period: 5 s of draining, then 2 s
+/// Upper bound on entrypoint's time beyond its grace period: 5 s of draining, then 2 s
 /// each for leftovers to end and to be killed, and a second for itself.
 pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 
@@ -127,12 +127,12 @@ impl Pod {
         self.grace_period
     }
 
-    /// Where the marker is to appear.
+    /// The path of the marker.
     pub(crate) fn marker(&self) -> &Path {
         Path::new(&self.entrypoint.entry.marker_file)
     }
 
-    /// Whether entrypoint got as far as its lock or its marker; sidecar would
+    /// Returns whether entrypoint got as far as its lock or its marker; sidecar would
     /// wait for ever for one that did not.
     pub(crate) fn has_begun(&self) -> bool {
         self.marker().exists() || marker::lock_path(self.marker()).exists()
@@ -144,7 +144,7 @@ impl Pod {
         report::read(self.marker()).ok().flatten()
     }
 
-    /// What sidecar writes to stderr.
+    /// The file that takes sidecar's stderr.
     pub(crate) fn sidecar_log(&self) -> PathBuf {
         self.dir.path().join("sidecar-stderr.txt")
     }

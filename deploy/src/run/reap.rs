@@ -1,4 +1,4 @@
-//! What a container runtime does when a container's first process has ended:
+//! The part of a container runtime when a container's first process has ended:
 //! nothing of the container stays.
 //!
 //! Entrypoint cleans up behind its job; only when it was killed does something
@@ -9,12 +9,12 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
 use std::time::Duration;
 
 /// A killed process is gone in less, unless it sleeps uninterruptibly.
-const PATIENCE: u32 = 500;
+const MAX_ROUNDS: u32 = 500;
 
 /// Kills and reaps the children that `podutils` has adopted, and theirs, until
 /// none is left; `own` are the ones it started itself.
 pub(super) fn adopted(own: &[Pid]) {
-    for _ in 0..PATIENCE {
+    for _ in 0..MAX_ROUNDS {
         let children = adopted_children(own);
         if children.is_empty() {
             return;

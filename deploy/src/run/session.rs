@@ -26,8 +26,8 @@ pub(super) fn command(program: &Path) -> Command {
     command
 }
 
-/// Becomes the program. It is told to end when `podutils` dies: its results are
-/// then delivered all the same.
+/// Execs the program with SIGTERM as parent-death signal, so that results are
+/// delivered even if `podutils` dies.
 pub(crate) fn exec(matches: &ArgMatches) -> Result<Infallible, Problem> {
     let mut words = matches.get_many::<OsString>(WORDS).unwrap_or_default();
     let (Some(parent), Some(program)) = (words.next(), words.next()) else {

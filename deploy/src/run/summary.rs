@@ -16,12 +16,12 @@ use std::time::Duration;
 const MAX_COMPLAINTS: usize = 5;
 
 /// A store that has just taken everything answers sooner.
-const READ_BACK_PATIENCE: Duration = Duration::from_secs(10);
+const READ_BACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Enough of the end of sidecar's records to find its last complaints.
 const RECORDS_TAIL: u64 = 64 * 1024;
 
-/// What is told at the end.
+/// The final report of a run.
 #[derive(Debug)]
 pub(crate) struct Summary {
     /// `SUCCESS`, `FAILURE` or `ABORTED`.
@@ -30,11 +30,11 @@ pub(crate) struct Summary {
     cause: String,
     took: Duration,
     test_status: u8,
-    /// Where the objects are, as people write it.
+    /// The destination as people write it.
     place: String,
-    /// What is there, when that could be read.
+    /// The delivered objects, if the manifest could be read.
     delivered: Option<Delivered>,
-    /// Why delivery is not complete; empty when it is.
+    /// Reasons why delivery is not complete; empty if it is.
     complaints: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ impl Summary {
         let (finished, manifest) = match ends.sidecar {
             End::Code(0) => read_back(destination).await,
             // A store that took nothing would only make people wait again.
-            End::Code(_) | End::Signal(_) => (Err("delivery had failed before".to_owned()), None),
+            End::Code(_) | End::Signal(_) => (Err(anyhow::anyhow!("delivery had failed before")), None),
         };
         let complaints = complaints(pod, ends, finished.as_ref().err());
         let told = finished.ok().and_then(|value| value["result"].as_str().map(str::to_owned));
@@ -59,7 +59,7 @@ impl Summary {
         }
     }
 
-    /// Whether everything reached the destination.
+    /// Returns whether everything reached the destination.
     pub(crate) fn is_delivered(&self) -> bool {
         self.complaints.is_empty()
     }
@@ -85,14 +85,14 @@ impl Summary {
 }
 
 /// The result and the manifest. A manifest that is not shown is no failure.
-async fn read_back(destination: &Destination) -> (Result<Value, String>, Option<Value>) {
+async fn read_back(destination: &Destination) -> (anyhow::Result<Value>, Option<Value>) {
     let both = async {
         let finished = destination.read_back("finished.json").await;
         (finished, destination.read_back("manifest.json").await.ok())
     };
-    match tokio::time::timeout(READ_BACK_PATIENCE, both).await {
+    match tokio::time::timeout(READ_BACK_TIMEOUT, both).await {
         Ok(both) => both,
-        Err(_) => (Err(format!("no answer within {}", terminal::time(READ_BACK_PATIENCE))), None),
+        Err(_) => (Err(anyhow::anyhow!("no answer within {}", terminal::time(READ_BACK_TIMEOUT))), None),
     }
 }
 
@@ -116,8 +116,8 @@ fn cause(pod: &Pod, end: End) -> String {
     }
 }
 
-/// Why delivery is not complete; nothing when it is.
-fn complaints(pod: &Pod, ends: &Ends, unread: Option<&String>) -> Vec<String> {
+/// Returns the reasons why delivery is not complete.
+fn complaints(pod: &Pod, ends: &Ends, unread: Option<&anyhow::Error>) -> Vec<String> {
     let mut found = Vec::new();
     match ends.sidecar {
         End::Code(0) => {}
@@ -126,7 +126,7 @@ fn complaints(pod: &Pod, ends: &Ends, unread: Option<&String>) -> Vec<String> {
         End::Signal(signal) => found.push(format!("sidecar was killed by {signal}")),
     }
     if found.is_empty() {
-        found.extend(unread.map(|why| format!("the result cannot be read back: {why}")));
+        found.extend(unread.map(|why| format!("the result cannot be read back: {why:#}")));
     }
     if !found.is_empty() {
         found.extend(last_complaints(&pod.sidecar_log()));

@@ -1,17 +1,18 @@
-//! What happened to a job, from what lies at its destination.
+//! The report of a job, read from its destination.
 
 use super::log::{self, Excerpt};
 use super::manifest::{self, Container, Pass};
 use super::objects::Objects;
 use crate::results::Results;
 use crate::terminal::Problem;
+use anyhow::{Context, Result, anyhow};
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// `finished.json` holds what the job says about itself, a MiB for each entry.
-const MAX_FINISHED: u64 = 16 << 20;
+const MAX_FINISHED_BYTES: u64 = 16 << 20;
 
 /// More containers are counted, but container nothing about.
 const MAX_CONTAINERS: usize = 50;
@@ -32,34 +33,34 @@ pub(crate) struct Finished {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 struct Metadata {
     #[serde(rename = "pod-utils", default)]
-    ours: Option<Cause>,
+    ours: Option<OwnMetadata>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct Cause {
+struct OwnMetadata {
     #[serde(default)]
     cause: String,
 }
 
-/// One container with what is known of it.
+/// One container with its report and its log.
 #[derive(Clone, Debug)]
 pub(crate) struct ContainerReport {
     pub(crate) entry: Container,
     pub(crate) report: Option<Report>,
     /// Its log's name below the destination.
     pub(crate) log_name: String,
-    /// What is shown of the log, or why nothing is.
+    /// An excerpt of the log, or the reason why there is none.
     pub(crate) log: Result<Excerpt, String>,
 }
 
-/// The whole job.
+/// Everything known about one job.
 #[derive(Debug)]
 pub(crate) struct JobReport {
     /// The destination as people write it.
     pub(crate) destination: String,
     /// `SUCCESS`, `FAILURE` or `ABORTED`; `UNKNOWN` without a result.
     pub(crate) result: String,
-    /// Why, in one sentence.
+    /// The reason of the result, in one sentence.
     pub(crate) cause: String,
     pub(crate) finished: Option<Finished>,
     pub(crate) containers: Vec<ContainerReport>,
@@ -67,35 +68,37 @@ pub(crate) struct JobReport {
     pub(crate) passes: Vec<Pass>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) objects: Objects,
-    /// What could not be read.
+    /// Problems met while reading.
     pub(crate) problems: Vec<String>,
 }
 
 impl JobReport {
-    /// Reads everything. An error means that there is nothing to tell.
+    /// Reads everything; fails only if nothing at all can be read.
     pub(crate) async fn read(results: &Results) -> Result<Self, Problem> {
         let mut problems = Vec::new();
-        let finished = match results.small("finished.json", MAX_FINISHED).await {
-            Ok(Some(bytes)) => parse_finished(&bytes).map_err(|problem| problems.push(problem)).ok(),
+        let finished = match results.small("finished.json", MAX_FINISHED_BYTES).await {
+            Ok(Some(bytes)) => {
+                parse_finished(&bytes).map_err(|error| problems.push(format!("{error:#}"))).ok()
+            }
             Ok(None) => {
                 problems.push(
                     "there is no finished.json: the job may still run, or nothing was delivered".to_owned(),
                 );
                 None
             }
-            Err(problem) => {
-                problems.push(problem);
+            Err(error) => {
+                problems.push(format!("{error:#}"));
                 None
             }
         };
         let mut objects = Objects::default();
         let rest = match results.document("manifest.json").await {
             Ok(Some(file)) => manifest::read(file, &mut |object| objects.add(object)),
-            Ok(None) => Err("there is no manifest.json: sidecar writes it after its final upload".to_owned()),
-            Err(problem) => Err(problem),
+            Ok(None) => Err(anyhow!("there is no manifest.json: sidecar writes it after its final upload")),
+            Err(error) => Err(error),
         };
-        let rest = rest.unwrap_or_else(|problem| {
-            problems.push(problem);
+        let rest = rest.unwrap_or_else(|error| {
+            problems.push(format!("{error:#}"));
             manifest::Rest::default()
         });
         if finished.is_none() && objects.all.count == 0 {
@@ -109,6 +112,7 @@ impl JobReport {
             let report = report_of(&rest.reports, &entry.name, index).cloned();
             let log_name = objects.name(&entry.log).to_owned();
             let log = read_log(results, &objects, &entry.log, &log_name).await;
+            let log = log.map_err(|error| format!("{error:#}"));
             reported.push(ContainerReport { entry, report, log_name, log });
         }
         let result =
@@ -148,16 +152,16 @@ fn report_of<'a>(
     reports.get(&format!("{name}#{index}")).or_else(|| reports.get(name))
 }
 
-async fn read_log(results: &Results, objects: &Objects, key: &str, name: &str) -> Result<Excerpt, String> {
+async fn read_log(results: &Results, objects: &Objects, key: &str, name: &str) -> Result<Excerpt> {
     // Without its line in the manifest it is read as it is.
     let all = objects.troubled.iter().chain(objects.largest());
     let encoding =
         all.into_iter().find(|object| object.key == key).and_then(|object| object.content_encoding.clone());
     let read = log::read(results, name, encoding.as_deref()).await?;
-    read.ok_or_else(|| format!("{name} is not there"))
+    read.with_context(|| format!("{name} is not there"))
 }
 
-fn parse_finished(bytes: &[u8]) -> Result<Finished, String> {
+fn parse_finished(bytes: &[u8]) -> Result<Finished> {
     let lenient = |error: serde_json::Error| -> Result<Finished, serde_json::Error> {
         // Metadata is the job's: whatever it put under our name is not ours.
         #[derive(Deserialize)]
@@ -174,10 +178,10 @@ fn parse_finished(bytes: &[u8]) -> Result<Finished, String> {
         let WithoutMetadata { timestamp, result, revision, .. } = read;
         Ok(Finished { timestamp, result, revision, metadata: Metadata::default() })
     };
-    serde_json::from_slice(bytes).or_else(lenient).map_err(|error| format!("finished.json: {error}"))
+    serde_json::from_slice(bytes).or_else(lenient).context("finished.json")
 }
 
-/// What ended the job, in one sentence.
+/// Describes in one sentence why the job ended.
 fn cause(finished: Option<&Finished>, containers: &[ContainerReport]) -> String {
     if let Some(why) = finished.and_then(|finished| finished.metadata.ours.as_ref())
         && !why.cause.is_empty()
@@ -216,7 +220,7 @@ mod tests {
         let forged =
             read(r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":[1]}}"#).expect("read");
         assert_eq!((forged.result.as_str(), forged.timestamp), ("FAILURE", Some(1)));
-        assert!(read("[]").expect_err("no object").starts_with("finished.json: "));
+        assert!(format!("{:#}", read("[]").expect_err("no object")).starts_with("finished.json: "));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The job for scripts.
+//! A job's report for scripts.
 
 use super::job_report::{ContainerReport, JobReport};
 use super::log::At;

@@ -1,4 +1,4 @@
-//! What of a log is shown: its end, and lines that look like errors.
+//! Excerpts of a log: its end, and lines that look like errors.
 //!
 //! A log can be of any size, so only a part of it is read: all of one of at most
 //! [`SCANNED`] bytes, else its beginning and its end. One that is stored
@@ -7,6 +7,7 @@
 use crate::escape;
 use crate::results::Results;
 use aho_corasick::AhoCorasick;
+use anyhow::{Context, Result, bail};
 use memchr::{memchr, memchr_iter, memrchr};
 use std::collections::VecDeque;
 use std::io::Write;
@@ -16,10 +17,10 @@ use std::io::Write;
 const SCANNED: u64 = 8 << 20;
 
 /// Bytes in which one word makes every line be looked at.
-const STEP: usize = 32 << 10;
+const SCAN_BYTES: usize = 32 << 10;
 
 /// Bytes of the end that are kept.
-const TAIL: usize = 48 << 10;
+const MAX_TAIL_BYTES: usize = 48 << 10;
 
 /// Lines of the end that are shown.
 const TAIL_LINES: usize = 100;
@@ -34,7 +35,7 @@ const MAX_LINE: usize = 400;
 /// A compressed log is read no further than this, uncompressed.
 const MAX_UNCOMPRESSED: u64 = 4 << 30;
 
-/// What words make a line look like an error, whatever their case.
+/// Words that make a line look like an error, in upper or lower case.
 const WORDS: [&str; 12] = [
     "error",
     "fail",
@@ -50,11 +51,11 @@ const WORDS: [&str; 12] = [
     "not ok ",
 ];
 
-/// What takes a line out again.
+/// Phrases that make such a line harmless.
 const HARMLESS: [&str; 8] =
     ["0 error", "no error", "0 fail", "0 failures", "without error", "failures: 0", "errors: 0", "failed: 0"];
 
-/// Where a line is.
+/// The position of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum At {
     /// The line's number, from 1.
@@ -70,36 +71,32 @@ pub(crate) struct ErrorLine {
     pub(crate) text: String,
 }
 
-/// What is shown of a log.
+/// The part of a log that is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Excerpt {
     /// The log's size as it is stored.
     pub(crate) bytes: u64,
     /// Its last lines, harmless to show.
     pub(crate) tail: Vec<String>,
-    /// Whether there are lines before them.
+    /// Set if there are lines before them.
     pub(crate) has_more: bool,
     pub(crate) errors: Vec<ErrorLine>,
-    /// How many more lines look like errors.
+    /// Number of further lines that look like errors.
     pub(crate) errors_left_out: u64,
     /// Bytes that were not looked through.
     pub(crate) unread: u64,
 }
 
 /// Reads what is shown of a log; `None` when there is none.
-pub(crate) async fn read(
-    results: &Results,
-    name: &str,
-    encoding: Option<&str>,
-) -> Result<Option<Excerpt>, String> {
-    let fail = |error: sidecar::io::store::StoreError| format!("{name}: {error}");
+pub(crate) async fn read(results: &Results, name: &str, encoding: Option<&str>) -> Result<Option<Excerpt>> {
+    let named = || name.to_owned();
     if let Some(encoding) = encoding {
         return match encoding {
             "gzip" => read_compressed(results, name).await,
-            other => Err(format!("{name}: its encoding {other:?} is not understood")),
+            other => bail!("{name}: its encoding {other:?} is not understood"),
         };
     }
-    let Some(head) = results.head(name).await.map_err(fail)? else { return Ok(None) };
+    let Some(head) = results.head(name).await.with_context(named)? else { return Ok(None) };
     let mut scanner = Scanner::new();
     let mut at = 0;
     let gap = if head.bytes > SCANNED { SCANNED / 4..head.bytes - SCANNED / 4 * 3 } else { 0..0 };
@@ -110,7 +107,7 @@ pub(crate) async fn read(
         }
         let limit = if at < gap.start { gap.start } else { head.bytes };
         let end = limit.min(at + (1 << 20));
-        let Some(block) = results.range(name, at..end).await.map_err(fail)? else { return Ok(None) };
+        let Some(block) = results.range(name, at..end).await.with_context(named)? else { return Ok(None) };
         if block.is_empty() {
             break;
         }
@@ -120,7 +117,7 @@ pub(crate) async fn read(
     Ok(Some(Excerpt { bytes: head.bytes, unread: gap.end - gap.start, ..scanner.finish() }))
 }
 
-async fn read_compressed(results: &Results, name: &str) -> Result<Option<Excerpt>, String> {
+async fn read_compressed(results: &Results, name: &str) -> Result<Option<Excerpt>> {
     let begin = || (flate2::write::GzDecoder::new(Scanner::new()), Ok(()));
     let found = results
         .through(name, begin, |(decoder, result), block| {
@@ -128,9 +125,9 @@ async fn read_compressed(results: &Results, name: &str) -> Result<Option<Excerpt
             result.is_ok() && decoder.get_ref().seen < MAX_UNCOMPRESSED
         })
         .await
-        .map_err(|error| format!("{name}: {error}"))?;
+        .with_context(|| name.to_owned())?;
     let Some((head, (mut decoder, result))) = found else { return Ok(None) };
-    result.and_then(|()| decoder.try_finish()).map_err(|error| format!("{name}: not gzip: {error}"))?;
+    result.and_then(|()| decoder.try_finish()).with_context(|| format!("{name}: not gzip"))?;
     let scanner = std::mem::replace(decoder.get_mut(), Scanner::new());
     Ok(Some(Excerpt { bytes: head.bytes, ..scanner.finish() }))
 }
@@ -168,7 +165,7 @@ impl Scanner {
         }
     }
 
-    /// What comes next begins at this byte. The line that it begins in is not shown.
+    /// Continues at this byte; the rest of the line there is not shown.
     fn jump(&mut self, at: u64) {
         self.end_line();
         (self.seen, self.line_start, self.line) = (at, at, None);
@@ -178,12 +175,12 @@ impl Scanner {
 
     fn push(&mut self, block: &[u8]) {
         self.keep_tail(block);
-        for part in block.chunks(STEP) {
+        for part in block.chunks(SCAN_BYTES) {
             self.look(part);
         }
     }
 
-    /// Where no word is, lines are only counted.
+    /// Only counts lines where no word matches.
     fn look(&mut self, block: &[u8]) {
         let mut rest = block;
         if let Some(first) = memchr(b'\n', block)
@@ -234,11 +231,11 @@ impl Scanner {
     }
 
     fn keep_tail(&mut self, block: &[u8]) {
-        let end = &block[block.len().saturating_sub(TAIL)..];
+        let end = &block[block.len().saturating_sub(MAX_TAIL_BYTES)..];
         self.tail_is_cut |= end.len() < block.len();
         self.tail.extend_from_slice(end);
-        if self.tail.len() > 4 * TAIL {
-            self.tail.drain(..self.tail.len() - TAIL);
+        if self.tail.len() > 4 * MAX_TAIL_BYTES {
+            self.tail.drain(..self.tail.len() - MAX_TAIL_BYTES);
             self.tail_is_cut = true;
         }
     }
@@ -249,8 +246,8 @@ impl Scanner {
         }
         let mut tail = self.tail.as_slice();
         let mut has_more = self.tail_is_cut;
-        if tail.len() > TAIL {
-            tail = &tail[tail.len() - TAIL..];
+        if tail.len() > MAX_TAIL_BYTES {
+            tail = &tail[tail.len() - MAX_TAIL_BYTES..];
             has_more = true;
         }
         if has_more {
@@ -337,11 +334,11 @@ mod tests {
 
     #[test]
     fn lines_that_are_only_counted_count() {
-        let fine = "fine\n".repeat(STEP / 2);
+        let fine = "fine\n".repeat(SCAN_BYTES / 2);
         let excerpt =
             scanned(&[b"fatal: a", b"\n", fine.as_bytes(), b"fine and err", b"or\nfine\n", b"panic"]);
         let at: Vec<_> = excerpt.errors.iter().map(|error| error.at).collect();
-        let after = STEP as u64 / 2;
+        let after = SCAN_BYTES as u64 / 2;
         assert_eq!(at, [At::Line(1), At::Line(after + 2), At::Line(after + 4)]);
         let mut scanner = Scanner::new();
         scanner.jump(100);

@@ -1,6 +1,7 @@
 //! Reading `manifest.json`, object by object: it can be larger than what this
 //! program may hold.
 
+use anyhow::Context;
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ const VERSION: u32 = sidecar::layout::manifest::VERSION;
 
 /// A manifest up to this size is held while it is read, which takes a third of
 /// the time: some thirty thousand objects.
-const IN_MEMORY: u64 = 8 << 20;
+const MAX_BYTES_IN_MEMORY: u64 = 8 << 20;
 
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -34,17 +35,17 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Whether something of it lies at the destination.
+    /// Returns whether something of it lies at the destination.
     pub(crate) fn is_there(&self) -> bool {
         self.stored_bytes.is_some()
     }
 
-    /// Whether it is as it should be.
+    /// Returns whether it is as it should be.
     pub(crate) fn is_stored(&self) -> bool {
         self.state == "stored"
     }
 
-    /// Why it is not.
+    /// The reason why it is not.
     pub(crate) fn why(&self) -> &str {
         self.error.as_deref().or(self.reason.as_deref()).unwrap_or_default()
     }
@@ -61,7 +62,7 @@ pub(crate) struct Container {
     pub(crate) code: Option<i32>,
 }
 
-/// When a pass began and ended.
+/// Begin and end of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Pass {
     pub(crate) policy: String,
@@ -80,18 +81,17 @@ pub(crate) struct Rest {
 }
 
 /// Reads a manifest; passes every object to `each`.
-pub(crate) fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
+pub(crate) fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> anyhow::Result<Rest> {
     let mut from = from;
     let mut begin = Vec::new();
-    let fail = |error: &dyn fmt::Display| format!("manifest.json: {error}");
-    from.by_ref().take(IN_MEMORY + 1).read_to_end(&mut begin).map_err(|error| fail(&error))?;
-    let rest = if begin.len() as u64 <= IN_MEMORY {
+    from.by_ref().take(MAX_BYTES_IN_MEMORY + 1).read_to_end(&mut begin).context("manifest.json")?;
+    let rest = if begin.len() as u64 <= MAX_BYTES_IN_MEMORY {
         parse(serde_json::Deserializer::from_slice(&begin), each)
     } else {
         let whole = BufReader::with_capacity(64 << 10, begin.chain(from));
         parse(serde_json::Deserializer::from_reader(whole), each)
     };
-    rest.map_err(|error| fail(&error))
+    rest.context("manifest.json")
 }
 
 fn parse<'de, R: serde_json::de::Read<'de>>(
@@ -208,6 +208,7 @@ mod tests {
             ["", "[]", "{}", r#"{"version":2}"#, r#"{"version":1,"objects":[1]}"#, r#"{"version":1} x"#]
         {
             let error = read(text.as_bytes(), &mut |_| {}).expect_err(text);
+            let error = format!("{error:#}");
             assert!(error.starts_with("manifest.json: ") && !error.contains('\n'), "{error}");
         }
     }

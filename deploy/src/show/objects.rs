@@ -24,7 +24,7 @@ impl Sum {
     }
 }
 
-/// What is known of a job's objects.
+/// Sums over a job's objects, and the notable ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Objects {
     pub(crate) all: Sum,
@@ -82,7 +82,7 @@ impl Objects {
         }
     }
 
-    /// How many are not in order.
+    /// Number of objects that are not in order.
     pub(crate) fn count_of_troubled(&self) -> u64 {
         self.all.count - self.by_state.get("stored").map_or(0, |sum| sum.count)
     }
@@ -94,7 +94,7 @@ impl Objects {
         largest.into_iter().map(|ranked| &ranked.0).collect()
     }
 
-    /// How many are not kept one by one.
+    /// Number of objects that are counted only.
     pub(crate) fn left_out(&self) -> u64 {
         self.all.count - (self.troubled.len() + self.largest.len()) as u64
     }

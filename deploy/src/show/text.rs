@@ -1,4 +1,4 @@
-//! The job for a terminal.
+//! A job's report for a terminal.
 
 use super::job_report::{ContainerReport, JobReport};
 use super::log::At;
@@ -42,7 +42,7 @@ fn section(lines: &mut Vec<String>, title: &str, body: Vec<String>) {
     }
 }
 
-/// When and how long.
+/// Start and duration.
 fn facts(job: &JobReport) -> Option<String> {
     let (begin, end) = job.span()?;
     let mut text = format!("{}, took {}", timeline::clock(begin), timeline::time(end.since(begin)));
@@ -102,7 +102,7 @@ fn container(container: &ContainerReport) -> Vec<String> {
     rows
 }
 
-/// Where a line is.
+/// Shows a position in a log.
 pub(crate) fn at(at: At) -> String {
     match at {
         At::Line(line) => line.to_string(),
@@ -142,7 +142,7 @@ pub(crate) fn usage(report: &common::report::Report) -> String {
     text
 }
 
-/// What the command left behind.
+/// Describes the processes that the command left behind.
 pub(crate) fn leftovers(report: &common::report::Report) -> Option<String> {
     let left = &report.leftovers;
     let counts = [(left.ended, "ended"), (left.killed, "killed"), (left.unkillable, "could not be killed")];
@@ -188,7 +188,7 @@ fn objects(job: &JobReport) -> Vec<String> {
     rows
 }
 
-/// What is wrong with an object.
+/// Describes the problem of an object.
 pub(crate) fn trouble(object: &Object) -> String {
     match (object.why(), object.matches_report) {
         ("", Some(false)) => "what was read is not what entrypoint wrote".to_owned(),

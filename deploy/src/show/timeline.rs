@@ -1,4 +1,4 @@
-//! What happened when.
+//! The moments of a job in order.
 
 use super::job_report::JobReport;
 use crate::terminal;
@@ -8,7 +8,7 @@ use common::signal::Signal;
 use common::timestamp::Timestamp;
 use std::time::Duration;
 
-/// What kind of thing happened.
+/// The kind of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Start,
@@ -30,13 +30,13 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) at: Timestamp,
-    /// Who it happened to: a container, or sidecar.
+    /// The container concerned, or sidecar.
     pub(crate) who: String,
     pub(crate) kind: Kind,
     pub(crate) what: String,
 }
 
-/// How sidecar is called in a timeline.
+/// The name of sidecar in a timeline.
 pub(crate) const SIDECAR: &str = "sidecar";
 
 /// All moments in order.
@@ -75,7 +75,7 @@ pub(crate) fn name(name: &str, index: usize) -> String {
     if name.is_empty() { format!("entry {index}") } else { name.to_owned() }
 }
 
-/// When the grace period of a container began and was to end, if it did begin.
+/// Begin and planned end of a container's grace period, if it began.
 pub(crate) fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
     let ends_it = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
     let began = report
@@ -86,7 +86,7 @@ pub(crate) fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
     Some((began, began.after(GoDuration::from_nanos(report.grace_period_ns).as_std())))
 }
 
-/// When the timeout was to come.
+/// The time at which the timeout was due.
 pub(crate) fn timeout(report: &Report) -> Timestamp {
     report.started.after(GoDuration::from_nanos(report.timeout_ns).as_std())
 }

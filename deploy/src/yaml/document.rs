@@ -11,7 +11,7 @@ pub(crate) struct SyntaxError {
     pub(crate) text: String,
 }
 
-/// How documents are written.
+/// The notation of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Yaml,
@@ -25,6 +25,6 @@ pub(crate) struct Document {
     pub(crate) heading: String,
     /// The text from its first line on, as it was.
     pub(crate) text: String,
-    /// What it says.
+    /// The document's content.
     pub(crate) node: Node,
 }

@@ -25,7 +25,7 @@ pub(super) fn documents(text: &str) -> Option<Result<Vec<Document>, SyntaxError>
     Some(Ok(chunks))
 }
 
-/// Whether nothing but white space is left.
+/// Returns whether nothing but white space is left.
 fn text_left<'a, R: serde_json::de::Read<'a>>(deserializer: &mut serde_json::Deserializer<R>) -> bool {
     deserializer.end().is_ok()
 }

@@ -76,7 +76,7 @@ impl Node {
         Self::List(texts.into_iter().map(Self::text).collect())
     }
 
-    /// What a scalar means; `None` for lists and mappings.
+    /// Returns the meaning of a scalar; `None` for lists and mappings.
     pub(crate) fn meaning(&self) -> Option<Meaning<'_>> {
         match self {
             Self::Scalar(scalar) => Some(scalar.meaning()),
@@ -84,7 +84,7 @@ impl Node {
         }
     }
 
-    /// Whether it is null, which Kubernetes treats as if nothing were there.
+    /// Returns whether it is null, which Kubernetes treats as if nothing were there.
     pub(crate) fn is_null(&self) -> bool {
         self.meaning() == Some(Meaning::Null)
     }
@@ -119,7 +119,7 @@ impl Node {
         }
     }
 
-    /// What it is, for people.
+    /// Names the kind of value in a message.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Self::List(_) => "a list",

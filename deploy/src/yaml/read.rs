@@ -16,7 +16,7 @@ pub(super) const MAX_DEPTH: usize = 100;
 const MAX_ALIAS_NODES: usize = 100_000;
 const MAX_ALIAS_BYTES: usize = 16 << 20;
 
-/// What YAML 1.1, and so Kubernetes, takes for a line break, and YAML 1.2 does not.
+/// Line breaks of YAML 1.1, and so of Kubernetes, that YAML 1.2 does not have.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
 /// Reads one document; the error says the line, counted on from `line`, and what
@@ -155,7 +155,7 @@ fn as_key(node: Node, at: usize) -> Result<Scalar, String> {
     }
 }
 
-/// What a merge key takes its members from.
+/// Returns the mappings that a merge key merges.
 fn sources(node: Node, at: usize) -> Result<Vec<Map>, String> {
     let nodes = match node {
         Node::List(list) => list,

@@ -13,7 +13,7 @@ pub(crate) struct Scalar {
     tag: Option<String>,
 }
 
-/// How a scalar is written.
+/// The style in which a scalar is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
     /// Without quotes: the text decides what it is.
@@ -24,7 +24,7 @@ pub(crate) enum Style {
     Block,
 }
 
-/// What a scalar means.
+/// The meaning of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Meaning<'a> {
     Null,
@@ -74,15 +74,15 @@ impl Scalar {
 
     /// The text as it is shown to people, shortened.
     pub(crate) fn shown(&self) -> String {
-        const MOST: usize = 40;
-        let mut text: String = self.text.chars().take(MOST).collect();
+        const MAX_CHARS: usize = 40;
+        let mut text: String = self.text.chars().take(MAX_CHARS).collect();
         if text.len() < self.text.len() {
             text.push('…');
         }
         crate::terminal::harmless(&text)
     }
 
-    /// What it means to Kubernetes' parser.
+    /// Returns its meaning to Kubernetes' parser.
     pub(crate) fn meaning(&self) -> Meaning<'_> {
         if self.style != Style::Plain || self.tag.is_some() {
             return Meaning::Text(&self.text);
@@ -90,13 +90,13 @@ impl Scalar {
         meaning_of(&self.text)
     }
 
-    /// Whether it is a merge key.
+    /// Returns whether it is a merge key.
     pub(super) fn is_merge(&self) -> bool {
         self.style == Style::Plain && self.tag.is_none() && self.text == "<<"
     }
 }
 
-/// What a plain scalar means.
+/// Returns the meaning of a plain scalar.
 pub(super) fn meaning_of(text: &str) -> Meaning<'_> {
     match text {
         _ if NULL.contains(&text) => Meaning::Null,
@@ -156,7 +156,7 @@ fn is_float(text: &str) -> bool {
     has_digits && all_digits(whole) && all_digits(fraction) && exponent_fits
 }
 
-/// Whether any YAML parser, of whatever version, reads the plain text as text.
+/// Returns whether any YAML parser, of whatever version, reads the plain text as text.
 fn is_harmless(text: &str) -> bool {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-:@".contains(c));

@@ -30,7 +30,7 @@ fn survives(text: &str) -> String {
     written
 }
 
-/// What a node means, without its styles.
+/// The meaning of a node, without its styles.
 fn meanings(node: &Node) -> String {
     match node {
         Node::Scalar(scalar) => format!("{:?}{:?}", scalar.meaning(), scalar.tag()),

@@ -61,7 +61,7 @@ fn block_list(out: &mut String, list: &[Node], depth: usize, fresh: bool) {
     }
 }
 
-/// What stands behind `key:` or `-`, with the end of the line.
+/// Writes the rest of a line behind `key:` or `-`, and the lines below it.
 fn value(out: &mut String, node: &Node, depth: usize) {
     match node {
         Node::Map(map) if map.entries.is_empty() => out.push_str(" {}\n"),
@@ -90,7 +90,7 @@ fn value(out: &mut String, node: &Node, depth: usize) {
     }
 }
 
-/// Whether the text can stand as it is, line by line.
+/// Returns whether the text can stand as it is, line by line.
 fn fits_block(text: &str) -> bool {
     let has_text = text.lines().any(|line| !line.trim().is_empty());
     has_text && text.chars().all(|c| c == '\n' || c == '\t' || is_printable(c))
@@ -129,7 +129,7 @@ fn inline(scalar: &Scalar) -> String {
     }
 }
 
-/// Whether a text that was plain somewhere is plain everywhere in block style.
+/// Returns whether a text that was plain somewhere is plain everywhere in block style.
 fn is_plain(text: &str) -> bool {
     if !matches!(meaning_of(text), Meaning::Text(_)) {
         return true;

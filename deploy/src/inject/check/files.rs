@@ -1,4 +1,4 @@
-//! What each program must find: volumes, logs, markers, secrets.
+//! The files each program must find: volumes, logs, markers, secrets.
 
 use super::{Decorated, Delivery, Wrapped};
 use crate::inject::field_path::Finding;
@@ -30,7 +30,7 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What the API server refuses, and volumes that do not exist.
+/// Finds mounts that the API server refuses, and volumes that do not exist.
 fn mounts(decorated: &Decorated<'_>, container: &Container, found: &mut Vec<Finding>) {
     let mut seen = HashSet::new();
     for mount in &container.mounts {
@@ -173,7 +173,7 @@ fn collisions(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// What sidecar waits for must be what entrypoint leaves.
+/// Compares the files that sidecar waits for with those that entrypoint leaves.
 fn entries(decorated: &Decorated<'_>, delivery: &Delivery<'_>, found: &mut Vec<Finding>) {
     let container = delivery.container;
     for wrapped in decorated.wrapped.iter().filter(|wrapped| !decorated.is_known(wrapped)) {

@@ -153,7 +153,7 @@ fn options_of_job(container: &Container, local: bool, found: &mut Vec<Finding>) 
 }
 
 impl Decorated<'_> {
-    /// Whether sidecar knows an entry with the marker of this container.
+    /// Returns whether sidecar knows an entry with the marker of this container.
     fn is_known(&self, wrapped: &Wrapped<'_>) -> bool {
         self.delivery.as_ref().is_none_or(|delivery| {
             let mut entries = delivery.options.all_entries();
@@ -168,13 +168,13 @@ impl Decorated<'_> {
 }
 
 impl Wrapped<'_> {
-    /// How long the test may take to end.
+    /// The test's grace period.
     fn grace(&self) -> std::time::Duration {
         let given = self.options.grace_period;
         if given.is_zero() { entrypoint::options::DEFAULT_GRACE_PERIOD.as_std() } else { given.as_std() }
     }
 
-    /// How long it may run.
+    /// The test's timeout.
     fn timeout(&self) -> std::time::Duration {
         let given = self.options.timeout;
         if given.is_zero() { entrypoint::options::DEFAULT_TIMEOUT.as_std() } else { given.as_std() }

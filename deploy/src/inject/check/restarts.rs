@@ -1,4 +1,4 @@
-//! What is started again, and what never ends.
+//! Containers that are started again, and pods that never end.
 
 use super::{Decorated, Delivery};
 use crate::inject::field_path::Finding;

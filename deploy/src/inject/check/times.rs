@@ -5,10 +5,10 @@ use crate::inject::field_path::Finding;
 use common::duration::GoDuration;
 use std::time::Duration;
 
-/// What Kubernetes gives a pod that does not say.
+/// Kubernetes' default `terminationGracePeriodSeconds`.
 const DEFAULT_GRACE: i64 = 30;
 
-/// What entrypoint may take for the last output of a test that was killed.
+/// Upper bound on entrypoint's wait for the last output of a killed test.
 const DRAIN: Duration = Duration::from_secs(5);
 
 pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {

@@ -1,4 +1,4 @@
-//! Who writes into the log volume, and who reads from it.
+//! Users that write into the log volume, and the one that reads from it.
 
 use super::{Decorated, Wrapped};
 use crate::inject::field_path::Finding;

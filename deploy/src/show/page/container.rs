@@ -14,8 +14,8 @@ use maud::{Markup, html};
 /// A command longer than this is cut, in characters.
 const MAX_COMMAND: usize = 4000;
 
-/// How much of the log's end is shown for every container when there are many.
-const FEW: usize = 8;
+/// Containers beyond this number show only ten lines of their log's end.
+const MAX_LONG_TAILS: usize = 8;
 
 pub(super) fn article(container: &ContainerReport, index: usize, links: &Links) -> Markup {
     let name = timeline::name(&container.entry.name, index);
@@ -89,7 +89,11 @@ fn facts(report: &Report) -> Markup {
 fn log(container: &ContainerReport, log: &Excerpt, index: usize, links: &Links) -> Markup {
     let name = &container.log_name;
     let link = links.to(name);
-    let tail = if index < FEW { log.tail.as_slice() } else { &log.tail[log.tail.len().saturating_sub(10)..] };
+    let tail = if index < MAX_LONG_TAILS {
+        log.tail.as_slice()
+    } else {
+        &log.tail[log.tail.len().saturating_sub(10)..]
+    };
     html! {
         p.log {
             "Log: "

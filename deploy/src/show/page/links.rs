@@ -1,11 +1,11 @@
-//! Where a page's links lead.
+//! Links of a page to logs and artifacts.
 
 use crate::terminal::Problem;
 use sidecar::destination::Destination;
 use std::fmt::Write;
 use std::path::Path;
 
-/// What stands in front of an object's name in a link.
+/// The part of a link in front of an object's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Links {
     /// Ends with a slash; `None` where a browser cannot follow.
@@ -18,7 +18,7 @@ impl Links {
         Self { base: Some("./".to_owned()) }
     }
 
-    /// What somebody typed: a URL of a web server, or a path relative to the page.
+    /// Parses a URL of a web server, or a path relative to the page.
     pub(crate) fn given(base: &str) -> Result<Self, Problem> {
         let scheme = base.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains('/'));
         if base.is_empty() || !matches!(scheme, None | Some("https" | "http" | "file")) {
@@ -30,7 +30,7 @@ impl Links {
         Ok(Self { base: Some(format!("{base}/")) })
     }
 
-    /// Where a browser finds a destination's objects by itself.
+    /// The URL at which a browser finds a destination's objects by itself.
     pub(crate) fn of(destination: &Destination) -> Self {
         let base = match destination {
             Destination::LocalDir { root } | Destination::File { root } => file_url(root),

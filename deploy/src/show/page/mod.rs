@@ -1,4 +1,4 @@
-//! The job as one self-contained page.
+//! A job's report as one self-contained page.
 //!
 //! It asks for nothing from anywhere, and says so with a Content-Security-Policy
 //! that names the hashes of its one style and its one script. Everything from the
@@ -82,7 +82,7 @@ fn policy() -> String {
     )
 }
 
-/// How a result looks.
+/// The CSS class of a result.
 fn class(result: &str) -> &'static str {
     match result {
         "SUCCESS" => "ok",
