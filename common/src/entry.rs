@@ -3,39 +3,21 @@
 //! `ENTRYPOINT_OPTIONS` has these keys inlined at its top level,
 //! `SIDECAR_OPTIONS` has a list of such objects.
 
-use crate::json::{Document, JsonError, Notes, Raw};
-use serde::Serialize;
+use crate::options::{flag, positional};
 
-/// A wrapped process and the files that it and its entrypoint leave.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Entry {
-    /// The command and its arguments.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub args: Vec<String>,
-    /// The container's name; may be empty.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub container_name: String,
-    /// The file that gets stdout and stderr.
-    pub process_log: String,
-    /// The file that gets the code.
-    pub marker_file: String,
-    /// The JSON file that the job may write; only sidecar reads it; may be empty.
-    pub metadata_file: String,
-}
-
-impl Document for Entry {
-    const KEYS: &'static [&'static str] =
-        &["args", "container_name", "process_log", "marker_file", "metadata_file"];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "args" => value.set_strings(&mut self.args),
-            "container_name" => value.set_string(&mut self.container_name),
-            "process_log" => value.set_string(&mut self.process_log),
-            "marker_file" => value.set_string(&mut self.marker_file),
-            "metadata_file" => value.set_string(&mut self.metadata_file),
-            _ => unreachable!("only the keys above are passed"),
-        }
+crate::options! {
+    /// A wrapped process and the files that it and its entrypoint leave.
+    pub struct Entry {
+        /// The command with its arguments; looked up in `PATH`, without a shell; required.
+        pub args: Vec<String> = positional("COMMAND"),
+        /// The container's name, which the names of logs contain when there are several containers.
+        pub container_name: String = flag("container-name").value("NAME"),
+        /// The file that gets the command's output; required.
+        pub process_log: String = flag("process-log").value("FILE").always(),
+        /// The file that gets the exit code and appears last; required.
+        pub marker_file: String = flag("marker-file").value("FILE").always(),
+        /// The JSON file that the command may write; sidecar merges it into `finished.json`.
+        pub metadata_file: String = flag("metadata-file").value("FILE").always(),
     }
 }
 

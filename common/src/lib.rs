@@ -12,7 +12,7 @@
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
 //! | [`preallocated`] | files whose space is allocated before it is needed |
 //! | [`open_beneath`] | opening files in directories that hostile code can write to |
-//! | [`options`], [`json`], [`flags`] | where options come from, and the two syntaxes they come in |
+//! | [`options`], [`json`] | options, each declared once, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
@@ -22,7 +22,6 @@
 pub mod codes;
 pub mod duration;
 pub mod entry;
-pub mod flags;
 pub mod job_spec;
 pub mod json;
 pub mod lock;

@@ -95,6 +95,13 @@ impl Signal {
     }
 }
 
+/// The signal that kill(1) sends when it is told none.
+impl Default for Signal {
+    fn default() -> Self {
+        Self::TERM
+    }
+}
+
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match TABLE.iter().find(|row| row.0 == self.0) {

@@ -5,7 +5,7 @@ use crate::terminal::{self, Problem};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::Shell;
-use common::flags::prepared;
+use common::options::flags::prepared;
 use std::path::{Path, PathBuf};
 
 /// Makes a definition.

@@ -32,7 +32,7 @@ use anyhow::{Context, Result};
 use common::codes;
 use exec::Ended;
 use kubeconfig::PrivateCopy;
-pub use options::command;
+pub use options::{Flags, StepFlags, command};
 use options::{Step, Task};
 use plan::Given;
 use secret::{Cluster, EarlyUpload, Secret};

@@ -44,14 +44,14 @@ pub fn run(words: CommandLine) -> u8 {
         }
         Err(LoadError::Flags(error)) => return usage(&error),
         Err(error) => {
-            fatal!("{error}");
+            fatal!("Could not initialize options: {error}");
             return codes::EXIT_FAILURE;
         }
     };
     if options.copy_mode_only { copy(&words.program, &options) } else { supervise(&options, &queue) }
 }
 
-fn usage(error: &common::flags::FlagError) -> u8 {
+fn usage(error: &common::options::flags::FlagError) -> u8 {
     // With the output gone nobody is left to tell.
     let _ = if error.exit_status() == 0 {
         let mut stdout = std::io::stdout();

@@ -4,11 +4,11 @@ use crate::cli;
 use crate::io::driver::Driver;
 use crate::io::interrupts::Interrupts;
 use crate::io::own_log::OwnLog;
-use crate::options::flags::{self, job_flags, under, upload_flags};
-use crate::options::{LoadError, Loaded, UploadOptions};
+use crate::options::command::job_flags;
+use crate::options::{LoadError, Loaded, UploadOptions, load_from};
 use crate::upload_job::{self, UploadJob};
 use clap::Command;
-use common::json::Notes;
+use common::options::args;
 use std::ffi::OsString;
 
 /// The environment variable that holds the options.
@@ -29,8 +29,8 @@ pub fn command() -> Command {
         .version(common::version::VERSION)
         .about("Uploads files and directories to where the results of a job belong.")
         .after_help(AFTER_HELP)
-        .args(under("Upload", upload_flags()))
-        .args(under("Job", job_flags()))
+        .args(args(&UploadOptions::default()))
+        .args(job_flags())
 }
 
 /// Runs gcsupload; returns its exit status.
@@ -48,14 +48,8 @@ pub(crate) async fn run(
 }
 
 fn prepare(args: impl Iterator<Item = OsString>) -> Result<UploadJob, LoadError> {
-    let Loaded { options, job, notes } = crate::options::from(VARIABLE, || from_flags(args))?;
+    let Loaded { options, job, notes } =
+        load_from(VARIABLE, args, command, |options: &mut UploadOptions| options)?;
     cli::warn_unknown(&notes);
     Ok(UploadJob::new(options, None, &job)?)
-}
-
-fn from_flags(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<UploadOptions>, LoadError> {
-    let matches = common::flags::parse(command(), args)?;
-    let mut options = UploadOptions::default();
-    flags::upload(&matches, &mut options);
-    Ok(Loaded { options, job: flags::job(&matches), notes: Notes::default() })
 }

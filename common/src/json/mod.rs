@@ -2,12 +2,13 @@
 //!
 //! Pods carry options that other programs wrote for Go programs. A document is
 //! taken apart into values of raw text, so that the order and the repetition of
-//! keys survive, and each field is set by the rule of its type. Types that
-//! appear in options implement [`Document`].
+//! keys survive, and each field is set by the rule of its type ([`Decode`]). A
+//! [`Document`] is an object with known keys.
 //!
 //! A list that occurs twice is replaced by the later one, as `encoding/json`
 //! documents it (not merged element by element, as it happens to do).
 
+mod decode;
 mod encode;
 mod raw;
 mod syntax;
@@ -18,14 +19,76 @@ pub use raw::Raw;
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// An object with known keys, into which JSON can be decoded.
-pub trait Document {
-    /// The keys as they are written; none is repeated.
-    const KEYS: &'static [&'static str];
+/// A type that JSON can set in place, by the rule that Go has for it.
+pub trait Decode {
+    /// Sets the value; `null` leaves it or makes it absent (O-15).
+    fn decode(&mut self, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError>;
 
-    /// Sets the field of `key`, one of [`Document::KEYS`]. Objects inside pass
-    /// `notes` on.
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError>;
+    /// The name of a list of such values in errors.
+    fn list_name() -> &'static str
+    where
+        Self: Sized,
+    {
+        "a list of objects"
+    }
+}
+
+/// An object with known keys, see [`document!`](crate::document!).
+pub trait Document {
+    /// The members by their keys; none is repeated.
+    fn members(&mut self) -> Vec<Member<'_>>;
+}
+
+/// The member of an object.
+pub struct Member<'a> {
+    /// Its key as it is written.
+    pub key: &'static str,
+    value: &'a mut dyn Decode,
+    is_lenient: bool,
+}
+
+impl<'a> Member<'a> {
+    /// Binds a key to the value that it sets.
+    pub fn new(key: &'static str, value: &'a mut dyn Decode) -> Self {
+        Self { key, value, is_lenient: false }
+    }
+
+    /// Takes anything: what the value cannot take counts as `null`, and unknown
+    /// keys are not noted.
+    #[must_use]
+    pub fn lenient(self) -> Self {
+        Self { is_lenient: true, ..self }
+    }
+
+    fn decode(&mut self, raw: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
+        if !self.is_lenient {
+            return self.value.decode(raw, notes);
+        }
+        let ignored = &mut Notes::default();
+        self.value.decode(raw, ignored).or_else(|_| self.value.decode(Raw { text: "null", ..raw }, ignored))
+    }
+}
+
+/// Lists the members of structs that are JSON objects: `field`, `field as
+/// "key"`, and `field or null` for a [lenient](Member::lenient) one.
+#[macro_export]
+macro_rules! document {
+    ($type:ty { $($field:ident $(as $key:literal)? $(or $null:ident)?),* $(,)? }) => {
+        impl $crate::json::Document for $type {
+            fn members(&mut self) -> Vec<$crate::json::Member<'_>> {
+                vec![$($crate::document!(@member self $field $($key)? $($null)?),)*]
+            }
+        }
+    };
+    (@member $self:ident $field:ident) => {
+        $crate::json::Member::new(stringify!($field), &mut $self.$field)
+    };
+    (@member $self:ident $field:ident $key:literal) => {
+        $crate::json::Member::new($key, &mut $self.$field)
+    };
+    (@member $self:ident $field:ident null) => {
+        $crate::json::Member::new(stringify!($field), &mut $self.$field).lenient()
+    };
 }
 
 /// What a decoder met that is no error.
@@ -100,13 +163,13 @@ fn prefix(path: &str) -> String {
 }
 
 /// Decodes a whole document (O-10) on top of what `target` holds.
-pub fn decode<T: Document>(target: &mut T, text: &str) -> Result<Notes, JsonError> {
+pub fn decode(target: &mut impl Document, text: &str) -> Result<Notes, JsonError> {
     if text.trim().is_empty() {
         return Err(JsonError::Empty);
     }
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| JsonError::Syntax(error.to_string()))?;
     let mut notes = Notes::default();
-    Raw { text: raw.get(), path: "" }.set_object(target, &mut notes)?;
+    Raw { text: raw.get(), path: "" }.decode_members(target.members(), &mut notes)?;
     Ok(notes)
 }
 

@@ -1,74 +1,73 @@
 //! `podutils explain`: what option JSON means, with every default filled in.
 //!
 //! The programs' own decoders read it, so that what is said here is what they do.
-//! [`keys`] has the words; [`redact`] keeps secrets in commands from being printed.
+//! [`table`] makes its rows of the one declaration of each option, [`markdown`] the tables of the documents;
+//! [`redact`] keeps secrets in commands from being printed.
 
-mod keys;
+mod markdown;
 mod redact;
+mod table;
 
 use crate::escape::visible;
 use crate::terminal::{self, Problem};
-use clap::{Arg, ArgMatches, Command};
-use common::duration::GoDuration;
-use common::json::{Document, Notes, decode};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use common::json::{Notes, decode};
+use common::options::Options;
 use entrypoint::options::EntrypointOptions;
-use keys::{Key, Kind};
-use serde::Serialize;
-use serde_json::Value;
 use sidecar::initupload::InitUploadOptions;
 use sidecar::options::{SidecarOptions, UploadOptions};
+use table::Row;
 
 /// The id of the argument.
 const ASSIGNMENT: &str = "VARIABLE='JSON'";
 
-/// What explains each variable.
+/// Explains the JSON of one variable.
 type Explain = fn(&str) -> Result<Meaning, String>;
 const VARIABLES: [(&str, Explain); 4] = [
     (entrypoint::options::VARIABLE, |text| {
-        let (options, notes) = decoded::<EntrypointOptions>(text)?;
+        let (options, meaning) = decoded::<EntrypointOptions>(text)?;
         options.validate().map_err(|error| error.to_string())?;
-        Ok(Meaning { notes, rows: rows(&options, keys::ENTRYPOINT), words: in_words(&options) })
+        Ok(Meaning { words: in_words(&options), ..meaning })
     }),
     (sidecar::options::VARIABLE, |text| {
-        let (options, notes) = decoded::<SidecarOptions>(text)?;
+        let (options, meaning) = decoded::<SidecarOptions>(text)?;
         options.validate().map_err(|error| error.to_string())?;
-        Ok(Meaning { notes, rows: rows(&options, keys::SIDECAR), words: Vec::new() })
+        Ok(meaning)
     }),
     (sidecar::initupload::VARIABLE, |text| {
-        let (options, notes) = decoded::<InitUploadOptions>(text)?;
+        let (options, meaning) = decoded::<InitUploadOptions>(text)?;
         options.validate().map_err(|error| error.to_string())?;
-        Ok(Meaning { notes, rows: rows(&options, keys::INITUPLOAD), words: Vec::new() })
+        Ok(meaning)
     }),
     (sidecar::gcsupload::VARIABLE, |text| {
-        let (options, notes) = decoded::<UploadOptions>(text)?;
+        let (options, meaning) = decoded::<UploadOptions>(text)?;
         options.validate().map_err(|error| error.to_string())?;
-        Ok(Meaning { notes, rows: rows(&options, keys::UPLOAD), words: Vec::new() })
+        Ok(meaning)
     }),
 ];
 
-/// What a document means.
+/// The meaning of a document.
 struct Meaning {
     notes: Notes,
     rows: Vec<Row>,
     words: Vec<String>,
 }
 
-/// One key with its value.
-struct Row {
-    key: String,
-    value: String,
-    is_default: bool,
-    meaning: &'static str,
-}
-
 /// The subcommand's definition.
 pub(crate) fn command() -> Command {
     Command::new("explain")
         .about("Prints what the option JSON of a pod means, with every default filled in")
-        .arg(Arg::new(ASSIGNMENT).required(true).help(
+        .arg(Arg::new(ASSIGNMENT).required_unless_present("markdown").help(
             "ENTRYPOINT_OPTIONS, SIDECAR_OPTIONS, INITUPLOAD_OPTIONS or GCSUPLOAD_OPTIONS with its JSON; \
              the name alone means the variable of the environment",
         ))
+        .arg(
+            Arg::new("markdown")
+                .long("markdown")
+                .action(ArgAction::SetTrue)
+                .conflicts_with(ASSIGNMENT)
+                .help("Print the tables of all options as the documents have them"),
+        )
         .after_help(
             "Words of a command that look like secrets are shown as ***; no credentials file is read.\n\n\
              Exit status: 0; 1 with one line when the program would refuse the options; 2 for a wrong command line.\n\n\
@@ -80,7 +79,11 @@ pub(crate) fn command() -> Command {
 /// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let assignment = matches.get_one::<String>(ASSIGNMENT).map(String::as_str).unwrap_or_default();
-    let text = explained(assignment, &|name| std::env::var(name).ok())?;
+    let text = if matches.get_flag("markdown") {
+        markdown::tables()
+    } else {
+        explained(assignment, &|name| std::env::var(name).ok())?
+    };
     terminal::print(text.as_bytes())?;
     Ok(0)
 }
@@ -114,65 +117,11 @@ fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
     Ok(lines.join("\n") + "\n")
 }
 
-fn decoded<T: Document + Default>(text: &str) -> Result<(T, Notes), String> {
+fn decoded<T: Options + Default>(text: &str) -> Result<(T, Meaning), String> {
     let mut options = T::default();
     let notes = decode(&mut options, text).map_err(|error| error.to_string())?;
-    Ok((options, notes))
-}
-
-/// A row for every key.
-fn rows<T: Serialize + Default>(options: &T, keys: &'static [Key]) -> Vec<Row> {
-    let value = |options: &T| serde_json::to_value(options).unwrap_or_default();
-    let mut rows = Vec::new();
-    add_rows("", &value(options), &value(&T::default()), keys, &mut rows);
-    rows
-}
-
-fn add_rows(prefix: &str, values: &Value, defaults: &Value, keys: &'static [Key], rows: &mut Vec<Row>) {
-    for key in keys {
-        let path = format!("{prefix}{}", key.name);
-        let value = values.get(key.name).unwrap_or(&Value::Null);
-        let default = defaults.get(key.name).unwrap_or(&Value::Null);
-        match key.kind {
-            Kind::Object(inner) if value.is_object() || !key.is_optional => {
-                add_rows(&format!("{path}."), value, default, inner, rows);
-            }
-            Kind::List(inner) if value.as_array().is_some_and(|list| !list.is_empty()) => {
-                for (index, element) in value.as_array().into_iter().flatten().enumerate() {
-                    add_rows(&format!("{path}[{index}]."), element, &Value::Null, inner, rows);
-                }
-            }
-            Kind::Object(_) | Kind::List(_) | Kind::Time | Kind::Command | Kind::Plain => {
-                let is_default = value == default || value.is_null();
-                let shown = if is_default && !key.default.is_empty() {
-                    key.default.to_owned()
-                } else {
-                    shown(value, key.kind)
-                };
-                rows.push(Row { key: path, value: shown, is_default, meaning: key.meaning });
-            }
-        }
-    }
-}
-
-/// A value on one line.
-fn shown(value: &Value, kind: Kind) -> String {
-    let text = match (value, kind) {
-        (Value::Number(number), Kind::Time) => number
-            .as_i64()
-            .map_or_else(|| number.to_string(), |nanos| GoDuration::from_nanos(nanos).to_string()),
-        (Value::Array(words), Kind::Command) => {
-            let words: Vec<_> = words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-            serde_json::to_string(&redact::words(&words)).unwrap_or_default()
-        }
-        (Value::Null, _) => "–".to_owned(),
-        (Value::String(text), _) if text.is_empty() => "–".to_owned(),
-        (Value::String(text), _) => redact::text(text),
-        (other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)), _) => {
-            redact::text(&other.to_string())
-        }
-    };
-    visible(&text).into_owned()
+    let rows = table::rows(&options);
+    Ok((options, Meaning { notes, rows, words: Vec::new() }))
 }
 
 /// What entrypoint will do, in sentences.
@@ -226,32 +175,6 @@ mod tests {
             text.contains("It runs make test. After 1h30m0s the command gets SIGINT; 15s after"),
             "{text}"
         );
-    }
-
-    /// Whether a table has exactly the keys of a document.
-    #[track_caller]
-    fn same(keys: &[Key], wanted: &[&str]) {
-        let mut names: Vec<_> = keys.iter().map(|key| key.name).collect();
-        let mut wanted = wanted.to_vec();
-        names.sort_unstable();
-        wanted.sort_unstable();
-        assert_eq!(names, wanted, "the tables in explain/keys.rs explain the keys of the programs");
-    }
-
-    #[test]
-    fn the_tables_have_the_programs_keys() {
-        use common::entry::Entry;
-        use entrypoint::options::SupervisionOptions;
-        use sidecar::censor::CensoringOptions;
-        use sidecar::options::DeliveryOptions;
-        same(keys::ENTRYPOINT, EntrypointOptions::KEYS);
-        same(keys::SUPERVISION, SupervisionOptions::KEYS);
-        same(keys::ENTRY, Entry::KEYS);
-        same(keys::SIDECAR, SidecarOptions::KEYS);
-        same(keys::UPLOAD, UploadOptions::KEYS);
-        same(keys::INITUPLOAD, InitUploadOptions::KEYS);
-        same(keys::CENSORING, CensoringOptions::KEYS);
-        same(keys::DELIVERY, DeliveryOptions::KEYS);
     }
 
     #[test]

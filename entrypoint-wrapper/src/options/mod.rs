@@ -3,11 +3,12 @@
 mod step;
 
 pub(crate) use step::Step;
+pub use step::StepFlags;
 
 use crate::exec::Words;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::Command;
 use common::codes;
-use common::flags;
+use common::options::{LoadError, args, flag, from_flags, inline, positional};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -18,26 +19,20 @@ const DEFAULT_DESTINATION: &str = "/tmp/entrypoint-wrapper/entrypoint-wrapper";
 /// Set by ci-operator in the containers whose shared files it wants managed.
 const STEP_VARIABLES: [&str; 2] = ["SHARED_DIR", "JOB_NAME_SAFE"];
 
-/// The one flag of a step that is bool.
-const DRY_RUN: &str = "dry-run";
-
-/// Every other flag of a step: name, name of its value, what it does.
-const STEP_FLAGS: [(&str, &str, &str); 5] = [
-    (
-        "mode",
-        "MODE",
-        "manage-kubeconfig, skip-kubeconfig (leave KUBECONFIG and the Secret alone) or observer (private KUBECONFIG, \
-         Secret left alone) [default: manage-kubeconfig]",
-    ),
-    ("wait-for-file", "FILE", "Start the command when this file is there"),
-    ("wait-timeout", "DURATION", "Start it after this time anyway, such as 10m [default: no limit]"),
-    ("update-timeout", "DURATION", "Try to write the Secret for this long [default: 1m0s]"),
-    (
-        "service-account-dir",
-        "DIR",
-        "Where token and ca.crt lie [default: /var/run/secrets/kubernetes.io/serviceaccount]",
-    ),
-];
+common::options! {
+    /// The flags of entrypoint-wrapper.
+    pub struct Flags {
+        /// Copies this program to `--copy-destination` and exits.
+        pub copy_mode_only: bool = flag("copy-mode-only").no_key(),
+        /// The file to copy this program to.
+        pub copy_destination: OsString = flag("copy-destination").no_key().value("PATH")
+            .default(|| DEFAULT_DESTINATION.to_owned()) => DEFAULT_DESTINATION.into(),
+        /// The flags of a step.
+        pub step: StepFlags = inline("A step of ci-operator"),
+        /// The command to run, a path or a name to look up in PATH, and its arguments.
+        pub command: Vec<OsString> = positional("COMMAND").no_key(),
+    }
+}
 
 /// What the program is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,20 +75,18 @@ pub(crate) fn parse(args: Vec<OsString>, env: Lookup<'_>) -> Result<Task, Stop> 
     if Path::new(&name).file_name().is_some_and(|name| name == "cp") {
         return copy_operands(args);
     }
-    let matches = flags::parse(command(), args)
-        .map_err(|error| Stop { status: error.exit_status(), text: error.text().to_owned() })?;
-    if matches.get_flag("copy-mode-only") {
-        let destination = matches.get_one("copy-destination").cloned();
-        return Ok(Task::CopySelf { destination: destination.unwrap_or_else(|| DEFAULT_DESTINATION.into()) });
+    let mut flags = Flags::default();
+    from_flags(&mut args, command, &mut flags, &mut []).map_err(stop)?;
+    if flags.copy_mode_only {
+        return Ok(Task::CopySelf { destination: flags.copy_destination.into() });
     }
-    let mut words = matches.get_many::<OsString>(flags::POSITIONALS).unwrap_or_default().cloned();
+    let mut words = flags.command.into_iter();
     let Some(program) = words.next() else {
         return Err(mistake("no command given; usage: entrypoint-wrapper [flags] [--] command [arguments]"));
     };
     let words = Words { program, args: words.collect() };
-    if is_step(&matches, env) {
-        let text = |flag: &str| matches.get_one::<OsString>(flag).cloned();
-        let step = Step::read(words, &text, matches.get_flag(DRY_RUN), env);
+    if is_step(&flags.step, env) {
+        let step = Step::read(words, flags.step, env);
         step.map(|step| Task::Step(Box::new(step))).map_err(|problem| mistake(&problem))
     } else {
         Ok(Task::Forward(words))
@@ -102,10 +95,8 @@ pub(crate) fn parse(args: Vec<OsString>, env: Lookup<'_>) -> Result<Task, Stop> 
 
 /// Anything that only a step has makes it one, so that half of a step's
 /// environment is a mistake that is told and not a step whose shared files are lost.
-fn is_step(matches: &ArgMatches, env: Lookup<'_>) -> bool {
-    STEP_VARIABLES.into_iter().any(|name| env(name).is_some())
-        || STEP_FLAGS.into_iter().any(|(id, ..)| matches.contains_id(id))
-        || matches.get_flag(DRY_RUN)
+fn is_step(flags: &StepFlags, env: Lookup<'_>) -> bool {
+    STEP_VARIABLES.into_iter().any(|name| env(name).is_some()) || *flags != StepFlags::default()
 }
 
 /// ci-operator's init container runs `cp SOURCE DESTINATION` in this image.
@@ -126,43 +117,20 @@ fn mistake(text: &str) -> Stop {
     Stop { text: format!("error: {text}"), status: codes::EXIT_FAILURE }
 }
 
-/// The flags of entrypoint-wrapper.
+fn stop(error: LoadError) -> Stop {
+    match error {
+        LoadError::Flags(error) => Stop { status: error.exit_status(), text: error.text().to_owned() },
+        other @ (LoadError::Json { .. } | LoadError::JsonFlag(_)) => mistake(&other.to_string()),
+    }
+}
+
+/// The command line of entrypoint-wrapper.
 pub fn command() -> Command {
-    let step_flags = STEP_FLAGS.map(|(id, value, help)| {
-        Arg::new(id).long(id).value_name(value).value_parser(value_parser!(OsString)).help(help)
-    });
     Command::new("entrypoint-wrapper")
         .version(common::version::VERSION)
         .about("Runs a command, forwards the signals it gets to it, and exits with its code")
         .override_usage("entrypoint-wrapper [flags] [--] command [arguments]")
-        .arg(
-            Arg::new("copy-mode-only")
-                .long("copy-mode-only")
-                .action(ArgAction::SetTrue)
-                .help("Copy this program to --copy-destination and exit"),
-        )
-        .arg(
-            Arg::new("copy-destination")
-                .long("copy-destination")
-                .value_name("PATH")
-                .value_parser(value_parser!(PathBuf))
-                .help(format!("Where --copy-mode-only copies to [default: {DEFAULT_DESTINATION}]")),
-        )
-        .next_help_heading("A step of ci-operator")
-        .args(step_flags)
-        .arg(
-            Arg::new(DRY_RUN)
-                .long(DRY_RUN)
-                .action(ArgAction::SetTrue)
-                .help("Print the Secret on stdout instead of writing it"),
-        )
-        .arg(
-            Arg::new(flags::POSITIONALS)
-                .num_args(0..)
-                .value_name("COMMAND")
-                .value_parser(value_parser!(OsString))
-                .help("The command to run, a path or a name to look up in PATH, and its arguments"),
-        )
+        .args(args(&Flags::default()))
         .after_help(
             "With SHARED_DIR or JOB_NAME_SAFE in the environment, or one of the flags of a step, the files of \
              SHARED_DIR are copied for the command and written to the Secret JOB_NAME_SAFE of NAMESPACE after it.\n\
@@ -178,6 +146,7 @@ pub fn command() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use common::options::Options as _;
 
     fn parsed(line: &[&str], env: &[(&str, &str)]) -> Result<Task, Stop> {
         let lookup =
@@ -233,8 +202,10 @@ mod tests {
 
     #[test]
     fn every_flag_of_a_step_makes_it_one() {
-        for (flag, ..) in STEP_FLAGS {
-            let stop = parsed(&["w", &format!("--{flag}=1m"), "true"], &[]).expect_err("no SHARED_DIR");
+        for (field, _) in StepFlags::default().rows() {
+            let value = if field.flag == "dry-run" { "true" } else { "1m" };
+            let flag = format!("--{}={value}", field.flag);
+            let stop = parsed(&["w", &flag, "true"], &[]).expect_err("no SHARED_DIR");
             assert_eq!(stop.status, 1, "{stop:?}");
         }
     }

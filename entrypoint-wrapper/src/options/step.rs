@@ -5,6 +5,7 @@ use crate::exec::Words;
 use crate::plan::Mode;
 use crate::wait::Wait;
 use common::duration::GoDuration;
+use common::options::flag;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -14,6 +15,29 @@ const SERVICE_ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount
 /// Long enough for an API server behind a load balancer to be restarted; nobody
 /// waits for an update when a pod is being deleted, so that it does no harm there.
 const UPDATE_TIMEOUT: GoDuration = GoDuration::from_secs(60);
+
+common::options! {
+    /// The flags of a step, as they were typed: [`Step::read`] checks them.
+    pub struct StepFlags {
+        /// `manage-kubeconfig`, `skip-kubeconfig` (leaves KUBECONFIG and the Secret alone) or `observer`
+        /// (private KUBECONFIG, leaves the Secret alone).
+        pub mode: Option<OsString> = flag("mode").no_key().value("MODE")
+            .default(|| Mode::NAMES[0].0.to_owned()),
+        /// Starts the command when this file is there; its directory must exist.
+        pub wait_for_file: Option<OsString> = flag("wait-for-file").no_key().value("FILE"),
+        /// Starts the command after this time anyway, with a warning, such as `10m`.
+        pub wait_timeout: Option<OsString> = flag("wait-timeout").no_key().value("DURATION")
+            .default(|| "no limit".to_owned()),
+        /// Tries to write the Secret for this long; one attempt takes 10 s at most.
+        pub update_timeout: Option<OsString> = flag("update-timeout").no_key().value("DURATION")
+            .default(|| UPDATE_TIMEOUT.to_string()),
+        /// The directory of `token` and `ca.crt`.
+        pub service_account_dir: Option<OsString> = flag("service-account-dir").no_key().value("DIRECTORY")
+            .default(|| SERVICE_ACCOUNT_DIR.to_owned()),
+        /// Prints the Secret on stdout instead of writing it, early uploads too.
+        pub dry_run: bool = flag("dry-run").no_key(),
+    }
+}
 
 /// A step: a command with shared files around it.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,18 +63,13 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Reads and checks everything but the API server's configuration. `flag` is
-    /// the value of a flag, if it was given. The error is one line.
-    pub(super) fn read(
-        words: Words,
-        flag: Lookup<'_>,
-        dry_run: bool,
-        env: Lookup<'_>,
-    ) -> Result<Self, String> {
+    /// Reads and checks everything but the API server's configuration. The error
+    /// is one line.
+    pub(super) fn read(words: Words, flags: StepFlags, env: Lookup<'_>) -> Result<Self, String> {
         // Go's defaults are empty texts, so that an empty value is one not given.
-        let given = |name: &str| flag(name).filter(|value| !value.is_empty());
-        let wait = wait(given("wait-for-file"), given("wait-timeout"))?;
-        let update_timeout = match given("update-timeout") {
+        let given = |value: Option<OsString>| value.filter(|value| !value.is_empty());
+        let wait = wait(given(flags.wait_for_file), given(flags.wait_timeout))?;
+        let update_timeout = match given(flags.update_timeout) {
             Some(text) => duration("update-timeout", &text)?,
             None => UPDATE_TIMEOUT,
         };
@@ -60,13 +79,14 @@ impl Step {
         let source = variable(env, "SHARED_DIR", "the directory of the shared files")?;
         let namespace = name(env, "NAMESPACE", "the namespace of the Secret")?;
         let secret = name(env, "JOB_NAME_SAFE", "the name of the Secret")?;
-        let mode = mode(given("mode"))?;
-        let service_account_dir = given("service-account-dir").unwrap_or_else(|| SERVICE_ACCOUNT_DIR.into());
+        let mode = mode(given(flags.mode))?;
+        let service_account_dir =
+            given(flags.service_account_dir).unwrap_or_else(|| SERVICE_ACCOUNT_DIR.into());
         Ok(Self {
             words,
             wait,
             mode,
-            dry_run,
+            dry_run: flags.dry_run,
             source: source.into(),
             namespace,
             secret,
@@ -134,7 +154,16 @@ mod tests {
             list.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
         };
         let words = Words { program: "true".into(), args: Vec::new() };
-        Step::read(words, &|name| find(flags, name), false, &|name| find(env, name))
+        let flag = |name: &str| find(flags, name);
+        let flags = StepFlags {
+            mode: flag("mode"),
+            wait_for_file: flag("wait-for-file"),
+            wait_timeout: flag("wait-timeout"),
+            update_timeout: flag("update-timeout"),
+            service_account_dir: flag("service-account-dir"),
+            dry_run: false,
+        };
+        Step::read(words, flags, &|name| find(env, name))
     }
 
     #[test]

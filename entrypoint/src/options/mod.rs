@@ -1,20 +1,21 @@
 //! What was typed, and what it means.
+//!
+//! [`common::options`] says how to add an option.
 
 mod budget;
-mod flags;
+mod command;
 mod supervision;
 
 pub use budget::{OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
-pub use flags::command;
+pub use command::command;
+pub use common::options::LoadError;
 pub use supervision::{Escalation, SupervisionOptions, TERMINATION_MESSAGE_PATH};
 
 use crate::supervise::{EscalationStep, Policy};
 use common::duration::GoDuration;
 use common::entry::{Entry, EntryError};
-use common::flags::FlagError;
-use common::json::{self, Document, JsonError, Notes, Raw};
-use common::options::{Source, source};
-use serde::Serialize;
+use common::json::Notes;
+use common::options::{flag, inline, object};
 use std::ffi::OsString;
 
 /// The environment variable that holds the options as JSON.
@@ -26,102 +27,40 @@ pub const DEFAULT_TIMEOUT: GoDuration = GoDuration::from_secs(2 * 60 * 60);
 /// The grace period in force when none is given: upstream's.
 pub const DEFAULT_GRACE_PERIOD: GoDuration = GoDuration::from_secs(15);
 
-/// Entrypoint's options, serialised in upstream's order and by its omit rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EntrypointOptions {
-    /// How long the job may run; zero is the default, negative is over at once.
-    pub timeout: GoDuration,
-    /// Between SIGINT and SIGKILL; zero is the default.
-    pub grace_period: GoDuration,
-    /// A directory that is made before the job starts.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub artifact_dir: String,
-    /// The marker of an entry that has to succeed first.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub previous_marker: String,
-    /// Exit with 0 once the marker is written.
-    #[serde(skip_serializing_if = "is_false")]
-    pub always_zero: bool,
-    /// Use the child's own code after a timeout or an interrupt.
-    #[serde(skip_serializing_if = "is_false")]
-    pub propagate_error_code: bool,
-    /// Copy the program and exit.
-    #[serde(skip_serializing_if = "is_false")]
-    pub copy_mode_only: bool,
-    /// Where to copy it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub copy_dst: String,
-    /// The wrapped process and its files.
-    #[serde(flatten)]
-    pub entry: Entry,
-    /// What upstream does not have.
-    #[serde(skip_serializing_if = "SupervisionOptions::is_default")]
-    pub supervision: SupervisionOptions,
-}
+/// Where upstream's pods expect the program.
+const COPY_DESTINATION: &str = "/tools/entrypoint";
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-impl Document for EntrypointOptions {
-    const KEYS: &'static [&'static str] = &[
-        "timeout",
-        "grace_period",
-        "artifact_dir",
-        "previous_marker",
-        "always_zero",
-        "propagate_error_code",
-        "copy_mode_only",
-        "copy_dst",
-        "args",
-        "container_name",
-        "process_log",
-        "marker_file",
-        "metadata_file",
-        "supervision",
-    ];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "timeout" => value.set_duration(&mut self.timeout),
-            "grace_period" => value.set_duration(&mut self.grace_period),
-            "artifact_dir" => value.set_string(&mut self.artifact_dir),
-            "previous_marker" => value.set_string(&mut self.previous_marker),
-            "always_zero" => value.set_bool(&mut self.always_zero),
-            "propagate_error_code" => value.set_bool(&mut self.propagate_error_code),
-            "copy_mode_only" => value.set_bool(&mut self.copy_mode_only),
-            "copy_dst" => value.set_string(&mut self.copy_dst),
-            "supervision" => value.set_object(&mut self.supervision, notes),
-            other => self.entry.set(other, value, notes),
-        }
+common::options! {
+    /// The options of entrypoint. Zero as a time means its default.
+    pub struct EntrypointOptions {
+        /// Time from the start of the command to SIGINT.
+        pub timeout: GoDuration = flag("timeout").always().default(|| DEFAULT_TIMEOUT.to_string()),
+        /// Time from SIGINT to SIGKILL, for the whole process tree.
+        pub grace_period: GoDuration = flag("grace-period").always().default(|| DEFAULT_GRACE_PERIOD.to_string()),
+        /// A directory to make before the command starts.
+        pub artifact_dir: String = flag("artifact-dir").value("DIRECTORY"),
+        /// The marker of an entry to wait for; the command does not run when that entry failed or was lost.
+        pub previous_marker: String = flag("previous-marker").value("FILE"),
+        /// Exits with 0 once the marker is written.
+        pub always_zero: bool = flag("always-zero"),
+        /// Exits with the command's own code after a timeout or an interrupt.
+        pub propagate_error_code: bool = flag("propagate-error-code"),
+        /// Copies this program to the copy destination and exits.
+        pub copy_mode_only: bool = flag("copy-mode-only"),
+        /// The file to copy this program to.
+        pub copy_dst: String = flag("copy-destination").value("FILE").flag_default(COPY_DESTINATION),
+        /// The wrapped process and its files.
+        pub entry: Entry = inline("Files"),
+        /// Options that upstream does not have.
+        pub supervision: SupervisionOptions = object("Supervision"),
     }
-}
-
-/// Why there are no options to work with.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The JSON is wrong.
-    #[error("Could not initialize options: {VARIABLE}: {0}")]
-    Json(#[from] JsonError),
-    /// Help was asked for, or the command line is wrong.
-    #[error(transparent)]
-    Flags(#[from] FlagError),
 }
 
 /// Loads the options from the environment, else from the command line `args`
 /// (without the program's name).
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<(EntrypointOptions, Notes), LoadError> {
-    match source(VARIABLE) {
-        Source::Json(text) => Ok(from_json(&text)?),
-        Source::Flags => Ok((flags::parse(args)?, Notes::default())),
-    }
-}
-
-/// Reads options from JSON text.
-pub fn from_json(text: &str) -> Result<(EntrypointOptions, Notes), JsonError> {
     let mut options = EntrypointOptions::default();
-    let notes = json::decode(&mut options, text)?;
+    let notes = common::options::load(VARIABLE, args, command, &mut options, &mut [])?;
     Ok((options, notes))
 }
 

@@ -2,51 +2,36 @@
 
 use crate::supervise::{Leftovers, SignalScope};
 use common::duration::GoDuration;
-use common::json::{Document, JsonError, Notes, Raw};
+use common::json::to_go_string;
+use common::options::flags::ValueParser;
+use common::options::{Single, flag};
 use common::signal::Signal;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 pub use common::termination::TERMINATION_MESSAGE_PATH;
 
-/// The object's keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SupervisionOptions {
-    /// What becomes of processes that the job left behind.
-    #[serde(serialize_with = "leftovers")]
-    pub leftovers: Leftovers,
-    /// Who gets the signals of a termination.
-    #[serde(serialize_with = "signal_scope")]
-    pub signal_scope: SignalScope,
-    /// Signals for those who do not react to the first one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub escalation: Vec<Escalation>,
-    /// Whether each line of the process log begins with its time.
-    pub timestamps: bool,
-    /// The file that gets a cause of one line, when it exists; empty for none.
-    pub termination_message_path: String,
-}
-
-impl Default for SupervisionOptions {
-    fn default() -> Self {
-        Self {
-            leftovers: Leftovers::End,
-            signal_scope: SignalScope::Child,
-            escalation: Vec::new(),
-            timestamps: false,
-            termination_message_path: TERMINATION_MESSAGE_PATH.to_owned(),
-        }
+common::options! {
+    /// The object `supervision`.
+    pub struct SupervisionOptions {
+        /// Ends or keeps the processes that the command left behind.
+        pub leftovers: Leftovers = flag("leftovers").always(),
+        /// Signals the child alone first, or its whole process group.
+        pub signal_scope: SignalScope = flag("signal-scope").always(),
+        /// Another signal this long after the first one, inside the grace period.
+        pub escalation: Vec<Escalation> = flag("escalation"),
+        /// Begins each line of the process log with its time.
+        pub timestamps: bool = flag("timestamps").always(),
+        /// The file that gets the cause of a failure in one line, when it exists; empty for none.
+        pub termination_message_path: String = flag("termination-message-path").value("FILE").always()
+            .default(|| TERMINATION_MESSAGE_PATH.to_owned()) => TERMINATION_MESSAGE_PATH.to_owned(),
     }
 }
 
-impl SupervisionOptions {
-    /// Whether nothing differs from upstream's behaviour.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
+common::words!(Leftovers, "\"end\" or \"keep\"", End = "end", Keep = "keep");
+common::words!(SignalScope, "\"child\" or \"group\"", Child = "child", Group = "group");
 
 /// One rung of the escalation ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Escalation {
     /// The signal.
     pub signal: Signal,
@@ -54,84 +39,25 @@ pub struct Escalation {
     pub after: GoDuration,
 }
 
-impl Default for Escalation {
-    fn default() -> Self {
-        Self { signal: Signal::TERM, after: GoDuration::ZERO }
+common::document!(Escalation { signal, after });
+
+impl Single for Escalation {
+    const VALUE_NAME: &'static str = "SIGNAL=TIME";
+
+    fn parser() -> ValueParser {
+        ValueParser::new(|text: &str| {
+            let parsed = text.split_once('=').and_then(|(signal, after)| {
+                Some(Self { signal: signal.parse().ok()?, after: after.parse().ok()? })
+            });
+            parsed.ok_or("allowed is a signal and a time, such as SIGTERM=5s")
+        })
     }
-}
 
-/// What `leftovers` allows.
-pub(super) const LEFTOVERS: [(&str, Leftovers); 2] = [("end", Leftovers::End), ("keep", Leftovers::Keep)];
-
-/// What `signal_scope` allows.
-pub(super) const SCOPES: [(&str, SignalScope); 2] =
-    [("child", SignalScope::Child), ("group", SignalScope::Group)];
-
-fn named<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
-    table.iter().find(|row| row.0 == name).map(|row| row.1)
-}
-
-fn name_of<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
-    table.iter().find(|row| row.1 == *value).map_or("", |row| row.0)
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn leftovers<S: Serializer>(value: &Leftovers, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name_of(&LEFTOVERS, value))
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
-fn signal_scope<S: Serializer>(value: &SignalScope, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name_of(&SCOPES, value))
-}
-
-/// The value of a key that takes one of a few words; `null` leaves it.
-fn set_named<T: Copy>(
-    value: Raw<'_>,
-    table: &[(&str, T)],
-    target: &mut T,
-    allowed: &'static str,
-) -> Result<(), JsonError> {
-    let mut name = String::new();
-    value.set_string(&mut name).map_err(|_| value.refuse(allowed))?;
-    if !value.is_null() {
-        *target = named(table, &name).ok_or_else(|| value.refuse(allowed))?;
+    fn json(&self) -> String {
+        to_go_string(self)
     }
-    Ok(())
-}
 
-impl Document for SupervisionOptions {
-    const KEYS: &'static [&'static str] =
-        &["leftovers", "signal_scope", "escalation", "timestamps", "termination_message_path"];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "leftovers" => set_named(value, &LEFTOVERS, &mut self.leftovers, "\"end\" or \"keep\""),
-            "signal_scope" => set_named(value, &SCOPES, &mut self.signal_scope, "\"child\" or \"group\""),
-            "escalation" => value.set_list(&mut self.escalation, notes),
-            "timestamps" => value.set_bool(&mut self.timestamps),
-            "termination_message_path" => value.set_string(&mut self.termination_message_path),
-            _ => unreachable!("only the keys above are passed"),
-        }
-    }
-}
-
-impl Document for Escalation {
-    const KEYS: &'static [&'static str] = &["signal", "after"];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "signal" => {
-                let mut name = String::new();
-                value.set_string(&mut name)?;
-                if !value.is_null() {
-                    self.signal =
-                        name.parse().map_err(|_| value.refuse("the name of a signal such as \"SIGTERM\""))?;
-                }
-                Ok(())
-            }
-            "after" => value.set_duration(&mut self.after),
-            _ => unreachable!("only the keys above are passed"),
-        }
+    fn shown(&self) -> String {
+        format!("{}={}", self.signal, self.after)
     }
 }

@@ -1,18 +1,31 @@
 use super::*;
 use crate::supervise::{Leftovers, SignalScope};
-use common::json::to_go_string;
+use common::json::{JsonError, to_go_string};
+use common::options::from_flags;
 use common::signal::Signal;
 
+fn from_json(text: &str) -> Result<EntrypointOptions, JsonError> {
+    let mut options = EntrypointOptions::default();
+    common::json::decode(&mut options, text)?;
+    Ok(options)
+}
+
 fn json(text: &str) -> EntrypointOptions {
-    from_json(text).expect("valid JSON").0
+    from_json(text).expect("valid JSON")
 }
 
 fn refused(text: &str) -> String {
     from_json(text).expect_err("refused").to_string()
 }
 
+fn parsed(args: &[&str]) -> Result<EntrypointOptions, LoadError> {
+    let mut options = EntrypointOptions::default();
+    from_flags(&mut args.iter().map(OsString::from), command, &mut options, &mut [])?;
+    Ok(options)
+}
+
 fn flags(args: &[&str]) -> EntrypointOptions {
-    flags::parse(args.iter().map(OsString::from)).expect("valid flags")
+    parsed(args).expect("valid flags")
 }
 
 const O_22: &str = r#"{"timeout":7200000000000,"grace_period":15000000000,"artifact_dir":"/logs/artifacts","args":["make","test"],"container_name":"test","process_log":"/logs/process-log.txt","marker_file":"/logs/marker-file.txt","metadata_file":"/logs/artifacts/metadata.json"}"#;
@@ -138,14 +151,17 @@ fn o_6_only_the_command_line_has_a_default_copy_destination() {
 
 #[test]
 fn flags_alone_leave_the_supervision_at_its_defaults() {
-    assert!(flags(&["x"]).supervision.is_default());
+    assert!(flags(&["x"]).supervision == SupervisionOptions::default());
 }
 
 #[test]
 fn o_73_wrong_flags_end_with_status_2() {
+    let status = |args: &[&str]| match parsed(args).expect_err("no options") {
+        LoadError::Flags(error) => error.exit_status(),
+        other @ (LoadError::Json { .. } | LoadError::JsonFlag(_)) => panic!("{other}"),
+    };
     for wrong in [&["--nope"][..], &["--timeout=10"], &["--leftovers=burn"], &["--escalation=x"], &["---x"]] {
-        let error = flags::parse(wrong.iter().map(OsString::from)).expect_err("refused");
-        assert_eq!(error.exit_status(), 2, "{wrong:?}");
+        assert_eq!(status(wrong), 2, "{wrong:?}");
     }
-    assert_eq!(flags::parse([OsString::from("-h")]).expect_err("help").exit_status(), 0);
+    assert_eq!(status(&["-h"]), 0);
 }

@@ -2,67 +2,60 @@
 
 use super::archive::Limits;
 use common::duration::GoDuration;
-use serde::Serialize;
+use common::options::{bytes, flag, inline};
 
-/// What to censor, and with which secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct CensoringOptions {
-    /// Directories whose files are secrets.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub secret_directories: Vec<String>,
-    /// Accepted for compatibility; the engine needs no setting.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_concurrency: Option<i64>,
-    /// Accepted for compatibility; the engine needs no setting.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_buffer_size: Option<i64>,
-    /// Globs of the item files to censor; empty means all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub include_directories: Vec<String>,
-    /// Globs of the item files to leave alone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub exclude_directories: Vec<String>,
-    /// Base names of secrets that are INI files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ini_filenames: Vec<String>,
-    /// Secrets with fewer bytes than this are not masked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minimum_secret_length: Option<i64>,
-    /// Base names of secrets that are YAML or JSON documents: each value in them is a secret.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub structured_filenames: Vec<String>,
-    /// Withhold everything but the result when a secret cannot be loaded.
-    #[serde(skip_serializing_if = "is_false")]
-    pub strict: bool,
-    /// Limits on containers.
-    #[serde(flatten)]
-    pub archives: ArchiveOptions,
+common::options! {
+    /// The object `censoring_options`.
+    pub struct CensoringOptions {
+        /// Directories whose files are secrets.
+        pub secret_directories: Vec<String> = flag("secret-directory").value("DIRECTORY"),
+        /// Accepted without effect.
+        pub censoring_concurrency: Option<i64> = flag("censoring-concurrency"),
+        /// Accepted without effect.
+        pub censoring_buffer_size: Option<i64> = flag("censoring-buffer-size").value("BYTES"),
+        /// Globs of the item files to censor.
+        pub include_directories: Vec<String> = flag("include-directory").value("GLOB").default(|| "all".to_owned()),
+        /// Globs of the item files not to censor.
+        pub exclude_directories: Vec<String> = flag("exclude-directory").value("GLOB"),
+        /// Base names of secrets that are INI files.
+        pub ini_filenames: Vec<String> = flag("ini-filename").value("NAME"),
+        /// The length in bytes below which a secret is not masked.
+        pub minimum_secret_length: Option<i64> = flag("minimum-secret-length").value("BYTES")
+            .default(|| "0".to_owned()),
+        /// Base names of secrets that are YAML or JSON documents: each value in them is a secret.
+        pub structured_filenames: Vec<String> = flag("structured-filename").value("NAME"),
+        /// Withholds everything but the result when a secret cannot be loaded.
+        pub strict: bool = flag("censoring-strict"),
+        /// The cost of looking into containers.
+        pub archives: ArchiveOptions = inline(""),
+    }
 }
 
-/// Limits on the cost of one container file; absent means the default of [`Limits`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ArchiveOptions {
-    /// Maximum nesting of containers.
-    #[serde(rename = "archive_depth", skip_serializing_if = "Option::is_none")]
-    pub depth: Option<i64>,
-    /// Maximum number of unpacked bytes per packed byte.
-    #[serde(rename = "archive_ratio", skip_serializing_if = "Option::is_none")]
-    pub ratio: Option<i64>,
-    /// Maximum number of unpacked bytes of one file.
-    #[serde(rename = "archive_unpacked_bytes", skip_serializing_if = "Option::is_none")]
-    pub unpacked_bytes: Option<i64>,
-    /// Maximum number of members of one file.
-    #[serde(rename = "archive_members", skip_serializing_if = "Option::is_none")]
-    pub members: Option<i64>,
-    /// Maximum processor time for one file.
-    #[serde(rename = "archive_cpu_time", skip_serializing_if = "Option::is_none")]
-    pub cpu_time: Option<GoDuration>,
-    /// Maximum memory for spooled content, in bytes.
-    #[serde(rename = "archive_memory", skip_serializing_if = "Option::is_none")]
-    pub memory: Option<i64>,
-    /// Maximum disk space for spooled content, in bytes.
-    #[serde(rename = "archive_spool_bytes", skip_serializing_if = "Option::is_none")]
-    pub spool_bytes: Option<i64>,
+common::options! {
+    /// The cost that one file with containers in it may have.
+    pub struct ArchiveOptions {
+        /// Levels of nested containers to look into; a compressed tar counts once.
+        pub depth: Option<i64> = flag("archive-depth").key("archive_depth")
+            .default(|| Limits::default().depth.to_string()),
+        /// Bytes that one packed byte may stand for, from 64 MiB on.
+        pub ratio: Option<i64> = flag("archive-ratio").key("archive_ratio")
+            .default(|| Limits::default().ratio.to_string()),
+        /// Bytes to unpack of one file.
+        pub unpacked_bytes: Option<i64> = flag("archive-unpacked-bytes").key("archive_unpacked_bytes").value("BYTES")
+            .default(|| bytes(Limits::default().unpacked_bytes)),
+        /// Members in one file.
+        pub members: Option<i64> = flag("archive-members").key("archive_members")
+            .default(|| Limits::default().members.to_string()),
+        /// Processor time for one file.
+        pub cpu_time: Option<GoDuration> = flag("archive-cpu-time").key("archive_cpu_time")
+            .default(|| GoDuration::from_std(Limits::default().cpu_time).to_string()),
+        /// Bytes of memory for what is kept aside, and for windows of xz and zstd.
+        pub memory: Option<i64> = flag("archive-memory").key("archive_memory").value("BYTES")
+            .default(|| bytes(Limits::default().memory)),
+        /// Bytes of files in `TMPDIR` for what is kept aside.
+        pub spool_bytes: Option<i64> = flag("archive-spool-bytes").key("archive_spool_bytes").value("BYTES")
+            .default(|| bytes(Limits::default().spool_bytes)),
+    }
 }
 
 impl ArchiveOptions {
@@ -81,9 +74,4 @@ impl ArchiveOptions {
             spool_bytes: number(self.spool_bytes, default.spool_bytes),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }

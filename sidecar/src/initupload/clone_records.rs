@@ -2,7 +2,7 @@
 
 use super::exact_refs::ExactRefs;
 use common::duration::GoDuration;
-use common::json::{self, Document, JsonError, Notes, Raw};
+use common::json::{self, JsonError};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -30,46 +30,17 @@ pub struct Command {
     duration: GoDuration,
 }
 
-impl Document for CloneRecord {
-    const KEYS: &'static [&'static str] = &["refs", "commands", "failed", "final_sha", "duration"];
+common::document!(CloneRecord { refs, commands, failed, final_sha, duration });
 
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "refs" => value.set_object(&mut self.refs, notes),
-            "commands" => value.set_list(&mut self.commands, notes),
-            "failed" => value.set_bool(&mut self.failed),
-            "final_sha" => value.set_string(&mut self.final_sha),
-            "duration" => value.set_duration(&mut self.duration),
-            _ => unreachable!("only the keys above are passed"),
-        }
-    }
-}
-
-impl Document for Command {
-    const KEYS: &'static [&'static str] = &["command", "output", "error", "duration"];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "command" => value.set_string(&mut self.line),
-            "output" => value.set_string(&mut self.output),
-            "error" => value.set_string(&mut self.error),
-            "duration" => value.set_duration(&mut self.duration),
-            _ => unreachable!("only the keys above are passed"),
-        }
-    }
-}
+common::document!(Command { line as "command", output, error, duration });
 
 /// The records as the member of an object: what is decoded is always an object.
 #[derive(Default)]
-struct Records(Vec<CloneRecord>);
-
-impl Document for Records {
-    const KEYS: &'static [&'static str] = &["records"];
-
-    fn set(&mut self, _key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        value.set_list(&mut self.0, notes)
-    }
+struct Records {
+    records: Vec<CloneRecord>,
 }
+
+common::document!(Records { records });
 
 /// The reason why a clone log cannot be used, as one line.
 #[derive(Debug, Error)]
@@ -87,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<CloneRecord>, CloneLogError> {
     let mut records = Records::default();
     // Newer versions of clonerefs may write more keys.
     json::decode(&mut records, &format!("{{\"records\":{}}}", list.get()))?;
-    Ok(records.0)
+    Ok(records.records)
 }
 
 /// Writes the records for people, one after the other (I-21).

@@ -1,7 +1,7 @@
 //! Refs as they were written, for comparison (I-10).
 
 use common::job_spec::{JobSpecError, Refs};
-use common::json::{self, Document, JsonError, Notes, Raw};
+use common::json::{self, Decode, JsonError, Notes, Raw};
 
 /// Refs that are equal only when they were written alike: an absent list differs
 /// from an empty one.
@@ -9,20 +9,32 @@ use common::json::{self, Document, JsonError, Notes, Raw};
 pub struct ExactRefs {
     /// The refs.
     pub refs: Refs,
-    has_pulls: bool,
-    has_sparse_checkout_files: bool,
+    lists: Lists,
 }
 
-impl Document for ExactRefs {
-    const KEYS: &'static [&'static str] = Refs::KEYS;
+/// The lists that are present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Lists {
+    pulls: Presence,
+    sparse_checkout_files: Presence,
+}
 
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "pulls" => self.has_pulls = !value.is_null(),
-            "sparse_checkout_files" => self.has_sparse_checkout_files = !value.is_null(),
-            _ => {}
-        }
-        self.refs.set(key, value, notes)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Presence(bool);
+
+impl Decode for Presence {
+    fn decode(&mut self, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
+        self.0 = !value.is_null();
+        Ok(())
+    }
+}
+
+common::document!(Lists { pulls, sparse_checkout_files });
+
+impl Decode for ExactRefs {
+    fn decode(&mut self, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
+        self.lists.decode(value, &mut Notes::default())?;
+        self.refs.decode(value, notes)
     }
 }
 
@@ -33,17 +45,7 @@ struct JobRefs {
     extra_refs: Vec<ExactRefs>,
 }
 
-impl Document for JobRefs {
-    const KEYS: &'static [&'static str] = &["refs", "extra_refs"];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "refs" => value.set_optional(&mut self.refs, notes),
-            "extra_refs" => value.set_list(&mut self.extra_refs, notes),
-            _ => unreachable!("only the keys above are passed"),
-        }
-    }
-}
+common::document!(JobRefs { refs, extra_refs });
 
 /// Returns the main refs (J-10) of the job specification in `text`.
 pub(super) fn main_refs(text: &str) -> Result<Option<ExactRefs>, JobSpecError> {

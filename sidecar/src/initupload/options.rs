@@ -1,51 +1,26 @@
 //! `INITUPLOAD_OPTIONS`, or the command line (contract 1.6).
 
 use crate::censor::CensoringOptions;
-use crate::options::flags::{self, censoring_flags, job_flags, text, under, upload_flags};
-use crate::options::{LoadError, Loaded, OptionError, UploadOptions};
+use crate::options::command::job_flags;
+use crate::options::{LoadError, Loaded, OptionError, UploadOptions, load_from};
 use clap::Command;
-use common::json::{Document, JsonError, Notes, Raw};
-use serde::Serialize;
+use common::options::{args, flag, inline, object};
 use std::ffi::OsString;
 
 /// The environment variable that holds the options.
 pub const VARIABLE: &str = "INITUPLOAD_OPTIONS";
 
-/// The options of initupload; their order is the one in which Go encodes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct InitUploadOptions {
-    /// What to upload and where to, at the top level.
-    #[serde(flatten)]
-    pub upload: UploadOptions,
-    /// Present means that clone logs and items are censored. Upstream's
-    /// initupload does not have it, and ignores it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_options: Option<CensoringOptions>,
-    /// The file with the clone records; empty when nothing was cloned.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub log: String,
-}
-
-const UPLOAD_KEYS: usize = UploadOptions::KEYS.len();
-
-impl Document for InitUploadOptions {
-    const KEYS: &'static [&'static str] = &{
-        let mut keys = ["censoring_options"; UPLOAD_KEYS + 2];
-        let mut at = 0;
-        while at < UPLOAD_KEYS {
-            keys[at] = UploadOptions::KEYS[at];
-            at += 1;
-        }
-        keys[UPLOAD_KEYS] = "log";
-        keys
-    };
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "censoring_options" => value.set_optional(&mut self.censoring_options, notes),
-            "log" => value.set_string(&mut self.log),
-            _ => self.upload.set(key, value, notes),
-        }
+common::options! {
+    /// The options of initupload.
+    pub struct InitUploadOptions {
+        /// The source and destination of the upload, at the top level.
+        pub upload: UploadOptions = inline("Upload"),
+        /// Masks secrets in clone logs and items; its presence is enough. Upstream's initupload does not
+        /// have it, and ignores it.
+        pub censoring_options: Option<CensoringOptions> = object("Censoring").switch("censor")
+            .default(|| "nothing is censored".to_owned()),
+        /// The file with the clone records, as clonerefs writes them.
+        pub log: String = flag("clone-log").value("FILE").default(|| "nothing was cloned".to_owned()),
     }
 }
 
@@ -69,33 +44,20 @@ records on stderr, by the rules of sidecar's option of the same name.
 
 Example: initupload --dry-run=false --gcs-path=gs://bucket --clone-log=/logs/clone.json";
 
-/// Returns the flags of initupload.
+/// The command line of initupload.
 pub fn command() -> Command {
     Command::new("initupload")
         .version(common::version::VERSION)
         .about("Says at a destination that a job has started: uploads started.json and what was cloned.")
         .after_help(AFTER_HELP)
-        .args(under("Upload", upload_flags()))
-        .arg(text("clone-log", "FILE", "clone records, as clonerefs writes them"))
-        .args(under("Censoring", censoring_flags()))
-        .args(under("Job", job_flags()))
+        .args(args(&InitUploadOptions::default()))
+        .args(job_flags())
 }
 
 /// Loads the options from the environment, else from `args` (without the
 /// program's name).
 pub(super) fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<InitUploadOptions>, LoadError> {
-    crate::options::from(VARIABLE, || from_flags(args))
-}
-
-fn from_flags(args: impl IntoIterator<Item = OsString>) -> Result<Loaded<InitUploadOptions>, LoadError> {
-    let matches = common::flags::parse(command(), args)?;
-    let mut options = InitUploadOptions {
-        censoring_options: flags::censoring(&matches),
-        log: matches.get_one::<String>("clone-log").cloned().unwrap_or_default(),
-        ..InitUploadOptions::default()
-    };
-    flags::upload(&matches, &mut options.upload);
-    Ok(Loaded { options, job: flags::job(&matches), notes: Notes::default() })
+    load_from(VARIABLE, args, command, |options| &mut options.upload)
 }
 
 #[cfg(test)]
@@ -110,7 +72,7 @@ mod tests {
     }
 
     fn flags(args: &[&str]) -> Loaded<InitUploadOptions> {
-        from_flags(args.iter().map(OsString::from)).expect("loaded")
+        load(args.iter().map(OsString::from)).expect("loaded")
     }
 
     #[test]

@@ -1,65 +1,19 @@
-//! Decoding of `censoring_options` and of the deprecated keys beside it.
+//! The deprecated keys beside `censoring_options`.
 
 use super::OptionError;
 use crate::censor::CensoringOptions;
-use common::json::{Document, JsonError, Notes, Raw};
-use serde::Serialize;
+use common::options::key_only;
 
-impl Document for CensoringOptions {
-    const KEYS: &'static [&'static str] = &[
-        "secret_directories",
-        "censoring_concurrency",
-        "censoring_buffer_size",
-        "include_directories",
-        "exclude_directories",
-        "ini_filenames",
-        "minimum_secret_length",
-        "structured_filenames",
-        "strict",
-        "archive_depth",
-        "archive_ratio",
-        "archive_unpacked_bytes",
-        "archive_members",
-        "archive_cpu_time",
-        "archive_memory",
-        "archive_spool_bytes",
-    ];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "secret_directories" => value.set_strings(&mut self.secret_directories),
-            "censoring_concurrency" => value.set_option(&mut self.censoring_concurrency, Raw::set_i64),
-            "censoring_buffer_size" => value.set_option(&mut self.censoring_buffer_size, Raw::set_i64),
-            "include_directories" => value.set_strings(&mut self.include_directories),
-            "exclude_directories" => value.set_strings(&mut self.exclude_directories),
-            "ini_filenames" => value.set_strings(&mut self.ini_filenames),
-            "minimum_secret_length" => value.set_option(&mut self.minimum_secret_length, Raw::set_i64),
-            "structured_filenames" => value.set_strings(&mut self.structured_filenames),
-            "strict" => value.set_bool(&mut self.strict),
-            "archive_depth" => value.set_option(&mut self.archives.depth, Raw::set_i64),
-            "archive_ratio" => value.set_option(&mut self.archives.ratio, Raw::set_i64),
-            "archive_unpacked_bytes" => value.set_option(&mut self.archives.unpacked_bytes, Raw::set_i64),
-            "archive_members" => value.set_option(&mut self.archives.members, Raw::set_i64),
-            "archive_cpu_time" => value.set_option(&mut self.archives.cpu_time, Raw::set_duration),
-            "archive_memory" => value.set_option(&mut self.archives.memory, Raw::set_i64),
-            "archive_spool_bytes" => value.set_option(&mut self.archives.spool_bytes, Raw::set_i64),
-            _ => unreachable!("only the keys above are passed"),
-        }
+common::options! {
+    /// The deprecated form at the top level. A present empty list counts.
+    pub struct DeprecatedCensoring {
+        /// Deprecated: belongs into `censoring_options`.
+        pub secret_directories: Option<Vec<String>> = key_only(),
+        /// Deprecated, accepted without effect.
+        pub censoring_concurrency: Option<i64> = key_only(),
+        /// Deprecated, accepted without effect.
+        pub censoring_buffer_size: Option<i64> = key_only(),
     }
-}
-
-/// The deprecated form at the top level. A present empty list counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct DeprecatedCensoring {
-    /// As in `censoring_options`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_directories: Option<Vec<String>>,
-    /// As in `censoring_options`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_concurrency: Option<i64>,
-    /// As in `censoring_options`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_buffer_size: Option<i64>,
 }
 
 impl DeprecatedCensoring {

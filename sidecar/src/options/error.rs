@@ -1,6 +1,6 @@
 //! What is wrong with options, in one line.
 
-use common::flags::FlagError;
+use common::options::flags::FlagError;
 use thiserror::Error;
 
 /// An option that cannot work: its key, its value, what is allowed.
@@ -35,4 +35,15 @@ pub enum LoadError {
     /// A command line that is no command line, or one that asks for help.
     #[error("{0}")]
     Flags(#[from] FlagError),
+}
+
+impl From<common::options::LoadError> for LoadError {
+    fn from(error: common::options::LoadError) -> Self {
+        match error {
+            common::options::LoadError::Flags(error) => Self::Flags(error),
+            error @ (common::options::LoadError::Json { .. } | common::options::LoadError::JsonFlag(_)) => {
+                Self::Option(OptionError::from_text(error.to_string()))
+            }
+        }
+    }
 }

@@ -5,90 +5,51 @@
 //! What they mean together with the job is in [`crate::settings`].
 
 mod censoring;
+pub(crate) mod command;
 mod delivery;
 mod error;
-pub(crate) mod flags;
 mod media_type;
 mod upload;
 
 pub use censoring::DeprecatedCensoring;
+pub use command::{JobFlags, command};
 pub use delivery::{DEFAULT_MEMORY, DeliveryOptions, LEAST_MEMORY};
 pub use error::{LoadError, OptionError};
-pub use flags::{JobFlags, command};
-pub use upload::UploadOptions;
+pub use upload::{GcsPath, UploadOptions};
 
 use crate::censor::CensoringOptions;
+use clap::Command;
 use common::entry::Entry;
-use common::json::{Document, JsonError, Notes, Raw};
-use common::options::{Source, source};
-use serde::Serialize;
+use common::json::Notes;
+use common::options::{Options, flag, inline, json_flag, object};
 use std::ffi::OsString;
 
 /// The environment variable that holds the options.
 pub const VARIABLE: &str = "SIDECAR_OPTIONS";
 
-/// The options of sidecar; their order is the one in which Go encodes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct SidecarOptions {
-    /// What to upload and where to.
-    pub gcs_options: UploadOptions,
-    /// The deprecated single entry; it comes before all others.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrapper_options: Option<Entry>,
-    /// The entries to wait for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub entries: Vec<Entry>,
-    /// Exit with status 1 when an entry failed.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub entry_error: bool,
-    /// Go on waiting for markers when the pod is told to stop.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub ignore_interrupts: bool,
-    /// Accepted without effect.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub write_memory_profile: bool,
-    /// Present means that everything is censored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub censoring_options: Option<CensoringOptions>,
-    /// The deprecated form of `censoring_options`.
-    #[serde(flatten)]
-    pub deprecated: DeprecatedCensoring,
-    /// What upstream's sidecar does not have, and ignores.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub delivery: Option<DeliveryOptions>,
-}
-
-impl Document for SidecarOptions {
-    const KEYS: &'static [&'static str] = &[
-        "gcs_options",
-        "wrapper_options",
-        "entries",
-        "entry_error",
-        "ignore_interrupts",
-        "write_memory_profile",
-        "censoring_options",
-        "secret_directories",
-        "censoring_concurrency",
-        "censoring_buffer_size",
-        "delivery",
-    ];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {
-        let deprecated = &mut self.deprecated;
-        match key {
-            "gcs_options" => value.set_object(&mut self.gcs_options, notes),
-            "wrapper_options" => value.set_optional(&mut self.wrapper_options, notes),
-            "entries" => value.set_list(&mut self.entries, notes),
-            "entry_error" => value.set_bool(&mut self.entry_error),
-            "ignore_interrupts" => value.set_bool(&mut self.ignore_interrupts),
-            "write_memory_profile" => value.set_bool(&mut self.write_memory_profile),
-            "censoring_options" => value.set_optional(&mut self.censoring_options, notes),
-            "secret_directories" => value.set_option(&mut deprecated.secret_directories, Raw::set_strings),
-            "censoring_concurrency" => value.set_option(&mut deprecated.censoring_concurrency, Raw::set_i64),
-            "censoring_buffer_size" => value.set_option(&mut deprecated.censoring_buffer_size, Raw::set_i64),
-            "delivery" => value.set_optional(&mut self.delivery, notes),
-            _ => unreachable!("only the keys above are passed"),
-        }
+common::options! {
+    /// The options of sidecar.
+    pub struct SidecarOptions {
+        /// The source and destination of the upload.
+        pub gcs_options: UploadOptions = object("Upload").always(),
+        /// The deprecated single entry; it comes before all others.
+        pub wrapper_options: Option<Entry> = json_flag("wrapper-options"),
+        /// An entry to wait for: `args`, `container_name`, `process_log`, `marker_file`, `metadata_file`; at least
+        /// one is required.
+        pub entries: Vec<Entry> = json_flag("entry"),
+        /// Exits with 1 when an entry failed.
+        pub entry_error: bool = flag("entry-error"),
+        /// Keeps waiting for markers when told to stop; otherwise uploads at once.
+        pub ignore_interrupts: bool = flag("ignore-interrupts"),
+        /// Accepted without effect.
+        pub write_memory_profile: bool = flag("write-memory-profile"),
+        /// Masks secrets in everything that is delivered; its presence is enough.
+        pub censoring_options: Option<CensoringOptions> = object("Censoring").switch("censor")
+            .default(|| "nothing is censored".to_owned()),
+        /// The deprecated form of `censoring_options`.
+        pub deprecated: DeprecatedCensoring = inline(""),
+        /// Options that upstream does not have.
+        pub delivery: Option<DeliveryOptions> = object("Delivery"),
     }
 }
 
@@ -106,23 +67,20 @@ pub struct Loaded<T = SidecarOptions> {
 /// Loads the options from the environment, else from `args` (without the
 /// program's name).
 pub fn load(args: impl IntoIterator<Item = OsString>) -> Result<Loaded, LoadError> {
-    from(VARIABLE, || flags::load(args))
+    load_from(VARIABLE, args, command, |options| &mut options.gcs_options)
 }
 
-/// Loads a program's options from its environment variable, else as `flags` does.
-pub(crate) fn from<T: Document + Default>(
-    variable: &str,
-    flags: impl FnOnce() -> Result<Loaded<T>, LoadError>,
+/// Loads a program's options from its environment variable, else from `args`.
+pub(crate) fn load_from<T: Options + Default>(
+    variable: &'static str,
+    args: impl IntoIterator<Item = OsString>,
+    command: fn() -> Command,
+    upload: fn(&mut T) -> &mut UploadOptions,
 ) -> Result<Loaded<T>, LoadError> {
-    match source(variable) {
-        Source::Json(text) => {
-            let mut options = T::default();
-            let notes = common::json::decode(&mut options, &text)
-                .map_err(|error| OptionError::from_text(format!("{variable}: {error}")))?;
-            Ok(Loaded { options, notes, job: JobFlags::default() })
-        }
-        Source::Flags => flags(),
-    }
+    let (mut options, mut job) = (T::default(), JobFlags::default());
+    let notes = common::options::load(variable, args, command, &mut options, &mut [&mut job])?;
+    upload(&mut options).resolve_gcs_path();
+    Ok(Loaded { options, job, notes })
 }
 
 impl SidecarOptions {

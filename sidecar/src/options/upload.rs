@@ -3,96 +3,98 @@
 use super::OptionError;
 use super::media_type::is_media_type;
 use crate::destination::Destination;
-use common::json::{Document, JsonError, Notes, Raw};
-use serde::Serialize;
+use common::options::flag;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
-/// The upload options; their order is the one in which Go encodes them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct UploadOptions {
-    /// Files and directories to upload.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub items: Vec<String>,
-    /// Appended to the job path.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub sub_dir: String,
-    /// The bucket string, see [`Destination::parse`].
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub bucket: String,
-    /// Put in front of the job path.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub path_prefix: String,
-    /// `explicit`, `legacy` or `single`.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub path_strategy: String,
-    /// The organisation that `legacy` and `single` leave out of paths.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub default_org: String,
-    /// The repository that `legacy` and `single` leave out of paths.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub default_repo: String,
-    /// Extension (without its dot) to media type.
-    #[serde(rename = "mediaTypes", skip_serializing_if = "BTreeMap::is_empty")]
-    pub media_types: BTreeMap<String, String>,
-    /// Not used by these programs; kept for those that read the options.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub job_url_prefix: String,
-    /// Write into this directory instead of a bucket.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub local_output_dir: String,
-    /// Extensions to compress with gzip; `*` means all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub compress_file_types: Vec<String>,
-    /// A Google credentials file.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub gcs_credentials_file: String,
-    /// A file with S3 credentials and settings.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub s3_credentials_file: String,
-    /// Say what would be uploaded, and upload nothing.
-    pub dry_run: bool,
-}
-
-impl Document for UploadOptions {
-    const KEYS: &'static [&'static str] = &[
-        "items",
-        "sub_dir",
-        "bucket",
-        "path_prefix",
-        "path_strategy",
-        "default_org",
-        "default_repo",
-        "mediaTypes",
-        "job_url_prefix",
-        "local_output_dir",
-        "compress_file_types",
-        "gcs_credentials_file",
-        "s3_credentials_file",
-        "dry_run",
-    ];
-
-    fn set(&mut self, key: &'static str, value: Raw<'_>, _notes: &mut Notes) -> Result<(), JsonError> {
-        match key {
-            "items" => value.set_strings(&mut self.items),
-            "sub_dir" => value.set_string(&mut self.sub_dir),
-            "bucket" => value.set_string(&mut self.bucket),
-            "path_prefix" => value.set_string(&mut self.path_prefix),
-            "path_strategy" => value.set_string(&mut self.path_strategy),
-            "default_org" => value.set_string(&mut self.default_org),
-            "default_repo" => value.set_string(&mut self.default_repo),
-            "mediaTypes" => value.set_string_map(&mut self.media_types),
-            "job_url_prefix" => value.set_string(&mut self.job_url_prefix),
-            "local_output_dir" => value.set_string(&mut self.local_output_dir),
-            "compress_file_types" => value.set_strings(&mut self.compress_file_types),
-            "gcs_credentials_file" => value.set_string(&mut self.gcs_credentials_file),
-            "s3_credentials_file" => value.set_string(&mut self.s3_credentials_file),
-            "dry_run" => value.set_bool(&mut self.dry_run),
-            _ => unreachable!("only the keys above are passed"),
-        }
+common::options! {
+    /// The object `gcs_options`.
+    pub struct UploadOptions {
+        /// Files and directories to upload.
+        pub items: Vec<String> = flag("item").value("PATH").or_positional("ITEMS"),
+        /// Appended to the job path.
+        pub sub_dir: String = flag("sub-dir").value("PATH"),
+        /// `gs://`, `s3://`, `az://` or `file://` destination with an optional prefix; a bare name is a GCS
+        /// bucket; required unless `dry_run` or `local_output_dir` is set.
+        pub bucket: String = flag("bucket").value("BUCKET"),
+        /// Prepended to the job path.
+        pub path_prefix: String = flag("path-prefix").value("PATH"),
+        /// `explicit`, `legacy` or `single`: how the job path is made; required in JSON.
+        pub path_strategy: String = flag("path-strategy").value("NAME").flag_default("explicit"),
+        /// The organisation that `legacy` and `single` leave out of paths and need.
+        pub default_org: String = flag("default-org").value("NAME"),
+        /// The repository that `legacy` and `single` leave out of paths and need.
+        pub default_repo: String = flag("default-repo").value("NAME"),
+        /// Media types by file extension.
+        pub media_types: BTreeMap<String, String> = flag("media-type").key("mediaTypes").value("EXT:TYPE"),
+        /// Accepted without effect.
+        pub job_url_prefix: String = flag("job-url-prefix").value("URL"),
+        /// A directory to write into instead of a bucket; needs no job.
+        pub local_output_dir: String = flag("local-output-dir").value("DIRECTORY"),
+        /// File extensions to compress with gzip; `*` is all.
+        pub compress_file_types: Vec<String> = flag("compress-file-type").value("EXT"),
+        /// Google credentials.
+        pub gcs_credentials_file: String = flag("gcs-credentials-file").value("FILE")
+            .default(|| "application default, else anonymous".to_owned()),
+        /// S3 credentials and settings.
+        pub s3_credentials_file: String = flag("s3-credentials-file").value("FILE")
+            .default(|| "AWS environment, profile or role".to_owned()),
+        /// Reports what would be uploaded, and uploads nothing.
+        pub dry_run: bool = flag("dry-run").always().flag_default("true"),
+        /// Bucket and path prefix in one: `gs://BUCKET/PREFIX`.
+        pub gcs_path: Option<GcsPath> = flag("gcs-path").no_key(),
     }
 }
 
+/// A bucket and a prefix, as upstream's only flag for them gives them (contract O-90).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcsPath {
+    bucket: String,
+    prefix: String,
+}
+
+/// Takes the scheme `gs`, `file` or none, and host and path only.
+impl FromStr for GcsPath {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (scheme, rest) = match text.split_once(':') {
+            Some((scheme, rest)) if !scheme.contains('/') => (scheme, rest),
+            Some(_) | None => ("", text),
+        };
+        if !matches!(scheme, "" | "gs" | "file") || rest.contains(['?', '#']) {
+            return Err(());
+        }
+        let (host, path) = match rest.strip_prefix("//") {
+            Some(authority) => authority.split_once('/').unwrap_or((authority, "")),
+            None if scheme.is_empty() || rest.starts_with('/') => ("", rest.trim_start_matches('/')),
+            None => return Err(()),
+        };
+        if host.contains([':', '@']) {
+            return Err(());
+        }
+        Ok(Self { bucket: host.to_owned(), prefix: path.to_owned() })
+    }
+}
+
+impl fmt::Display for GcsPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "gs://{}/{}", self.bucket, self.prefix)
+    }
+}
+
+common::text_option!(GcsPath, "URL", "gs://BUCKET/PREFIX without port, user, query and fragment");
+
 impl UploadOptions {
+    /// Puts `--gcs-path` into bucket and prefix, in place of their own flags.
+    pub(super) fn resolve_gcs_path(&mut self) {
+        if let Some(path) = self.gcs_path.take() {
+            self.bucket = path.bucket;
+            self.path_prefix = path.prefix;
+        }
+    }
+
     /// Checks the options in the order of O-40; the error names the key.
     pub fn validate(&self) -> Result<(), OptionError> {
         if !self.local_output_dir.is_empty() {

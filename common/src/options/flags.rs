@@ -6,12 +6,14 @@
 //! types, help and messages. Which flags exist, and which are bool, is read
 //! from the [`Command`] itself.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
+
+pub use clap::builder::ValueParser;
 
 /// The id of the argument that gets the positional arguments. When the command
 /// does not define it, it is added, with values of type [`OsString`].
