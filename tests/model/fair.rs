@@ -8,7 +8,7 @@ use crate::world::{Act, Sidecar, Step, World};
 use common::report::ChildEnd;
 use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State, Timer};
-use sidecar::deliver::Look;
+use sidecar::deliver::Observation;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
