@@ -55,11 +55,7 @@ const BELOW_IO: [(&str, &[&str], &[&str]); 2] = [
 ];
 
 /// Circles that are still to be cut, by the module around them.
-const LEFT: [(&str, &str); 3] = [
-    ("sidecar", ""),
-    ("sidecar", "io::store"),
-    ("sidecar", "io::transfer"),
-];
+const LEFT: [(&str, &str); 3] = [("sidecar", ""), ("sidecar", "io::store"), ("sidecar", "io::transfer")];
 
 /// Files that still stand beside the folder of their name.
 const BESIDE: [&str; 4] = [
