@@ -2,7 +2,7 @@
 
 use super::compressed_document::CompressedDocument;
 use super::markers::WatchedEntry;
-use super::object::{ItemFile, ObjectPlan, Origin};
+use super::object::{ObjectPlan, Origin, path_in_item};
 use crate::censor::Censor;
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::layout::finished::{EntryFacts, Finished};
@@ -151,15 +151,17 @@ fn manifest_object(
     };
     let log = match object.desired.source {
         Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
-        Origin::Document(_) | Origin::Compressed(_) | Origin::Item(_) => None,
+        Origin::Document(_) | Origin::Compressed(_) | Origin::Item { .. } => None,
     };
     let key = &object.desired.key;
     let name_masked = match &object.desired.source {
-        Origin::Item(ItemFile { path: Some(path), .. }) => {
+        Origin::Item { path: Some(path), .. } => {
             let path = path.to_string_lossy();
             mask(&path) != path
         }
-        Origin::Item(_) | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => false,
+        Origin::Item { path: None, .. } | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => {
+            false
+        }
     };
     // An earlier pass may have named the object before a secret in it was known.
     let shown = if object.desired.class == Class::Artifact { mask(key) } else { key.to_string() };
@@ -191,9 +193,9 @@ fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String
     match origin {
         Origin::Document(_) | Origin::Compressed(_) => None,
         Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
-        Origin::Item(file) => {
-            let item = settings.upload.items.get(file.item as usize)?.trim_end_matches('/');
-            let path = file.path(key);
+        Origin::Item { item, path } => {
+            let item = settings.upload.items.get(*item as usize)?.trim_end_matches('/');
+            let path = path_in_item(key, path.as_deref());
             Some(if path.as_os_str().is_empty() {
                 item.to_owned()
             } else {

@@ -67,7 +67,7 @@ impl Driver {
         let withheld = &plan.object(number).desired;
         let is_file = |key: &str| {
             let other = plan.find(key);
-            other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item(..)))
+            other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item { .. }))
         };
         let key = &withheld.key;
         let numbered = (2..).map(|number| format!("{key}-{number}{WITHHELD_SUFFIX}"));

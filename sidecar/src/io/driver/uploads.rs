@@ -4,7 +4,7 @@ use super::Driver;
 use crate::deliver::Class;
 use crate::io::documents::full_key;
 use crate::io::listing::Item;
-use crate::io::object::Origin;
+use crate::io::object::{Origin, path_in_item};
 use crate::io::source::{FileSource, Source};
 use crate::io::store::{Precondition, Store};
 use crate::io::transfer::Upload;
@@ -41,7 +41,9 @@ impl Driver {
                 let path = self.settings.entries.get(*index).map(|entry| entry.process_log.clone());
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)
             }
-            Origin::Item(file) => self.file(file.item, file.path(&desired.key).to_owned()),
+            Origin::Item { item, path } => {
+                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned())
+            }
         };
         let list = &self.settings.upload.compress_file_types;
         let compress =

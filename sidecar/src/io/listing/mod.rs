@@ -3,7 +3,7 @@
 
 mod walk;
 
-use super::object::{Fingerprint, ItemFile, Origin, Wanted};
+use super::object::{Fingerprint, Origin, Wanted};
 use super::source::FileSource;
 use crate::censor::Censor;
 use crate::deliver::{Class, Desired};
@@ -175,7 +175,7 @@ impl Lister<'_> {
             key: key.into(),
             class: Class::Artifact,
             bytes: stamp.size,
-            source: Origin::Item(ItemFile { item: number, path }),
+            source: Origin::Item { item: number, path },
             fingerprint: Fingerprint::of_file(&stamp).under(self.generation),
         });
     }
@@ -248,7 +248,7 @@ impl Lister<'_> {
             key: key.into(),
             class: Class::Artifact,
             bytes: 0,
-            source: Origin::Item(ItemFile { item: number, path }),
+            source: Origin::Item { item: number, path },
             fingerprint: Fingerprint::of_document(reason.as_bytes()),
         };
         self.listing.skipped.push((skipped, reason.to_owned()));

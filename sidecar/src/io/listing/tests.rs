@@ -104,8 +104,8 @@ fn packed_files_are_renamed_in_buckets_only_and_the_first_name_wins() {
     assert!(displaced(&listing, "a/x.txt").contains("taken"));
     assert!(listing.skipped.is_empty());
     let paths: Vec<_> = listing.wanted.iter().map(|w| &w.source).collect();
-    assert!(paths.contains(&&Origin::Item(ItemFile { item: 0, path: Some(Path::new("y.json.gz").into()) })));
-    assert!(paths.contains(&&Origin::Item(ItemFile { item: 0, path: None })));
+    assert!(paths.contains(&&Origin::Item { item: 0, path: Some(Path::new("y.json.gz").into()) }));
+    assert!(paths.contains(&&Origin::Item { item: 0, path: None }));
     let local = case.list(false, &["a"]);
     assert_eq!(keys(&local), ["a/x.txt", "a/x.txt.gz", "a/y.json.gz", "a/z.tar.gz"]);
 }
@@ -208,7 +208,7 @@ fn odd_names_are_escaped_and_long_keys_skipped() {
     let listing = case.list(true, &["a"]);
     assert_eq!(keys(&listing), ["a/new%0Aline", "a/raw%FF"]);
     assert!(reason(&listing, &format!("a/{deep}")).contains("1024"));
-    let Origin::Item(ItemFile { path: Some(path), .. }) = &listing.wanted[2].source else { panic!("a path") };
+    let Origin::Item { path: Some(path), .. } = &listing.wanted[2].source else { panic!("a path") };
     assert_eq!(&**path, Path::new("new\nline"));
     assert!(keys(&case.list(false, &["a"])).contains(&"a/new\nline"));
 }
