@@ -3,7 +3,7 @@
 use super::bytes_in_flight::BytesGuard;
 use super::failure::{Failure, classify, one_line};
 use super::http::with_call_context;
-use super::remote::{Remote, version_of};
+use super::remote::{Properties, Remote, version_of};
 use super::{CleanupTasks, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -31,14 +31,23 @@ pub(in crate::io) struct Multipart {
 type Parts = FuturesUnordered<BoxFuture<'static, Result<(), WriteError>>>;
 
 impl Multipart {
-    pub(super) fn new(
-        upload: Box<dyn MultipartUpload>,
-        path: Path,
-        precondition: Precondition,
-        cleanup: CleanupTasks,
-        guard: BytesGuard,
-    ) -> Self {
-        Self { upload: Some(upload), parts: Parts::new(), path, precondition, cleanup, guard }
+    /// Starts a multipart upload.
+    pub(in crate::io) async fn begin(
+        remote: &Remote,
+        key: &str,
+        properties: &Properties,
+        precondition: &Precondition,
+    ) -> Result<Self, WriteError> {
+        let path = remote.path(key)?;
+        let upload = remote.open_multipart(&path, properties).await?;
+        Ok(Self {
+            upload: Some(upload),
+            parts: Parts::new(),
+            path,
+            precondition: precondition.clone(),
+            cleanup: remote.cleanup().clone(),
+            guard: remote.bytes_in_flight().begin(),
+        })
     }
 
     /// Starts to send the next part; [`Multipart::part_sent`] drives it.

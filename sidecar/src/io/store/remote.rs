@@ -3,7 +3,6 @@
 use super::bytes_in_flight::BytesInFlight;
 use super::failure::{Failure, classify};
 use super::http::{Extra, On, with_call_context};
-use super::multipart::Multipart;
 use super::part_retry::PartRetry;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use crate::destination::MAX_KEY_BYTES;
@@ -12,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, UpdateVersion,
+    Attribute, Attributes, HeaderValue, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -142,25 +141,20 @@ impl Remote {
         }
     }
 
-    /// Starts a multipart upload.
-    pub(in crate::io) async fn begin(
+    /// Starts a multipart upload; [`super::Multipart`] sends its parts.
+    pub(super) async fn open_multipart(
         &self,
-        key: &str,
+        path: &Path,
         properties: &Properties,
-        precondition: &Precondition,
-    ) -> Result<Multipart, WriteError> {
-        let path = self.path(key)?;
+    ) -> Result<Box<dyn MultipartUpload>, WriteError> {
         let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() }
             .with_retry_policy(Arc::new(PartRetry));
-        let (result, last) = with_call_context(None, self.store.put_multipart_opts(&path, options)).await;
-        let upload = result.map_err(|error| bucket_missing(classify(&error, last)).into_write_error())?;
-        Ok(Multipart::new(
-            upload,
-            path,
-            precondition.clone(),
-            self.cleanup.clone(),
-            self.bytes_in_flight.begin(),
-        ))
+        let (result, last) = with_call_context(None, self.store.put_multipart_opts(path, options)).await;
+        result.map_err(|error| bucket_missing(classify(&error, last)).into_write_error())
+    }
+
+    pub(super) fn cleanup(&self) -> &CleanupTasks {
+        &self.cleanup
     }
 
     fn attributes(&self, properties: &Properties) -> Attributes {

@@ -58,7 +58,7 @@ pub(super) async fn store(
         let put = remote.put(&upload.key, first.bytes, &properties, &upload.precondition);
         (totals, put.await?)
     } else {
-        let mut multipart = remote.begin(&upload.key, &properties, &upload.precondition).await?;
+        let mut multipart = Multipart::begin(remote, &upload.key, &properties, &upload.precondition).await?;
         send(remote, &mut multipart, first, &mut parts, limits).await?;
         // Only a source that was read to its end makes an object.
         let totals = finished(thread).await?;
