@@ -54,9 +54,6 @@ const BELOW_IO: [(&str, &[&str], &[&str]); 2] = [
     ),
 ];
 
-/// Files that still stand beside the folder of their name.
-const BESIDE: [&str; 2] = ["deploy/src/inject/check/tests.rs", "deploy/src/inject/tests.rs"];
-
 /// One import: from a module to a module, and the line it stands in.
 #[derive(Clone, Debug)]
 struct Import {
@@ -214,8 +211,7 @@ fn module_files_are_called_mod_rs() {
     let mut wrong = Vec::new();
     for name in CRATES {
         for (path, _) in sources(&root().join(name).join("src")) {
-            let known = BESIDE.iter().any(|beside| path.ends_with(beside));
-            if path.with_extension("").is_dir() && !known {
+            if path.with_extension("").is_dir() {
                 wrong.push(path.display().to_string());
             }
         }

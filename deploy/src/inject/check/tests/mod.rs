@@ -14,13 +14,13 @@ fn findings(text: &str) -> Vec<Finding> {
     }
 }
 
-const PRESUBMIT: &str = include_str!("../golden/prow-presubmit.yaml");
-const TWO: &str = include_str!("../golden/prow-two-containers.yaml");
-const STEP: &str = include_str!("../golden/ci-operator-step.yaml");
-const OURS: &str = include_str!("../golden/unit-test.out.yaml");
-const NATIVE: &str = include_str!("../golden/image-volume.out.yaml");
-const IN_ORDER: &str = include_str!("../golden/build-lint-push.out.yaml");
-const JOB: &str = include_str!("../golden/nightly-cronjob.out.yaml");
+const PRESUBMIT: &str = include_str!("../../golden/prow-presubmit.yaml");
+const TWO: &str = include_str!("../../golden/prow-two-containers.yaml");
+const STEP: &str = include_str!("../../golden/ci-operator-step.yaml");
+const OURS: &str = include_str!("../../golden/unit-test.out.yaml");
+const NATIVE: &str = include_str!("../../golden/image-volume.out.yaml");
+const IN_ORDER: &str = include_str!("../../golden/build-lint-push.out.yaml");
+const JOB: &str = include_str!("../../golden/nightly-cronjob.out.yaml");
 
 #[test]
 fn pods_that_prow_ci_operator_and_this_tool_make_are_sound() {
@@ -227,12 +227,12 @@ fn a_stateful_set_has_volumes_beside_those_of_its_template() {
 #[test]
 fn an_azure_container_without_an_account() {
     let (key, env) = (
-        include_str!("../golden/azure-key.out.yaml"),
+        include_str!("../../golden/azure-key.out.yaml"),
         "    envFrom:\n    - secretRef:\n        name: ci-azure\n",
     );
     assert_eq!(findings(key), []);
     finds(key, env, "", "spec.containers[1].env", "AZURE_STORAGE_ACCOUNT is missing");
-    assert_eq!(findings(include_str!("../golden/azure-identity.out.yaml")), []);
+    assert_eq!(findings(include_str!("../../golden/azure-identity.out.yaml")), []);
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! Secrets and texts that make looking for them slow, and forms they hide in.
+
+use crate::case::{Case, FINE, SECRET};
+use crate::size;
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn long_common_prefixes_do_not_slow_the_delivery() {
+    let case = Case::local();
+    for number in 0..size(100, 900) {
+        let value = format!("{}{number:04}", "a".repeat(200 + number % 7));
+        fs::write(case.secret(&format!("adversary-{number}")), value).expect("written");
+    }
+    fs::write(case.artifact("text"), "a".repeat(size(1 << 20, 64 << 20))).expect("written");
+    case.deliver(FINE);
+}
+
+#[test]
+fn values_of_the_job_beyond_the_limit_delay_nothing() {
+    let case = Case::local();
+    let own = case.job.pod.logs().join("own-secrets");
+    fs::create_dir(&own).expect("made");
+    for number in 0..size(1_100, 5_000) {
+        fs::write(own.join(number.to_string()), format!("value-of-the-job-{number:06}")).expect("written");
+    }
+    fs::write(case.artifact("text"), "value-of-the-job-000001").expect("written");
+    let operator = case.secret("");
+    case.options(json!({"censoring_options": {"secret_directories": [operator, own]}})).deliver(FINE);
+}
+
+#[test]
+fn secret_of_a_mebibyte_is_masked() {
+    let case = Case::local();
+    let value: String = (0..(1 << 20) / 8).map(|number| format!("{number:08x}")).collect();
+    fs::write(case.secret("large"), &value).expect("written");
+    fs::write(case.artifact("text"), format!("before {value} after")).expect("written");
+    let delivered = case.deliver(FINE);
+    let text = delivered.job.text("artifacts/text");
+    assert!(!text.contains(&value[1000..1100]), "I6");
+}
+
+#[test]
+fn secret_across_every_block_border_is_masked() {
+    let case = Case::local();
+    let line = format!("{}{SECRET}", "x".repeat(997));
+    fs::write(case.artifact("text"), line.repeat(size(2_000, 100_000))).expect("written");
+    case.deliver(FINE).expect_artifacts("stored", 1);
+}
+
+#[test]
+fn secret_in_metadata_is_masked() {
+    let case = Case::local();
+    let metadata = json!({"text": SECRET, SECRET: 1, "deep": {"list": [SECRET]}});
+    fs::write(&case.entry.metadata, metadata.to_string()).expect("written");
+    let delivered = case.deliver(FINE);
+    assert!(delivered.job.finished()["metadata"]["deep"]["list"][0].is_string());
+}
+
+#[test]
+fn metadata_beyond_its_limit_cannot_delay_the_result() {
+    let case = Case::local();
+    fs::write(&case.entry.metadata, format!("{{\"a\":\"{}\"}}", "b".repeat(size(2 << 20, 256 << 20))))
+        .expect("written");
+    let delivered = case.deliver(FINE);
+    assert!(delivered.job.finished()["metadata"]["sidecar-errors"].is_object());
+}
+
+#[test]
+fn metadata_of_great_depth_cannot_delay_the_result() {
+    let case = Case::local();
+    let depth = 100_000;
+    fs::write(&case.entry.metadata, format!("{}{}", "{\"a\":".repeat(depth), "}".repeat(depth)))
+        .expect("written");
+    let delivered = case.deliver(FINE);
+    assert!(delivered.job.finished()["metadata"]["sidecar-errors"].is_object());
+}
