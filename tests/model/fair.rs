@@ -8,7 +8,7 @@ use crate::world::{Act, Sidecar, Step, World};
 use common::report::ChildEnd;
 use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State, Timer};
-use sidecar::deliver::Observation;
+use sidecar::deliver::{Observation, Timer as SidecarTimer};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -107,9 +107,7 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if delivery.listing.is_some() {
         return Some(Step::Sidecar(Act::List));
     }
-    if let Some(pause) =
-        delivery.timers.iter().find(|timer| matches!(timer, sidecar::deliver::Timer::Pause(_)))
-    {
+    if let Some(pause) = delivery.timers.iter().find(|timer| matches!(timer, SidecarTimer::Pause(_))) {
         return Some(Step::Sidecar(Act::Fire(*pause)));
     }
     // The kubelet tells a native sidecar when the others have ended.

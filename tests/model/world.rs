@@ -227,10 +227,10 @@ impl World {
         // The parts of a given time end one after another.
         let in_order = [Timer::WaitShare, Timer::Cutoff, Timer::Deadline];
         let first = in_order.into_iter().find(|timer| delivery.timers.contains(timer));
-        let fires = |timer: &&Timer| match timer {
-            // A request that is not answered in time is a fault of the store.
-            Timer::Attempt(_) => self.faults > 0,
-            timer => !in_order.contains(timer) || first == Some(**timer),
+        // A request that is not answered in time is a fault of the store.
+        let fires = |timer: &&Timer| {
+            let is_fault = matches!(timer, Timer::Attempt(_));
+            (!is_fault || self.faults > 0) && (!in_order.contains(timer) || first == Some(**timer))
         };
         steps.extend(delivery.timers.iter().filter(fires).map(|timer| Step::Sidecar(Act::Fire(*timer))));
         if delivery.listing.is_some() {
