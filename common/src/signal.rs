@@ -46,6 +46,13 @@ const TABLE: &[(i32, &str, &str)] = &[
     (31, "SIGSYS", "bad system call"),
 ];
 
+/// The first real-time signal, as Docker and containerd count. (Both C libraries use
+/// the kernel's 32 and 33 themselves; musl also 34.)
+const RTMIN: i32 = 34;
+
+/// The last real-time signal of the lower half, which is named after the first one.
+const RTMIDDLE: i32 = RTMIN + 15;
+
 /// The highest signal number of Linux (`_NSIG`).
 const HIGHEST: i32 = 64;
 
@@ -70,10 +77,16 @@ impl Signal {
     pub const CHLD: Self = Self(17);
     /// Continue when stopped.
     pub const CONT: Self = Self(18);
+    /// Stop; cannot be caught.
+    pub const STOP: Self = Self(19);
     /// A file grew beyond the process's limit.
     pub const XFSZ: Self = Self(25);
     /// The terminal's size changed.
     pub const WINCH: Self = Self(28);
+    /// Power failure; stops some containers.
+    pub const PWR: Self = Self(30);
+    /// `SIGRTMIN+3`: stops systemd.
+    pub const RTMIN_3: Self = Self(RTMIN + 3);
 
     /// The signal with this number; `None` when Linux has no such signal.
     pub const fn from_raw(number: i32) -> Option<Self> {
@@ -106,7 +119,13 @@ impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match TABLE.iter().find(|row| row.0 == self.0) {
             Some(row) => f.write_str(row.1),
-            None => write!(f, "SIG{}", self.0),
+            None => match self.0 {
+                RTMIN => f.write_str("SIGRTMIN"),
+                HIGHEST => f.write_str("SIGRTMAX"),
+                number @ RTMIN..=RTMIDDLE => write!(f, "SIGRTMIN+{}", number - RTMIN),
+                number if number > RTMIDDLE => write!(f, "SIGRTMAX-{}", HIGHEST - number),
+                number => write!(f, "SIG{number}"),
+            },
         }
     }
 }
@@ -125,17 +144,32 @@ pub struct UnknownSignal(String);
 impl FromStr for Signal {
     type Err = UnknownSignal;
 
-    /// Accepts `SIGTERM`, `TERM` and, for signals without a name, `SIG40`.
+    /// Accepts the names of Kubernetes and Docker in any case, with or without `SIG`
+    /// (`SIGTERM`, `term`, `SIGRTMIN+3`), and numbers (`15`, `SIG40`).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let short = text.strip_prefix("SIG").unwrap_or(text);
+        let upper = text.to_ascii_uppercase();
+        let short = upper.strip_prefix("SIG").unwrap_or(&upper);
         TABLE
             .iter()
             .find(|row| &row.1[3..] == short)
             .map(|row| row.0)
+            .or_else(|| real_time(short))
             .or_else(|| short.parse().ok())
             .and_then(Self::from_raw)
             .ok_or_else(|| UnknownSignal(text.to_owned()))
     }
+}
+
+/// Returns the number of `RTMIN`, `RTMIN+3`, `RTMAX-2` or `RTMAX`.
+fn real_time(name: &str) -> Option<i32> {
+    let offset = |rest: &str, sign: char| match rest.strip_prefix(sign) {
+        Some(digits) => digits.parse::<i32>().ok().filter(|offset| (0..=HIGHEST - RTMIN).contains(offset)),
+        None => rest.is_empty().then_some(0),
+    };
+    if let Some(rest) = name.strip_prefix("RTMIN") {
+        return Some(RTMIN + offset(rest, '+')?);
+    }
+    Some(HIGHEST - offset(name.strip_prefix("RTMAX")?, '-')?)
 }
 
 impl Serialize for Signal {
@@ -162,9 +196,26 @@ mod tests {
             assert_eq!(signal.to_string().parse(), Ok(signal));
         }
         assert_eq!("TERM".parse(), Ok(Signal::TERM));
+        assert_eq!("sigterm".parse(), Ok(Signal::TERM));
+        assert_eq!("15".parse(), Ok(Signal::TERM));
         assert!("SIGNOTHING".parse::<Signal>().is_err());
         assert!("SIG65".parse::<Signal>().is_err());
         assert_eq!(Signal::from_raw(0), None);
+    }
+
+    #[test]
+    fn real_time_signals_are_counted_as_docker_does() {
+        for (name, number) in
+            [("SIGRTMIN", 34), ("SIGRTMIN+3", 37), ("SIGRTMIN+15", 49), ("SIGRTMAX-14", 50), ("SIGRTMAX", 64)]
+        {
+            let signal: Signal = name.parse().expect(name);
+            assert_eq!((signal.as_raw(), signal.to_string().as_str()), (number, name));
+        }
+        assert_eq!("RTMIN+3".parse(), Ok(Signal::RTMIN_3));
+        assert_eq!("RTMAX-30".parse::<Signal>().map(Signal::as_raw), Ok(34));
+        for wrong in ["RTMIN+31", "RTMIN-1", "RTMAX+1", "RTMIN+", "RTMIN3", "RT"] {
+            assert!(wrong.parse::<Signal>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

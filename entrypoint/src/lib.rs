@@ -21,10 +21,11 @@ pub mod sys;
 use common::codes;
 use common::fatal;
 use io::records::Queue;
-use options::{EntrypointOptions, LoadError, OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
+use options::{EntrypointOptions, LoadError, OuterGrace, outer_grace};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
+use supervise::Policy;
 use sys::CommandLine;
 
 /// Runs the whole program and returns its exit status. Called first in `main`.
@@ -78,28 +79,22 @@ fn supervise(options: &EntrypointOptions, queue: &Queue) -> u8 {
         fatal!("Invalid options: {error}");
         return codes::EXIT_FAILURE;
     }
-    let policy = options.policy(announced(options));
+    let is_init = std::process::id() == 1;
+    let policy = Policy { is_init, ..options.policy(announced(options)) };
     io::run(options, &policy, queue)
 }
 
 /// Returns the platform's own grace period, which counts when none was given.
 fn announced(options: &EntrypointOptions) -> Option<OuterGrace> {
-    let announced = std::env::var(OUTER_GRACE_VARIABLE).ok()?;
-    let grace = outer_grace(&announced);
-    match grace {
-        None => tracing::warn!("{OUTER_GRACE_VARIABLE} is {announced:?}; allowed are whole seconds"),
-        Some(_) if !options.grace_period.is_zero() => {
-            tracing::info!(
-                "Grace period is {} as given; {OUTER_GRACE_VARIABLE} is {announced} s",
-                options.grace_period
-            );
-        }
-        Some(grace) => {
-            tracing::info!(
-                "Grace period is {}: {} of {OUTER_GRACE_VARIABLE} less a margin",
-                grace.inner,
-                grace.outer
-            );
+    let (grace, wrong) = outer_grace(|name| std::env::var(name).ok());
+    for problem in wrong {
+        tracing::warn!("{problem}");
+    }
+    if let Some(OuterGrace { variable, outer, inner }) = grace {
+        if options.grace_period.is_zero() {
+            tracing::info!("Grace period is {inner}: {outer} of {variable} less a margin");
+        } else {
+            tracing::info!("Grace period is {} as given; {variable} is {outer}", options.grace_period);
         }
     }
     grace

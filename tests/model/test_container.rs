@@ -6,8 +6,8 @@ use common::duration::GoDuration;
 use common::report::{ChildEnd, Reason};
 use common::signal::Signal;
 use entrypoint::supervise::{
-    Effect, Event, Leftovers, Marker, Output, Pid, Policy, Process, Setup, SignalScope, State, Target, Timer,
-    Tree, begin, step,
+    Effect, Event, Identity, Interrupt, Leftovers, Marker, Output, Pid, Policy, Process, Setup, SignalScope,
+    State, StopSignals, Target, Timer, Tree, begin, step,
 };
 use sidecar::deliver::{Observation, ReportSummary};
 use std::collections::{BTreeSet, VecDeque};
@@ -76,6 +76,10 @@ fn policy() -> Policy {
         timeout: GoDuration::from_secs(60),
         grace_period: GoDuration::from_secs(15),
         await_previous: false,
+        program: String::new(),
+        is_init: true,
+        stop_signals: StopSignals::new(&[]),
+        interrupt: Interrupt::default(),
         escalation: Vec::new(),
         leftovers: Leftovers::End,
         signal_scope: SignalScope::Child,
@@ -206,6 +210,9 @@ impl TestContainer {
                 }
                 self.exit();
             }
+            // Signals that come later than the first one are explored beside the core
+            // itself: they change nothing for sidecar.
+            Effect::ScanTree | Effect::ArmWithinGrace(..) | Effect::Shorten(..) => {}
             Effect::Prepare
             | Effect::WatchPrevious
             | Effect::UnwatchPrevious
@@ -236,7 +243,7 @@ impl TestContainer {
             self.queue.push_back(Event::Tree(Tree::Gone));
             return;
         }
-        let other = Process { pid: OTHER, filter: false, in_group: true };
+        let other = Process { id: Identity { pid: OTHER, started: 1 }, filter: false, in_group: true };
         let children = self.other.is_ours().then_some(other).into_iter().collect();
         self.queue.push_back(Event::Tree(Tree::Children(children)));
     }
@@ -253,7 +260,7 @@ impl TestContainer {
                 doom(&mut self.child);
                 doom(&mut self.other);
             }
-            Target::Process(_) | Target::GroupOf(_) => doom(&mut self.other),
+            Target::Process(_) | Target::GroupOf(_) | Target::Descendant(_) => doom(&mut self.other),
         }
     }
 

@@ -39,6 +39,21 @@ pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
     line.into_bytes()
 }
 
+/// Formats an event as one line for people, its newline included: the program, the
+/// message, the error if there is one, and no control character.
+pub(super) fn plain(event: &Event<'_>, component: &str) -> Vec<u8> {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let mut line = format!("{component}: {}", fields.message.take().unwrap_or_default());
+    if let Some(error) = &fields.error {
+        line.push_str(": ");
+        line.push_str(error);
+    }
+    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.push('\n');
+    line.into_bytes()
+}
+
 fn level_text(level: Level, fatal: bool) -> &'static str {
     match level {
         Level::ERROR if fatal => "fatal",
@@ -54,6 +69,7 @@ fn level_text(level: Level, fatal: bool) -> &'static str {
 struct Fields {
     members: Vec<(String, String)>,
     message: Option<String>,
+    error: Option<String>,
     fatal: bool,
 }
 
@@ -81,6 +97,9 @@ impl Visit for Fields {
         if field.name() == "message" {
             self.message = Some(value.to_owned());
         } else {
+            if field.name() == "error" {
+                self.error = Some(value.to_owned());
+            }
             self.add(field, to_go_string(value));
         }
     }

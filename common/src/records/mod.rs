@@ -28,6 +28,13 @@ pub trait Sink: Send + Sync + 'static {
     /// Writes one line, its newline included. Must neither panic nor log; drops or counts
     /// lines that cannot be written.
     fn write_line(&self, line: &[u8]);
+
+    /// Writes a record as the JSON line `json`, or as the line for people that `plain`
+    /// makes, both with their newline. Must neither panic nor log.
+    fn write_record(&self, json: &[u8], plain: &dyn Fn() -> Vec<u8>) {
+        let _ = plain;
+        self.write_line(json);
+    }
 }
 
 impl<F: Fn(&[u8]) + Send + Sync + 'static> Sink for F {
@@ -124,7 +131,8 @@ impl<S: Subscriber, W: Sink> Layer<S> for Records<W> {
         }
         let now = Timestamp::now();
         let time = now.in_seconds((self.zone)(now));
-        self.sink.write_line(&line::line(event, &self.component, &time));
+        let plain = || line::plain(event, &self.component);
+        self.sink.write_record(&line::line(event, &self.component, &time), &plain);
     }
 }
 

@@ -14,7 +14,7 @@ use common::duration::GoDuration;
 use common::entry::Entry;
 use common::job_spec::{self, JobSpec};
 use common::json::to_go_string;
-use entrypoint::options::{EntrypointOptions, Escalation, SupervisionOptions};
+use entrypoint::options::{EntrypointOptions, SupervisionOptions};
 use sidecar::censor::CensoringOptions;
 use sidecar::initupload::InitUploadOptions;
 use sidecar::options::{DeliveryOptions, SidecarOptions, UploadOptions};
@@ -145,11 +145,13 @@ impl Additions<'_> {
     fn entrypoint_options(&self, container: &Container, entry: usize) -> EntrypointOptions {
         let decoration = self.decoration;
         let before = entry.checked_sub(1).filter(|_| decoration.in_order);
-        let after = GoDuration::from_nanos(decoration.grace_period.as_nanos() / 2);
-        let mut supervision = SupervisionOptions {
-            escalation: vec![Escalation { signal: common::signal::Signal::TERM, after }],
-            ..SupervisionOptions::default()
-        };
+        let mut supervision = SupervisionOptions::with_reports(decoration.grace_period);
+        supervision.interrupt = decoration.interrupt.unwrap_or(supervision.interrupt);
+        for signal in decoration.stop_signals.iter().chain(&container.stop_signal) {
+            if !supervision.stop_signals.contains(signal) {
+                supervision.stop_signals.push(*signal);
+            }
+        }
         if let Some(path) = &container.message_path {
             supervision.termination_message_path.clone_from(path);
         }

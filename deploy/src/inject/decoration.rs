@@ -5,6 +5,8 @@ use super::azure::Azure;
 use crate::terminal::Problem;
 use common::duration::GoDuration;
 use common::job_spec::JobSpec;
+use common::signal::Signal;
+use entrypoint::supervise::Interrupt;
 use sidecar::options::UploadOptions;
 use std::collections::BTreeMap;
 
@@ -32,6 +34,10 @@ pub(super) struct Decoration {
     pub(super) initupload: bool,
     pub(super) timeout: GoDuration,
     pub(super) grace_period: GoDuration,
+    /// Signals that commands get when interrupted; the defaults' if not said.
+    pub(super) interrupt: Option<Interrupt>,
+    /// More signals that stop a container.
+    pub(super) stop_signals: Vec<Signal>,
     pub(super) upload_budget: Option<GoDuration>,
     pub(super) ignore_interrupts: bool,
     pub(super) propagate_error_code: bool,

@@ -2,6 +2,7 @@
 
 use super::decoration::RunAs;
 use clap::{Arg, ArgAction, Command, value_parser};
+use common::signal::Signal;
 use std::path::PathBuf;
 
 /// The subcommand's name.
@@ -42,6 +43,14 @@ fn run_as(text: &str) -> Result<RunAs, String> {
     match text.parse() {
         Ok(user @ 0..=4_294_967_294) => Ok(RunAs::User(user)),
         Ok(_) | Err(_) => Err("allowed is a user id such as 1000, or image".to_owned()),
+    }
+}
+
+fn stop_signal(text: &str) -> Result<Signal, &'static str> {
+    match text.parse() {
+        Ok(Signal::KILL | Signal::STOP | Signal::CHLD) => Err("allowed is a signal that a program can catch"),
+        Ok(signal) => Ok(signal),
+        Err(_) => Err("allowed are names such as SIGWINCH or SIGRTMIN+3"),
     }
 }
 
@@ -132,8 +141,19 @@ fn times(command: Command) -> Command {
         .arg(time("timeout", "How long a command may run [default: 2h0m0s]"))
         .arg(time(
             "grace-period",
-            "How long it may take to end when told to: SIGINT, SIGTERM after half of it, SIGKILL at its end [default: 15s]",
+            "How long it may take to end when told to: its group gets SIGINT, SIGTERM after two thirds of it (from 10s on \
+             at least 5s before its end), SIGKILL at its end [default: 15s]",
         ))
+        .arg(crate::run::interrupt())
+        .arg(
+            many(
+                "stop-signal",
+                "SIGNAL",
+                "Another signal that stops the container, as its image's STOPSIGNAL says: SIGWINCH for httpd, \
+                 SIGUSR1 for haproxy (repeatable)",
+            )
+            .value_parser(stop_signal),
+        )
         .arg(time(
             "upload-budget",
             "How long delivery may take after that [default: 1m0s, or what terminationGracePeriodSeconds leaves]",

@@ -1,6 +1,7 @@
 //! A pod as far as decoration and its check have to know it.
 
 use super::field_path::{FieldPath, Finding};
+use common::signal::Signal;
 
 /// A pod, or the template of one.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(super) struct Container {
     pub(super) user: User,
     pub(super) restart_policy: Option<String>,
     pub(super) pre_stop: bool,
+    /// `lifecycle.stopSignal`.
+    pub(super) stop_signal: Option<Signal>,
     pub(super) message_path: Option<String>,
     pub(super) message_policy: bool,
 }
@@ -178,6 +181,17 @@ fn windows(spec: &FieldPath<'_>) -> Result<Option<String>, Finding> {
     Ok(options.exists().then(|| options.path().to_owned()))
 }
 
+/// Reads `lifecycle.stopSignal`.
+fn stop_signal(container: &FieldPath<'_>) -> Result<Option<Signal>, Finding> {
+    let at = container.keys(&["lifecycle", "stopSignal"]);
+    let name = at.text()?;
+    let parsed = name.map(|name| {
+        name.parse()
+            .map_err(|_| at.finding(format!("{name:?}; allowed are names of signals such as SIGUSR1")))
+    });
+    parsed.transpose()
+}
+
 impl Container {
     fn read(at: &FieldPath<'_>) -> Result<Self, Finding> {
         at.mapping()?;
@@ -203,6 +217,7 @@ impl Container {
             user: User::read(at)?,
             restart_policy: at.key("restartPolicy").text()?,
             pre_stop: at.keys(&["lifecycle", "preStop"]).exists(),
+            stop_signal: stop_signal(at)?,
             message_path: at.key("terminationMessagePath").text()?,
             message_policy: at.key("terminationMessagePolicy").exists(),
         })

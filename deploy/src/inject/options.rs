@@ -75,6 +75,8 @@ impl Decoration {
             initupload: matches.get_flag("initupload"),
             timeout,
             grace_period,
+            interrupt: matches.get_one("interrupt").copied(),
+            stop_signals: matches.get_many("stop-signal").unwrap_or_default().copied().collect(),
             upload_budget: matches.get_one("upload-budget").copied(),
             ignore_interrupts: matches.get_flag("ignore-interrupts"),
             propagate_error_code: matches.get_flag("propagate-error-code"),

@@ -20,7 +20,7 @@ mod reap;
 pub(crate) mod session;
 mod summary;
 
-pub(crate) use options::{COMMAND, Options, command, duration, job_name};
+pub(crate) use options::{COMMAND, Options, command, duration, interrupt, job_name};
 
 use crate::show;
 use crate::terminal::{self, Problem};

@@ -3,7 +3,9 @@
 use crate::terminal::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
+use common::options::Single;
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
+use entrypoint::supervise::Interrupt;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) timeout: GoDuration,
     /// The test's grace period.
     pub(crate) grace_period: GoDuration,
+    /// Signals that the command gets because of Ctrl-C; the default's if `None`.
+    pub(crate) interrupt: Option<Interrupt>,
     /// Time for delivery when the pod is told to end.
     pub(crate) upload_budget: GoDuration,
     /// Directories whose files are secrets, absolute.
@@ -55,6 +59,7 @@ impl Options {
             out: text("out"),
             timeout: time("timeout", DEFAULT_TIMEOUT),
             grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
+            interrupt: matches.get_one("interrupt").copied(),
             upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
             secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
             s3_credentials_file: readable_file(matches, "s3-credentials-file")?,
@@ -125,6 +130,14 @@ pub(crate) fn duration(text: &str) -> Result<GoDuration, String> {
     }
 }
 
+/// The flag that says what the command gets when it is interrupted, for `run` and `inject`.
+pub(crate) fn interrupt() -> Arg {
+    Arg::new("interrupt").long("interrupt").value_name("WORD").value_parser(<Interrupt as Single>::parser()).help(
+        "Signals that the command gets when it is interrupted: int_then_escalation, int_then_received, or \
+         received (the signal that came, alone) [default: int_then_escalation]",
+    )
+}
+
 /// The subcommand's definition.
 pub(crate) fn command() -> Command {
     let time = |id: &'static str, help: String| {
@@ -145,10 +158,11 @@ pub(crate) fn command() -> Command {
         .arg(time(
             "grace-period",
             format!(
-                "How long it may take to end when told to: SIGINT, SIGTERM after half of it, SIGKILL at its end \
-                 [default: {DEFAULT_GRACE_PERIOD}]"
+                "How long it may take to end when told to: its group gets SIGINT, SIGTERM after two thirds of it \
+                 (from 10s on at least 5s before its end), SIGKILL at its end [default: {DEFAULT_GRACE_PERIOD}]"
             ),
         ))
+        .arg(interrupt())
         .arg(time(
             "upload-budget",
             format!("How long delivery may take after Ctrl-C [default: {DEFAULT_UPLOAD_BUDGET}]"),
@@ -208,6 +222,9 @@ mod tests {
         let options = parsed(&["--grace-period", "1m30s", "--keep", "make", "-j"]).expect("valid");
         assert_eq!(options.grace_period, GoDuration::from_secs(90));
         assert!(options.keep);
+        assert_eq!(options.interrupt, None);
+        let options = parsed(&["--interrupt", "received", "make"]).expect("valid");
+        assert_eq!(options.interrupt, Some(Interrupt::Received));
         assert_eq!(options.command, ["make", "-j"]);
     }
 

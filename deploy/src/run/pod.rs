@@ -9,7 +9,7 @@ use common::entry::Entry;
 use common::job_spec::{self, JobSpec};
 use common::json::to_go_string;
 use common::{marker, report};
-use entrypoint::options::{EntrypointOptions, Escalation, SupervisionOptions};
+use entrypoint::options::{EntrypointOptions, RecordFormat, SupervisionOptions};
 use sidecar::censor::CensoringOptions;
 use sidecar::options::{DeliveryOptions, SidecarOptions, UploadOptions};
 use std::fs::{self, File};
@@ -98,7 +98,7 @@ impl Pod {
                 grace_period: options.grace_period,
                 artifact_dir: artifacts.clone(),
                 entry: entry.clone(),
-                supervision: supervision(options.grace_period),
+                supervision: supervision(options),
                 ..EntrypointOptions::default()
             },
             sidecar: SidecarOptions {
@@ -191,14 +191,14 @@ impl Pod {
     }
 }
 
-/// A shell that waits for its child survives the lone SIGINT of a timeout, and
-/// its child never hears anything: SIGTERM comes after half the time. Nobody
-/// reads a termination message here.
-fn supervision(grace_period: GoDuration) -> SupervisionOptions {
-    let after = GoDuration::from_nanos(grace_period.as_nanos() / 2);
+/// Supervision with which most reports survive, and records for people. Nobody reads a
+/// termination message here.
+fn supervision(options: &Options) -> SupervisionOptions {
+    let reports = SupervisionOptions::with_reports(options.grace_period);
     SupervisionOptions {
-        escalation: vec![Escalation { signal: common::signal::Signal::TERM, after }],
+        interrupt: options.interrupt.unwrap_or(reports.interrupt),
+        record_format: RecordFormat::Plain,
         termination_message_path: String::new(),
-        ..SupervisionOptions::default()
+        ..reports
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         queue,
         signals: Signals::new(),
         timers: Timers::default(),
-        pump: Pump::new(),
+        pump: Pump::new(options.supervision.record_format),
         processes: Processes::default(),
         files: Files::new(options),
         report: ReportBuilder::begin(),
@@ -98,8 +98,8 @@ impl Driver<'_> {
     }
 
     pub(super) fn write_records(&mut self) {
-        for line in self.queue.take() {
-            self.pump.record(&line);
+        for record in self.queue.take() {
+            self.pump.record(&record);
         }
     }
 
@@ -162,7 +162,7 @@ impl Driver<'_> {
         for signal in signals.read() {
             if signal == Signal::CHLD {
                 self.events.extend(self.processes.reap().into_iter().map(Event::Tree));
-            } else if !is_our_own(signal) {
+            } else {
                 self.report.received(signal);
                 self.events.push_back(Event::Signal(signal));
             }
@@ -184,12 +184,6 @@ impl Driver<'_> {
             }
         }
     }
-}
-
-/// Returns true for the signals that the kernel sends for a write of our own, to a
-/// closed stdout or beyond the file size limit; the write's error reports the same.
-fn is_our_own(signal: Signal) -> bool {
-    matches!(signal, Signal::PIPE | Signal::XFSZ)
 }
 
 fn until(deadline: Instant) -> Timespec {

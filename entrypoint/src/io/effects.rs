@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::previous::PreviousWatch;
 use super::spawn::{SpawnError, go_error, spawn};
-use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Tree, Verdict};
+use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Timer, Tree, Verdict};
 use common::report::{Reason, Report};
 use common::signal::Signal;
 use std::os::fd::AsFd;
@@ -31,12 +31,21 @@ impl Driver<'_> {
                 }
             }
             Effect::Scan => self.scan(),
+            Effect::ScanTree => {
+                if let Some(descendants) = self.processes.scan_tree() {
+                    self.events.push_back(Event::Tree(Tree::Descendants(descendants)));
+                }
+            }
             Effect::ReportLeftovers(pids) => {
                 for name in self.report.name(&pids) {
                     tracing::warn!("Process left behind: {name}");
                 }
             }
             Effect::Arm(timer, after) => self.timers.arm(timer, after),
+            Effect::ArmWithinGrace(timer, share) => {
+                self.timers.arm_within(timer, share.tenths, Timer::Grace);
+            }
+            Effect::Shorten(timer, limit) => self.timers.shorten(timer, limit),
             Effect::DisarmAll => self.timers.disarm_all(),
             Effect::Record(record) => write(&record),
             Effect::LogText(text) => self.pump.log_text(&text),
@@ -140,8 +149,8 @@ impl Driver<'_> {
 
     /// Writes records made after the log was closed to stdout only.
     fn write_records_live(&mut self) {
-        for line in self.queue.take() {
-            self.pump.record_live(&line);
+        for record in self.queue.take() {
+            self.pump.record_live(&record);
         }
     }
 

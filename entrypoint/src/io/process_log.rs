@@ -25,6 +25,28 @@ pub(super) struct ProcessLog {
     crc32c: u32,
     dropped: u64,
     reported: u64,
+    line: Line,
+}
+
+/// Position of the end of what was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Line {
+    /// At the start of a line.
+    #[default]
+    Start,
+    /// Inside a line.
+    Inside,
+}
+
+impl Line {
+    /// Returns the position after these bytes.
+    pub(super) fn after(self, bytes: &[u8]) -> Self {
+        match bytes.last() {
+            Some(b'\n') => Self::Start,
+            Some(_) => Self::Inside,
+            None => self,
+        }
+    }
 }
 
 impl ProcessLog {
@@ -61,6 +83,7 @@ impl ProcessLog {
             crc32c: 0,
             dropped: 0,
             reported: 0,
+            line: Line::Start,
         })
     }
 
@@ -79,8 +102,14 @@ impl ProcessLog {
         }
     }
 
-    /// Appends a record of our own.
+    /// Appends a record of our own, on a line of its own.
     pub(super) fn write_record(&mut self, bytes: &[u8]) {
+        if self.line == Line::Inside {
+            self.append(b"\n");
+        }
+        if let Some(stamper) = &mut self.stamper {
+            stamper.begin_line();
+        }
         // A record that does not fit is not counted as dropped output.
         self.append(bytes);
     }
@@ -99,6 +128,7 @@ impl ProcessLog {
             }
         }
         self.bytes += written as u64;
+        self.line = self.line.after(&bytes[..written]);
         self.crc32c = crc32c::crc32c_append(self.crc32c, &bytes[..written]);
         written
     }

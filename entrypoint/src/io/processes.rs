@@ -3,13 +3,14 @@
 //! Only our own children are ever signalled by pid. They stay ours until they are
 //! reaped, in one place, so that a pid cannot be reused under us.
 
-use crate::supervise::{Pid, Process, Target, Tree as Event};
+use crate::supervise::{Descendant, Identity, Pid, Process, Target, Top, Tree as Event};
 use crate::sys;
 use common::report::ChildEnd;
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -93,15 +94,16 @@ impl Processes {
         }
     }
 
-    /// Lists our children, the direct one excluded.
-    pub(super) fn scan(&mut self) -> Event {
+    fn is_proc_readable(&mut self) -> bool {
         if self.proc == Proc::Untried {
             self.proc = if shows_us() { Proc::Readable } else { Proc::Unusable };
         }
-        let found = match self.proc {
-            Proc::Readable => children(),
-            Proc::Unusable | Proc::Untried => None,
-        };
+        self.proc == Proc::Readable
+    }
+
+    /// Lists our children, the direct one excluded.
+    pub(super) fn scan(&mut self) -> Event {
+        let found = if self.is_proc_readable() { children() } else { None };
         let child = self.child.map(|child| child.pid);
         match found {
             None => Event::Unknown,
@@ -109,13 +111,37 @@ impl Processes {
                 pids.into_iter()
                     .filter(|pid| self.running_child() != Some(*pid))
                     .map(|pid| Process {
-                        pid: Pid(pid),
+                        id: Identity { pid: Pid(pid), started: start_time(pid) },
                         filter: reads_a_pipe(pid),
                         in_group: child.is_some() && sys::group_of(pid) == child,
                     })
                     .collect(),
             ),
         }
+    }
+
+    /// Lists the tree's processes whose parent is not us; `None` without a readable /proc.
+    pub(super) fn scan_tree(&mut self) -> Option<Vec<Descendant>> {
+        if !self.is_proc_readable() {
+            return None;
+        }
+        let all = all_processes()?;
+        let (own, child) = (std::process::id(), self.running_child());
+        let mut found = Vec::new();
+        for (pid, stat) in &all {
+            // A zombie cannot be signalled, and its children are another's by now.
+            if stat.parent == Some(own) || stat.state == Some(b'Z') {
+                continue;
+            }
+            if let Some(top) = top_of(*pid, &all, own) {
+                found.push(Descendant {
+                    id: Identity { pid: Pid(*pid), started: stat.started },
+                    top: if Some(top) == child { Top::Child } else { Top::Adopted },
+                    filter: reads_a_pipe(*pid),
+                });
+            }
+        }
+        Some(found)
     }
 
     fn running_child(&self) -> Option<i32> {
@@ -131,6 +157,7 @@ impl Processes {
                 Some(_) | None => Ok(()),
             },
             Target::Process(Pid(pid)) => sys::kill(pid, signal),
+            Target::Descendant(id) => signal_same(id, signal),
             Target::GroupOf(Pid(pid)) => {
                 if let Some(group) = sys::group_of(pid).filter(|group| sys::group_of(0) != Some(*group)) {
                     // Members may be gone or belong to another user; the process
@@ -171,13 +198,53 @@ fn children() -> Option<Vec<i32>> {
     let own = std::process::id();
     let pids = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        (parent_of(pid)? == own).then_some(pid)
+        (Stat::of(pid)?.parent? == own).then_some(pid)
     });
     Some(pids.collect())
 }
 
-fn parent_of(pid: i32) -> Option<u32> {
-    Stat::read(Path::new(&format!("/proc/{pid}/stat")))?.parent
+/// Returns all processes that /proc shows.
+fn all_processes() -> Option<BTreeMap<i32, Stat>> {
+    let processes = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
+        let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        Some((pid, Stat::of(pid)?))
+    });
+    Some(processes.collect())
+}
+
+/// Returns the ancestor of a process that is our own child.
+fn top_of(pid: i32, all: &BTreeMap<i32, Stat>, own: u32) -> Option<i32> {
+    let mut top = pid;
+    // The processes were not read at one instant, so the chain may be inconsistent.
+    for _ in 0..all.len() {
+        let parent = all.get(&top)?.parent?;
+        if parent == own {
+            return Some(top);
+        }
+        top = i32::try_from(parent).ok()?;
+    }
+    None
+}
+
+/// Signals a process that is not our child, whose number the kernel may have given
+/// to another one: a descriptor holds the process between check and signal.
+fn signal_same(id: Identity, signal: Signal) -> io::Result<()> {
+    let Pid(pid) = id.pid;
+    let is_same = || Stat::of(pid).is_some_and(|stat| stat.started == id.started);
+    let opened = rustix::process::Pid::from_raw(pid)
+        .map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
+    if !is_same() {
+        return Ok(());
+    }
+    match opened {
+        Some(Ok(process)) => sys::kill_descriptor(&process, signal),
+        // Kernels before 5.3 have no such descriptors, and some seccomp profiles refuse them.
+        Some(Err(_)) | None => sys::kill(pid, signal),
+    }
+}
+
+fn start_time(pid: i32) -> u64 {
+    Stat::of(pid).map_or(0, |stat| stat.started)
 }
 
 /// The fields of `proc_pid_stat(5)` that are used here.
@@ -186,9 +253,15 @@ struct Stat {
     /// A letter, such as `D` for uninterruptible sleep.
     state: Option<u8>,
     parent: Option<u32>,
+    /// Clock ticks since boot; 0 if unreadable.
+    started: u64,
 }
 
 impl Stat {
+    fn of(pid: i32) -> Option<Self> {
+        Self::read(Path::new(&format!("/proc/{pid}/stat")))
+    }
+
     fn read(path: &Path) -> Option<Self> {
         Self::parse(&std::fs::read(path).ok()?)
     }
@@ -199,7 +272,9 @@ impl Stat {
         let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
         let state = fields.next().and_then(|field| field.bytes().next());
         let parent = fields.next().and_then(|field| field.parse().ok());
-        Some(Self { state, parent })
+        // Field 22; two of those before it were taken.
+        let started = fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0);
+        Some(Self { state, parent, started })
     }
 }
 
@@ -244,8 +319,8 @@ mod tests {
 
     #[test]
     fn a_stat_is_read_whatever_the_process_is_called() {
-        let stat = Stat::parse(b"7 (a) D 1 (b) S 42 7 7 0 -1");
-        assert_eq!(stat, Some(Stat { state: Some(b'S'), parent: Some(42) }));
-        assert_eq!(Stat::parse(b"7 (x) D"), Some(Stat { state: Some(b'D'), parent: None }));
+        let line = b"7 (a) D 1 (b) S 42 7 7 0 -1 4194304 96 0 0 0 1 2 3 4 20 0 1 0 98765 3055616 236 1";
+        assert_eq!(Stat::parse(line), Some(Stat { state: Some(b'S'), parent: Some(42), started: 98765 }));
+        assert_eq!(Stat::parse(b"7 (x) D"), Some(Stat { state: Some(b'D'), parent: None, started: 0 }));
     }
 }

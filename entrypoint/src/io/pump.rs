@@ -1,7 +1,9 @@
 //! The pump: moves bytes from the child's pipe to our stdout, then to the process log.
 
 use super::process_log::ProcessLog;
+use super::records::QueuedRecord;
 use super::stdout::{Flushed, Stdout};
+use crate::options::RecordFormat;
 use common::report;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
@@ -26,6 +28,8 @@ pub(super) struct Pump {
     /// Size of the next read: few jobs print much.
     read_size: usize,
     child_bytes: u64,
+    /// Records on stdout are for people.
+    plain_records: bool,
 }
 
 /// Result of one round of the pump.
@@ -37,7 +41,12 @@ pub(super) enum Pumped {
 }
 
 impl Pump {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(format: RecordFormat) -> Self {
+        let plain_records = match format {
+            RecordFormat::Auto => rustix::termios::isatty(rustix::stdio::stdout()),
+            RecordFormat::Plain => true,
+            RecordFormat::Json => false,
+        };
         Self {
             pipe: None,
             stdout: Stdout::new(),
@@ -45,6 +54,7 @@ impl Pump {
             buffer: Vec::new(),
             read_size: MIN_READ_BYTES,
             child_bytes: 0,
+            plain_records,
         }
     }
 
@@ -140,16 +150,16 @@ impl Pump {
     }
 
     /// Writes a record to stdout and, as long as it is open, to the log.
-    pub(super) fn record(&mut self, line: &[u8]) {
-        self.stdout.write(line);
+    pub(super) fn record(&mut self, record: &QueuedRecord) {
+        self.record_live(record);
         if let Some(log) = &mut self.log {
-            log.write_record(line);
+            log.write_record(&record.json);
         }
     }
 
     /// Writes a record to stdout only.
-    pub(super) fn record_live(&mut self, line: &[u8]) {
-        self.stdout.write(line);
+    pub(super) fn record_live(&mut self, record: &QueuedRecord) {
+        self.stdout.write_record(if self.plain_records { &record.plain } else { &record.json });
     }
 
     /// Writes a text to the log only.

@@ -13,11 +13,20 @@ pub(crate) struct Queue {
     route: Arc<Mutex<Route>>,
 }
 
+/// A record in both of its forms, each one line.
+#[derive(Debug)]
+pub(crate) struct QueuedRecord {
+    /// For the process log, and for machines that read stdout.
+    pub(crate) json: Vec<u8>,
+    /// For people.
+    pub(crate) plain: Vec<u8>,
+}
+
 #[derive(Debug, Default)]
 enum Route {
     #[default]
     Stderr,
-    Queued(Vec<Vec<u8>>),
+    Queued(Vec<QueuedRecord>),
 }
 
 impl Queue {
@@ -35,9 +44,9 @@ impl Queue {
     }
 
     /// Takes the queued records.
-    pub(crate) fn take(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn take(&self) -> Vec<QueuedRecord> {
         match &mut *self.lock() {
-            Route::Queued(lines) => std::mem::take(lines),
+            Route::Queued(records) => std::mem::take(records),
             Route::Stderr => Vec::new(),
         }
     }
@@ -49,9 +58,14 @@ impl Queue {
 
 impl Sink for Queue {
     fn write_line(&self, line: &[u8]) {
+        self.write_record(line, &|| line.to_vec());
+    }
+
+    fn write_record(&self, json: &[u8], plain: &dyn Fn() -> Vec<u8>) {
         match &mut *self.lock() {
-            Route::Stderr => to_stderr(line),
-            Route::Queued(lines) => lines.push(line.to_vec()),
+            Route::Stderr if rustix::termios::isatty(rustix::stdio::stderr()) => to_stderr(&plain()),
+            Route::Stderr => to_stderr(json),
+            Route::Queued(records) => records.push(QueuedRecord { json: json.to_vec(), plain: plain() }),
         }
     }
 }

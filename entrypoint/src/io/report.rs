@@ -43,7 +43,9 @@ impl ReportBuilder {
         let recipient = match to {
             Target::Child => Recipient::Child,
             Target::ChildGroup if from != Origin::Leftovers => Recipient::Child,
-            Target::ChildGroup | Target::Process(_) | Target::GroupOf(_) => Recipient::Leftovers,
+            Target::ChildGroup | Target::Process(_) | Target::GroupOf(_) | Target::Descendant(_) => {
+                Recipient::Leftovers
+            }
         };
         self.interrupt(signal, from, Some(recipient));
     }

@@ -3,6 +3,7 @@
 //! Stdout is inherited, and other processes may share its open file description, so
 //! `O_NONBLOCK` is never set on it.
 
+use super::process_log::Line;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
@@ -61,6 +62,7 @@ pub(super) struct Stdout {
     enlarged: bool,
     dropped: u64,
     reported: u64,
+    line: Line,
 }
 
 /// Result of a flush.
@@ -84,6 +86,7 @@ impl Stdout {
             enlarged: false,
             dropped: 0,
             reported: 0,
+            line: Line::Start,
         }
     }
 
@@ -124,8 +127,17 @@ impl Stdout {
         }
     }
 
+    /// Writes a record of our own, on a line of its own.
+    pub(super) fn write_record(&mut self, line: &[u8]) {
+        if self.line == Line::Inside {
+            self.write(b"\n");
+        }
+        self.write(line);
+    }
+
     /// Writes the bytes that fit and keeps the rest for later.
     pub(super) fn write(&mut self, bytes: &[u8]) {
+        self.line = self.line.after(bytes);
         match self.backpressure {
             Backpressure::Free => {
                 let mut written = self.write_some(bytes);

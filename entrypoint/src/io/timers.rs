@@ -19,6 +19,24 @@ impl Timers {
         }
     }
 
+    /// Starts a timer that fires after so many tenths of the time left on another one.
+    pub(super) fn arm_within(&mut self, timer: Timer, tenths: u32, of: Timer) {
+        let end = self.running.iter().find(|(other, _)| *other == of).map(|(_, at)| *at);
+        if let Some(end) = end {
+            self.arm(timer, end.saturating_duration_since(Instant::now()) * tenths / 10);
+        }
+    }
+
+    /// Makes a running timer fire no later than `limit` from now.
+    pub(super) fn shorten(&mut self, timer: Timer, limit: Duration) {
+        let latest = Instant::now() + limit;
+        for (other, at) in &mut self.running {
+            if *other == timer {
+                *at = latest.min(*at);
+            }
+        }
+    }
+
     /// Stops all timers.
     pub(super) fn disarm_all(&mut self) {
         self.running.clear();

@@ -21,6 +21,11 @@ enum Position {
 }
 
 impl Stamper {
+    /// Begins a new line, because something else ended the current one.
+    pub(super) fn begin_line(&mut self) {
+        self.position = Position::LineStart;
+    }
+
     /// Returns the bytes with times in front of the lines that begin in them. Calls
     /// `now` at most once.
     pub(super) fn stamp(&mut self, bytes: &[u8], now: impl FnOnce() -> Timestamp) -> Vec<u8> {
@@ -82,6 +87,17 @@ mod tests {
         assert_eq!(stamp(&["a", "b", "\nc", "\n"]), "@00 ab\n@02 c\n");
         assert_eq!(stamp(&["\n\n", "x"]), "@00 \n@00 \n@01 x");
         assert_eq!(stamp(&[]), "");
+    }
+
+    #[test]
+    fn a_line_that_was_ended_by_something_else_gets_a_new_time() {
+        let mut stamper = Stamper::default();
+        let now = || Timestamp::from_nanos(0);
+        let first = stamper.stamp(b"..", now);
+        stamper.begin_line();
+        let second = stamper.stamp(b"..\n", now);
+        assert_eq!(first, b"1970-01-01T00:00:00.000000Z ..");
+        assert_eq!(second, b"1970-01-01T00:00:00.000000Z ..\n");
     }
 
     #[test]

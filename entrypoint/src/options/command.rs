@@ -7,7 +7,8 @@ use common::options::args;
 const AFTER_HELP: &str = "\
 Environment:
   ENTRYPOINT_OPTIONS             all options as JSON; when it is set the command line is ignored
-  BUILDKITE_CANCEL_GRACE_PERIOD  seconds; the grace period follows from it when none is given
+  BUILDKITE_CANCEL_GRACE_PERIOD, BUILDKITE_SIGNAL_GRACE_PERIOD_SECONDS
+                                 the grace period follows from the shorter one when none is given
 The command finds ENTRYPOINT_TIMEOUT and ENTRYPOINT_GRACE_PERIOD, in seconds.
 
 Exit status: the command's; 128 + n when signal n ended it; 127 after the timeout, 130 after an

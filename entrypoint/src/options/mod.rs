@@ -6,16 +6,17 @@ mod budget;
 mod command;
 mod supervision;
 
-pub use budget::{OUTER_GRACE_VARIABLE, OuterGrace, outer_grace};
+pub use budget::{CANCEL_GRACE_VARIABLE, NotSeconds, OuterGrace, SIGNAL_GRACE_VARIABLE, outer_grace};
 pub use command::command;
 pub use common::options::LoadError;
-pub use supervision::{Escalation, SupervisionOptions, TERMINATION_MESSAGE_PATH};
+pub use supervision::{Escalation, RecordFormat, SupervisionOptions, TERMINATION_MESSAGE_PATH};
 
-use crate::supervise::{EscalationStep, Policy};
+use crate::supervise::{EscalationStep, Interrupt, Policy, StopSignals};
 use common::duration::GoDuration;
 use common::entry::{Entry, EntryError};
 use common::json::Notes;
 use common::options::{flag, inline, object};
+use common::signal::Signal;
 use std::ffi::OsString;
 
 /// The environment variable that holds the options as JSON.
@@ -76,7 +77,15 @@ pub enum OptionsError {
     /// The entry names no place for its files.
     #[error(transparent)]
     Entry(#[from] EntryError),
-    /// A rung of the escalation ladder that can never be reached or has no time.
+    /// Signals are to come by an escalation that is not there.
+    #[error(
+        "supervision.interrupt is \"int_then_escalation\" and supervision.escalation is empty; allowed is \"int_then_received\" or \"received\" then"
+    )]
+    NoEscalation,
+    /// A signal that no process can catch.
+    #[error("supervision.stop_signals: {0} cannot be caught; allowed are other signals")]
+    Uncatchable(String),
+    /// A step of the escalation that can never be reached or has no time.
     #[error("supervision.escalation: {signal} after {after}; allowed are times from 0s on")]
     Escalation {
         /// Its signal.
@@ -96,6 +105,14 @@ impl EntrypointOptions {
             return Err(OptionsError::TwoAnswers);
         }
         self.entry.validate()?;
+        let supervision = &self.supervision;
+        if supervision.interrupt == Interrupt::IntThenEscalation && supervision.escalation.is_empty() {
+            return Err(OptionsError::NoEscalation);
+        }
+        let uncatchable = |signal: &&Signal| [Signal::KILL, Signal::STOP, Signal::CHLD].contains(signal);
+        if let Some(signal) = supervision.stop_signals.iter().find(uncatchable) {
+            return Err(OptionsError::Uncatchable(signal.to_string()));
+        }
         for rung in &self.supervision.escalation {
             if rung.after < GoDuration::ZERO {
                 let signal = rung.signal.to_string();
@@ -103,6 +120,13 @@ impl EntrypointOptions {
             }
         }
         Ok(())
+    }
+
+    /// Returns the base name of the command, with control characters escaped.
+    fn program_name(&self) -> String {
+        let command = self.entry.args.first().map_or("", String::as_str);
+        let name = command.rsplit('/').find(|part| !part.is_empty()).unwrap_or(command);
+        name.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
     }
 
     /// The policy these options ask for. `outer` is the platform's own grace
@@ -115,6 +139,10 @@ impl EntrypointOptions {
             timeout: or(self.timeout, DEFAULT_TIMEOUT),
             grace_period: or(self.grace_period, default_grace),
             await_previous: !self.previous_marker.is_empty(),
+            program: self.program_name(),
+            is_init: false,
+            stop_signals: StopSignals::new(&self.supervision.stop_signals),
+            interrupt: self.supervision.interrupt,
             escalation: self.supervision.escalation.iter().map(rung).collect(),
             leftovers: self.supervision.leftovers,
             signal_scope: self.supervision.signal_scope,

@@ -100,7 +100,7 @@ fn durations_may_be_strings_and_zero_means_default() {
 
 #[test]
 fn an_announced_grace_period_counts_only_when_none_is_given() {
-    let outer = outer_grace("30");
+    let outer = outer_grace(|name| (name == CANCEL_GRACE_VARIABLE).then(|| "30".to_owned())).0;
     assert_eq!(json("{}").policy(outer).grace_period, GoDuration::from_secs(27));
     assert_eq!(json(r#"{"grace_period":0}"#).policy(outer).grace_period, GoDuration::from_secs(27));
     assert_eq!(json(r#"{"grace_period":"2s"}"#).policy(outer).grace_period, GoDuration::from_secs(2));
@@ -164,4 +164,46 @@ fn o_73_wrong_flags_end_with_status_2() {
         assert_eq!(status(wrong), 2, "{wrong:?}");
     }
     assert_eq!(status(&["-h"]), 0);
+}
+
+#[test]
+fn sigterm_comes_at_two_thirds_and_leaves_five_seconds() {
+    for (grace, after) in [(15, 10_000), (10, 5_000), (12, 7_000), (60, 40_000), (9, 6_000), (3, 2_000)] {
+        let options = SupervisionOptions::with_reports(GoDuration::from_secs(grace));
+        assert_eq!(
+            options.escalation[0].after,
+            GoDuration::from_std(std::time::Duration::from_millis(after))
+        );
+    }
+}
+
+#[test]
+fn signals_need_an_escalation_that_is_there_and_can_be_caught() {
+    let options = |supervision: &str| {
+        let text =
+            format!(r#"{{"args":["x"],"process_log":"l","marker_file":"m","supervision":{supervision}}}"#);
+        json(&text)
+    };
+    let refused = |supervision: &str| options(supervision).validate().expect_err("refused").to_string();
+    assert!(refused(r#"{"interrupt":"int_then_escalation"}"#).contains("supervision.escalation is empty"));
+    assert!(refused(r#"{"stop_signals":["KILL"]}"#).contains("SIGKILL cannot be caught"));
+    let stop = options(r#"{"stop_signals":["WINCH","SIGRTMIN+4"],"interrupt":"received"}"#);
+    assert_eq!(stop.validate(), Ok(()));
+    let policy = stop.policy(None);
+    assert_eq!(policy.interrupt, Interrupt::Received);
+    for (name, counts) in [("WINCH", true), ("RTMIN+4", true), ("INT", true), ("TERM", true), ("HUP", false)]
+    {
+        assert_eq!(policy.stop_signals.contains(name.parse().expect(name)), counts, "{name}");
+    }
+}
+
+#[test]
+fn records_name_the_program_by_its_base_name() {
+    for (command, name) in [("/usr/bin/pytest", "pytest"), ("make", "make"), ("./a\nb", "a?b"), ("/", "/")] {
+        let options = EntrypointOptions {
+            entry: common::entry::Entry { args: vec![command.to_owned()], ..Default::default() },
+            ..EntrypointOptions::default()
+        };
+        assert_eq!(options.policy(None).program, name);
+    }
 }

@@ -1,9 +1,10 @@
 //! The processes that entrypoint adopted, and the signals each of them got.
 
-use super::Policy;
 use super::effect::{Effect, Target};
 use super::event::{Pid, Process};
-use super::{Leftovers, SignalScope};
+use super::progress::Progress;
+use super::waiting::Waiting;
+use super::{Leftovers, Policy, SignalScope};
 use common::report::Origin;
 use common::signal::Signal;
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ enum SignalState {
     /// None: it is a filter, which end of file ends.
     FilterSpared,
     /// The signals of the termination, one by one.
-    Signaled,
+    Signaled(Progress),
     /// The signals that its process group, the child's, got.
     ViaGroup,
     /// SIGKILL.
@@ -33,20 +34,27 @@ impl Descendants {
     /// Records processes that were adopted before the termination began.
     pub fn record_pre_existing(&mut self, children: &[Process]) {
         for process in children {
-            self.seen.entry(process.pid).or_insert(SignalState::PreExisting(*process));
+            self.seen.entry(process.id.pid).or_insert(SignalState::PreExisting(*process));
         }
     }
 
-    /// Sends new arrivals, once each, the signals that the child got.
+    /// Begins to send new arrivals the signals that the child got.
     pub fn signal_arrivals(
         &mut self,
         children: &[Process],
         signals: &[Signal],
         policy: SignalPolicy,
+        waiting: &Waiting,
         effects: &mut Vec<Effect>,
     ) {
         for process in children {
-            self.seen.entry(process.pid).or_insert_with(|| policy.signal(*process, signals, effects));
+            self.seen.entry(process.id.pid).or_insert_with(|| match waiting.last_signal(process.id) {
+                Some(last) => {
+                    let to = Target::Process(process.id.pid);
+                    SignalState::Signaled(Progress::resume(last, signals, to, effects))
+                }
+                None => policy.signal(*process, signals, effects),
+            });
         }
     }
 
@@ -69,17 +77,34 @@ impl Descendants {
     pub fn signal_spared_filters(&mut self, signals: &[Signal], from: Origin, effects: &mut Vec<Effect>) {
         for (pid, state) in &mut self.seen {
             if *state == SignalState::FilterSpared {
-                *state = SignalState::Signaled;
-                send(signals, Target::Process(*pid), from, effects);
+                let progress = Progress::begin(signals, Target::Process(*pid), from, effects);
+                *state = SignalState::Signaled(progress);
             }
         }
     }
 
-    /// Sends a further signal to everybody who got the earlier ones.
-    pub fn signal_again(&self, signal: Signal, from: Origin, effects: &mut Vec<Effect>) {
+    /// Sends a further signal to everybody who got all earlier ones.
+    pub fn forward(&mut self, signal: Signal, signals: &[Signal], from: Origin, effects: &mut Vec<Effect>) {
+        for (pid, state) in &mut self.seen {
+            if let SignalState::Signaled(progress) = state {
+                progress.forward(signal, signals, Target::Process(*pid), from, effects);
+            }
+        }
+    }
+
+    /// Sends a process the next signal that is due.
+    pub fn follow_up(&mut self, pid: Pid, signals: &[Signal], from: Origin, effects: &mut Vec<Effect>) {
+        if let Some(SignalState::Signaled(progress)) = self.seen.get_mut(&pid) {
+            progress.follow_up(signals, Target::Process(pid), from, effects);
+        }
+    }
+
+    /// Starts the timers of signals that are still due again, after the grace
+    /// period became shorter.
+    pub fn rearm(&self, signals: &[Signal], effects: &mut Vec<Effect>) {
         for (pid, state) in &self.seen {
-            if *state == SignalState::Signaled {
-                send(&[signal], Target::Process(*pid), from, effects);
+            if let SignalState::Signaled(progress) = state {
+                progress.arm(signals, Target::Process(*pid), effects);
             }
         }
     }
@@ -94,14 +119,14 @@ impl Descendants {
         effects: &mut Vec<Effect>,
     ) -> Vec<Pid> {
         for process in arrivals {
-            self.seen.entry(process.pid).or_insert(SignalState::Signaled);
+            self.seen.entry(process.id.pid).or_insert(SignalState::FilterSpared);
         }
         let mut killed = Vec::new();
         for (pid, state) in &mut self.seen {
             let spared = match state {
                 SignalState::Killed => true,
                 SignalState::PreExisting(_) => leftovers == Leftovers::Keep,
-                SignalState::FilterSpared | SignalState::Signaled | SignalState::ViaGroup => false,
+                SignalState::FilterSpared | SignalState::Signaled(_) | SignalState::ViaGroup => false,
             };
             if !spared {
                 *state = SignalState::Killed;
@@ -121,14 +146,14 @@ impl Descendants {
 
     /// Returns those of `children` that were not seen before.
     pub fn arrivals(&self, children: &[Process]) -> Vec<Pid> {
-        children.iter().map(|process| process.pid).filter(|pid| !self.seen.contains_key(pid)).collect()
+        children.iter().map(|process| process.id.pid).filter(|pid| !self.seen.contains_key(pid)).collect()
     }
 
     /// Forgets a reaped process and returns what had asked it to end.
     pub fn reaped(&mut self, pid: Pid) -> Gone {
         match self.seen.remove(&pid) {
             Some(SignalState::Killed) => Gone::Killed,
-            Some(SignalState::Signaled | SignalState::ViaGroup) => Gone::Signaled,
+            Some(SignalState::Signaled(_) | SignalState::ViaGroup) => Gone::Signaled,
             Some(SignalState::PreExisting(_) | SignalState::FilterSpared) | None => Gone::ByItself,
         }
     }
@@ -196,8 +221,8 @@ impl SignalPolicy {
         if process.filter && self.filters != Filters::Signaled {
             return SignalState::FilterSpared;
         }
-        send(signals, Target::Process(process.pid), self.from, effects);
-        SignalState::Signaled
+        let to = Target::Process(process.id.pid);
+        SignalState::Signaled(Progress::begin(signals, to, self.from, effects))
     }
 }
 

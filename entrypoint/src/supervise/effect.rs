@@ -1,6 +1,6 @@
 //! Effects: everything the machine asks the I/O layer to do.
 
-use super::event::{Pid, Timer};
+use super::event::{Identity, Pid, Timer};
 use super::verdict::{Tally, Verdict};
 use common::duration::GoDuration;
 use common::report::Origin;
@@ -8,7 +8,7 @@ use common::signal::Signal;
 use std::time::Duration;
 
 /// Recipient of a signal.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Target {
     /// The direct child, which has not been reaped.
     Child,
@@ -19,6 +19,22 @@ pub enum Target {
     /// One other process of the tree and its process group. The group lies inside
     /// the tree, because the child leads a session of its own.
     GroupOf(Pid),
+    /// A process that is not entrypoint's child, provided it still is the same one.
+    Descendant(Identity),
+}
+
+/// A share of the time that is left of the grace period.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Share {
+    /// Tenths.
+    pub tenths: u32,
+}
+
+impl Share {
+    /// One half.
+    pub const HALF: Self = Self { tenths: 5 };
+    /// Four fifths.
+    pub const FOUR_FIFTHS: Self = Self { tenths: 8 };
 }
 
 /// A record for the process log and stdout.
@@ -26,6 +42,13 @@ pub enum Target {
 pub enum Record {
     /// The job's time limit has passed.
     TimedOut(GoDuration),
+    /// The same in words that Deck's default highlighting unfolds.
+    TimedOutError {
+        /// The program's name.
+        program: String,
+        /// Its time limit.
+        timeout: GoDuration,
+    },
     /// A signal arrived from outside.
     Interrupted(Signal),
     /// The whole tree ended in time.
@@ -45,6 +68,9 @@ impl Record {
     pub fn message(&self) -> String {
         match self {
             Self::TimedOut(timeout) => format!("Process did not finish before {timeout} timeout"),
+            Self::TimedOutError { program, timeout } => {
+                format!("ERROR: {program} timed out after {timeout}")
+            }
             Self::Interrupted(signal) => format!("Entrypoint received interrupt: {}", signal.description()),
             Self::Graceful(grace) => format!("Process gracefully exited before {grace} grace period"),
             Self::NotGraceful(grace) => format!("Process did not exit before {grace} grace period"),
@@ -58,6 +84,7 @@ impl Record {
     pub const fn is_error(&self) -> bool {
         match self {
             Self::TimedOut(_)
+            | Self::TimedOutError { .. }
             | Self::Interrupted(_)
             | Self::Graceful(_)
             | Self::NotGraceful(_)
@@ -90,10 +117,18 @@ pub enum Effect {
     /// Reap, then list entrypoint's children at once: later effects of the same
     /// step happen after the scan.
     Scan,
+    /// List the whole tree but entrypoint's children, at once. Without a readable
+    /// /proc nothing is reported.
+    ScanTree,
     /// Write the names of these processes to the log and the report.
     ReportLeftovers(Vec<Pid>),
     /// Start or restart a timer.
     Arm(Timer, Duration),
+    /// Start or restart a timer that fires after this share of the time left on
+    /// [`Timer::Grace`].
+    ArmWithinGrace(Timer, Share),
+    /// Make a running timer fire no later than this.
+    Shorten(Timer, Duration),
     /// Stop all timers.
     DisarmAll,
     /// Write a record to the process log and stdout.

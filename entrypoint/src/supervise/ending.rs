@@ -72,7 +72,7 @@ impl Draining {
     fn over(self, policy: &Policy) -> Step {
         match (&self.ending, self.rest, policy.leftovers) {
             (Ending::ByItself(end), Rest::Perhaps, Leftovers::End) => EndingLeftovers::begin(*end),
-            (Ending::Terminated { grace: Grace::Tree, .. }, _, _) => {
+            (Ending::Terminated { grace: Grace::Tree { .. }, .. }, _, _) => {
                 let graceful = Effect::Record(Record::Graceful(policy.grace_period));
                 mark(policy, &self.ending, self.tally, vec![graceful])
             }

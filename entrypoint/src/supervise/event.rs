@@ -1,5 +1,6 @@
 //! Events: everything that can happen to a supervised job.
 
+use super::effect::Target;
 use common::report::ChildEnd;
 use common::signal::Signal;
 
@@ -7,15 +8,45 @@ use common::signal::Signal;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Pid(pub i32);
 
+/// A process for as long as it exists: the kernel may give its number to another
+/// one afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Identity {
+    /// Its number.
+    pub pid: Pid,
+    /// Its start time, in the kernel's clock ticks since boot; 0 if unreadable.
+    pub started: u64,
+}
+
 /// A process that entrypoint adopted because the process's own parent ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Process {
-    /// Its number.
-    pub pid: Pid,
+    /// Its number and start time.
+    pub id: Identity,
     /// Its standard input is a pipe, so it ends by itself at end of file.
     pub filter: bool,
     /// It is in the direct child's process group.
     pub in_group: bool,
+}
+
+/// A process of the job's tree whose parent is alive and is not entrypoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Descendant {
+    /// Its number and start time.
+    pub id: Identity,
+    /// The ancestor that is entrypoint's own child.
+    pub top: Top,
+    /// Its standard input is a pipe, so it ends by itself at end of file.
+    pub filter: bool,
+}
+
+/// A child of entrypoint as the ancestor of others.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Top {
+    /// The direct child.
+    Child,
+    /// An adopted process.
+    Adopted,
 }
 
 /// Result of one check of the previous entry's marker.
@@ -52,6 +83,12 @@ pub enum Timer {
     Grace,
     /// When to send the signal of the escalation step with this index.
     Escalation(usize),
+    /// When to send this recipient the next signal that the child already got.
+    FollowUp(Target),
+    /// When to send SIGINT to descendants that wait beneath a living parent.
+    InterruptWaiting,
+    /// When to send them SIGTERM.
+    TerminateWaiting,
     /// When to signal filters that end of file did not end.
     FilterPause,
     /// When to scan again for orphans, which arrive without an event.
@@ -96,6 +133,8 @@ pub enum Tree {
     Gone,
     /// Result of a scan: entrypoint's children, the direct one excluded.
     Children(Vec<Process>),
+    /// Result of a scan of the whole tree: everybody who is not entrypoint's child.
+    Descendants(Vec<Descendant>),
     /// Result of a scan without a readable /proc.
     Unknown,
 }

@@ -86,7 +86,7 @@ impl Killing {
                 return self.over(policy);
             }
             // Without consequence here.
-            Event::Tree(Tree::Gone)
+            Event::Tree(Tree::Gone | Tree::Descendants(_))
             | Event::Signal(_)
             | Event::Output(_)
             | Event::Setup(_)

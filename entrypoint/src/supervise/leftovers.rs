@@ -7,6 +7,7 @@ use super::event::{Event, Process, Timer, Tree};
 use super::killing::{KILL_TIMEOUT, RESCAN_INTERVAL, at_least_one, count};
 use super::state::{State, Step};
 use super::verdict::{Ending, Tally};
+use super::waiting::Waiting;
 use super::{Policy, SignalScope};
 use common::report::{ChildEnd, Origin};
 use common::signal::Signal;
@@ -89,7 +90,7 @@ impl EndingLeftovers {
             Event::Signal(_)
             | Event::Output(_)
             | Event::Setup(_)
-            | Event::Tree(Tree::ChildEnded(_))
+            | Event::Tree(Tree::ChildEnded(_) | Tree::Descendants(_))
             | Event::Fired(_)
             | Event::Marker(_) => {}
         }
@@ -106,7 +107,13 @@ impl EndingLeftovers {
             Phase::Term(filters) => {
                 let signal_policy =
                     SignalPolicy { scope: SignalScope::Child, filters, from: Origin::Leftovers };
-                self.descendants.signal_arrivals(children, &[Signal::TERM], signal_policy, effects);
+                self.descendants.signal_arrivals(
+                    children,
+                    &[Signal::TERM],
+                    signal_policy,
+                    &Waiting::default(),
+                    effects,
+                );
             }
             Phase::Kill => {
                 self.descendants.kill(children, policy.leftovers, Origin::Leftovers, effects);

@@ -21,17 +21,21 @@ mod ending;
 mod event;
 mod killing;
 mod leftovers;
+mod progress;
 mod state;
 mod terminating;
 mod verdict;
+mod waiting;
 
 #[cfg(test)]
 mod explore;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{Effect, Record, Target};
-pub use event::{Event, Marker, Output, Pid, Predecessor, Process, Setup, Timer, Tree, Trigger};
+pub use effect::{Effect, Record, Share, Target};
+pub use event::{
+    Descendant, Event, Identity, Marker, Output, Pid, Predecessor, Process, Setup, Timer, Top, Tree, Trigger,
+};
 pub use state::{State, Step, begin, step};
 pub use verdict::{Cause, Ending, Grace, NotStarted, Tally, Verdict};
 
@@ -58,6 +62,49 @@ pub enum SignalScope {
     Group,
 }
 
+/// Signals that the job gets because of a signal from outside.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+pub enum Interrupt {
+    /// SIGINT, and at once the signal that was received: upstream's contract.
+    #[default]
+    IntThenReceived,
+    /// SIGINT; a signal of the escalation comes at its own time only.
+    IntThenEscalation,
+    /// The signal that was received, alone.
+    Received,
+}
+
+/// Signals that end the job when no others are given: those that Docker, Kubernetes,
+/// terminals and systemd send to stop a container.
+pub const DEFAULT_STOP_SIGNALS: [Signal; 6] =
+    [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::PWR, Signal::RTMIN_3];
+
+/// Signals that end the job when they come from outside; all others are passed on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StopSignals {
+    /// A bit for each signal number, the lowest for number 1.
+    bits: u64,
+}
+
+impl StopSignals {
+    /// Makes a set of these signals. SIGINT and SIGTERM are always in it.
+    pub fn new(signals: &[Signal]) -> Self {
+        let both = [Signal::INT, Signal::TERM];
+        let bits = signals.iter().chain(&both).fold(0, |bits, signal| bits | Self::bit(*signal));
+        Self { bits }
+    }
+
+    /// Returns true if the signal is in the set.
+    pub fn contains(self, signal: Signal) -> bool {
+        self.bits & Self::bit(signal) != 0
+    }
+
+    fn bit(signal: Signal) -> u64 {
+        // Numbers are 1 to 64.
+        1 << (signal.as_raw().clamp(1, 64) - 1)
+    }
+}
+
 /// A signal for processes that ignore the first one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct EscalationStep {
@@ -69,6 +116,7 @@ pub struct EscalationStep {
 
 /// The options that concern supervision, with every default resolved.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "options that are independent of each other")]
 pub struct Policy {
     /// Time limit of the job; a negative one has passed already.
     pub timeout: GoDuration,
@@ -76,6 +124,14 @@ pub struct Policy {
     pub grace_period: GoDuration,
     /// Wait for the marker of a previous entry first.
     pub await_previous: bool,
+    /// Name of the program, for a record.
+    pub program: String,
+    /// Entrypoint is PID 1: a SIGHUP does not mean that its supervisor is gone.
+    pub is_init: bool,
+    /// Signals from outside that end the job.
+    pub stop_signals: StopSignals,
+    /// Signals that the job gets because of one of them.
+    pub interrupt: Interrupt,
     /// Further signals inside the grace period.
     pub escalation: Vec<EscalationStep>,
     /// Treatment of leftovers.

@@ -6,7 +6,7 @@ use super::ending::{self, Draining, Marking, drain};
 use super::event::{Event, Output, Predecessor, Setup, Timer, Tree, Trigger};
 use super::killing::Killing;
 use super::leftovers::EndingLeftovers;
-use super::terminating::{self, Terminating, is_interrupt, pass_on};
+use super::terminating::{self, Terminating, pass_on};
 use super::verdict::{Cause, Ending, NotStarted, Tally};
 use common::codes;
 use common::signal::Signal;
@@ -101,7 +101,9 @@ fn preparing(policy: &Policy, pending: Option<Signal>, event: Event) -> Step {
             None => Step::new(State::Spawning(None), vec![Effect::Spawn]),
         },
         Event::Setup(Setup::Unprepared(text)) => not_started(policy, NotStarted::Internal(text), Vec::new()),
-        Event::Signal(signal) => Step::new(State::Preparing(first_interrupt(pending, signal)), Vec::new()),
+        Event::Signal(signal) => {
+            Step::new(State::Preparing(first_interrupt(policy, pending, signal)), Vec::new())
+        }
         Event::Setup(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) | Event::Marker(_) => {
             Step::new(State::Preparing(pending), Vec::new())
         }
@@ -139,7 +141,7 @@ fn awaiting_previous(policy: &Policy, unreadable_checks: u8, event: Event) -> St
                 stop(NotStarted::PreviousFailed(code), Some(Record::PreviousFailed(code)))
             }
         },
-        Event::Signal(signal) if is_interrupt(signal) => {
+        Event::Signal(signal) if policy.stop_signals.contains(signal) => {
             stop(NotStarted::Aborted(signal), Some(Record::Cancelled(signal)))
         }
         Event::Signal(_)
@@ -165,7 +167,9 @@ fn spawning(policy: &Policy, pending: Option<Signal>, event: Event) -> Step {
             let log = vec![Effect::LogText(text.clone())];
             not_started(policy, NotStarted::StartFailed(text), log)
         }
-        Event::Signal(signal) => Step::new(State::Spawning(first_interrupt(pending, signal)), Vec::new()),
+        Event::Signal(signal) => {
+            Step::new(State::Spawning(first_interrupt(policy, pending, signal)), Vec::new())
+        }
         Event::Setup(_) | Event::Tree(_) | Event::Output(_) | Event::Fired(_) | Event::Marker(_) => {
             Step::new(State::Spawning(pending), Vec::new())
         }
@@ -173,15 +177,15 @@ fn spawning(policy: &Policy, pending: Option<Signal>, event: Event) -> Step {
 }
 
 /// Returns the signal to act on once the child runs: the first interrupt wins.
-fn first_interrupt(pending: Option<Signal>, signal: Signal) -> Option<Signal> {
-    pending.or_else(|| is_interrupt(signal).then_some(signal))
+fn first_interrupt(policy: &Policy, pending: Option<Signal>, signal: Signal) -> Option<Signal> {
+    pending.or_else(|| policy.stop_signals.contains(signal).then_some(signal))
 }
 
 fn running(policy: &Policy, pipe: Pipe, event: &Event) -> Step {
     match event {
         Event::Tree(Tree::ChildEnded(end)) => drain(policy, Ending::ByItself(*end), pipe, Tally::default()),
         Event::Fired(Timer::Timeout) => terminating::terminate(policy, Cause::Timeout, pipe),
-        Event::Signal(signal) if is_interrupt(*signal) => {
+        Event::Signal(signal) if policy.stop_signals.contains(*signal) => {
             terminating::terminate(policy, Cause::Abort(*signal), pipe)
         }
         Event::Signal(signal) => {

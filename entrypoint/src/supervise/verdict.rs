@@ -46,7 +46,10 @@ pub enum Ending {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Grace {
     /// The whole tree.
-    Tree,
+    Tree {
+        /// The last signal that the direct child got.
+        after: Signal,
+    },
     /// The direct child only.
     ChildOnly,
     /// Not even the direct child.
@@ -133,13 +136,19 @@ fn terminated(policy: &Policy, cause: Cause, child: Option<ChildEnd>, grace: Gra
         }
     };
     let own = match (grace, child) {
-        (Grace::Tree | Grace::ChildOnly, Some(end)) => end.code(),
-        (Grace::Tree | Grace::ChildOnly, None) | (Grace::Nobody, _) => codes::died_of(Signal::KILL.as_raw()),
+        (Grace::Tree { .. } | Grace::ChildOnly, Some(end)) => end.code(),
+        (Grace::Tree { .. } | Grace::ChildOnly, None) | (Grace::Nobody, _) => {
+            codes::died_of(Signal::KILL.as_raw())
+        }
     };
     let limit = policy.grace_period;
     let rest = match (grace, child) {
-        (Grace::Tree, Some(end)) => format!("{} within {limit}", describe(end)),
-        (Grace::Tree, None) => format!("ended within {limit}"),
+        // A success may only mean that the program handles the signal.
+        (Grace::Tree { after }, Some(ChildEnd::ExitCode(0))) => {
+            format!("exited with 0 after {after} within {limit}")
+        }
+        (Grace::Tree { .. }, Some(end)) => format!("{} within {limit}", describe(end)),
+        (Grace::Tree { .. }, None) => format!("ended within {limit}"),
         (Grace::ChildOnly, _) => {
             format!("processes it had started did not exit within {limit}; killed")
         }

@@ -13,7 +13,7 @@ mod usage;
 mod zone;
 
 pub use argv::CommandLine;
-pub(crate) use signals::{block_signals, group_of, kill, signal_descriptor};
+pub(crate) use signals::{block_signals, group_of, kill, kill_descriptor, signal_descriptor};
 pub(crate) use spawn::{Program, start};
 pub(crate) use usage::usage_of_children;
 pub(crate) use zone::local_zone;

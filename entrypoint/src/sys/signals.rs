@@ -4,7 +4,7 @@ use super::check;
 use common::signal::Signal;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 /// Blocks every signal of this process and resets the disposition of SIGCHLD: the
@@ -39,6 +39,16 @@ fn full_set() -> libc::sigset_t {
 pub(crate) fn kill(pid: i32, signal: Signal) -> io::Result<()> {
     // SAFETY: kill takes numbers only.
     check(unsafe { libc::kill(pid, signal.as_raw()) }).map(drop)
+}
+
+/// Sends a signal to the process that a descriptor of `pidfd_open(2)` stands for.
+pub(crate) fn kill_descriptor(process: &OwnedFd, signal: Signal) -> io::Result<()> {
+    let (fd, flags) = (process.as_raw_fd(), 0);
+    // SAFETY: the call takes numbers, and no siginfo.
+    let sent = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, fd, signal.as_raw(), ptr::null::<libc::siginfo_t>(), flags)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Returns the process group of a process, our own for 0; `None` if the process is

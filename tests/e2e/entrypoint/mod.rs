@@ -8,6 +8,7 @@ mod killed_in_each_state;
 mod option_errors;
 mod options;
 mod process_tree;
+mod signals;
 mod stdout;
 mod upstream_vectors;
 mod volume_faults;

@@ -39,6 +39,7 @@ fn timeout_is_127() {
         entry.log_lines(),
         [
             "error|Process did not finish before 1s timeout",
+            "error|ERROR: sleep timed out after 1s",
             "error|Process gracefully exited before 1s grace period",
         ]
     );

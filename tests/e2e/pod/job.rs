@@ -74,6 +74,7 @@ fn timeout_that_ends_within_the_grace_period_is_127(job) {
     job.expect_result("FAILURE");
     assert_eq!(entry.log_lines(), [
         "error|Process did not finish before 300ms timeout",
+        "error|ERROR: sleep timed out after 300ms",
         "error|Process gracefully exited before 30s grace period",
     ]);
     assert_eq!(entry.report()["reason"], "timed_out");
@@ -86,6 +87,7 @@ fn timeout_that_ignores_signals_is_killed_and_127(job) {
     assert_eq!(entry.log_lines(), [
         "ready",
         "error|Process did not finish before 300ms timeout",
+        "error|ERROR: hostile timed out after 300ms",
         "error|Process did not exit before 300ms grace period",
     ]);
     assert_eq!(entry.report()["reason"], "timed_out");

@@ -47,6 +47,14 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
                 found.push(Finding::new(wrapped.container.field("env"), text));
             }
         }
+        if let Some(signal) = wrapped.container.stop_signal
+            && !wrapped.options.policy(None).stop_signals.contains(signal)
+        {
+            let text = format!(
+                "{signal} ends nothing: supervision.stop_signals does not name it, so it is passed on to the command"
+            );
+            found.push(Finding::new(wrapped.container.field("lifecycle.stopSignal"), text));
+        }
         if wrapped.container.pre_stop {
             let text = "preStop runs before SIGTERM and takes its time from the same grace period; do it in the test";
             found.push(Finding::new(wrapped.container.field("lifecycle.preStop"), text));

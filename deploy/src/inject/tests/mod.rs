@@ -169,6 +169,7 @@ fn vector_v_pd_4_without_refs_there_is_no_clone_log() {
     let upstream = r#"{"timeout":7200000000000,"grace_period":10000000000,"artifact_dir":"/logs/artifacts","args":["/bin/thing","some","args"],"container_name":"t","process_log":"/logs/process-log.txt","marker_file":"/logs/marker-file.txt","metadata_file":"/logs/artifacts/metadata.json","#;
     assert!(options.starts_with(upstream), "P-7, P-8: {options}");
     assert!(options.contains(r#""escalation":[{"signal":"SIGTERM","after":5000000000}]"#), "{options}");
+    assert!(options.contains(r#""signal_scope":"group","interrupt":"int_then_escalation""#), "{options}");
     assert_eq!(names(at(&done, "spec.volumes"), "name"), ["logs", "tools", "gcs-credentials"], "P-9");
     assert_eq!(text_at(&done, "spec.volumes.2.secret.secretName"), "secret-name", "P-11");
     let place = at(&done, "spec.initContainers.1");

@@ -90,3 +90,29 @@ fn e_42_a_marker_that_cannot_be_written_is_127_after_the_grace_period() {
     assert!(matches!(run.on(fired(Timer::MarkRetry)).as_slice(), [Effect::WriteMarker(..)]));
     assert_eq!(run.on(fired(Timer::MarkLimit)), [Effect::Exit(127)]);
 }
+
+#[test]
+fn a_timeout_is_also_recorded_in_words_that_deck_unfolds() {
+    let mut run = Run::running(policy());
+    let effects = run.on(fired(Timer::Timeout));
+    let records: Vec<_> = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Record(record) = effect { Some(record.message()) } else { None })
+        .collect();
+    assert_eq!(
+        records,
+        ["Process did not finish before 2h0m0s timeout", "ERROR: pytest timed out after 2h0m0s"]
+    );
+}
+
+#[test]
+fn the_cause_of_a_success_after_a_signal_names_the_signal() {
+    let propagate = Policy { propagate_error_code: true, ..policy() };
+    let mut run = Run::running(propagate.clone());
+    run.all(&[Event::Signal(Signal::TERM), exited(0), Event::Signal(Signal::QUIT), GONE, CLOSED]);
+    assert_eq!(run.verdict().code, 0);
+    assert_eq!(run.verdict().cause, "aborted by SIGTERM; exited with 0 after SIGTERM within 15s");
+    let mut run = Run::running(propagate);
+    run.all(&[fired(Timer::Timeout), exited(0), GONE, CLOSED]);
+    assert_eq!(run.verdict().cause, "timed out after 2h0m0s; exited with 0 after SIGINT within 15s");
+}

@@ -12,6 +12,10 @@ fn policy() -> Policy {
         timeout: GoDuration::from_secs(7200),
         grace_period: GoDuration::from_secs(15),
         await_previous: false,
+        program: "pytest".to_owned(),
+        is_init: false,
+        stop_signals: StopSignals::new(&DEFAULT_STOP_SIGNALS),
+        interrupt: Interrupt::default(),
         escalation: Vec::new(),
         leftovers: Leftovers::End,
         signal_scope: SignalScope::Child,
@@ -100,7 +104,8 @@ fn died(signal: Signal) -> Event {
 }
 
 fn children(processes: &[(i32, bool)]) -> Event {
-    let process = |(pid, filter): &(i32, bool)| Process { pid: Pid(*pid), filter: *filter, in_group: true };
+    let process =
+        |(pid, filter): &(i32, bool)| Process { id: identity(*pid), filter: *filter, in_group: true };
     Event::Tree(Tree::Children(processes.iter().map(process).collect()))
 }
 
@@ -110,6 +115,24 @@ const GRACE: GoDuration = GoDuration::from_secs(15);
 
 const fn fired(timer: Timer) -> Event {
     Event::Fired(timer)
+}
+
+fn identity(pid: i32) -> Identity {
+    Identity { pid: Pid(pid), started: 1 }
+}
+
+fn waiting(pid: i32) -> Target {
+    Target::Descendant(identity(pid))
+}
+
+fn follow_up(pid: i32) -> Effect {
+    Effect::ArmWithinGrace(Timer::FollowUp(to(pid)), Share::HALF)
+}
+
+fn descendants(processes: &[(i32, Top, bool)]) -> Event {
+    let descendant =
+        |(pid, top, filter): &(i32, Top, bool)| Descendant { id: identity(*pid), top: *top, filter: *filter };
+    Event::Tree(Tree::Descendants(processes.iter().map(descendant).collect()))
 }
 
 fn to(pid: i32) -> Target {

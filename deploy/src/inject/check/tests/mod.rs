@@ -83,6 +83,13 @@ fn times_that_do_not_add_up() {
         "spec.containers[0].lifecycle.preStop",
         "same grace period",
     );
+    finds(
+        OURS,
+        "image: registry.example/golang:1.26",
+        "lifecycle: {stopSignal: SIGWINCH}",
+        "spec.containers[0].lifecycle.stopSignal",
+        "SIGWINCH ends nothing",
+    );
 }
 
 #[test]
