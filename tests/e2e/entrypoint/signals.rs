@@ -15,8 +15,8 @@ use std::process::Command;
 use std::time::Duration;
 
 /// A script that says which signals it gets, and ends after SIGTERM.
-const LISTENER: &str = r#"trap 'echo got INT' INT; trap 'echo got TERM; exit 0' TERM; echo listening
-    while :; do sleep 0.05; done"#;
+const LISTENER: &str = "trap 'echo got INT' INT; trap 'echo got TERM; exit 0' TERM; echo listening
+    while :; do sleep 0.05; done";
 
 fn position(lines: &[String], text: &str) -> usize {
     lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text} in {lines:?}"))
