@@ -133,9 +133,20 @@ fn cancelled_step_gets_its_clean_up_of_three_seconds() {
     ended.expect_code(0);
     assert!(ended.stderr.contains("received signal 15, forwarding"), "{ended:#?}");
     let log = job.log();
-    let order = ["got INT", "got TERM", "cleaned up"].map(|text| log.find(text));
+    let order = ["got TERM", "cleaned up"].map(|text| log.find(text));
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{log}");
+    assert!(!log.contains("got INT"), "the agent's signal alone: {log}");
     assert_eq!(job.report()["reason"], "aborted");
+}
+
+#[test]
+fn cancelled_step_that_traps_term_only_cleans_up() {
+    docker_or_skip!();
+    let job = Job::new();
+    let script = "trap 'echo cleaned up; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    job.cancelled(30, PROPAGATE, script).expect_code(0);
+    assert!(job.log().contains("cleaned up"), "{}", job.log());
+    assert_eq!(job.report()["cause"], "aborted by SIGTERM; exited with 0 after SIGTERM within 27s");
 }
 
 #[test]
