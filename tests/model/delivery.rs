@@ -1,7 +1,7 @@
 //! Sidecar: its core, and the requests and timers that its effects lead to.
 
 use crate::bucket::{Bucket, Content, Key, Write};
-use crate::world::{Config, Mutation};
+use crate::config::{Config, Mutation};
 use common::signal::Signal;
 use sidecar::deliver::{
     Budget, Bulk, Class, Coordinator, Desired, Document, Effect, Event, Failure, Input, Moment, ObjectStatus,

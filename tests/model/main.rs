@@ -16,14 +16,15 @@
 //! killed any more, the bucket has to hold everything.
 
 mod bucket;
+mod config;
 mod delivery;
 mod fair;
 mod search;
 mod test_container;
 mod world;
 
+use config::{Config, Mutation};
 use search::{Stats, explore};
-use world::{Config, Mutation};
 
 /// A pod with everything off.
 const PLAIN: Config = Config {

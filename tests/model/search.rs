@@ -3,8 +3,9 @@
 //! A visited state is remembered by a hash of 128 bits: two of some millions of
 //! states share one with a probability below 1e-24.
 
+use crate::config::Config;
 use crate::fair;
-use crate::world::{Config, World};
+use crate::world::World;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,7 +1,7 @@
 //! The test container: entrypoint's core, the child and its child, and the files
 //! they leave in the log volume.
 
-use crate::world::Mutation;
+use crate::config::Mutation;
 use common::duration::GoDuration;
 use common::report::{ChildEnd, Reason};
 use common::signal::Signal;
@@ -210,10 +210,12 @@ impl TestContainer {
                 }
                 self.exit();
             }
-            // Signals that come later than the first one are explored beside the core
-            // itself: they change nothing for sidecar.
-            Effect::ScanTree | Effect::ArmWithinGrace(..) | Effect::Shorten(..) => {}
-            Effect::Prepare
+            // Among them what later signals cause; those are explored beside the core
+            // itself, because they change nothing for sidecar.
+            Effect::ScanTree
+            | Effect::ArmWithinGrace(..)
+            | Effect::Shorten(..)
+            | Effect::Prepare
             | Effect::WatchPrevious
             | Effect::UnwatchPrevious
             | Effect::Spawn

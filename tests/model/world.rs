@@ -1,6 +1,7 @@
 //! The pod as a whole, and what can happen next in it.
 
 use crate::bucket::{Bucket, Content, Key, Write};
+use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::test_container::{Life, TestContainer};
 use common::report::ChildEnd;
@@ -8,54 +9,6 @@ use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State};
 use sidecar::deliver::{Observation, Timer};
 use std::rc::Rc;
-
-/// A core that is broken on purpose, by a wrapper around it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Mutation {
-    /// Entrypoint does not look at the pipe before it writes the marker.
-    NoLastLook,
-    /// It takes SIGKILL for done when it was sent.
-    MarkerBeforeKill,
-    /// It exits before the marker is there.
-    ExitWithoutMarker,
-    /// Sidecar takes the manifest for sent.
-    ResultBeforeManifest,
-    /// It takes a provisional result for settled when it is given up.
-    ProvisionalNotFenced,
-    /// Provisional writes have no condition.
-    ProvisionalUnconditional,
-    /// Provisional results have no precondition.
-    ResultUnconditional,
-    /// A request is aborted although it would be applied whenever the store comes
-    /// to it.
-    FenceNotAwaited,
-    /// A write that must find no object overwrites one.
-    AbsenceNotRequired,
-    /// Its final pass does not look at the files again.
-    FinalPassDoesNotLook,
-    /// It does not see markers.
-    DeafToMarkers,
-    /// It does not end at its deadline.
-    DeadlineIgnored,
-}
-
-/// A mode of the pod, and how much adversity it meets.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent options")]
-pub(crate) struct Config {
-    pub(crate) ignore_interrupts: bool,
-    pub(crate) native: bool,
-    pub(crate) deadline: bool,
-    pub(crate) interim: bool,
-    pub(crate) checkpoints: bool,
-    /// The credentials allow to read.
-    pub(crate) readable: bool,
-    /// Answers that the store owes, refuses or loses.
-    pub(crate) faults: u8,
-    /// Containers that are killed: out of memory, or by a crash.
-    pub(crate) crashes: u8,
-    pub(crate) mutation: Option<Mutation>,
-}
 
 /// Sidecar's container.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

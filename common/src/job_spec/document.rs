@@ -1,11 +1,10 @@
 //! `JOB_SPEC` from JSON.
 
 use super::{DecorationConfig, JobSpec, JobType, Pull, Refs};
-use crate::document;
 use crate::json::{Decode, JsonError, Notes, Raw};
 
 // Neither the form of `decoration_config` nor its other keys matter (J-22).
-document!(JobSpec {
+crate::document!(JobSpec {
     job_type as "type",
     job,
     build_id as "buildid",
@@ -15,9 +14,9 @@ document!(JobSpec {
     decoration_config or null,
 });
 
-document!(DecorationConfig { timeout or null, grace_period or null });
+crate::document!(DecorationConfig { timeout or null, grace_period or null });
 
-document!(Refs {
+crate::document!(Refs {
     org,
     repo,
     repo_link,
@@ -36,7 +35,7 @@ document!(Refs {
     sparse_checkout_files,
 });
 
-document!(Pull { number, author, sha, title, git_ref as "ref", head_ref, link, commit_link, author_link });
+crate::document!(Pull { number, author, sha, title, git_ref as "ref", head_ref, link, commit_link, author_link });
 
 impl Decode for JobType {
     fn decode(&mut self, value: Raw<'_>, notes: &mut Notes) -> Result<(), JsonError> {

@@ -21,11 +21,11 @@ fn gzip(content: &[u8]) -> Vec<u8> {
 /// Checks that the one artifact is stored without the secret, or withheld and named.
 #[track_caller]
 fn expect_named(delivered: &Delivered) {
-    let named = delivered.count(|object| {
+    let found = delivered.count(|object| {
         object["key"].as_str().is_some_and(|key| key.contains("artifacts/"))
             && ["stored", "withheld"].contains(&object["state"].as_str().unwrap_or_default())
     });
-    assert!(named >= 1, "{:#}", delivered.job.manifest());
+    assert!(found >= 1, "{:#}", delivered.job.manifest());
     let dir = delivered.job.objects_dir().join("artifacts");
     for name in harness::pod::files_below(&dir) {
         let unpacked = Command::new("gzip").arg("-dc").arg(dir.join(&name)).output().expect("gzip");
@@ -107,7 +107,7 @@ fn names_of_archives_on_other_content_arrive() {
         fs::write(case.artifact(name), format!("no archive: {SECRET}")).expect("written");
     }
     let delivered = case.deliver(FINE);
-    let named =
+    let found =
         delivered.count(|object| object["key"].as_str().is_some_and(|key| key.starts_with("artifacts/a.")));
-    assert!(named >= names.len(), "{:#}", delivered.job.manifest());
+    assert!(found >= names.len(), "{:#}", delivered.job.manifest());
 }

@@ -17,6 +17,9 @@ pub(crate) const MEMORY: usize = 20 << 20;
 /// What sidecar may use beside `delivery.memory`, counted from what an empty job uses.
 const MEMORY_BESIDE: usize = 8 << 20;
 
+/// What a byte of a secret may cost, in all its encodings and the table to find them.
+const TABLES_PER_SECRET_BYTE: usize = 16;
+
 /// Longer than any case of small size takes on a busy machine, and than one of full
 /// size may.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -110,8 +113,11 @@ impl Case {
         let mut command = self.job.sidecar_command(&[&self.entry], self.options.clone());
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         let (ended, peak) = run(&self.job, &mut command);
+        let size_of = |name: &String| fs::metadata(self.secret(name)).expect("there").len();
+        let secret_bytes: u64 = files_below(&self.secret("")).iter().map(size_of).sum();
+        let tables = usize::try_from(secret_bytes).expect("small") * TABLES_PER_SECRET_BYTE;
         let delivered = Delivered { job: self.job, ended };
-        delivered.check(expected, peak);
+        delivered.check(expected, peak, MEMORY + MEMORY_BESIDE + tables);
         delivered
     }
 }
@@ -152,11 +158,11 @@ pub(crate) struct Delivered {
 
 impl Delivered {
     #[track_caller]
-    fn check(&self, expected: Expected, peak: usize) {
+    fn check(&self, expected: Expected, peak: usize, beside: usize) {
         assert_eq!(self.ended.exit, Exit::Code(expected.code), "{:#?}", self.ended);
         self.ended.expect_records();
         self.job.expect_result(expected.result);
-        let most = memory_of_an_empty_job() + MEMORY + MEMORY_BESIDE;
+        let most = memory_of_an_empty_job() + beside;
         assert!(peak <= most, "I8: {} KiB, {} KiB are allowed", peak >> 10, most >> 10);
         self.expect_nothing_leaked();
         assert_eq!(self.job.text("build-log.txt"), format!("the log: {}\n", "X".repeat(SECRET.len())));

@@ -121,7 +121,7 @@ fn unreadable_files_are_named_and_the_rest_arrives() {
     let case = Case::local();
     let unreadable = case.artifact("unreadable");
     fs::write(&unreadable, SECRET).expect("written");
-    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&unreadable, fs::Permissions::from_mode(0o000)).expect("set");
     if fs::File::open(&unreadable).is_ok() {
         harness::skip!("this user may read everything");
     }

@@ -22,6 +22,12 @@ fn item_with_dots_and_slashes_arrives() {
 }
 
 #[test]
+fn item_with_a_dot_at_its_end_arrives() {
+    let delivered = deliver("artifacts/.");
+    assert_eq!(delivered.job.text("artifacts/file").len(), SECRET.len());
+}
+
+#[test]
 fn missing_item_delays_nothing() {
     deliver("no-such-item");
 }

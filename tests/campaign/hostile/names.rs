@@ -14,11 +14,11 @@ fn deliver(names: &[&[u8]]) {
             fs::write(case.artifact(OsStr::from_bytes(name)), "content").expect("written");
         }
         let delivered = case.deliver(FINE);
-        let named = delivered.count(|object| {
+        let found = delivered.count(|object| {
             object["key"].as_str().is_some_and(|key| key.contains("artifacts/"))
                 && ["stored", "skipped"].contains(&object["state"].as_str().unwrap_or_default())
         });
-        assert_eq!(named, names.len(), "{:#}", delivered.job.manifest());
+        assert_eq!(found, names.len(), "{:#}", delivered.job.manifest());
     }
 }
 

@@ -52,7 +52,10 @@ impl Source {
                     path.push(tokens[at + 2].1.clone());
                     at += 2;
                 }
-                source.paths.push((*line, path));
+                // A macro is at the root of its crate wherever it is defined.
+                if tokens.get(at + 1).is_none_or(|(_, next)| next != "!") {
+                    source.paths.push((*line, path));
+                }
             }
             at += 1;
         }
