@@ -85,6 +85,9 @@ impl Destination {
         let (scheme, rest) = bucket.split_once("://").unwrap_or(("gs", bucket));
         let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_matches('/').to_owned();
+        if rest.split('/').any(|segment| segment == "..") {
+            return fail("a path with .. in it leads out of where objects belong");
+        }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
         match scheme {
             "file" if rest.starts_with('/') => Ok(Self::File { root: PathBuf::from(rest) }),
@@ -116,7 +119,26 @@ impl Destination {
     }
 }
 
+/// Returns a prefix as its objects' keys have it: as in `path_prefix`, `.` and `//` add
+/// nothing. [`Destination::parse`] refuses `..`.
+pub fn clean_prefix(prefix: &str) -> String {
+    let segments: Vec<&str> = prefix.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+    segments.join("/")
+}
+
 impl Destination {
+    /// Returns a warning about a prefix of which keys have less than was written.
+    pub fn untidy_prefix(&self) -> Option<String> {
+        match self {
+            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
+                let clean = clean_prefix(prefix);
+                (clean != *prefix)
+                    .then(|| format!("The prefix {prefix:?} of the bucket is {clean:?} in keys"))
+            }
+            Self::File { .. } | Self::LocalDir { .. } => None,
+        }
+    }
+
     /// Returns the bytes that the destination's own prefix adds to a key.
     pub fn prefix_bytes(&self) -> usize {
         match self {
@@ -200,9 +222,25 @@ mod tests {
             assert!(error.starts_with(&format!("bucket {text:?}: ")), "{error}");
             assert!(error.contains("allowed are gs://NAME") && !error.contains('\n'), "{error}");
         }
+        for text in ["gs://b/..", "s3://b/a/../c", "az://c/../d", "file:///a/../b"] {
+            let error = Destination::parse(text).expect_err(text).to_string();
+            assert!(error.contains("a path with .. in it"), "{error}");
+        }
+        assert!(Destination::parse("gs://b/a..b/...").is_ok());
         assert!(Destination::local_dir("relative").is_err());
         let local = Destination::local_dir("file:///out").expect("parsed");
         assert_eq!(local, Destination::LocalDir { root: PathBuf::from("/out") });
+    }
+
+    #[test]
+    fn prefixes_are_clean_in_keys_with_a_warning() {
+        for (prefix, clean) in
+            [("a//b", "a/b"), ("./a/./b", "a/b"), ("a/b", "a/b"), (".", ""), ("a://b", "a:/b")]
+        {
+            assert_eq!(clean_prefix(prefix), clean);
+            let warning = gs("b", prefix).untidy_prefix();
+            assert_eq!(warning.is_some(), prefix != clean, "{warning:?}");
+        }
     }
 
     #[test]

@@ -148,7 +148,11 @@ fn destination(upload: &UploadOptions) -> Result<Option<Destination>, OptionErro
     } else {
         Destination::parse(&upload.bucket)
     };
-    parsed.map(Some).map_err(|error| OptionError::from_text(error.to_string()))
+    let destination = parsed.map_err(|error| OptionError::from_text(error.to_string()))?;
+    if let Some(warning) = destination.untidy_prefix() {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(destination))
 }
 
 fn object_paths(upload: &UploadOptions, spec: &JobSpec) -> Result<ObjectPaths, OptionError> {

@@ -25,7 +25,7 @@ pub use read::{Head, Listed};
 pub(in crate::io) use remote::{Properties, Remote};
 pub use write::{Precondition, Version, WriteError};
 
-use crate::destination::{Credentials, Destination};
+use crate::destination::{Credentials, Destination, clean_prefix};
 use cleanup::CleanupTasks;
 use remote::Dialect;
 use std::sync::Arc;
@@ -94,18 +94,18 @@ impl Store {
             Destination::Gs { bucket, prefix } => {
                 s3.map_or(Ok(()), s3::check)?;
                 let store = Arc::new(gcs::open(bucket, gcs)?);
-                Backend::Remote(Remote::new(store, Dialect::Gcs, prefix, cleanup.clone()))
+                Backend::Remote(Remote::new(store, Dialect::Gcs, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 let store = Arc::new(s3::open(bucket, s3)?);
-                Backend::Remote(Remote::new(store, Dialect::S3, prefix, cleanup.clone()))
+                Backend::Remote(Remote::new(store, Dialect::S3, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 s3.map_or(Ok(()), s3::check)?;
                 let store = Arc::new(azure::open(container)?);
-                Backend::Remote(Remote::new(store, Dialect::Azure, prefix, cleanup.clone()))
+                Backend::Remote(Remote::new(store, Dialect::Azure, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::File { root } | Destination::LocalDir { root } => {
                 Backend::Local(Local::new(root.clone()))
