@@ -142,9 +142,17 @@ impl Results {
         patiently(async || self.store.list(&mut |listed| take(listed)).await).await
     }
 
-    /// Downloads a document of any size into a temporary file, to keep it out of memory.
+    /// Downloads a JSON document of any size into a temporary file, to keep it out of
+    /// memory; gives up at a first byte that is none of JSON's.
     pub(crate) async fn document(&self, name: &str) -> Result<Option<std::fs::File>> {
         let take = |file: &mut std::io::Result<std::fs::File>, block: &[u8]| {
+            if let Ok(open) = file
+                && open.stream_position().is_ok_and(|at| at == 0)
+                && block.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{')
+            {
+                // Not to download gigabytes of something else.
+                *file = Err(std::io::Error::other("it is no JSON object"));
+            }
             if let Ok(open) = file
                 && let Err(error) = open.write_all(block)
             {
@@ -154,7 +162,7 @@ impl Results {
         };
         let found = self.through(name, tempfile::tempfile, take).await.with_context(|| name.to_owned())?;
         let Some((_, file)) = found else { return Ok(None) };
-        let mut file = file.context("a temporary file")?;
+        let mut file = file.with_context(|| name.to_owned())?;
         file.rewind().context("a temporary file")?;
         Ok(Some(file))
     }

@@ -23,6 +23,9 @@ use std::io::Seek;
 /// Objects that are read at the same time.
 const MAX_CONCURRENT_READS: usize = 8;
 
+/// Differences that are named; the others are counted.
+const MAX_DIFFERENCES: usize = 300;
+
 /// Objects that are held while the manifest is read.
 const MAX_BATCH: usize = 1000;
 
@@ -62,9 +65,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
         audit(&results, quick).await.with_context(|| results.display()).map_err(Problem::from)
     })?;
     let seen = format!("{}: {} objects, {}", results.display(), audit.objects, size(audit.bytes));
-    let mut lines = audit.differences;
-    let status = if lines.is_empty() { 0 } else { common::codes::EXIT_FAILURE };
-    lines.push(match lines.len() {
+    let count = audit.differences.count();
+    let left_out = audit.differences.left_out;
+    let mut lines = audit.differences.lines;
+    if left_out > 0 {
+        lines.push(format!("… and {left_out} more"));
+    }
+    let status = if count == 0 { 0 } else { common::codes::EXIT_FAILURE };
+    lines.push(match count {
         0 => format!("{seen}, all as manifest.json says"),
         count => format!("{seen}, {count} differences"),
     });
@@ -84,7 +92,28 @@ struct Audit {
     bytes: u64,
     /// Objects that it says are not.
     missing: u64,
-    differences: Vec<String>,
+    differences: Differences,
+}
+
+/// A bounded number of lines, and how many more there are.
+#[derive(Debug, Default)]
+struct Differences {
+    lines: Vec<String>,
+    left_out: usize,
+}
+
+impl Differences {
+    fn push(&mut self, line: String) {
+        if self.lines.len() < MAX_DIFFERENCES {
+            self.lines.push(line);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.lines.len() + self.left_out
+    }
 }
 
 async fn audit(results: &Results, quick: bool) -> Result<Audit> {
@@ -107,7 +136,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
             }
         });
         let found: Vec<_> = futures::stream::iter(checks).buffered(MAX_CONCURRENT_READS).collect().await;
-        audit.differences.extend(found.into_iter().flatten());
+        found.into_iter().flatten().for_each(|line| audit.differences.push(line));
         for object in &batch {
             match object.stored_bytes {
                 Some(bytes) => {
@@ -122,7 +151,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
         }
     }
     ["manifest.json", "finished.json"].into_iter().chain(OF_OTHERS).for_each(|name| names.add(name));
-    let strangers = RefCell::new(Vec::new());
+    let strangers = RefCell::new(Differences::default());
     results
         .list(|listed| {
             if names.add_is_new(&listed.key) {
@@ -134,8 +163,9 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
         .await
         .context("it cannot be listed")?;
     let mut strangers = strangers.into_inner();
-    strangers.sort();
-    audit.differences.append(&mut strangers);
+    strangers.lines.sort();
+    audit.differences.left_out += strangers.left_out;
+    strangers.lines.into_iter().for_each(|line| audit.differences.push(line));
     Ok(audit)
 }
 

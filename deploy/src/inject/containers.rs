@@ -6,6 +6,7 @@ use super::expand::literal;
 use super::field_path::Finding;
 use super::fragments::{mount, variable};
 use super::model::{Container, Pod};
+use super::resources::PodClass;
 use super::secrets::Censored;
 use super::user::Users;
 use crate::terminal::Problem;
@@ -29,6 +30,9 @@ pub(super) const INITUPLOAD: &str = "initupload";
 const OUTPUT: &str = "/output";
 const BUILD_ID: &str = "BUILD_ID";
 
+/// The volume of the home directory.
+pub(super) const HOME_VOLUME: &str = "pod-utils-home";
+
 /// Stands for the build id until it is known that nothing else is replaced.
 const BUILD_ID_HERE: &str = "pod-utils-build-id-here";
 
@@ -48,6 +52,7 @@ pub(super) struct Additions<'a> {
     pub(super) entries: Vec<Entry>,
     pub(super) censored: Censored,
     pub(super) users: Users,
+    pub(super) class: PodClass,
     pub(super) grace: i64,
 }
 
@@ -128,7 +133,12 @@ impl Additions<'_> {
 
     /// Returns the variables appended to those of a test's container (P-22), without those it
     /// has itself.
-    pub(super) fn test_variables(&self, container: &Container, entry: usize) -> Vec<Node> {
+    pub(super) fn test_variables(
+        &self,
+        container: &Container,
+        entry: usize,
+        home: Option<&str>,
+    ) -> Vec<Node> {
         let mut nodes = Vec::new();
         for (name, value) in self.job_variables() {
             if container.variable(&name).is_some() {
@@ -139,6 +149,7 @@ impl Additions<'_> {
         }
         let options = to_go_string(&self.entrypoint_options(container, entry));
         nodes.push(variable(entrypoint::options::VARIABLE, &options));
+        nodes.extend(home.map(|path| variable("HOME", path)));
         nodes
     }
 
@@ -155,7 +166,7 @@ impl Additions<'_> {
         if let Some(path) = &container.message_path {
             supervision.termination_message_path.clone_from(path);
         }
-        EntrypointOptions {
+        self.decoration.overlays.over_entrypoint(EntrypointOptions {
             timeout: decoration.timeout,
             grace_period: decoration.grace_period,
             artifact_dir: ARTIFACTS.to_owned(),
@@ -164,7 +175,15 @@ impl Additions<'_> {
             entry: self.entries[entry].clone(),
             supervision,
             ..EntrypointOptions::default()
+        })
+    }
+
+    /// Returns the path of the home directory that a wrapped container gets.
+    pub(super) fn home(&self, pod: &Pod, container: &Container) -> Option<&str> {
+        if container.variable("HOME").is_some() {
+            return None;
         }
+        self.decoration.home.of(pod.user_of(container), self.users.given)
     }
 
     /// The options of both uploading programs.
@@ -183,11 +202,16 @@ impl Additions<'_> {
             Out::Directory(_) => OUTPUT.clone_into(&mut upload.local_output_dir),
             Out::Folders(_) => upload.bucket = format!("file://{OUTPUT}"),
         }
-        upload
+        self.decoration.overlays.over_upload(upload)
+    }
+
+    fn initupload_options(&self) -> InitUploadOptions {
+        let options = InitUploadOptions { upload: self.upload(), ..InitUploadOptions::default() };
+        self.decoration.overlays.over_initupload(options)
     }
 
     fn sidecar_options(&self) -> SidecarOptions {
-        SidecarOptions {
+        self.decoration.overlays.over_sidecar(SidecarOptions {
             gcs_options: UploadOptions { items: vec![ARTIFACTS.to_owned()], ..self.upload() },
             entries: self.entries.clone(),
             ignore_interrupts: self.decoration.ignore_interrupts,
@@ -201,12 +225,16 @@ impl Additions<'_> {
                 ..DeliveryOptions::default()
             }),
             ..SidecarOptions::default()
-        }
+        })
     }
 
-    /// The options that sidecar gets are those that it takes.
-    pub(super) fn validate(&self, pod: &Pod) -> Result<(), Finding> {
+    /// Checks that each program takes the options that it gets.
+    pub(super) fn validate(&self, pod: &Pod, wrapped: &[&Container]) -> Result<(), Finding> {
         let wrong = |text: String| Finding::new(pod.field("containers"), text);
+        for (entry, container) in wrapped.iter().enumerate() {
+            self.entrypoint_options(container, entry).validate().map_err(|error| wrong(error.to_string()))?;
+        }
+        self.initupload_options().validate().map_err(|error| wrong(error.to_string()))?;
         self.sidecar_options().validate().map_err(|error| wrong(error.to_string()))?;
         let upload = self.upload();
         let strategy = common::paths::PathStrategy::new(
@@ -224,12 +252,21 @@ impl Additions<'_> {
     }
 
     /// A container of ours.
-    fn container(&self, name: &str, image: &str, fields: Vec<(&'static str, Node)>) -> Node {
+    fn container(
+        &self,
+        name: &str,
+        program: &str,
+        fields: Vec<(&'static str, Node)>,
+    ) -> Result<Node, Problem> {
+        let image = self.decoration.images.of(program)?;
         let mut all = vec![("name", Node::text(name)), ("image", Node::text(image))];
         all.extend(fields);
+        all.extend(
+            self.decoration.resources.of(program, self.class).map(|resources| ("resources", resources)),
+        );
         all.push(("terminationMessagePolicy", Node::text("FallbackToLogsOnError")));
         all.push(("securityContext", self.users.context()));
-        Node::map(all)
+        Ok(Node::map(all))
     }
 
     /// P-13.
@@ -238,15 +275,17 @@ impl Additions<'_> {
             ("args", Node::texts(["--copy-mode-only"])),
             ("volumeMounts", Node::List(vec![mount("tools", TOOLS)])),
         ];
-        Ok(self.container(PLACE, &self.decoration.images.of("entrypoint")?, fields))
+        self.container(PLACE, "entrypoint", fields)
     }
 
     /// P-12, without a clone log.
     pub(super) fn initupload(&self) -> Result<Node, Problem> {
-        let options = InitUploadOptions { upload: self.upload(), ..InitUploadOptions::default() };
         let azure = &self.decoration.azure;
         let mut env: Vec<_> = self.build_id().into_iter().chain(azure.variables()).collect();
-        env.push(variable(sidecar::initupload::VARIABLE, &literal(&to_go_string(&options))));
+        env.push(variable(
+            sidecar::initupload::VARIABLE,
+            &literal(&to_go_string(&self.initupload_options())),
+        ));
         env.push(self.job_spec());
         let mut fields = vec![("env", Node::List(env))];
         fields.extend(azure.env_from());
@@ -255,7 +294,7 @@ impl Additions<'_> {
         if !mounts.is_empty() {
             fields.push(("volumeMounts", Node::List(mounts)));
         }
-        Ok(self.container(INITUPLOAD, &self.decoration.images.of(INITUPLOAD)?, fields))
+        self.container(INITUPLOAD, INITUPLOAD, fields)
     }
 
     /// P-14.
@@ -287,11 +326,11 @@ impl Additions<'_> {
         if self.decoration.native {
             fields.insert(0, ("restartPolicy", Node::text("Always")));
         }
-        Ok(self.container(SIDECAR, &self.decoration.images.of(SIDECAR)?, fields))
+        self.container(SIDECAR, SIDECAR, fields)
     }
 
     /// The volumes behind the pod's own (P-9).
-    pub(super) fn volumes(&self) -> Result<Vec<Node>, Problem> {
+    pub(super) fn volumes(&self, pod: &Pod, wrapped: &[&Container]) -> Result<Vec<Node>, Problem> {
         let empty = |name: &str| Node::map([("name", Node::text(name)), ("emptyDir", Node::map([]))]);
         let tools = if self.decoration.image_volume {
             let source = Node::map([("reference", Node::text(self.decoration.images.of("pod-utils")?))]);
@@ -308,6 +347,9 @@ impl Additions<'_> {
             }
             Node::map([("name", Node::text(volume)), ("secret", Node::map(fields))])
         }));
+        if wrapped.iter().any(|container| self.home(pod, container).is_some()) {
+            volumes.push(empty(HOME_VOLUME));
+        }
         Ok(volumes)
     }
 }

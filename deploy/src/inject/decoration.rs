@@ -2,11 +2,14 @@
 //! command line and read by everything that decorates.
 
 use super::azure::Azure;
+use super::overlay::Overlays;
+use super::resources::Resources;
 use crate::terminal::Problem;
 use common::duration::GoDuration;
 use common::job_spec::JobSpec;
 use common::signal::Signal;
 use entrypoint::supervise::Interrupt;
+use sidecar::destination::Destination;
 use sidecar::options::UploadOptions;
 use std::collections::BTreeMap;
 
@@ -45,6 +48,12 @@ pub(super) struct Decoration {
     /// More paths in containers whose files are secrets.
     pub(super) secrets: Vec<String>,
     pub(super) run_as: RunAs,
+    pub(super) home: Home,
+    pub(super) resources: Resources,
+    /// Options of the programs that the command line names one by one.
+    pub(super) overlays: Overlays,
+    /// Nobody said where the build id comes from.
+    pub(super) build_is_default: bool,
 }
 
 /// The source of the build id.
@@ -54,6 +63,8 @@ pub(super) enum Build {
     Fixed,
     /// A field of the pod, by the downward API.
     Field(String),
+    /// The time of the decoration in nanoseconds.
+    Time,
 }
 
 /// The destination of the results.
@@ -95,5 +106,58 @@ impl Images {
             ))
         })?;
         Ok(format!("{}/{program}:{}", prefix.trim_end_matches('/'), self.tag))
+    }
+}
+
+/// The home directory of wrapped containers that name none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Home {
+    /// An empty directory where the user was given by us: the image's own is
+    /// another user's.
+    #[default]
+    WithUser,
+    /// An empty directory at this path for all of them.
+    At(String),
+    /// The image's own.
+    Image,
+}
+
+/// The path of that directory unless it is named.
+const DEFAULT_HOME: &str = "/home/pod-utils";
+
+impl Home {
+    /// Returns the path of the home directory of a container whose own user is
+    /// `known`, if it gets one.
+    pub(super) fn of(&self, known: Option<i64>, given: Option<i64>) -> Option<&str> {
+        match self {
+            Self::WithUser if known.is_none() && given.is_some_and(|user| user != 0) => Some(DEFAULT_HOME),
+            Self::WithUser | Self::Image => None,
+            Self::At(path) => Some(path),
+        }
+    }
+}
+
+impl Decoration {
+    /// Returns lines about defaults that may not be meant.
+    pub(super) fn doubts(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.build_is_default && matches!(self.build, Build::Field(_)) {
+            lines.push(
+                "warning: the build id is the pod's metadata.uid, which is no number: Prow's Deck cannot show such a job's \
+                 history; --build-id-from time gives bare pods a number, and --build-id-from metadata.uid ends this warning"
+                    .to_owned(),
+            );
+        }
+        if let Out::Bucket(bucket) = &self.out {
+            // It was parsed when the options were.
+            let untidy = Destination::parse(bucket).ok().and_then(|destination| destination.untidy_prefix());
+            lines.extend(untidy.map(|text| format!("warning: --out {bucket}: {text}")));
+        }
+        if let Out::Directory(path) | Out::Folders(path) = &self.out {
+            lines.push(format!(
+                "warning: {path} is a directory of the node (hostPath): Pod Security admits the pod at the level privileged only"
+            ));
+        }
+        lines
     }
 }

@@ -6,7 +6,7 @@
 //! JSON.
 
 use super::field_path::Finding;
-use super::model::Container;
+use super::model::{Container, Variable};
 
 /// The names that a text refers to.
 pub(super) fn references(text: &str) -> Vec<&str> {
@@ -34,6 +34,48 @@ pub(super) fn literal(text: &str) -> String {
 #[cfg(test)]
 pub(super) fn unescaped(text: &str) -> String {
     text.replace("$$", "$")
+}
+
+/// Stands for values that the document does not have: at the beginning of a text,
+/// and within one. What a program says about both is not about these values.
+pub(super) const UNKNOWN: [[&str; 2]; 2] = [["gs://unknown", "unknown"], ["s3://elsewhere", "elsewhere"]];
+
+/// Expands the references of a variable to those that stand before it, as the kubelet
+/// does; `None` when its own value comes from elsewhere.
+pub(super) fn expanded(
+    container: &Container,
+    variable: &Variable,
+    unknown: [&'static str; 2],
+) -> Option<String> {
+    let text = variable.value.as_ref()?;
+    let before: Vec<_> = container.env.iter().take_while(|other| other.path != variable.path).collect();
+    let mut expanded = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('$') {
+        expanded.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(escaped) = rest.strip_prefix('$') {
+            expanded.push('$');
+            rest = escaped;
+            continue;
+        }
+        let reference = rest.strip_prefix('(').and_then(|rest| rest.split_once(')'));
+        let Some((name, after)) = reference else {
+            expanded.push('$');
+            continue;
+        };
+        let known = before.iter().rev().find(|other| other.name == name);
+        let value = known.map(|other| self::expanded(container, other, unknown));
+        match value {
+            Some(Some(value)) => expanded.push_str(&value),
+            // The kubelet leaves what it does not know as it is.
+            None if !container.env_from => expanded.extend(["$(", name, ")"]),
+            Some(None) | None => expanded.push_str(unknown[usize::from(!expanded.ends_with('"'))]),
+        }
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Some(expanded)
 }
 
 /// References of a container's command that cannot come through, and those that

@@ -1,6 +1,7 @@
 //! Reading a document field by field, with the path of each.
 
 use crate::yaml::{Meaning, Node};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Something that is wrong with a field.
@@ -28,7 +29,24 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A place in a document, which may be empty.
+/// One step down from a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Item(usize),
+}
+
+impl Step {
+    /// Returns the field one step down.
+    pub(super) fn down<'a>(&self, at: &FieldPath<'a>) -> FieldPath<'a> {
+        match self {
+            Self::Key(key) => at.key(key),
+            Self::Item(index) => at.item(*index),
+        }
+    }
+}
+
+/// A field of a document with its path; the field may be missing.
 #[derive(Clone, Debug)]
 pub(super) struct FieldPath<'a> {
     node: Option<&'a Node>,
@@ -66,6 +84,33 @@ impl<'a> FieldPath<'a> {
             Some(Node::Scalar(_) | Node::Map(_)) | None => None,
         };
         Self { node, path: format!("{}[{index}]", self.path) }
+    }
+
+    /// Returns the steps to everything in a list or mapping.
+    pub(super) fn children(&self) -> Vec<Step> {
+        match self.node {
+            Some(Node::List(list)) => (0..list.len()).map(Step::Item).collect(),
+            Some(Node::Map(map)) => {
+                map.entries().iter().map(|(key, _)| Step::Key(key.key().to_owned())).collect()
+            }
+            Some(Node::Scalar(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Returns the keys of a mapping.
+    pub(super) fn member_names(&self) -> impl Iterator<Item = &'a str> {
+        let entries = match self.node {
+            Some(Node::Map(map)) => map.entries(),
+            Some(Node::Scalar(_) | Node::List(_)) | None => &[],
+        };
+        entries.iter().map(|(key, _)| key.key())
+    }
+
+    /// Returns a mapping of texts, such as labels.
+    pub(super) fn text_members(&self) -> Result<BTreeMap<String, String>, Finding> {
+        self.mapping()?;
+        let member = |key: &str| Ok((key.to_owned(), self.key(key).text()?.unwrap_or_default()));
+        self.member_names().map(member).collect()
     }
 
     /// A key of the mapping that is not this one.
@@ -136,11 +181,30 @@ impl<'a> FieldPath<'a> {
         }
     }
 
+    /// Returns the meaning of a scalar, if there is one.
+    pub(super) fn meaning(&self) -> Option<Meaning<'a>> {
+        self.node.and_then(Node::meaning)
+    }
+
+    /// Returns a quantity such as `500m`, which may be written as a number.
+    pub(super) fn quantity(&self) -> Result<Option<String>, Finding> {
+        match self.node {
+            None => Ok(None),
+            Some(Node::Scalar(scalar)) => Ok(Some(scalar.key().to_owned())),
+            Some(other) => self.refuse(other, "a quantity"),
+        }
+    }
+
     /// A bool; false when there is nothing.
     pub(super) fn is_true(&self) -> Result<bool, Finding> {
+        Ok(self.flag()?.unwrap_or(false))
+    }
+
+    /// A bool, if there is one.
+    pub(super) fn flag(&self) -> Result<Option<bool>, Finding> {
         match self.node.map(|node| (node, node.meaning())) {
-            None => Ok(false),
-            Some((_, Some(Meaning::Bool(value)))) => Ok(value),
+            None => Ok(None),
+            Some((_, Some(Meaning::Bool(value)))) => Ok(Some(value)),
             Some((node, _)) => self.refuse(node, "true or false"),
         }
     }

@@ -1,6 +1,6 @@
 //! The definition of the subcommand `inject`.
 
-use super::decoration::RunAs;
+use super::decoration::{Home, RunAs};
 use clap::{Arg, ArgAction, Command, value_parser};
 use common::signal::Signal;
 use std::path::PathBuf;
@@ -36,6 +36,14 @@ fn time(id: &'static str, help: &str) -> Arg {
     option(id, "TIME", help).value_parser(crate::run::duration)
 }
 
+fn home(text: &str) -> Result<Home, String> {
+    match text {
+        "image" => Ok(Home::Image),
+        path if path.starts_with('/') && path.len() > 1 => Ok(Home::At(path.to_owned())),
+        _ => Err("allowed is an absolute path, or image".to_owned()),
+    }
+}
+
 fn run_as(text: &str) -> Result<RunAs, String> {
     if text == "image" {
         return Ok(RunAs::Image);
@@ -67,9 +75,51 @@ pub(crate) fn command() -> Command {
                 .help("What to read: Pods, Jobs, CronJobs, anything with a pod template [default: standard input]"),
         )
         .arg(switch("check", "Say what cannot work in decorated pods, one line each; change nothing"))
+        .arg(switch("krm", "Be a function of Kustomize or kpt: read and write a ResourceList, options in its functionConfig").conflicts_with_all(["check", "explain"]))
         .arg(switch("explain", "Say on stderr what was changed and why").conflicts_with("check"));
-    let command = destination(job(command));
-    images(containers(times(secrets(command)))).after_help(AFTER)
+    let command = destination(job(documents(command)));
+    options(images(containers(times(secrets(command))))).after_help(AFTER)
+}
+
+fn documents(command: Command) -> Command {
+    command
+        .next_help_heading("Documents")
+        .arg(many("select", "KIND[/NAME]", "Decorate these objects only and leave the others as they are (repeatable)"))
+        .arg(option("selector", "LABELS", "Decorate objects with these labels only: KEY=VALUE, KEY!=VALUE, KEY, !KEY, with commas"))
+        .arg(many(
+            "path",
+            "JSONPATH",
+            "Where kinds that are not known keep their pod templates, such as .spec.tasks[*].template (repeatable)",
+        ))
+        .arg(
+            option(
+                "unknown-kinds",
+                "pass|refuse",
+                "Leave objects alone whose kind is not known, and take input without a pod; for Helm and Kustomize [default: refuse]",
+            )
+            .value_parser(["pass", "refuse"]),
+        )
+}
+
+/// Options of the programs.
+fn options(command: Command) -> Command {
+    command
+        .next_help_heading("Options of the programs")
+        .arg(option("signal-scope", "SCOPE", "entrypoint: who is told to end, child or group"))
+        .arg(many(
+            "escalation",
+            "SIGNAL=TIME",
+            "entrypoint: further signals, each with the time after the first one (repeatable) [default: SIGTERM after half of \
+             the grace period]",
+        ))
+        .arg(switch("strict", "sidecar: do not deliver a file that cannot be looked into for secrets"))
+        .arg(many("structured-filename", "NAME", "sidecar: take the values in files of this name in Secrets apart (repeatable)"))
+        .arg(many(
+            "option",
+            "PROGRAM.KEY=VALUE",
+            "Any other option: of entrypoint, sidecar, initupload, or upload for the destination of both (repeatable); see \
+             podutils explain",
+        ))
 }
 
 fn job(command: Command) -> Command {
@@ -82,7 +132,8 @@ fn job(command: Command) -> Command {
             option(
                 "build-id-from",
                 "FIELD",
-                "The pod's field that is the id, by the downward API [default: metadata.uid]",
+                "time for the time of the decoration (bare pods only), or the pod's field that is the id, by the downward API \
+                 [default: metadata.uid]",
             )
             .conflicts_with("build-id"),
         )
@@ -133,6 +184,12 @@ fn secrets(command: Command) -> Command {
             "USER",
             "Who runs where the pod does not say: a user id, or image for the images' own users [default: 1000]",
         ).value_parser(run_as))
+        .arg(option(
+            "home",
+            "PATH",
+            "Where an empty volume is HOME of wrapped containers that name none, or image for the images' own \
+             [default: /home/pod-utils, where --run-as gives the user]",
+        ).value_parser(home))
 }
 
 fn times(command: Command) -> Command {
@@ -174,11 +231,17 @@ fn images(command: Command) -> Command {
     command
         .next_help_heading("Images")
         .arg(option("image-prefix", "PREFIX", "Images are PREFIX/entrypoint:TAG and so on"))
-        .arg(option("image-tag", "TAG", "Their tag [default: latest]"))
+        .arg(option("image-tag", "TAG", "Their tag [default: dev, as deploy/images/build.sh has it]"))
         .arg(many(
             "image",
             "PROGRAM=IMAGE",
             "One program's image: entrypoint, sidecar, initupload or pod-utils",
+        ))
+        .arg(many(
+            "resources",
+            "PROGRAM:cpu=AMOUNT,memory=AMOUNT",
+            "Requests and limits of sidecar, initupload or entrypoint, or none (repeatable) [default: sidecar 50m and 96Mi to \
+             128Mi, others 10m and 16Mi to 64Mi]",
         ))
         .arg(switch(
             "image-volume",

@@ -13,20 +13,27 @@
 //! 9.1), so that people and tools find what they know. Nothing is written unless
 //! every document of the stream can be decorated.
 
+mod amounts;
 mod azure;
 mod budget;
 mod check;
 mod containers;
+mod controller;
 mod decoration;
 mod expand;
 mod field_path;
 mod flags;
 mod fragments;
+mod krm;
 mod model;
 mod options;
+mod overlay;
 mod pod;
 mod preconditions;
+mod resources;
 mod secrets;
+mod selection;
+mod template_path;
 mod user;
 mod workloads;
 
@@ -39,7 +46,7 @@ use decoration::Decoration;
 use field_path::Finding;
 use options::Mode;
 use std::io::Read;
-use workloads::Content;
+use workloads::{Content, Search};
 
 /// Decorates or checks, and returns the exit status.
 pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
@@ -52,8 +59,11 @@ pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
         ));
     }
     match &options.mode {
-        Mode::Check => check_all(&documents),
-        Mode::Inject { decoration, explain } => inject_all(format, documents, decoration, *explain),
+        Mode::Check => check_all(&documents, &options.search),
+        Mode::Krm => krm::run(format, documents),
+        Mode::Inject { decoration, explain } => {
+            inject_all(format, documents, decoration, &options.search, *explain)
+        }
     }
 }
 
@@ -86,12 +96,22 @@ fn about(document: usize, finding: &Finding) -> String {
     terminal::harmless(&format!("document {document}, {finding}"))
 }
 
-fn check_all(documents: &[Document]) -> Result<u8, Problem> {
+/// The outcome when no pod is found: an error, unless whatever is not known passes.
+fn no_pods(search: &Search) -> Result<&'static str, Problem> {
+    let text = if search.selection.is_all() {
+        "there is no pod in any document"
+    } else {
+        "no document with a pod in it is selected; see --select and --selector"
+    };
+    if search.pass_unknown { Ok(text) } else { Err(Problem::new(text)) }
+}
+
+fn check_all(documents: &[Document], search: &Search) -> Result<u8, Problem> {
     let mut lines = Vec::new();
     let mut pods = 0;
     for (index, document) in documents.iter().enumerate() {
-        let findings = match workloads::content(&document.node) {
-            Ok(Content::NoPods) => Vec::new(),
+        let findings = match workloads::content(&document.node, search) {
+            Ok(Content::NoPods | Content::BuiltElsewhere(..)) => Vec::new(),
             Ok(Content::Templates(templates)) => {
                 pods += templates.len();
                 templates.iter().flat_map(|template| check::findings(&document.node, template)).collect()
@@ -101,7 +121,7 @@ fn check_all(documents: &[Document]) -> Result<u8, Problem> {
         lines.extend(findings.iter().map(|finding| about(index + 1, finding)));
     }
     if pods == 0 && lines.is_empty() {
-        return Err(Problem::new("there is no pod in any document"));
+        terminal::line(&format!("warning: {}", no_pods(search)?));
     }
     let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     terminal::print(text.as_bytes())?;
@@ -112,9 +132,10 @@ fn inject_all(
     format: Format,
     documents: Vec<Document>,
     decoration: &Decoration,
+    search: &Search,
     explain: bool,
 ) -> Result<u8, Problem> {
-    match decorated(format, documents, decoration)? {
+    match decorated(format, documents, decoration, search)? {
         Ok(output) => {
             for line in output.changes.iter().filter(|_| explain).chain(&output.warnings) {
                 terminal::line(line);
@@ -145,21 +166,24 @@ fn decorated(
     format: Format,
     documents: Vec<Document>,
     decoration: &Decoration,
+    search: &Search,
 ) -> Result<Result<Output, Vec<String>>, Problem> {
     let several = documents.len() > 1;
     let mut output = Output::default();
     let mut errors = Vec::new();
     let mut has_pods = false;
     for (index, mut document) in documents.into_iter().enumerate() {
-        match inject(&mut document.node, decoration) {
+        let warning = |warning: &Finding| format!("warning: {}", about(index + 1, warning));
+        match inject(&mut document.node, decoration, search) {
             Ok(None) => {}
-            Ok(Some(done)) => {
-                has_pods = true;
-                // The document is what its nodes say now.
-                document.text.clear();
-                output.changes.extend(done.changes.iter().map(|change| about(index + 1, change)));
-                let warning = |warning| format!("warning: {}", about(index + 1, warning));
-                output.warnings.extend(done.warnings.iter().map(warning));
+            Ok(Some(outcome)) => {
+                has_pods |= outcome.is_decorated;
+                if outcome.is_decorated {
+                    // The document is what its nodes say now.
+                    document.text.clear();
+                }
+                output.changes.extend(outcome.changes.iter().map(|change| about(index + 1, change)));
+                output.warnings.extend(outcome.warnings.iter().map(warning));
             }
             Err(findings) => errors.extend(findings.iter().map(|finding| about(index + 1, finding))),
         }
@@ -168,22 +192,38 @@ fn decorated(
     if !errors.is_empty() {
         return Ok(Err(errors));
     }
-    if has_pods { Ok(Ok(output)) } else { Err(Problem::new("there is no pod in any document")) }
+    if has_pods {
+        output.warnings.extend(decoration.doubts());
+    } else {
+        output.warnings.push(format!("warning: {}", no_pods(search)?));
+    }
+    Ok(Ok(output))
 }
 
 /// Decorates every pod of a document; `None` when there is none in it.
-fn inject(document: &mut Node, decoration: &Decoration) -> Result<Option<pod::Outcome>, Vec<Finding>> {
-    let templates = match workloads::content(document).map_err(|finding| vec![finding])? {
+fn inject(
+    document: &mut Node,
+    decoration: &Decoration,
+    search: &Search,
+) -> Result<Option<pod::Outcome>, Vec<Finding>> {
+    let mut all = pod::Outcome::default();
+    let templates = match workloads::content(document, search).map_err(|finding| vec![finding])? {
         Content::NoPods => return Ok(None),
+        Content::BuiltElsewhere(kind, owner) => {
+            let text =
+                format!("{kind} is left alone: {owner} builds its pods from other things than templates");
+            all.warnings.push(Finding::new("kind", text));
+            return Ok(Some(all));
+        }
         Content::Templates(templates) => templates,
     };
-    let mut all = pod::Outcome::default();
+    all.is_decorated = true;
     let mut findings = Vec::new();
     for template in &templates {
         match pod::decorate(document, template, decoration) {
-            Ok(done) => {
-                all.changes.extend(done.changes);
-                all.warnings.extend(done.warnings);
+            Ok(outcome) => {
+                all.changes.extend(outcome.changes);
+                all.warnings.extend(outcome.warnings);
                 all.warnings.extend(check::findings(document, template));
             }
             Err(found) => findings.extend(found),

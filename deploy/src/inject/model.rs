@@ -1,5 +1,6 @@
 //! A pod as far as decoration and its check have to know it.
 
+use super::amounts::Amounts;
 use super::field_path::{FieldPath, Finding};
 use common::signal::Signal;
 
@@ -24,6 +25,7 @@ pub(super) struct Pod {
 
 /// One container, ordinary or init.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the container that is there or not")]
 pub(super) struct Container {
     pub(super) path: String,
     pub(super) name: String,
@@ -37,10 +39,15 @@ pub(super) struct Container {
     pub(super) env_from: bool,
     pub(super) mounts: Vec<Mount>,
     pub(super) user: User,
+    pub(super) amounts: Amounts,
     pub(super) restart_policy: Option<String>,
+    /// There are `restartPolicyRules`, which may start it again.
+    pub(super) restart_rules: bool,
     pub(super) pre_stop: bool,
     /// `lifecycle.stopSignal`.
     pub(super) stop_signal: Option<Signal>,
+    /// A key that looks like `command` with a mistake in it.
+    pub(super) mistyped_command: Option<String>,
     pub(super) message_path: Option<String>,
     pub(super) message_policy: bool,
 }
@@ -95,7 +102,8 @@ pub(super) struct User {
     /// `runAsGroup`.
     pub(super) group: Option<i64>,
     pub(super) fs_group: Option<i64>,
-    pub(super) non_root: bool,
+    /// `runAsNonRoot`.
+    pub(super) non_root: Option<bool>,
 }
 
 /// Volumes that nobody can write.
@@ -139,6 +147,17 @@ impl Pod {
     /// The user of a container, as far as the document says.
     pub(super) fn user_of(&self, container: &Container) -> Option<i64> {
         container.user.id.or(self.user.id)
+    }
+
+    /// Returns whether the kubelet refuses to run a container as root.
+    pub(super) fn is_non_root(&self, container: &Container) -> bool {
+        container.user.non_root.or(self.user.non_root).unwrap_or(false)
+    }
+
+    /// Returns whether the kubelet refuses to run any of the pod's own containers as
+    /// root, as the Pod Security level "restricted" demands.
+    pub(super) fn is_all_non_root(&self) -> bool {
+        self.all().all(|container| self.is_non_root(container))
     }
 
     /// The path of a field of the pod's `spec`.
@@ -215,9 +234,12 @@ impl Container {
             env_from: !env_from.is_empty(),
             mounts: at.key("volumeMounts").items()?.iter().map(Mount::read).collect::<Result<_, _>>()?,
             user: User::read(at)?,
+            amounts: Amounts::read(&at.key("resources"))?,
             restart_policy: at.key("restartPolicy").text()?,
+            restart_rules: !at.key("restartPolicyRules").items()?.is_empty(),
             pre_stop: at.keys(&["lifecycle", "preStop"]).exists(),
             stop_signal: stop_signal(at)?,
+            mistyped_command: mistyped(at, "command"),
             message_path: at.key("terminationMessagePath").text()?,
             message_policy: at.key("terminationMessagePolicy").exists(),
         })
@@ -335,7 +357,19 @@ impl User {
             id: at.key("runAsUser").number()?,
             group: at.key("runAsGroup").number()?,
             fs_group: at.key("fsGroup").number()?,
-            non_root: at.key("runAsNonRoot").is_true()?,
+            non_root: at.key("runAsNonRoot").flag()?,
         })
     }
+}
+
+/// The key of a mapping that looks like `key` with a mistake in it, where `key`
+/// itself is missing.
+fn mistyped(at: &FieldPath<'_>, key: &str) -> Option<String> {
+    /// At least as much alike as `comand` and `command`, less than `command` and `content`.
+    const MIN_SIMILARITY: f64 = 0.88;
+    if at.key(key).exists() {
+        return None;
+    }
+    let found = at.member_names().find(|name| strsim::jaro(&name.to_lowercase(), key) >= MIN_SIMILARITY);
+    found.map(str::to_owned)
 }

@@ -3,11 +3,17 @@
 use super::azure::{self, Azure};
 use super::decoration::{Build, Decoration, Images, Out};
 use super::flags;
+use super::overlay::Overlays;
+use super::resources::Resources;
+use super::selection::Selection;
+use super::template_path::TemplatePath;
+use super::workloads::Search;
 use crate::terminal::Problem;
 use clap::ArgMatches;
 use common::duration::GoDuration;
 use common::job_spec::{DecorationConfig, JobSpec, JobType};
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
+use serde_json::json;
 use sidecar::options::UploadOptions;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +23,7 @@ use std::path::PathBuf;
 pub(crate) struct Options {
     /// The file to read; standard input when there is none.
     pub(super) file: Option<PathBuf>,
+    pub(super) search: Search,
     pub(super) mode: Mode,
 }
 
@@ -24,6 +31,8 @@ pub(crate) struct Options {
 pub(super) enum Mode {
     /// Say what cannot work in pods that are decorated.
     Check,
+    /// Be a function of a KRM pipeline, which brings its options along.
+    Krm,
     Inject {
         decoration: Box<Decoration>,
         explain: bool,
@@ -36,11 +45,14 @@ impl Options {
         let file = matches.get_one::<PathBuf>(flags::FILE).cloned();
         let mode = if matches.get_flag("check") {
             Mode::Check
+        } else if matches.get_flag("krm") {
+            Mode::Krm
         } else {
             let decoration = Box::new(Decoration::from_matches(matches)?);
             Mode::Inject { decoration, explain: matches.get_flag("explain") }
         };
-        Ok(Self { file: file.filter(|file| file.as_os_str() != "-"), mode })
+        let file = file.filter(|file| file.as_os_str() != "-");
+        Ok(Self { file, search: search(matches)?, mode })
     }
 }
 
@@ -58,6 +70,7 @@ impl Decoration {
         let timeout = time("timeout", DEFAULT_TIMEOUT);
         let grace_period = time("grace-period", DEFAULT_GRACE_PERIOD);
         let (job, build) = job(matches, timeout, grace_period)?;
+        let build_is_default = job.build_id.is_empty() && !matches.contains_id("build-id-from");
         let out = out(matches)?;
         let decoration = Self {
             job,
@@ -83,7 +96,12 @@ impl Decoration {
             censor: !matches.get_flag("no-censor"),
             secrets: list(matches, "secrets"),
             run_as: matches.get_one("run-as").copied().unwrap_or(flags::DEFAULT_RUN_AS),
+            home: matches.get_one("home").cloned().unwrap_or_default(),
+            resources: Resources::parse(&list(matches, "resources"))?,
+            overlays: overlays(matches)?,
+            build_is_default,
         };
+        decoration.check_credentials()?;
         for path in &decoration.secrets {
             if !path.starts_with('/') {
                 return Err(Problem::new(format!(
@@ -95,11 +113,74 @@ impl Decoration {
             Out::Bucket(bucket) => bucket.clone(),
             Out::Directory(_) | Out::Folders(_) => "file:///output".to_owned(),
         };
-        UploadOptions { bucket, ..decoration.upload.clone() }
+        let upload = decoration.overlays.over_upload(decoration.upload.clone());
+        UploadOptions { bucket, ..upload }
             .validate()
             .map_err(|error| Problem::new(error.to_string().replacen("bucket", "--out", 1)))?;
         Ok(decoration)
     }
+
+    /// Credentials for another store than that of `--out` would never be used.
+    fn check_credentials(&self) -> Result<(), Problem> {
+        let Out::Bucket(bucket) = &self.out else { return Ok(()) };
+        let azure = self.azure.account.is_some() || self.azure.secret.is_some();
+        for (flag, scheme, is_given) in [
+            ("--gcs-credentials-secret", "gs://", self.gcs_secret.is_some()),
+            ("--s3-credentials-secret", "s3://", self.s3_secret.is_some()),
+            ("--azure-account or --azure-credentials-secret", "az://", azure),
+        ] {
+            if is_given && !bucket.starts_with(scheme) {
+                return Err(Problem::new(format!("{flag} is for {scheme}, but --out is {bucket}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which documents are searched for pods, and how.
+fn search(matches: &ArgMatches) -> Result<Search, Problem> {
+    let selector = text(matches, "selector");
+    let paths = list(matches, "path");
+    Ok(Search {
+        pass_unknown: text(matches, "unknown-kinds").is_some_and(|what| what == "pass"),
+        paths: paths
+            .iter()
+            .map(|path| TemplatePath::parse(path))
+            .collect::<Result<_, _>>()
+            .map_err(Problem::new)?,
+        selection: Selection::parse(&list(matches, "select"), selector.as_deref()).map_err(Problem::new)?,
+    })
+}
+
+/// Options of the programs, those with a flag of their own first.
+fn overlays(matches: &ArgMatches) -> Result<Overlays, Problem> {
+    let mut overlays = Overlays::default();
+    if let Some(scope) = text(matches, "signal-scope") {
+        overlays.add_entrypoint(&json!({"supervision": {"signal_scope": scope}}), "--signal-scope")?;
+    }
+    let steps = list(matches, "escalation");
+    if !steps.is_empty() {
+        let step = |text: &String| match text.split_once('=') {
+            Some((signal, after)) => Ok(json!({"signal": signal, "after": after})),
+            None => {
+                Err(Problem::new(format!("--escalation {text}: allowed is SIGNAL=TIME, such as SIGTERM=10s")))
+            }
+        };
+        let steps: Vec<_> = steps.iter().map(step).collect::<Result<_, _>>()?;
+        overlays.add_entrypoint(&json!({"supervision": {"escalation": steps}}), "--escalation")?;
+    }
+    let structured = list(matches, "structured-filename");
+    if !structured.is_empty() {
+        let object = json!({"censoring_options": {"structured_filenames": structured}});
+        overlays.add_sidecar(&object, "--structured-filename")?;
+    }
+    if matches.get_flag("strict") {
+        overlays.add_sidecar(&json!({"censoring_options": {"strict": true}}), "--strict")?;
+    }
+    for text in list(matches, "option") {
+        overlays.add_option(&text)?;
+    }
+    Ok(overlays)
 }
 
 /// The storage account, which `az://` needs.
@@ -158,6 +239,7 @@ fn job(
         job.build_id = id;
     }
     let build = match text(matches, "build-id-from") {
+        Some(field) if field == "time" => Build::Time,
         Some(field) => Build::Field(field),
         None if job.build_id.is_empty() => Build::Field(flags::DEFAULT_BUILD_FIELD.to_owned()),
         None => Build::Fixed,
@@ -218,6 +300,6 @@ fn images(matches: &ArgMatches) -> Result<Images, Problem> {
         };
         each.insert(program.to_owned(), image.to_owned());
     }
-    let tag = text(matches, "image-tag").unwrap_or_else(|| "latest".to_owned());
+    let tag = text(matches, "image-tag").unwrap_or_else(|| "dev".to_owned());
     Ok(Images { prefix: text(matches, "image-prefix"), tag, each })
 }

@@ -1,19 +1,24 @@
 //! One pod, decorated.
 
-use super::containers::{self, Additions, ENTRYPOINT, LOGS, TOOLS};
+use super::containers::{self, Additions, ENTRYPOINT, HOME_VOLUME, LOGS, TOOLS};
+use super::controller::Controller;
 use super::decoration::{Build, Decoration};
 use super::expand;
 use super::field_path::{FieldPath, Finding};
 use super::fragments::mount;
 use super::model::{Container, Pod};
+use super::resources::PodClass;
 use super::workloads::{self, RestartBehavior, Template};
 use super::{budget, preconditions, secrets, user};
 use crate::yaml::{Map, Node};
 use common::duration::GoDuration;
+use common::timestamp::Timestamp;
 
 /// The changes made to a pod, and doubts about it.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
+    /// A pod was decorated.
+    pub(super) is_decorated: bool,
     /// Each change with its path and its reason.
     pub(super) changes: Vec<Finding>,
     /// Possible mistakes.
@@ -41,7 +46,12 @@ pub(super) fn decorate(
     }
     let wrapped = preconditions::chosen(&pod, decoration).map_err(one)?;
     let mut findings = preconditions::findings(&pod, &wrapped, template.restarts, decoration);
+    let controller = Controller::of(document, template);
     let mut job = decoration.job.clone();
+    if decoration.build == Build::Time {
+        findings.extend(controller.refuses_time());
+        job.build_id = Timestamp::now().as_nanos().to_string();
+    }
     if job.job.is_empty() {
         job.job.clone_from(&template.name);
     }
@@ -50,6 +60,8 @@ pub(super) fn decorate(
         findings.push(Finding::new(path, "missing, so the job has no name; add it, or use --job"));
     }
     findings.extend(decoration.azure.finding(&at).err());
+    let users = user::resolve(&pod, &wrapped, decoration.run_as);
+    findings.extend(users.finding(&pod));
     let grace = budget::resolve(&pod, decoration).unwrap_or_else(|finding| {
         findings.push(finding);
         0
@@ -71,13 +83,16 @@ pub(super) fn decorate(
         job,
         entries: containers::entries(&wrapped),
         censored,
-        users: user::resolve(&pod, &wrapped, decoration.run_as),
+        users,
+        class: PodClass::of(&pod),
         grace,
     };
-    additions.validate(&pod).map_err(one)?;
+    additions.validate(&pod, &wrapped).map_err(one)?;
     let mut done = Outcome::default();
+    done.warnings.extend(controller.doubts(decoration));
     for container in &wrapped {
         done.warnings.extend(expand::lost(container, &[]).perhaps);
+        done.warnings.extend(preconditions::doubts(container));
     }
     let problem = |problem: crate::terminal::Problem| vec![Finding::new("", problem.text)];
     let work = Work { pod: &pod, wrapped: &wrapped, additions: &additions };
@@ -92,14 +107,16 @@ struct Work<'a> {
     additions: &'a Additions<'a>,
 }
 
-/// A Job makes no second pod for a test that failed.
+/// A Job makes no second pod for a test that failed. An Indexed Job that counts
+/// failures per index keeps its own rule: one failed pod must not end the others.
 fn controller(object: &mut Node, template: &Template, done: &mut Outcome) {
     if template.restarts != RestartBehavior::Job {
         return;
     }
     let steps = template.pod.split_last().map(|(_, steps)| steps).unwrap_or_default();
     let Some(spec) = workloads::down_mut(object, steps).and_then(Node::as_map_mut) else { return };
-    if spec.fill("backoffLimit", Node::number(0)) {
+    let counts_per_index = spec.get("backoffLimitPerIndex").is_some_and(|limit| !limit.is_null());
+    if !counts_per_index && spec.fill("backoffLimit", Node::number(0)) {
         let path = super::field_path::join(
             &workloads::path(&template.object, ""),
             &workloads::path(steps, "backoffLimit"),
@@ -149,17 +166,25 @@ impl Work<'_> {
         for (node, container) in spec.members("containers").zip(&self.pod.containers) {
             let Some(entry) = names.iter().position(|name| *name == container.name) else {
                 let text = "left alone: nothing waits for it, and the pod ends only when it ends";
-                done.change(&container.path, text);
+                done.warnings.push(Finding::new(&container.path, text));
                 continue;
             };
             node.set("command", Node::texts([ENTRYPOINT]));
             node.remove("args");
-            node.push("env", self.additions.test_variables(container, entry));
+            let home = self.additions.home(self.pod, container);
+            node.push("env", self.additions.test_variables(container, entry, home));
             let mut tools = mount("tools", TOOLS);
             if let (true, Some(map)) = (image_volume, tools.as_map_mut()) {
                 map.set("readOnly", Node::bool(true));
             }
             node.push("volumeMounts", [mount("logs", LOGS), tools]);
+            if let Some(path) = home {
+                node.push("volumeMounts", [mount(HOME_VOLUME, path)]);
+                done.change(
+                    container.field("env"),
+                    format!("HOME is {path}, an empty volume: the image's own is another user's"),
+                );
+            }
             let own: Vec<_> = container.env.iter().map(|variable| variable.name.as_str()).collect();
             let marker = &self.additions.entries[entry].marker_file;
             let mut text = format!("wrapped: {ENTRYPOINT} runs its command and leaves {marker}");
@@ -203,7 +228,7 @@ impl Work<'_> {
             done.change(self.pod.field(place), format!("sidecar: masks the Secrets in {directory}"));
         }
         spec.push("initContainers", inits);
-        spec.push("volumes", self.additions.volumes()?);
+        spec.push("volumes", self.additions.volumes(self.pod, self.wrapped)?);
         done.change(self.pod.field("volumes"), "logs: what entrypoint and sidecar share");
         if let Build::Field(field) = &decoration.build {
             let text = format!("BUILD_ID is the pod's {field}, so that each pod has results of its own");

@@ -1,6 +1,6 @@
 //! Pods that cannot be decorated, and what to do about it.
 
-use super::containers::{self, ENTRYPOINT, INITUPLOAD, LOGS, PLACE, SIDECAR, TOOLS};
+use super::containers::{self, ARTIFACTS, ENTRYPOINT, HOME_VOLUME, INITUPLOAD, LOGS, PLACE, SIDECAR, TOOLS};
 use super::decoration::{Build, Decoration};
 use super::field_path::Finding;
 use super::model::{Container, Pod, is_below};
@@ -95,7 +95,7 @@ fn names(pod: &Pod, decoration: &Decoration, findings: &mut Vec<Finding>) {
             findings.push(Finding::new(container.field("name"), text));
         }
     }
-    let mut needed = vec!["logs", "tools"];
+    let mut needed = vec!["logs", "tools", HOME_VOLUME];
     needed.extend(containers::shared(decoration).iter().map(|shared| shared.name));
     for volume in &pod.volumes {
         let numbered = volume.name.strip_prefix("censor-").is_some_and(|rest| rest.parse::<usize>().is_ok());
@@ -109,8 +109,10 @@ fn names(pod: &Pod, decoration: &Decoration, findings: &mut Vec<Finding>) {
 fn of_container(container: &Container, decoration: &Decoration, findings: &mut Vec<Finding>) {
     if container.command.as_ref().is_none_or(Vec::is_empty) {
         let image = container.image.as_deref().unwrap_or("its image");
+        let meant = container.mistyped_command.as_ref();
+        let meant = meant.map(|key| format!(" (is {key} meant to be command?)")).unwrap_or_default();
         let text = format!(
-            "missing, and the entry point of {image} is not known here; add the command that is to run \
+            "missing{meant}, and the entry point of {image} is not known here; add the command that is to run \
              (docker image inspect shows Entrypoint and Cmd), or leave the container alone by naming others with --container"
         );
         findings.push(Finding::new(container.field("command"), text));
@@ -136,7 +138,20 @@ fn of_container(container: &Container, decoration: &Decoration, findings: &mut V
             findings.push(Finding::new(&variable.path, text));
         }
     }
+    if container.restart_rules {
+        let text =
+            "these rules run the test again in the same container, over its own results; take them out";
+        findings.push(Finding::new(container.field("restartPolicyRules"), text));
+    }
     findings.extend(super::expand::lost(container, &[job_spec::VARIABLE]).surely);
+}
+
+/// Returns what may be a mistake in a container that is wrapped.
+pub(super) fn doubts(container: &Container) -> Option<Finding> {
+    let artifacts = container.variable("ARTIFACTS")?;
+    let elsewhere = artifacts.value.as_deref().is_none_or(|value| !is_below(value, ARTIFACTS));
+    let text = format!("ARTIFACTS is not {ARTIFACTS}: what the test leaves there is not delivered");
+    elsewhere.then(|| Finding::new(&artifacts.path, text))
 }
 
 /// Paths at which sidecar mounts volumes of ours.

@@ -17,6 +17,9 @@ const VERSION: u32 = sidecar::layout::manifest::VERSION;
 /// the time: some thirty thousand objects.
 const MAX_BYTES_IN_MEMORY: u64 = 8 << 20;
 
+/// Upper bound on an object's key: four times what any store takes.
+const MAX_KEY_BYTES: usize = 4096;
+
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -158,7 +161,11 @@ impl<'de> Visitor<'de> for Objects<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(object) = list.next_element()? {
+        while let Some(object) = list.next_element::<Object>()? {
+            if object.key.len() > MAX_KEY_BYTES {
+                let text = format!("a key of {} bytes; {MAX_KEY_BYTES} are allowed", object.key.len());
+                return Err(A::Error::custom(text));
+            }
             (self.each)(object);
         }
         Ok(())
@@ -200,6 +207,17 @@ mod tests {
         assert_eq!(name_below("p/a", "p"), Some("a"));
         assert_eq!(name_below("pp/a", "p"), None);
         assert_eq!((rest.containers[0].code, rest.passes.len(), rest.deadline), (Some(3), 1, None));
+    }
+
+    #[test]
+    fn keys_are_bounded() {
+        let manifest = |bytes: usize| {
+            let text = format!(r#"{{"version":1,"objects":[{{"key":"{}"}}]}}"#, "k".repeat(bytes));
+            read(text.as_bytes(), &mut |_| {})
+        };
+        assert!(manifest(MAX_KEY_BYTES).is_ok());
+        let error = format!("{:#}", manifest(MAX_KEY_BYTES + 1).expect_err("too long"));
+        assert!(error.contains("a key of 4097 bytes"), "{error}");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! A stream of JSON objects becomes nodes.
 
 use super::document::{Document, SyntaxError};
-use super::read::MAX_DEPTH;
+use super::read::{MAX_DEPTH, MAX_NODES};
 use super::scalar::{Scalar, Style};
 use super::{Map, Node};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 /// All documents; `None` when the text is no JSON, which does not mean that it
@@ -14,7 +16,8 @@ pub(super) fn documents(text: &str) -> Option<Result<Vec<Document>, SyntaxError>
     let mut chunks = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
     while !text_left(&mut deserializer) {
-        match (AnyNode { depth: 0 }).deserialize(&mut deserializer) {
+        let nodes = Cell::new(0);
+        match (AnyNode { depth: 0, nodes: &nodes }).deserialize(&mut deserializer) {
             Ok(node) => chunks.push(Document { heading: String::new(), text: String::new(), node }),
             Err(error) if error.is_data() => {
                 return Some(Err(SyntaxError { document: chunks.len() + 1, text: error.to_string() }));
@@ -31,24 +34,30 @@ fn text_left<'a, R: serde_json::de::Read<'a>>(deserializer: &mut serde_json::Des
 }
 
 #[derive(Clone, Copy)]
-struct AnyNode {
+struct AnyNode<'a> {
     depth: usize,
+    /// The nodes of the document so far.
+    nodes: &'a Cell<usize>,
 }
 
-impl<'de> DeserializeSeed<'de> for AnyNode {
+impl<'de> DeserializeSeed<'de> for AnyNode<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        self.nodes.set(self.nodes.get() + 1);
+        if self.nodes.get() > MAX_NODES {
+            return Err(D::Error::custom(format!("the document has more than {MAX_NODES} values")));
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl AnyNode {
+impl AnyNode<'_> {
     fn inside<E: Error>(self) -> Result<Self, E> {
         if self.depth >= MAX_DEPTH {
             return Err(E::custom(format!("nested more than {MAX_DEPTH} levels deep")));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
@@ -56,7 +65,7 @@ fn plain(value: &dyn fmt::Display) -> Node {
     Node::Scalar(Scalar::plain(value.to_string()))
 }
 
-impl<'de> Visitor<'de> for AnyNode {
+impl<'de> Visitor<'de> for AnyNode<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,11 +108,13 @@ impl<'de> Visitor<'de> for AnyNode {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
         let inside = self.inside()?;
         let mut map = Map::default();
+        let mut names = HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
-            let value = members.next_value_seed(inside)?;
-            if !map.insert_new(Scalar::new(key.clone(), Style::Quoted, None), value) {
+            if !names.insert(key.clone()) {
                 return Err(A::Error::custom(format!("the key {key:?} is there twice")));
             }
+            let value = members.next_value_seed(inside)?;
+            map.entries.push((Scalar::new(key, Style::Quoted, None), value));
         }
         Ok(Node::Map(map))
     }

@@ -16,11 +16,13 @@
 //! | [`scalar`] | what a scalar means to Kubernetes' parser |
 //! | [`document`] | one document, and the two formats |
 //! | [`stream`] | a stream taken apart into documents |
+//! | [`lenient`] | indentation that only Kubernetes' parser takes |
 //! | [`read`], [`json`] | the text of one document, or of a stream of JSON, becomes nodes |
 //! | [`mod@write`] | nodes become text |
 
 mod document;
 mod json;
+mod lenient;
 mod read;
 mod scalar;
 mod stream;
@@ -191,15 +193,6 @@ impl Map {
     /// Takes a key out.
     pub(crate) fn remove(&mut self, key: &str) -> Option<Node> {
         self.position(key).map(|at| self.entries.remove(at).1)
-    }
-
-    /// Adds a member; `false` when the key is there already.
-    fn insert_new(&mut self, key: Scalar, value: Node) -> bool {
-        let is_new = self.position(key.key()).is_none();
-        if is_new {
-            self.entries.push((key, value));
-        }
-        is_new
     }
 }
 

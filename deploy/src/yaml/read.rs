@@ -4,15 +4,18 @@
 //! of it.
 
 use super::scalar::{Meaning, Scalar, Style};
-use super::{Map, Node};
+use super::{Map, Node, lenient};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Deeper than anything that Kubernetes defines.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Nodes and bytes that aliases may add to one document.
+/// Upper bound on the nodes of one document: with their texts they take 64 MiB at most.
+pub(super) const MAX_NODES: usize = 200_000;
+
+/// Upper bounds on what anchors and aliases add to one document.
 const MAX_ALIAS_NODES: usize = 100_000;
 const MAX_ALIAS_BYTES: usize = 16 << 20;
 
@@ -22,6 +25,15 @@ const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// Reads one document; the error says the line, counted on from `line`, and what
 /// is wrong.
 pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
+    strict(text, line).or_else(|error| {
+        let indented = lenient::indented(text).ok_or_else(|| error.clone())?;
+        // The lines of the document as it is say more than those of a changed one.
+        strict(&indented, line).map_err(|_| error)
+    })
+}
+
+/// Reads a document by the rules of YAML 1.2.
+fn strict(text: &str, line: usize) -> Result<Node, String> {
     if let Some(at) = text.find(BREAKS) {
         let at = text[..at].matches('\n').count() + line + 1;
         return Err(format!(
@@ -49,7 +61,7 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map { map: Map, key: Option<Scalar>, merged: Vec<(usize, Vec<Map>)> },
+    Map { map: Map, names: HashSet<String>, key: Option<Scalar>, merged: Vec<(usize, Vec<Map>)> },
 }
 
 #[derive(Default)]
@@ -57,6 +69,7 @@ struct Reader {
     line: usize,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
+    nodes: usize,
     alias_size: Size,
     root: Option<Node>,
 }
@@ -81,11 +94,13 @@ impl Reader {
                 self.put(node, 0, at)
             }
             Event::Scalar(text, style, anchor, tag) => {
+                self.count(at)?;
                 self.put(Node::Scalar(scalar(text, style, tag)), anchor, at)
             }
             Event::SequenceStart(anchor, _) => self.start(Open { anchor, kind: Kind::List(Vec::new()) }, at),
             Event::MappingStart(anchor, _) => {
-                let kind = Kind::Map { map: Map::default(), key: None, merged: Vec::new() };
+                let (map, names) = (Map::default(), HashSet::new());
+                let kind = Kind::Map { map, names, key: None, merged: Vec::new() };
                 self.start(Open { anchor, kind }, at)
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -100,6 +115,7 @@ impl Reader {
     }
 
     fn start(&mut self, open: Open, at: usize) -> Result<(), String> {
+        self.count(at)?;
         if self.open.len() >= MAX_DEPTH {
             return Err(format!("line {at}: nested more than {MAX_DEPTH} levels deep"));
         }
@@ -112,15 +128,30 @@ impl Reader {
         Ok(())
     }
 
+    fn count(&mut self, at: usize) -> Result<(), String> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(format!("line {at}: the document has more than {MAX_NODES} values"));
+        }
+        Ok(())
+    }
+
     /// A copy of what an anchor names.
     fn alias(&mut self, anchor: usize) -> Result<Node, &'static str> {
         let (node, size) = self.anchors.get(&anchor).ok_or("an alias of something that contains it")?;
+        let node = node.clone();
+        let size = *size;
+        self.add(size)?;
+        Ok(node)
+    }
+
+    fn add(&mut self, size: Size) -> Result<(), &'static str> {
         self.alias_size.nodes += size.nodes;
         self.alias_size.bytes += size.bytes;
         if self.alias_size.nodes > MAX_ALIAS_NODES || self.alias_size.bytes > MAX_ALIAS_BYTES {
-            return Err("aliases make too much of this document");
+            return Err("anchors and aliases make too much of this document");
         }
-        Ok(node.clone())
+        Ok(())
     }
 
     /// Puts a complete node where it belongs.
@@ -128,19 +159,20 @@ impl Reader {
         if anchor > 0 {
             let mut size = Size::default();
             measure(&node, &mut size);
+            self.add(size).map_err(|why| format!("line {at}: {why}"))?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some(node),
             Some(Kind::List(list)) => list.push(node),
-            Some(Kind::Map { map, key, merged }) => match key.take() {
+            Some(Kind::Map { map, names, key, merged }) => match key.take() {
                 None => *key = Some(as_key(node, at)?),
                 Some(key) if key.is_merge() => merged.push((map.entries.len(), sources(node, at)?)),
                 Some(key) => {
-                    let name = key.key().to_owned();
-                    if !map.insert_new(key, node) {
-                        return Err(format!("line {at}: the key {name:?} is there twice"));
+                    if !names.insert(key.key().to_owned()) {
+                        return Err(format!("line {at}: the key {:?} is there twice", key.key()));
                     }
+                    map.entries.push((key, node));
                 }
             },
         }
@@ -176,19 +208,22 @@ fn merge(own: Map, merged: Vec<(usize, Vec<Map>)>) -> Map {
     if merged.is_empty() {
         return own;
     }
-    let mut result = Map::default();
+    let own_names: HashSet<String> = own.entries.iter().map(|(key, _)| key.key().to_owned()).collect();
+    let mut merged_names = HashSet::new();
     let mut merged = merged.into_iter().peekable();
-    let has = |key: &Scalar| own.position(key.key()).is_some();
-    for at in 0..=own.entries.len() {
+    let mut result = Map::default();
+    let mut own = own.entries.into_iter();
+    for at in 0.. {
         while let Some((_, maps)) = merged.next_if(|(place, _)| *place == at) {
             for (key, value) in maps.into_iter().flat_map(|map| map.entries) {
-                if !has(&key) {
-                    result.insert_new(key, value);
+                if !own_names.contains(key.key()) && merged_names.insert(key.key().to_owned()) {
+                    result.entries.push((key, value));
                 }
             }
         }
-        if let Some((key, value)) = own.entries.get(at) {
-            result.insert_new(key.clone(), value.clone());
+        match own.next() {
+            Some(entry) => result.entries.push(entry),
+            None => break,
         }
     }
     result

@@ -250,3 +250,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn indentation_that_only_kubernetes_takes_is_read_with_the_same_meaning() {
+    for (text, same) in [
+        ("args: [\n  a,\n  b\n]\n", "args: [a, b]\n"),
+        ("spec:\n  args: [\n    a\n  ]\n  b: {c: 1,\n  d: 2\n}\n", "spec: {args: [a], b: {c: 1, d: 2}}\n"),
+        ("- key: {a: [1,\n2], b: 3\n  }\n- x\n", "[{key: {a: [1, 2], b: 3}}, x]\n"),
+        ("spec:\n  text: \"one\n  two\"\n  b: 1\n", "spec: {text: one two, b: 1}\n"),
+        ("spec:\n  text: 'it''s\n\n  two'\n", "spec: {text: \"it's\\ntwo\"}\n"),
+        ("key:\tvalue\nb:\t\t2 # c\n", "{key: value, b: 2}\n"),
+        ("a: &x [\n1\n]\nb: !!str '2\n3'\n", "{a: [1], b: 2 3}\n"),
+        (
+            "run: |\n  a: [\n  \"open\nargs: [\n  '#', a # it's [\n]\n",
+            "{run: \"a: [\\n\\\"open\\n\", args: ['#', a]}\n",
+        ),
+        ("- run: |\n    it's [\n  with: [\n  1\n  ]\n", "[{run: \"it's [\\n\", with: [1]}]\n"),
+    ] {
+        let read =
+            |text: &str| documents(text).unwrap_or_else(|error| panic!("{error:?}\n{text}")).1.remove(0).node;
+        assert_eq!(meanings(&read(text)), meanings(&read(same)), "{text}");
+    }
+    for text in ["args: [\n  a\n", "text: \"open\n", "a: [b]]\n", "a: 1\n  b: 2\n"] {
+        assert!(documents(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_document_is_read_in_linear_time_and_bounded() {
+    let lines: Vec<_> = (0..110_000).map(|number| format!("k{number}: {number}\n")).collect();
+    let keys = lines.concat();
+    let begin = std::time::Instant::now();
+    assert!(documents(&keys).is_err_and(|error| error.text.contains("more than 200000 values")));
+    let fewer = lines[..90_000].concat();
+    assert!(documents(&fewer).is_ok());
+    // Quadratic it would take minutes.
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
+    let list = format!("{{\"a\": [{}1]}}", "1,".repeat(200_000));
+    assert!(documents(&list).is_err_and(|error| error.text.contains("more than 200000 values")));
+    let nested =
+        (0..90).fold("x".to_owned(), |inner, level| format!("&a{level} [{inner}, {}]", "y, ".repeat(200)));
+    assert!(documents(&nested).is_err_and(|error| error.text.contains("anchors and aliases")));
+}

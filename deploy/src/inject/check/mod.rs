@@ -15,14 +15,16 @@ mod restarts;
 mod times;
 mod users;
 
+use super::expand;
 use super::field_path::{FieldPath, Finding};
 use super::model::{Container, Pod};
 use super::workloads::{self, Template};
 use common::job_spec::{self, JobSpec};
 use common::json::Document;
+use common::paths::PathStrategy;
 use entrypoint::options::EntrypointOptions;
 use sidecar::initupload::InitUploadOptions;
-use sidecar::options::SidecarOptions;
+use sidecar::options::{SidecarOptions, UploadOptions};
 
 /// A pod as its decoration is understood.
 struct Decorated<'a> {
@@ -81,16 +83,47 @@ fn options<T: Document + Default>(
     container: &Container,
     name: &str,
     found: &mut Vec<Finding>,
-) -> Option<(T, String)> {
+) -> Option<Read<T>> {
     let variable = container.variable(name)?;
-    let text = variable.value.as_ref()?;
-    let mut options = T::default();
-    match common::json::decode(&mut options, text) {
-        Ok(_) => Some((options, variable.path.clone())),
-        Err(error) => {
+    let decoded = |unknown| {
+        let text = expand::expanded(container, variable, unknown)?;
+        let mut options = T::default();
+        Some(common::json::decode(&mut options, &text).map(|_| options).map_err(|error| error.to_string()))
+    };
+    let [one, other] = expand::UNKNOWN.map(decoded);
+    match (one?, other?) {
+        (Ok(options), Ok(other)) => Some(Read { options, other, path: variable.path.clone() }),
+        (Err(error), Err(other)) if error == other => {
             found.push(Finding::new(&variable.path, format!("{name}: {error}")));
             None
         }
+        _ => None,
+    }
+}
+
+/// Options of a program as its variable has them, with two values for what comes
+/// from elsewhere, a `ConfigMap` for example.
+struct Read<T> {
+    options: T,
+    other: T,
+    path: String,
+}
+
+impl<T> Read<T> {
+    /// Notes what the program refuses, unless it depends on unknown values; returns
+    /// whether it refuses nothing.
+    fn note<E: std::fmt::Display>(
+        &self,
+        name: &str,
+        check: impl Fn(&T) -> Result<(), E>,
+        found: &mut Vec<Finding>,
+    ) -> bool {
+        let Err(error) = check(&self.options) else { return true };
+        let error = error.to_string();
+        if check(&self.other).is_err_and(|other| other.to_string() == error) {
+            found.push(Finding::new(&self.path, format!("{name}: {error}")));
+        }
+        false
     }
 }
 
@@ -118,10 +151,9 @@ fn wrapped<'a>(pod: &'a Pod, found: &mut Vec<Finding>) -> Vec<Wrapped<'a>> {
     let mut wrapped = Vec::new();
     for container in &pod.containers {
         let name = entrypoint::options::VARIABLE;
-        let Some((options, path)) = options::<EntrypointOptions>(container, name, found) else { continue };
-        match options.validate() {
-            Ok(()) => wrapped.push(Wrapped { container, options }),
-            Err(error) => found.push(Finding::new(path, format!("{name}: {error}"))),
+        let Some(read) = options::<EntrypointOptions>(container, name, found) else { continue };
+        if read.note(name, EntrypointOptions::validate, found) {
+            wrapped.push(Wrapped { container, options: read.options });
         }
     }
     wrapped
@@ -130,18 +162,22 @@ fn wrapped<'a>(pod: &'a Pod, found: &mut Vec<Finding>) -> Vec<Wrapped<'a>> {
 fn delivery<'a>(pod: &'a Pod, found: &mut Vec<Finding>) -> Option<Delivery<'a>> {
     let name = sidecar::options::VARIABLE;
     let container = pod.all().find(|container| container.variable(name).is_some())?;
-    let (options, path) = options::<SidecarOptions>(container, name, found)?;
-    let local = !options.gcs_options.local_output_dir.is_empty();
-    if let Err(error) = options.validate() {
-        found.push(Finding::new(path, format!("{name}: {error}")));
+    let read = options::<SidecarOptions>(container, name, found)?;
+    if !read.note(name, SidecarOptions::validate, found) {
         return None;
     }
-    let job = options_of_job(container, local, found);
+    let options = read.options;
+    let job = options_of_job(container, &options.gcs_options, found);
     let is_init = pod.inits.iter().any(|init| init.name == container.name);
     Some(Delivery { container, options, is_init, job })
 }
 
-fn options_of_job(container: &Container, local: bool, found: &mut Vec<Finding>) -> Option<JobSpec> {
+fn options_of_job(
+    container: &Container,
+    upload: &UploadOptions,
+    found: &mut Vec<Finding>,
+) -> Option<JobSpec> {
+    let local = !upload.local_output_dir.is_empty();
     let missing = container.variable(job_spec::VARIABLE).is_none() && !container.env_from && !local;
     if missing {
         let text = "JOB_SPEC is missing: sidecar cannot know where results belong, and ends at once";
@@ -149,7 +185,17 @@ fn options_of_job(container: &Container, local: bool, found: &mut Vec<Finding>) 
     }
     let mut ignored = Vec::new();
     let list = if local { &mut ignored } else { found };
-    options::<JobSpec>(container, job_spec::VARIABLE, list).map(|(job, _)| job)
+    let mut read = options::<JobSpec>(container, job_spec::VARIABLE, list)?;
+    // What is wrong with the strategy was said when the options were validated.
+    let strategy =
+        PathStrategy::new(&upload.path_strategy, &upload.default_org, &upload.default_repo).ok()?;
+    let path = |job: &JobSpec| common::paths::job_path(job, &strategy).map(drop);
+    read.note(job_spec::VARIABLE, path, list);
+    if read.options.build_id != read.other.build_id {
+        // The kubelet fills it in, for each pod anew.
+        read.options.build_id.clear();
+    }
+    Some(read.options)
 }
 
 impl Decorated<'_> {

@@ -6,6 +6,7 @@ use crate::inject::workloads::{self, RestartBehavior};
 
 pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     restarts(decorated, found);
+    rules(decorated, found);
     retries(decorated, found);
     if decorated.pod.host_pid {
         let text = "entrypoint must see only the processes of its own container";
@@ -47,6 +48,14 @@ fn restarts(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Rules of Kubernetes 1.34 that start one container again.
+fn rules(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
+    for wrapped in decorated.wrapped.iter().filter(|wrapped| wrapped.container.restart_rules) {
+        let text = "these rules run the test again in the same container, over its own results";
+        found.push(Finding::new(wrapped.container.field("restartPolicyRules"), text));
+    }
+}
+
 /// A Job makes a second pod for a test that failed; with the same build id it
 /// overwrites the first one's results.
 fn retries(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
@@ -58,7 +67,9 @@ fn retries(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     // A number of the wrong form is the API server's to refuse.
     let times = limit.number().ok().flatten();
     let job = decorated.delivery.as_ref().and_then(|delivery| delivery.job.as_ref());
-    let is_fixed = job.is_some_and(|job| !job.build_id.contains("$("));
+    let counts_per_index =
+        workloads::down(decorated.object.clone(), steps).key("backoffLimitPerIndex").exists();
+    let is_fixed = !counts_per_index && job.is_some_and(|job| !job.build_id.is_empty());
     if is_fixed && times != Some(0) {
         let shown = times.map_or("6 (Kubernetes' default)".to_owned(), |times| times.to_string());
         let text = format!(

@@ -1,6 +1,7 @@
 //! Users that write into the log volume, and the one that reads from it.
 
 use super::{Decorated, Wrapped};
+use crate::inject::containers::PLACE;
 use crate::inject::field_path::Finding;
 
 /// Volumes whose directory belongs to somebody, without regard to `fsGroup`.
@@ -10,6 +11,7 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     for wrapped in &decorated.wrapped {
         volume(decorated, wrapped, found);
     }
+    refused(decorated, found);
     artifacts(decorated, found);
     reader(decorated, found);
 }
@@ -36,6 +38,26 @@ fn volume(decorated: &Decorated<'_>, wrapped: &Wrapped<'_>, found: &mut Vec<Find
             if owned { "" } else { " without fsGroup" }
         );
         found.push(Finding::new(&mount.path, text));
+    }
+}
+
+/// Containers that the kubelet refuses to start: those of the programs whose images
+/// name no user, and whoever is root, where root is not allowed.
+fn refused(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
+    let pod = decorated.pod;
+    for container in pod.all().filter(|container| pod.is_non_root(container)) {
+        let is_ours = container.name == PLACE
+            || [sidecar::options::VARIABLE, sidecar::initupload::VARIABLE]
+                .iter()
+                .any(|name| container.variable(name).is_some());
+        let text = match pod.user_of(container) {
+            Some(0) => "true, but the user is root: the kubelet refuses to start the container",
+            None if is_ours => {
+                "true, and no user is named: the kubelet refuses an image of pod-utils, which runs as root unless told otherwise"
+            }
+            Some(_) | None => continue,
+        };
+        found.push(Finding::new(container.field("securityContext.runAsNonRoot"), text));
     }
 }
 

@@ -13,7 +13,7 @@ fn secrets_of_init_containers_and_of_projected_volumes_are_censored_too() {
     );
     assert_eq!(
         names(at(&done, "spec.volumes"), "name"),
-        ["key", "all", "unused", "logs", "tools", "censor-0", "censor-1"]
+        ["key", "all", "unused", "logs", "tools", "censor-0", "censor-1", "pod-utils-home"]
     );
     assert_eq!(at(&done, "spec.volumes.5.secret.optional").meaning(), Some(Meaning::Bool(true)));
 }

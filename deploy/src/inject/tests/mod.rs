@@ -6,28 +6,34 @@ use crate::yaml::Meaning;
 use std::path::Path;
 
 mod credentials;
+mod documents;
 mod mistakes;
+mod pods;
 mod properties;
 
 const USUAL: &str = "--out s3://ci --image-prefix reg --build-id 7";
 
-fn decoration(flags: &str) -> Decoration {
+fn options(flags: &str) -> Options {
     let words = std::iter::once(SUBCOMMAND).chain(flags.split_whitespace());
     let matches = command().try_get_matches_from(words).unwrap_or_else(|error| panic!("{error}"));
-    match Options::from_matches(&matches).unwrap_or_else(|problem| panic!("{problem:?}")).mode {
+    Options::from_matches(&matches).unwrap_or_else(|problem| panic!("{problem:?}"))
+}
+
+fn decoration(flags: &str) -> Decoration {
+    match options(flags).mode {
         Mode::Inject { decoration, .. } => *decoration,
-        Mode::Check => panic!("a decoration was wanted"),
+        Mode::Check | Mode::Krm => panic!("a decoration was wanted"),
     }
 }
 
-fn run_with(text: &str, decoration: &Decoration) -> Result<Output, Vec<String>> {
-    let (format, chunks) = yaml::documents(text)
+fn run_with(text: &str, decoration: &Decoration, search: &Search) -> Result<Output, Vec<String>> {
+    let (format, documents) = yaml::documents(text)
         .map_err(|syntax| vec![format!("document {}, {}", syntax.document, syntax.text)])?;
-    super::decorated(format, chunks, decoration).map_err(|problem| vec![problem.text])?
+    super::decorated(format, documents, decoration, search).map_err(|problem| vec![problem.text])?
 }
 
 fn run(text: &str, flags: &str) -> Result<Output, Vec<String>> {
-    run_with(text, &decoration(flags))
+    run_with(text, &decoration(flags), &options(flags).search)
 }
 
 #[track_caller]
@@ -107,7 +113,7 @@ const VECTOR_JOB: &str = r#"{"type":"periodic","job":"job-name","buildid":"blabl
 fn vector_flags(more: &str) -> Decoration {
     let mut decoration = decoration(&format!(
         "--out my-scheme://x --image-prefix reg --timeout 2h --gcs-credentials-secret secret-name --initupload \
-         --path-strategy legacy --default-org kubernetes --default-repo kubernetes {more}"
+         --path-strategy legacy --default-org kubernetes --default-repo kubernetes --home image --resources none {more}"
     ).replace("my-scheme://x", "gs://my-bucket"));
     let words = [SUBCOMMAND, "--job-spec", VECTOR_JOB, "--out", "gs://b", "--image-prefix", "reg"];
     let matches = command().try_get_matches_from(words).expect("well-formed");
@@ -120,7 +126,8 @@ fn vector_flags(more: &str) -> Decoration {
 }
 
 fn vector(pod: &str, flags: &str) -> Node {
-    let output = run_with(pod, &vector_flags(flags)).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    let output = run_with(pod, &vector_flags(flags), &Search::default())
+        .unwrap_or_else(|errors| panic!("{errors:#?}"));
     node(&output.text)
 }
 
@@ -244,7 +251,10 @@ fn p_15_one_mount_for_each_path() {
 fn secrets_in_variables_are_censored_too() {
     let spec = "  containers:\n  - name: t\n    command: [a]\n    env:\n    - {name: A, valueFrom: {secretKeyRef: {name: one.two, key: k, optional: true}}}\n    - {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}\n    envFrom: [{secretRef: {name: three}}, {configMapRef: {name: c}}]\n    volumeMounts: [{name: s, mountPath: /s}]\n  volumes: [{name: s, secret: {secretName: s}}]\n";
     let done = node(&done(&pod(spec), USUAL));
-    assert_eq!(names(at(&done, "spec.volumes"), "name"), ["s", "logs", "tools", "censor-0", "censor-1"]);
+    assert_eq!(
+        names(at(&done, "spec.volumes"), "name"),
+        ["s", "logs", "tools", "censor-0", "censor-1", "pod-utils-home"]
+    );
     assert_eq!(text_at(&done, "spec.volumes.3.secret.secretName"), "three");
     assert_eq!(text_at(&done, "spec.volumes.4.secret.secretName"), "one.two");
     assert_eq!(at(&done, "spec.volumes.4.secret.optional").meaning(), Some(Meaning::Bool(true)));
@@ -289,7 +299,7 @@ fn users_fit_each_other() {
     let one = "  containers: [{name: t, command: [a]}]\n";
     let unset = users(one, "");
     assert_eq!(unset.0, "runAsNonRoot: true runAsUser: 1000 runAsGroup: 1000 fsGroup: 1000");
-    assert!(unset.1.starts_with("allow") && unset.2, "{unset:?}");
+    assert_eq!((unset.1.as_str(), unset.2), ("runAsNonRoot: true", true));
     let other = users(one, "--run-as 65532");
     assert!(other.0.contains("runAsUser: 65532") && other.0.contains("fsGroup: 65532"));
     let of_pod = users(
@@ -320,7 +330,7 @@ fn native_sidecars_and_image_volumes() {
     assert!(
         variable(at(&done, "spec.initContainers.1"), "SIDECAR_OPTIONS").contains("\"native_sidecar\":true")
     );
-    assert_eq!(text_at(&done, "spec.volumes.1.image.reference"), "reg/pod-utils:latest");
+    assert_eq!(text_at(&done, "spec.volumes.1.image.reference"), "reg/pod-utils:dev");
     assert_eq!(names(at(&done, "spec.containers"), "name"), ["t"]);
 }
 
@@ -346,10 +356,13 @@ fn dollars_in_the_job_are_not_expanded() {
     let Mode::Inject { decoration, .. } = Options::from_matches(&matches).expect("valid").mode else {
         panic!()
     };
-    let text =
-        run_with(&pod("  containers: [{name: t, command: [sh, -c, \"echo $(date) $$\"]}]\n"), &decoration)
-            .expect("done")
-            .text;
+    let text = run_with(
+        &pod("  containers: [{name: t, command: [sh, -c, \"echo $(date) $$\"]}]\n"),
+        &decoration,
+        &Search::default(),
+    )
+    .expect("done")
+    .text;
     assert!(text.contains("j$$(HOME)"), "{text}");
     let done = node(&text);
     assert!(variable(at(&done, "spec.containers.0"), "ENTRYPOINT_OPTIONS").contains("echo $(date) $$"));

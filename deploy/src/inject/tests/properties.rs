@@ -133,7 +133,7 @@ proptest! {
 
     #[test]
     fn what_inject_makes_passes_the_check(text in pods(), native: bool, waits: bool) {
-        let mut flags = USUAL.to_owned();
+        let mut flags = USUAL.replace("--build-id 7", "--build-id-from metadata.uid");
         for (flag, with) in [(" --native-sidecar", native), (" --ignore-interrupts", waits)] {
             if with {
                 flags += flag;

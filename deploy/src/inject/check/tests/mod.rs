@@ -1,12 +1,12 @@
 use crate::inject::field_path::Finding;
-use crate::inject::workloads::{Content, content};
+use crate::inject::workloads::{Content, Search, content};
 use crate::yaml;
 
 mod options;
 
 fn findings(text: &str) -> Vec<Finding> {
     let chunks = yaml::documents(text).unwrap_or_else(|error| panic!("{error:?} in {text}")).1;
-    match content(&chunks[0].node) {
+    match content(&chunks[0].node, &Search::default()) {
         Ok(Content::Templates(templates)) => {
             templates.iter().flat_map(|template| super::findings(&chunks[0].node, template)).collect()
         }

@@ -55,3 +55,46 @@ fn what_cannot_be_read_has_no_consequences() {
     let found = findings(&text);
     assert!(found.len() == 2 && found.iter().all(|finding| finding.text.contains("soon")), "{found:?}");
 }
+
+#[test]
+fn what_comes_from_elsewhere_may_be_right() {
+    let bucket = "    - {name: BUCKET, valueFrom: {configMapKeyRef: {name: c, key: k}}}\n";
+    let from = r#""bucket":"s3://acme-ci""#;
+    assert!(OURS.contains(from));
+    let text = OURS
+        .replace(from, r#""bucket":"$(BUCKET)""#)
+        .replace("    - name: SIDECAR_OPTIONS\n", &format!("{bucket}    - name: SIDECAR_OPTIONS\n"));
+    assert_eq!(findings(&text), [], "{text}");
+}
+
+#[test]
+fn job_specs_that_sidecar_refuses_are_found_wherever_the_build_id_comes_from() {
+    let job = |spec: &str| {
+        let env = "    - {name: BUILD_ID, valueFrom: {fieldRef: {fieldPath: metadata.uid}}}\n";
+        STEP.replace(
+            "    - name: JOB_SPEC\n      value: '{\"type\":\"periodic\",\"job\":\"e2e\",\"buildid\":\"1\"}'\n",
+            &format!("{env}    - name: JOB_SPEC\n      value: '{spec}'\n"),
+        )
+    };
+    assert_eq!(findings(&job(r#"{"type":"periodic","job":"e2e","buildid":"$(BUILD_ID)"}"#)), []);
+    for (spec, part) in [
+        (r#"{"type":"foo","job":"e2e","buildid":"$(BUILD_ID)"}"#, "foo"),
+        (r#"{"type":"presubmit","job":"e2e","buildid":"$(BUILD_ID)"}"#, "refs is missing"),
+    ] {
+        let found = findings(&job(spec));
+        assert!(found.iter().any(|finding| finding.text.contains(part)), "{part}: {found:?}");
+    }
+}
+
+#[test]
+fn users_that_the_kubelet_refuses_are_found() {
+    let root = OURS.replace("runAsUser: 1000", "runAsUser: 0");
+    assert!(findings(&root).iter().any(|finding| finding.text.contains("but the user is root")), "{root}");
+    let nobody = OURS.replace("runAsUser: 1000\n", "runAsGroup: 1000\n").replacen(
+        "runAsGroup: 1000\n    runAsGroup: 1000\n",
+        "runAsGroup: 1000\n",
+        1,
+    );
+    let found = findings(&nobody);
+    assert!(found.iter().any(|finding| finding.text.contains("no user is named")), "{found:?}\n{nobody}");
+}
