@@ -109,8 +109,8 @@ fn options(command: Command) -> Command {
         .arg(many(
             "escalation",
             "SIGNAL=TIME",
-            "entrypoint: further signals, each with the time after the first one (repeatable) [default: SIGTERM after half of \
-             the grace period]",
+            "entrypoint: further signals, each with the time after the first one (repeatable) [default: SIGTERM as under \
+             --grace-period]",
         ))
         .arg(switch("strict", "sidecar: do not deliver a file that cannot be looked into for secrets"))
         .arg(many("structured-filename", "NAME", "sidecar: take the values in files of this name in Secrets apart (repeatable)"))

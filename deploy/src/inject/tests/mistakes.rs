@@ -13,7 +13,6 @@ fn what_cannot_be_decorated_is_one_line_each_with_its_place() {
         ("kind: Widget\n".to_owned(), "", "kind", "Widget is not known"),
         (pod("  containers: [{name: t, comand: [a]}]\n"), "", "spec.containers[0].command", "is comand meant"),
         (container("restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [3]}}]"), "", "spec.containers[0].restartPolicyRules", "over its own results"),
-        (container("lifecycle: {stopSignal: SIGUSR1}"), "", "spec.containers[0].lifecycle.stopSignal", "allowed are SIGTERM"),
         (with("  securityContext: {runAsNonRoot: true}\n"), "--run-as image", "spec.securityContext.runAsNonRoot", "refuses our images"),
         (container("securityContext: {runAsNonRoot: true}"), "--run-as image", "spec.containers[0].securityContext.runAsNonRoot", "refuses our images"),
         (with("  volumes: [{name: pod-utils-home, emptyDir: {}}]\n"), "", "spec.volumes[0].name", "rename"),

@@ -129,20 +129,16 @@ fn what_may_be_a_mistake_is_warned_of() {
     let service = "  containers: [{name: t, command: [a]}, {name: db, image: i}]\n";
     let warned = warnings(service, "--container t");
     assert!(warned[0].contains("spec.containers[1]: left alone"), "{warned:?}");
-    assert_eq!(
-        warnings("  containers: [{name: t, command: [a], lifecycle: {stopSignal: SIGINT}}]\n", ""),
-        Vec::<String>::new()
-    );
 }
 
 #[test]
 fn options_of_the_programs_reach_them() {
-    let flags = "--initupload --signal-scope group --escalation SIGINT=1s --escalation SIGTERM=2s --strict \
+    let flags = "--initupload --signal-scope child --escalation SIGINT=1s --escalation SIGTERM=2s --strict \
                  --structured-filename x.yaml --option upload.path_prefix=a/b --option sidecar.delivery.memory=33554432";
     let done = decorated(ONE, flags);
     let entrypoint = variable(at(&done, "spec.containers.0"), "ENTRYPOINT_OPTIONS");
     for part in [
-        r#""signal_scope":"group""#,
+        r#""signal_scope":"child""#,
         r#"{"signal":"SIGINT","after":1000000000}"#,
         r#"{"signal":"SIGTERM","after":2000000000}]"#,
     ] {
