@@ -223,9 +223,9 @@ mod tests {
         assert_eq!(options.grace_period, GoDuration::from_secs(90));
         assert!(options.keep);
         assert_eq!(options.interrupt, None);
+        assert_eq!(options.command, ["make", "-j"]);
         let options = parsed(&["--interrupt", "received", "make"]).expect("valid");
         assert_eq!(options.interrupt, Some(Interrupt::Received));
-        assert_eq!(options.command, ["make", "-j"]);
     }
 
     #[test]

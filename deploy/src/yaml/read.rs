@@ -25,32 +25,51 @@ const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// Reads one document; the error says the line, counted on from `line`, and what
 /// is wrong.
 pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
-    strict(text, line).or_else(|error| {
-        let indented = lenient::indented(text).ok_or_else(|| error.clone())?;
-        // The lines of the document as it is say more than those of a changed one.
-        strict(&indented, line).map_err(|_| error)
-    })
+    let refusal = match strict(text, line) {
+        Err(Refusal::Syntax(refusal)) => refusal,
+        read => return read.map_err(|(Refusal::Syntax(error) | Refusal::Content(error))| error),
+    };
+    let Some(indented) = lenient::indented(text) else { return Err(refusal) };
+    // The lines of the document as it is say more than those of a changed one.
+    strict(&indented, line).map_err(|_| refusal)
+}
+
+/// Why a document is refused: it is no YAML 1.2, or its content is not taken.
+enum Refusal {
+    Syntax(String),
+    Content(String),
+}
+
+impl From<String> for Refusal {
+    fn from(text: String) -> Self {
+        Self::Content(text)
+    }
 }
 
 /// Reads a document by the rules of YAML 1.2.
-fn strict(text: &str, line: usize) -> Result<Node, String> {
+fn strict(text: &str, line: usize) -> Result<Node, Refusal> {
     if let Some(at) = text.find(BREAKS) {
         let at = text[..at].matches('\n').count() + line + 1;
-        return Err(format!(
+        return Err(Refusal::Content(format!(
             "line {at}: a character that is a line break to some parsers only (U+0085, U+2028, U+2029); write it with \\u in \
              double quotes"
-        ));
+        )));
     }
     let mut reader = Reader { line, ..Reader::default() };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let at = error.marker();
             let hint = if text.contains("{{") { "; {{ }} is a template: render it first" } else { "" };
-            format!("line {}, column {}: not YAML: {}{hint}", at.line() + line, at.col() + 1, error.info())
+            Refusal::Syntax(format!(
+                "line {}, column {}: not YAML: {}{hint}",
+                at.line() + line,
+                at.col() + 1,
+                error.info()
+            ))
         })?;
         reader.take(event, span)?;
     }
-    reader.root.ok_or_else(|| "there is nothing in it".to_owned())
+    reader.root.ok_or_else(|| Refusal::Content("there is nothing in it".to_owned()))
 }
 
 /// A list or mapping that is not complete yet.
