@@ -61,7 +61,7 @@ fn times_that_do_not_add_up() {
         "spec.containers[1].env",
         "killed after 80s",
     );
-    finds(OURS, "\"after\":7500000000", "\"after\":15000000000", "spec.containers[0].env", "never comes");
+    finds(OURS, "\"after\":10000000000", "\"after\":15000000000", "spec.containers[0].env", "never comes");
     finds(
         PRESUBMIT,
         own,
