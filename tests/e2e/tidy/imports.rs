@@ -159,7 +159,7 @@ fn imports_point_one_way() {
         assert!(!sources.is_empty(), "{name} is gone");
         let imports = imports(&sources);
         for import in &imports {
-            if import.to.is_empty() && !import.from.is_empty() && name != "entrypoint-wrapper" {
+            if import.to.is_empty() && !import.from.is_empty() {
                 wrong.push(format!("{} imports from the root of its crate", import.place));
             }
         }
