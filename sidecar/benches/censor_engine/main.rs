@@ -4,12 +4,13 @@
 //! best and the median of several runs in turns, in GB of text per second of processor time, beside
 //! copying the same bytes and beside aho-corasick. `quick` as an argument takes
 //! smaller texts and fewer runs, `adversarial` prints only the table of texts
-//! made against the engine, `forms` only that of all forms that sidecar looks
+//! made against the engine, `hostile` those of all that a job may add, `forms` only that of all forms that sidecar looks
 //! for, `containers` only that of a compressed archive.
 
 #![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
 
 mod containers;
+mod hostile;
 mod texts;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -32,7 +33,7 @@ fn main() {
     let mut random = Random(0x5eed);
     println!("# Matching engine: {} MiB of text, best (median) of {runs} runs in GB/s\n", size >> 20);
     let wants = |table: &str| {
-        let mut tables = ["engine", "forms", "adversarial", "containers"].into_iter();
+        let mut tables = ["engine", "forms", "adversarial", "hostile", "containers"].into_iter();
         let is_all = !tables.any(|table| std::env::args().any(|arg| arg == table));
         is_all || std::env::args().any(|arg| arg == table)
     };
@@ -45,6 +46,9 @@ fn main() {
     }
     if wants("adversarial") {
         adversarial(size / 4, runs, &mut random);
+    }
+    if wants("hostile") {
+        hostile(size / 4, &mut random);
     }
     if wants("containers") {
         containers::table(size / 2, runs.min(5), &mut random);
@@ -190,6 +194,25 @@ fn adversarial(size: usize, runs: usize, random: &mut Random) {
         let peer = aho_corasick(patterns, &text[..size.min(4 << 20)]);
         let share = 100 * masked / size as u64;
         println!("| {name} | {} | {} | {peer:.2} | {share} % |", figures[0], figures[1]);
+    }
+    println!();
+}
+
+/// Texts made against 1,000 values of a job, beside 500 of the operator: the first
+/// time, when an automaton may have to be built, and afterwards.
+fn hostile(size: usize, random: &mut Random) {
+    println!("## Values that a job adds against the engine, {} MiB, all forms\n", size >> 20);
+    println!("| values and text | first time | engine | masked | MiB beyond patterns |");
+    println!("|---|---|---|---|---|");
+    let operator = secrets(500, 16..=200, random);
+    for (name, values, text) in hostile::cases(size, random) {
+        let forms = operator.iter().chain(&values).flat_map(|value| encodings(value, value));
+        let matcher = Matcher::new(forms.map(|(_, pattern)| pattern)).expect("they fit");
+        let first = engine(&matcher, &text);
+        let (speed, masked) = engine_counted(&matcher, &text);
+        let beyond = matcher.memory().1 as f64 / f64::from(1 << 20);
+        let share = 100 * masked / size as u64;
+        println!("| {name} | {first:.3} | {speed:.3} | {share} % | {beyond:.1} |");
     }
     println!();
 }

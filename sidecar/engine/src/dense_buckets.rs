@@ -7,12 +7,13 @@
 
 use super::patterns::Patterns;
 use super::table::{Entry, Table};
-use super::verify::Verifier;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
+use super::verify::{Verifier, common_prefix};
+use aho_corasick::automaton::Automaton;
+use aho_corasick::{Anchored, dfa, nfa::contiguous};
 use std::sync::OnceLock;
 
 /// Larger buckets are sorted and searched.
-const MAX_UNSORTED: usize = 16;
+pub(super) const MAX_UNSORTED: usize = 16;
 
 /// Maximum number of patterns with the same start that are compared one by one.
 const MAX_TRIED_SINGLY: usize = 8;
@@ -21,16 +22,21 @@ const MAX_TRIED_SINGLY: usize = 8;
 /// can take these over.
 pub(super) const MAX_SPARSE: usize = 64;
 
-/// Maximum total size of the patterns of an automaton.
-const MAX_AUTOMATON_PATTERN_BYTES: usize = 256 * 1024;
+/// Maximum number of states of an automaton, at 12 to 20 bytes each.
+const MAX_STATES: usize = 384 * 1024;
 
-/// Work allowed per window, and per place of it, in units of comparing 16 bytes:
-/// searching may be about as slow as the automaton.
+/// Work allowed per window, and per byte of it, in units of about a nanosecond,
+/// before the automaton takes over, which is about as slow.
 const MAX_WORK_PER_WINDOW: usize = 64 * 1024;
-const MAX_WORK_PER_PLACE: usize = 64;
+const MAX_WORK_PER_BYTE: usize = 4;
 
-/// Work of one step of a binary search, beside the comparison.
-const WORK_PER_STEP: usize = 8;
+/// Work of a step of a search in a bucket, of a group of patterns with the same
+/// start, of a step of a search in that beside the comparison, and of a match of
+/// the automaton.
+const BUCKET_STEP_WORK: usize = 8;
+const GROUP_WORK: usize = 16;
+const STEP_WORK: usize = 2;
+const MATCH_WORK: usize = 4;
 
 /// Maximum size of a full transition table, which is many times as fast as a
 /// compact automaton.
@@ -40,70 +46,88 @@ const MAX_TABLE_BYTES: usize = 8 << 20;
 /// not zeroed when they are dropped.
 pub(super) struct DenseBuckets {
     members: Vec<u32>,
+    /// The checks of their entries, in ascending order.
+    checks: Vec<u32>,
     automata: OnceLock<Option<Automata>>,
 }
 
 /// One for exact patterns, and one for folded ones.
 struct Automata {
-    exact: AhoCorasick,
-    folded: AhoCorasick,
+    exact: Matches,
+    folded: Matches,
+}
+
+/// An automaton as fast as its size permits.
+enum Matches {
+    Table(dfa::DFA),
+    Compact(contiguous::NFA),
 }
 
 impl DenseBuckets {
     /// Sorts the large buckets of a table.
     pub(super) fn new(table: &mut Table) -> Self {
-        let mut members = Vec::new();
+        let (mut members, mut checks) = (Vec::new(), Vec::new());
         table.buckets_mut(|bucket| {
             if bucket.len() > MAX_UNSORTED {
                 bucket.sort_unstable_by_key(|entry| (entry.check(), entry.place(), entry.pattern()));
             }
-            if bucket.len() > MAX_SPARSE {
-                members.extend(bucket.iter().map(|entry| entry.pattern()));
+            for entries in bucket.chunk_by(|a, b| a.check() == b.check()) {
+                if bucket.len() > MAX_SPARSE && entries.len() > MAX_TRIED_SINGLY {
+                    checks.extend(entries.first().map(|entry| entry.check()));
+                    members.extend(entries.iter().map(|entry| entry.pattern()));
+                }
             }
         });
         members.sort_unstable();
         members.dedup();
-        Self { members, automata: OnceLock::new() }
+        checks.sort_unstable();
+        Self { members, checks, automata: OnceLock::new() }
     }
 
-    /// Returns whether the work done for `places` exceeds its budget, and the
+    /// Returns whether the automaton finds the patterns of entries with this check.
+    pub(super) fn contains(&self, check: u32) -> bool {
+        self.checks.binary_search(&check).is_ok()
+    }
+
+    /// Returns whether the work done for some bytes exceeds its budget, and the
     /// automaton can take over.
-    pub(super) fn takes_over(&self, work: usize, places: usize, patterns: &Patterns) -> bool {
-        work > MAX_WORK_PER_WINDOW + places * MAX_WORK_PER_PLACE && self.automata(patterns).is_some()
+    pub(super) fn takes_over(&self, work: usize, bytes: usize, patterns: &Patterns) -> bool {
+        work > MAX_WORK_PER_WINDOW + bytes * MAX_WORK_PER_BYTE && self.automata(patterns).is_some()
     }
 
-    /// Finds all matches of its patterns that start at `from` or later.
+    /// Finds all matches of its patterns that start at `from` or later, unless the
+    /// verifier is exhausted before.
     pub(super) fn find(&self, from: usize, verifier: &mut Verifier<'_>) {
         let (patterns, texts) = (verifier.patterns(), verifier.texts());
         let Some(automata) = self.automata(patterns) else { return };
-        let mut find = |automaton: &AhoCorasick, members: &[u32], text: &[u8]| {
-            for found in automaton.find_overlapping_iter(Input::new(text).range(from..)) {
-                verifier.found(members[found.pattern().as_usize()], found.start());
-            }
-        };
         let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
-        find(&automata.exact, exact, texts.plain());
-        if automata.folded.patterns_len() > 0 {
-            find(&automata.folded, folded, texts.folded());
+        if !exact.is_empty() {
+            automata.exact.find(exact, &texts.plain()[from..], from, verifier);
+        }
+        if !folded.is_empty() {
+            automata.folded.find(folded, &texts.folded()[from..], from, verifier);
         }
     }
 
     fn automata(&self, patterns: &Patterns) -> Option<&Automata> {
         let build = || {
-            let all = || self.members.iter().map(|id| patterns.get(*id));
-            if all().map(<[u8]>::len).sum::<usize>() > MAX_AUTOMATON_PATTERN_BYTES {
+            let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
+            let states = [exact, folded].map(|members| states(members, patterns));
+            if self.members.is_empty() || states.iter().sum::<usize>() > MAX_STATES {
                 return None;
             }
-            let (exact, folded) = self.members.split_at(exact_ones(&self.members, |id| *id, patterns));
-            Some(Automata { exact: automaton(exact, patterns)?, folded: automaton(folded, patterns)? })
+            Some(Automata {
+                exact: Matches::new(exact, states[0], patterns)?,
+                folded: Matches::new(folded, states[1], patterns)?,
+            })
         };
         self.automata.get_or_init(build).as_ref()
     }
 
     pub(super) fn memory(&self) -> usize {
         let automata = self.automata.get().and_then(Option::as_ref);
-        let automata = automata.map_or(0, |both| both.exact.memory_usage() + both.folded.memory_usage());
-        self.members.capacity() * size_of::<u32>() + automata
+        let automata = automata.map_or(0, |both| both.exact.memory() + both.folded.memory());
+        (self.members.capacity() + self.checks.capacity()) * size_of::<u32>() + automata
     }
 }
 
@@ -112,55 +136,105 @@ fn exact_ones<T>(sorted: &[T], id: impl Fn(&T) -> u32, patterns: &Patterns) -> u
     sorted.partition_point(|item| patterns.is_exact(id(item)))
 }
 
-fn automaton(members: &[u32], patterns: &Patterns) -> Option<AhoCorasick> {
-    let all = || members.iter().map(|id| patterns.get(*id));
-    let mut used = [false; 256];
-    all().flatten().for_each(|byte| used[usize::from(*byte)] = true);
-    let letters = used.iter().filter(|used| **used).count() + 1;
-    let states = all().map(<[u8]>::len).sum::<usize>();
-    let table = states.saturating_mul(letters.next_power_of_two() * size_of::<u32>());
-    let kind = if table <= MAX_TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-    AhoCorasick::builder().kind(Some(kind)).build(all()).ok()
+/// Returns the number of states of a trie of patterns in ascending order.
+fn states(members: &[u32], patterns: &Patterns) -> usize {
+    let mut last: &[u8] = &[];
+    let new = members.iter().map(|id| {
+        let pattern = patterns.get(*id);
+        let shared = common_prefix(std::mem::replace(&mut last, pattern), pattern);
+        pattern.len() - shared
+    });
+    new.sum()
 }
 
-/// The outcome of looking at a bucket.
-pub(super) enum BucketSearch {
-    /// Small: all its entries must be tried.
-    Small,
-    /// Searched, with this much work.
-    Searched(usize),
+impl Matches {
+    fn new(members: &[u32], states: usize, patterns: &Patterns) -> Option<Self> {
+        let all = || members.iter().map(|id| patterns.get(*id));
+        let mut used = [false; 256];
+        all().flatten().for_each(|byte| used[usize::from(*byte)] = true);
+        let letters = used.iter().filter(|used| **used).count() + 1;
+        let table = states.saturating_mul(letters.next_power_of_two() * size_of::<u32>());
+        if table <= MAX_TABLE_BYTES {
+            dfa::DFA::new(all()).ok().map(Self::Table)
+        } else {
+            contiguous::NFA::new(all()).ok().map(Self::Compact)
+        }
+    }
+
+    fn find(&self, members: &[u32], text: &[u8], offset: usize, verifier: &mut Verifier<'_>) {
+        match self {
+            Self::Table(automaton) => find(automaton, members, text, offset, verifier),
+            Self::Compact(automaton) => find(automaton, members, text, offset, verifier),
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::Table(automaton) => automaton.memory_usage(),
+            Self::Compact(automaton) => automaton.memory_usage(),
+        }
+    }
 }
 
-/// Searches a bucket if it is sorted. Few patterns with the same start become
-/// candidates.
+/// Notes the longest match that ends at each place, which covers the others, and
+/// those that lead on to further patterns.
+fn find<A: Automaton>(
+    automaton: &A,
+    members: &[u32],
+    text: &[u8],
+    offset: usize,
+    verifier: &mut Verifier<'_>,
+) {
+    let Ok(mut state) = automaton.start_state(Anchored::No) else { return };
+    let any_leads_on = members.iter().any(|pattern| verifier.leads_on(*pattern));
+    for (at, byte) in text.iter().enumerate() {
+        state = automaton.next_state(Anchored::No, state, *byte);
+        if !automaton.is_match(state) {
+            continue;
+        }
+        let end = offset + at + 1;
+        let matches = if any_leads_on { automaton.match_len(state) } else { 1 };
+        for index in 0..matches {
+            let id = automaton.match_pattern(state, index);
+            let pattern = members[id.as_usize()];
+            verifier.spend(MATCH_WORK);
+            if index == 0 || verifier.leads_on(pattern) {
+                verifier.found(pattern, end - automaton.pattern_len(id));
+            }
+        }
+        if verifier.is_exhausted() {
+            return;
+        }
+    }
+}
+
+/// Searches a sorted bucket for the entries with a check. Few patterns with the
+/// same start become candidates. Ends early when the verifier is exhausted.
 pub(super) fn search(
     bucket: &[Entry],
     check: u32,
     at: usize,
     verifier: &mut Verifier<'_>,
     candidates: &mut Vec<(u32, usize)>,
-) -> BucketSearch {
-    if bucket.len() <= MAX_UNSORTED {
-        return BucketSearch::Small;
-    }
-    let mut work = 0;
+) {
+    verifier.spend(BUCKET_STEP_WORK * bucket.len().ilog2() as usize);
     let from = bucket.partition_point(|entry| entry.check() < check);
     let mut entries = &bucket[from..bucket.partition_point(|entry| entry.check() <= check)];
-    while let Some(first) = entries.first() {
+    while let Some(first) = entries.first().filter(|_| !verifier.is_exhausted()) {
         let (here, others) =
             entries.split_at(entries.partition_point(|entry| entry.place() == first.place()));
         entries = others;
         let Some(start) = at.checked_sub(first.place()) else { continue };
-        work += WORK_PER_STEP;
+        verifier.spend(GROUP_WORK);
         let exact = exact_ones(here, |entry| entry.pattern(), verifier.patterns());
         for here in [&here[..exact], &here[exact..]] {
             if here.len() <= MAX_TRIED_SINGLY {
                 candidates.extend(here.iter().map(|entry| (entry.pattern(), start)));
             } else {
                 let steps = here.len().ilog2() as usize;
-                work += steps * (WORK_PER_STEP + verifier.longest(here, start) / 16);
+                let common = verifier.longest(here, start);
+                verifier.spend(steps * (STEP_WORK + common / 16));
             }
         }
     }
-    BucketSearch::Searched(work)
 }

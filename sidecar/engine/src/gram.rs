@@ -75,6 +75,21 @@ pub(super) const fn check(gram: u64) -> u32 {
     ((gram ^ (gram >> 29)).wrapping_mul(MIX_CHECK) >> 32) as u32
 }
 
+/// Length of the block whose hash distinguishes long patterns with equal grams.
+pub(super) const LONG_BYTES: usize = 24;
+
+/// Third hash, of the block that begins with the gram at a place: texts of few
+/// letters have few grams, but many blocks. `None` where the text ends before.
+#[inline]
+pub(super) fn long_check(text: &[u8], at: usize) -> Option<u32> {
+    let block: &[u8; LONG_BYTES] = text.get(at..)?.first_chunk()?;
+    let mixed = block.as_chunks::<8>().0.iter().fold(0, |mixed: u64, word| {
+        let mixed = (mixed ^ (u64::from_le_bytes(*word) & !CASE)).wrapping_mul(MIX_CHECK);
+        mixed ^ (mixed >> 29)
+    });
+    Some((mixed.wrapping_mul(MIX) >> 32) as u32)
+}
+
 /// Returns the `bits` upper bits of a hash.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "tables have far fewer than 2^32 places")]

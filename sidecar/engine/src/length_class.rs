@@ -5,14 +5,15 @@
 //! the stride, so that wherever it stands exactly one of them is examined.
 
 use super::anchor::{Census, Choice};
-use super::dense_buckets::{BucketSearch, DenseBuckets, MAX_SPARSE, search};
+use super::dense_buckets::{DenseBuckets, MAX_SPARSE, MAX_UNSORTED, search};
 use super::filter::{Filter, passes};
-use super::gram::{GRAM_BYTES, Width, check, has_grams, hash};
+use super::gram::{GRAM_BYTES, Width, check, has_grams, hash, long_check};
 use super::patterns::Patterns;
 use super::prefix_groups::PrefixGroups;
 use super::table::{Entry, Table};
 use super::verify::Verifier;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Upper bound on the number of grams; more would save less time than they cost memory.
 const MAX_GRAMS: usize = 1 << 20;
@@ -26,6 +27,13 @@ const BLOCK_PLACES: usize = 512;
 
 /// Minimum length of patterns with wide grams, which are more selective.
 const MIN_WIDE_BYTES: usize = 8;
+
+/// Work of looking up a place, and of a candidate, in units of about a nanosecond.
+const LOOK_UP_WORK: usize = 4;
+const CANDIDATE_WORK: usize = 12;
+
+/// Number of places looked up between two checks of the budget.
+const PLACES_BETWEEN_CHECKS: usize = 64;
 
 const WIDE: Width = Width::new(6);
 const NARROW: Width = Width::new(GRAM_BYTES);
@@ -60,6 +68,16 @@ pub(super) struct LengthClass {
     before: usize,
     /// Maximum number of bytes of a pattern from one of its grams on.
     after: usize,
+    /// The bytes to mask around the grams of each bucket when comparing takes too
+    /// long; computed on demand.
+    extents: OnceLock<Box<[Extent]>>,
+}
+
+/// Maximum numbers of bytes before and from a gram on, of the patterns of a bucket.
+#[derive(Clone, Copy, Default)]
+struct Extent {
+    before: u32,
+    after: u32,
 }
 
 /// A pattern of a length class.
@@ -114,7 +132,8 @@ impl LengthClass {
                 before = before.max(choice.place);
                 after = after.max(pattern.len().max(longest) - choice.place);
                 let gram = width.at(pattern, choice.place);
-                grams.push((gram, Entry::new(gram, id, choice.place)));
+                let long = long_check(pattern, choice.place);
+                grams.push((gram, Entry::new(long.unwrap_or(check(gram)), id, choice.place)));
             }
         }
         let mut filter = Filter::new(grams.len());
@@ -123,7 +142,7 @@ impl LengthClass {
         }
         let mut table = Table::new(&grams);
         let dense = DenseBuckets::new(&mut table);
-        Self { width, stride, filter, table, dense, before, after }
+        Self { width, stride, filter, table, dense, before, after, extents: OnceLock::new() }
     }
 
     /// Maximum number of bytes held back before the next place to examine.
@@ -133,36 +152,89 @@ impl LengthClass {
 
     /// Examines every place from `from` on whose matches the window contains to
     /// their ends, and returns the first place it did not examine.
+    ///
+    /// Text that exceeds the budget of the dense buckets is left to their automata,
+    /// text that exceeds the verifier's is masked wherever a gram of a pattern
+    /// stands: that takes linear time, and shows nothing.
     pub(super) fn scan(&self, from: usize, end: bool, verifier: &mut Verifier<'_>) -> usize {
         let window = verifier.window();
         let needed = if end { self.width.bytes() } else { self.after };
         let Some(last) = window.len().checked_sub(needed) else { return from };
+        verifier.allow_work((last + 1).saturating_sub(from));
         let mut passed = [0; BLOCK_PLACES];
         let mut candidates = Vec::new();
-        let (mut at, mut work, mut without_dense) = (from, 0, None);
-        while at <= last {
+        let (mut at, mut without_dense) = (from, None);
+        'blocks: while at <= last {
             let places = ((last - at) / self.stride + 1).min(BLOCK_PLACES);
             let count = self.filter_block(window, at, places, &mut passed);
-            if count > 0 {
-                for &place in &passed[..count] {
-                    work += self.look_up(place, without_dense.is_some(), verifier, &mut candidates);
+            for places in passed[..count].chunks(PLACES_BETWEEN_CHECKS) {
+                for &place in places {
+                    self.look_up(place, without_dense.is_some(), verifier, &mut candidates);
                 }
-                candidates.retain(|(pattern, start)| verifier.may_match(*pattern, *start));
-                for (pattern, start) in candidates.drain(..) {
-                    verifier.candidate(pattern, start);
+                self.compare(&mut candidates, verifier);
+                if without_dense.is_none()
+                    && self.dense.takes_over(verifier.dense_work(), at - from, verifier.patterns())
+                {
+                    without_dense = Some(at);
+                    verifier.leave_dense(last + 1 - at);
+                    continue 'blocks;
+                }
+                if verifier.is_exhausted() {
+                    return self.mask_unverified(without_dense.unwrap_or(at), last, verifier);
                 }
             }
             at += places * self.stride;
-            if without_dense.is_none()
-                && self.dense.takes_over(work, (at - from) / self.stride, verifier.patterns())
-            {
-                without_dense = Some(at);
+        }
+        if let Some(first) = without_dense {
+            self.dense.find(first.saturating_sub(self.before), verifier);
+            if verifier.is_exhausted() {
+                return self.mask_unverified(first, last, verifier);
             }
         }
-        if let Some(from) = without_dense {
-            self.dense.find(from.saturating_sub(self.before), verifier);
+        at
+    }
+
+    /// Compares candidates, and removes them.
+    fn compare(&self, candidates: &mut Vec<(u32, usize)>, verifier: &mut Verifier<'_>) {
+        verifier.spend(CANDIDATE_WORK * candidates.len());
+        candidates.retain(|(pattern, start)| verifier.may_match(*pattern, *start));
+        for (pattern, start) in candidates.drain(..) {
+            verifier.candidate(pattern, start);
+        }
+    }
+
+    /// Masks whatever can be part of a match, by the grams alone; otherwise as
+    /// [`scan`](Self::scan).
+    fn mask_unverified(&self, from: usize, last: usize, verifier: &mut Verifier<'_>) -> usize {
+        let extents = self.extents.get_or_init(|| self.extents(verifier));
+        let window = verifier.window();
+        let mut passed = [0; BLOCK_PLACES];
+        let mut at = from;
+        while at <= last {
+            let places = ((last - at) / self.stride + 1).min(BLOCK_PLACES);
+            let count = self.filter_block(window, at, places, &mut passed);
+            for &place in &passed[..count] {
+                let Extent { before, after } = extents[self.table.index(hash(self.width.at(window, place)))];
+                if after > 0 {
+                    verifier.mask_unverified(place.saturating_sub(before as usize), place + after as usize);
+                }
+            }
+            at += places * self.stride;
         }
         at
+    }
+
+    fn extents(&self, verifier: &Verifier<'_>) -> Box<[Extent]> {
+        let extent = |bucket: &[Entry]| {
+            bucket.iter().fold(Extent::default(), |extent, entry| {
+                let after = verifier.longest_from(entry.pattern()) - entry.place();
+                Extent {
+                    before: extent.before.max(u32::try_from(entry.place()).unwrap_or(u32::MAX)),
+                    after: extent.after.max(u32::try_from(after).unwrap_or(u32::MAX)),
+                }
+            })
+        };
+        self.table.buckets().map(extent).collect()
     }
 
     /// Collects the places that pass the filter in `found` and returns their number.
@@ -204,33 +276,34 @@ impl LengthClass {
         }
     }
 
-    /// Collects the patterns that may match around a place, and returns the work done.
+    /// Collects the patterns that may match around a place.
     fn look_up(
         &self,
         at: usize,
         without_dense: bool,
         verifier: &mut Verifier<'_>,
         candidates: &mut Vec<(u32, usize)>,
-    ) -> usize {
-        let gram = self.width.at(verifier.window(), at);
+    ) {
+        let window = verifier.window();
+        let gram = self.width.at(window, at);
         let bucket = self.table.bucket(hash(gram));
-        if without_dense && bucket.len() > MAX_SPARSE {
-            return 0;
-        }
-        let check = check(gram);
-        match search(bucket, check, at, verifier, candidates) {
-            BucketSearch::Searched(work) => work,
-            BucketSearch::Small => {
-                for entry in bucket.iter().filter(|entry| entry.check() == check) {
-                    candidates.extend(at.checked_sub(entry.place()).map(|start| (entry.pattern(), start)));
+        verifier.spend(LOOK_UP_WORK);
+        for check in [Some(check(gram)), long_check(window, at)].into_iter().flatten() {
+            if bucket.len() > MAX_UNSORTED {
+                if !(without_dense && self.dense.contains(check)) {
+                    search(bucket, check, at, verifier, candidates);
                 }
-                0
+                continue;
+            }
+            for entry in bucket.iter().filter(|entry| entry.check() == check) {
+                candidates.extend(at.checked_sub(entry.place()).map(|start| (entry.pattern(), start)));
             }
         }
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.filter.memory() + self.table.memory() + self.dense.memory()
+        let extents = self.extents.get().map_or(0, |extents| size_of_val(&**extents));
+        self.filter.memory() + self.table.memory() + self.dense.memory() + extents
     }
 }
 

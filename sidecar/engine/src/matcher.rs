@@ -9,7 +9,7 @@ use super::short_patterns::ShortPatterns;
 use super::spans::Spans;
 use super::table::Entry;
 use super::trailing_lines::{SearchWindow, TrailingLines, UnnumberedLines};
-use super::verify::{PatternSet, Verifier};
+use super::verify::{Allowance, PatternSet, Verifier};
 use std::fmt;
 
 /// The byte that replaces each byte of a secret (C-23).
@@ -53,6 +53,8 @@ pub struct Progress {
     windows: Vec<SearchWindow>,
     spans: Spans,
     masked: u64,
+    work: u64,
+    allowance: Allowance,
 }
 
 impl Matcher {
@@ -96,6 +98,8 @@ impl Matcher {
             windows: Vec::new(),
             spans: Spans::default(),
             masked: 0,
+            work: 0,
+            allowance: Allowance::default(),
         }
     }
 
@@ -117,11 +121,14 @@ impl Matcher {
             prefix_groups: &self.prefix_groups,
             trailing: &self.trailing,
         };
-        let mut verifier = Verifier::new(known, &texts, &mut progress.spans, &mut progress.windows);
+        let mut verifier =
+            Verifier::new(known, &texts, &mut progress.spans, &mut progress.windows, &mut progress.allowance);
         for (class, next) in self.classes.iter().zip(&mut progress.next) {
             *next = class.scan(*next, end, &mut verifier);
             released = released.min(next.saturating_sub(class.before()));
         }
+        verifier.save();
+        progress.work += verifier.total_work();
         released = released.min(self.trailing.scan(window, end, &mut progress.windows, &mut progress.spans));
         if let Some(runs) = &self.runs {
             progress.next_runs = runs.scan(window, progress.next_runs, end, &mut progress.spans);
@@ -158,6 +165,12 @@ impl Matcher {
 }
 
 impl Progress {
+    /// Returns the work of comparing patterns so far, in units of about a
+    /// nanosecond. It is bounded by the length of the text, whatever patterns and text are.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
     /// Returns the number of bytes overwritten so far.
     pub fn masked(&self) -> u64 {
         self.masked

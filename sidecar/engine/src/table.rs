@@ -1,6 +1,6 @@
 //! From a gram to the patterns it represents.
 
-use super::gram::{check, hash, place};
+use super::gram::{hash, place};
 
 /// Bits of an entry that hold the gram's place in the pattern.
 const PLACE_BITS: u32 = 8;
@@ -18,8 +18,8 @@ impl Entry {
     pub(super) const MAX_PATTERNS: usize = 1 << (32 - PLACE_BITS);
 
     #[expect(clippy::cast_possible_truncation, reason = "places are fewer than 2^8")]
-    pub(super) const fn new(gram: u64, pattern: u32, place: usize) -> Self {
-        Self { check: check(gram), what: pattern << PLACE_BITS | place as u32 }
+    pub(super) const fn new(check: u32, pattern: u32, place: usize) -> Self {
+        Self { check, what: pattern << PLACE_BITS | place as u32 }
     }
 
     pub(super) const fn check(self) -> u32 {
@@ -74,6 +74,16 @@ impl Table {
     pub(super) fn bucket(&self, hash: u64) -> &[Entry] {
         let bucket = place(hash, self.bits);
         &self.entries[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
+    }
+
+    /// Returns the index of a hash's bucket.
+    pub(super) fn index(&self, hash: u64) -> usize {
+        place(hash, self.bits)
+    }
+
+    /// Iterates over all buckets, in the order of their indices.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = &[Entry]> {
+        self.starts.windows(2).map(|ends| &self.entries[ends[0] as usize..ends[1] as usize])
     }
 
     /// Visits all buckets, for sorting.

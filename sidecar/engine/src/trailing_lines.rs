@@ -16,6 +16,10 @@ pub(super) const MAX_DISTANCE_BYTES: usize = 256;
 /// Maximum number of trailing lines of one line; more are looked for everywhere.
 const MAX_PER_LINE: usize = 4;
 
+/// Places at which trailing lines may be compared, per scan and per byte of it.
+const MAX_WORK_PER_SCAN: usize = 64 * 1024;
+const MAX_WORK_PER_BYTE: usize = 1;
+
 /// A pattern, and the number of the line before it.
 struct TrailingLine {
     line: u32,
@@ -95,6 +99,12 @@ impl TrailingLines {
         &self.0[from..from + count]
     }
 
+    /// Returns whether there is none at all.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns whether this pattern has any.
     #[inline]
     pub(super) fn has(&self, pattern: u32) -> bool {
@@ -122,7 +132,8 @@ impl TrailingLines {
     }
 
     /// Looks through all windows, and returns the first place where a trailing
-    /// line can begin that the text does not contain to its end.
+    /// line can begin that the text does not contain to its end. Text that is made
+    /// to have too many windows is masked in all of them, which takes linear time.
     pub(super) fn scan(
         &self,
         text: &[u8],
@@ -131,10 +142,18 @@ impl TrailingLines {
         spans: &mut Spans,
     ) -> usize {
         let mut first = text.len();
+        let mut work_left = MAX_WORK_PER_SCAN + text.len().saturating_mul(MAX_WORK_PER_BYTE);
         windows.retain_mut(|window| {
             let until = window.until.min(text.len());
             let longest = self.longest(window.line).unwrap_or(0);
-            for trailing in self.of(window.line) {
+            let trailing_lines = self.of(window.line);
+            let work = until.saturating_sub(window.from).saturating_mul(trailing_lines.len());
+            work_left = work_left.saturating_sub(work);
+            if work_left == 0 {
+                spans.push(window.from, window.until);
+                return false;
+            }
+            for trailing in trailing_lines {
                 let near = text.get(window.from..until).unwrap_or_default();
                 let places = near.windows(trailing.bytes.len()).enumerate();
                 for (at, _) in places.filter(|(_, place)| *place == trailing.bytes.as_slice()) {

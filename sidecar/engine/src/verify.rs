@@ -11,10 +11,47 @@ use super::patterns::Patterns;
 use super::prefix_groups::{NONE, PrefixGroups};
 use super::spans::Spans;
 use super::table::Entry;
-use super::trailing_lines::{SearchWindow, TrailingLines};
+use super::trailing_lines::{MAX_DISTANCE_BYTES, SearchWindow, TrailingLines};
 
 /// Number of mismatches remembered, each shared by some of the patterns.
 const MAX_MISMATCHES: usize = 64;
+
+/// Work allowed per byte of a scan, in units of about a nanosecond, and the most
+/// that a stream can save up.
+const MAX_WORK_PER_BYTE: usize = 4;
+const MAX_CREDIT: usize = 2 << 20;
+
+/// Work of fetching a pattern, of noting a match, and of noting where a trailing
+/// line can follow it.
+const FETCH_WORK: usize = 8;
+const NOTE_WORK: usize = 8;
+const TRAILING_WORK: usize = 16;
+
+/// The budget before an automaton takes over shrinks by this power of two after
+/// one has taken over, so that a text that goes on like that wastes little.
+const DENSE_SHIFT: u32 = 3;
+
+/// The budgets of a stream.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    /// Work that is saved up.
+    credit: usize,
+    /// Shift of the budget before an automaton takes over.
+    dense_shift: u32,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { credit: MAX_CREDIT, dense_shift: 0 }
+    }
+}
+
+impl Allowance {
+    /// Forgets the windows before by and by.
+    pub(super) fn relax(&mut self) {
+        self.dense_shift = self.dense_shift.saturating_sub(1);
+    }
+}
 
 /// Bytes compared at a time: arrays of this size take two vector instructions
 /// and no call.
@@ -42,6 +79,11 @@ pub(super) struct Verifier<'a> {
     windows: &'a mut Vec<SearchWindow>,
     mismatches: [Mismatch; MAX_MISMATCHES],
     last: Option<Match>,
+    allowance: &'a mut Allowance,
+    work: usize,
+    max_work: usize,
+    /// Work of all scans before this one.
+    earlier_work: u64,
 }
 
 /// A mismatch: its place in the text and in the pattern.
@@ -66,6 +108,7 @@ impl<'a> Verifier<'a> {
         texts: &'a Texts<'a>,
         spans: &'a mut Spans,
         windows: &'a mut Vec<SearchWindow>,
+        allowance: &'a mut Allowance,
     ) -> Self {
         let PatternSet { patterns, prefix_groups, trailing } = known;
         Self {
@@ -77,7 +120,71 @@ impl<'a> Verifier<'a> {
             windows,
             mismatches: [Mismatch { text: usize::MAX, pattern: usize::MAX }; MAX_MISMATCHES],
             last: None,
+            work: 0,
+            max_work: allowance.credit,
+            allowance,
+            earlier_work: 0,
         }
+    }
+
+    /// Starts the budget of a scan over this many bytes.
+    pub(super) fn allow_work(&mut self, bytes: usize) {
+        self.earlier_work = self.total_work();
+        let unspent = self.max_work.saturating_sub(self.work);
+        let credit = unspent.saturating_add(bytes.saturating_mul(MAX_WORK_PER_BYTE));
+        (self.work, self.max_work) = (0, credit.min(MAX_CREDIT));
+    }
+
+    /// Counts work.
+    #[inline]
+    pub(super) fn spend(&mut self, work: usize) {
+        self.work += work;
+    }
+
+    /// Ends the last scan, and saves up what is left of the budget.
+    pub(super) fn save(&mut self) {
+        self.allowance.credit = self.max_work.saturating_sub(self.work);
+        self.allowance.relax();
+    }
+
+    /// Returns the work done in all scans.
+    pub(super) fn total_work(&self) -> u64 {
+        self.earlier_work + self.work as u64
+    }
+
+    /// Returns the work of this scan as counted against the dense buckets' budget.
+    pub(super) fn dense_work(&self) -> usize {
+        self.work << self.allowance.dense_shift
+    }
+
+    /// Starts another budget when an automaton takes over.
+    pub(super) fn leave_dense(&mut self, bytes: usize) {
+        self.allowance.dense_shift = DENSE_SHIFT + 1;
+        self.allow_work(bytes);
+    }
+
+    /// Returns whether the budget of this scan is used up.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.work > self.max_work
+    }
+
+    /// Returns the length of the longest pattern found through this one.
+    pub(super) fn longest_from(&self, pattern: u32) -> usize {
+        let extensions = self.prefix_groups.extensions(pattern);
+        extensions.chain([pattern]).map(|id| self.patterns.get(id).len()).max().unwrap_or(0)
+    }
+
+    /// Masks a range in which a match is possible, and where a trailing line could
+    /// follow it.
+    pub(super) fn mask_unverified(&mut self, start: usize, end: usize) {
+        let trailing = if self.trailing.is_empty() { 0 } else { MAX_DISTANCE_BYTES };
+        self.spans.push(start, end + trailing);
+    }
+
+    /// Returns whether a match of this pattern is of use even where its bytes are
+    /// masked already.
+    pub(super) fn leads_on(&self, pattern: u32) -> bool {
+        !self.prefix_groups.extensions(pattern).is_empty() || self.trailing.has(pattern)
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
@@ -125,9 +232,9 @@ impl<'a> Verifier<'a> {
     fn is_new_match(&mut self, pattern: u32, start: usize) -> bool {
         let bytes = self.patterns.get(pattern);
         let end = start + bytes.len();
-        let leads_on = || !self.prefix_groups.extensions(pattern).is_empty() || self.trailing.has(pattern);
+        self.work += FETCH_WORK;
         end <= self.window().len()
-            && (!self.spans.covers(start, end) || leads_on())
+            && (!self.spans.covers(start, end) || self.leads_on(pattern))
             && self.matches_at(pattern, bytes, start)
     }
 
@@ -144,6 +251,7 @@ impl<'a> Verifier<'a> {
     fn note(&mut self, pattern: u32, start: usize) {
         let end = start + self.patterns.get(pattern).len();
         self.spans.push(start, end);
+        self.work += if self.trailing.is_empty() { NOTE_WORK } else { NOTE_WORK + TRAILING_WORK };
         self.trailing.note(pattern, end, self.windows);
     }
 
@@ -161,6 +269,7 @@ impl<'a> Verifier<'a> {
         let mut pattern = of[last].pattern();
         let common = common_prefix(self.patterns.get(pattern), text);
         while self.patterns.get(pattern).len() > common {
+            self.work += FETCH_WORK;
             pattern = self.prefix_groups.shorter(pattern);
             if pattern == NONE {
                 return common;
@@ -168,7 +277,8 @@ impl<'a> Verifier<'a> {
         }
         self.found(pattern, start);
         // All of its prefixes match there, too.
-        while self.prefix_groups.shorter(pattern) != NONE {
+        while !self.trailing.is_empty() && self.prefix_groups.shorter(pattern) != NONE {
+            self.work += FETCH_WORK + TRAILING_WORK;
             pattern = self.prefix_groups.shorter(pattern);
             let end = start + self.patterns.get(pattern).len();
             self.trailing.note(pattern, end, self.windows);
@@ -191,6 +301,7 @@ impl<'a> Verifier<'a> {
             Repeat::From(known) => known,
         };
         let common = known + common_prefix(&bytes[known..], &text[known..]);
+        self.work += (common - known) / LANE;
         if common < bytes.len() {
             self.mismatches[slot] = Mismatch { text: start + common, pattern: common };
             return false;
@@ -210,6 +321,9 @@ impl<'a> Verifier<'a> {
         let Some(distance) = start.checked_sub(last.start).filter(|distance| *distance < bytes.len()) else {
             return Repeat::Unknown;
         };
+        if last.period.is_none() {
+            self.work += bytes.len();
+        }
         let period = *last.period.get_or_insert_with(|| smallest_period(bytes));
         // Two periods that fit into the pattern together are multiples of the smallest one
         // (theorem of Fine and Wilf).

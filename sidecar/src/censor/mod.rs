@@ -17,8 +17,10 @@
 //! | `archive` | looking into containers, and rewriting them |
 //! | `explain` | which secret was found where, for people |
 //! | `globs` | selection of an item's files |
+//! | `budget` | processor time and unpacked bytes that files share |
 
 pub mod archive;
+mod budget;
 pub mod encodings;
 pub use censor_engine as engine;
 mod explain;
@@ -29,6 +31,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Budget, BudgetExceeded};
 pub use explain::{Explained, Explainer};
 pub use options::{ArchiveOptions, CensoringOptions};
 pub use secrets::Secrets;
@@ -46,6 +49,7 @@ pub struct Censor {
     matcher: Option<Arc<Matcher>>,
     globs: Arc<Globs>,
     archives: Archives,
+    budget: Option<Arc<Budget>>,
     secrets: usize,
     generation: u64,
     problems: Vec<LoadProblem>,
@@ -100,6 +104,7 @@ impl Censor {
             matcher,
             globs: Arc::new(Globs::new(&options.include_directories, &options.exclude_directories)),
             archives: Archives::new(options.archives.limits()),
+            budget: None,
             secrets: 0,
             generation,
             problems: Vec::new(),
@@ -119,6 +124,7 @@ impl Censor {
             matcher: self.matcher.clone(),
             globs: Arc::clone(&self.globs),
             archives: self.archives.clone(),
+            budget: self.budget.clone(),
             secrets: secrets.count(),
             generation: self.generation,
             problems: secrets.problems().to_vec(),
@@ -160,7 +166,8 @@ impl Censor {
             return vec![engine::MASK; bytes.len()];
         }
         let mut bytes = bytes.to_vec();
-        if let Some(mut mask) = self.stream() {
+        // Names and documents are masked whatever else has cost.
+        if let Some(mut mask) = self.mask_within(None) {
             mask.mask(&mut bytes, true);
         }
         bytes
@@ -180,7 +187,35 @@ impl Censor {
     /// Returns the mask for one stream; `None` when there are no secrets. Not to be
     /// called on a censor that withholds everything.
     pub fn stream(&self) -> Option<StreamMask> {
-        self.matcher.as_ref().map(|matcher| StreamMask::new(Arc::clone(matcher)))
+        self.mask_within(self.budget.clone())
+    }
+
+    /// Returns the mask for one stream with a budget of its own, such as a process
+    /// log's; otherwise as [`stream`](Self::stream).
+    pub fn stream_within(&self, budget: Arc<Budget>) -> Option<StreamMask> {
+        self.mask_within(Some(budget))
+    }
+
+    fn mask_within(&self, budget: Option<Arc<Budget>>) -> Option<StreamMask> {
+        self.matcher.as_ref().map(|matcher| StreamMask::new(Arc::clone(matcher)).within(budget))
+    }
+
+    /// Returns a censor of the same values whose streams and containers share a
+    /// budget from now on: that of one pass.
+    #[must_use]
+    pub fn with_budget(&self, budget: Arc<Budget>) -> Self {
+        Self {
+            matcher: self.matcher.clone(),
+            globs: Arc::clone(&self.globs),
+            archives: self.archives.clone(),
+            budget: Some(budget),
+            secrets: self.secrets,
+            generation: self.generation,
+            problems: self.problems.clone(),
+            unmasked: self.unmasked.clone(),
+            withheld: self.withheld.clone(),
+            blind: self.blind.clone(),
+        }
     }
 
     /// Looks into a file that may be a container. Gives up once `is_stopped`
@@ -191,7 +226,10 @@ impl Censor {
         is_stopped: &dyn Fn() -> bool,
     ) -> Result<Verdict, ArchiveError> {
         match &self.matcher {
-            Some(matcher) => self.archives.look(source, WalkContext { matcher, is_stopped }),
+            Some(matcher) => {
+                let budget = self.budget.as_deref();
+                self.archives.look(source, WalkContext { matcher, is_stopped, budget })
+            }
             None => Ok(Verdict::Plain { note: None }),
         }
     }
@@ -206,6 +244,7 @@ impl Censor {
         let Some(matcher) = &self.matcher else {
             return Err(ArchiveError::Withheld("no secret is in force".to_owned()));
         };
-        self.archives.rewrite(source, output, WalkContext { matcher, is_stopped })
+        let budget = self.budget.as_deref();
+        self.archives.rewrite(source, output, WalkContext { matcher, is_stopped, budget })
     }
 }

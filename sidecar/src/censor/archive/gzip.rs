@@ -148,7 +148,7 @@ struct Unpacked<'a> {
 
 impl<'a> Unpacked<'a> {
     fn new(walk: Walk<'a>, source: Cursor<'a>, members: &'a Members) -> Self {
-        let inflate = Inflate::new(source, walk.meter());
+        let inflate = Inflate::new(source, walk);
         Self { walk, inflate, members, crc: Crc::new(), size: 0, member_size: 0, is_done: false }
     }
 

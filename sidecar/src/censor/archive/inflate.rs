@@ -1,6 +1,8 @@
 //! Unpacks deflated data within the limits.
 
 use super::limits::Meter;
+use super::pool::Pooled;
+use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use flate2::{Decompress, FlushDecompress, Status};
 use std::io::{self, BufRead, Read};
@@ -8,14 +10,14 @@ use std::io::{self, BufRead, Read};
 /// Unpacks one deflate stream. Errors carry a [`Stop`].
 pub(super) struct Inflate<'a, R> {
     source: R,
-    state: Decompress,
+    state: Pooled<'a, Decompress>,
     is_done: bool,
     meter: &'a Meter<'a>,
 }
 
 impl<'a, R: BufRead> Inflate<'a, R> {
-    pub(super) fn new(source: R, meter: &'a Meter<'a>) -> Self {
-        Self { source, state: Decompress::new(false), is_done: false, meter }
+    pub(super) fn new(source: R, walk: Walk<'a>) -> Self {
+        Self { source, state: walk.inflater(), is_done: false, meter: walk.meter() }
     }
 
     /// Returns the source, which continues behind the stream once that has ended.

@@ -1,8 +1,10 @@
 //! Limits on the cost of one file, and its cost so far.
 
 use super::Stop;
+use crate::censor::budget::Budget;
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Unpacked size from which on the ratio is limited: a few packed kilobytes of
@@ -51,19 +53,25 @@ pub(super) struct Meter<'a> {
     members: Cell<u64>,
     spooled: Cell<u64>,
     started: Duration,
+    /// The budget of the pass, and the time up to which it has paid.
+    budget: Option<&'a Budget>,
+    paid: Rc<Cell<Duration>>,
 }
 
 impl<'a> Meter<'a> {
     /// Starts to measure; to be used on this thread only. `is_stopped` returns
     /// whether the result is no longer wanted.
-    pub(super) fn new(limits: Limits, is_stopped: &'a dyn Fn() -> bool) -> Self {
+    pub(super) fn new(limits: Limits, is_stopped: &'a dyn Fn() -> bool, budget: Option<&'a Budget>) -> Self {
+        let started = thread_time();
         Self {
             limits,
             is_stopped,
             unpacked: Cell::new(0),
             members: Cell::new(0),
             spooled: Cell::new(0),
-            started: thread_time(),
+            started,
+            budget,
+            paid: Rc::new(Cell::new(started)),
         }
     }
 
@@ -78,6 +86,9 @@ impl<'a> Meter<'a> {
             return Err(Stop::Member(format!("each of its bytes stands for more than {ratio} bytes")));
         }
         self.unpacked.set(self.unpacked.get() + now as u64);
+        if let Some(budget) = self.budget {
+            budget.unpack(now);
+        }
         let most = self.limits.unpacked_bytes;
         if self.unpacked.get() > most {
             return Err(Stop::File(format!("it unpacks to more than {most} bytes")));
@@ -101,10 +112,13 @@ impl<'a> Meter<'a> {
             return Err(Stop::File("it is not wanted any more".to_owned()));
         }
         let most = self.limits.cpu_time;
-        if thread_time().saturating_sub(self.started) > most {
+        let now = thread_time();
+        if now.saturating_sub(self.started) > most {
             return Err(Stop::File(format!("looking into it takes more than {most:?} of processor time")));
         }
-        Ok(())
+        let Some(budget) = self.budget else { return Ok(()) };
+        budget.spend(now.saturating_sub(self.paid.replace(now)));
+        budget.exceeded().map_or(Ok(()), |exceeded| Err(Stop::File(exceeded.to_string())))
     }
 
     /// Accounts for more bytes on disk.
@@ -123,7 +137,8 @@ impl<'a> Meter<'a> {
     }
 }
 
-fn thread_time() -> Duration {
+/// Returns the processor time of this thread.
+pub(in crate::censor) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))

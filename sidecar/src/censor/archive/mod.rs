@@ -11,9 +11,9 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `format`, `tar_block` | recognition of formats |
+//! | `format`, `tar_block`, `survey` | recognition of formats |
 //! | `walk` | one walk through a container, which looks or rewrites |
-//! | `limits` | limits on the cost of one file |
+//! | `limits`, `pool` | limits on the cost of one file, and what is used again in it |
 //! | `large_memory_lock` | one file at a time may use much memory |
 //! | `bytes`, `unchanging_source`, `spool` | sources with random access |
 //! | `inflate`, `gzip` | gzip streams of any number of members |
@@ -35,8 +35,10 @@ mod gzip;
 mod inflate;
 mod large_memory_lock;
 mod limits;
+mod pool;
 mod scan_only;
 mod spool;
+mod survey;
 mod tar;
 mod tar_block;
 #[cfg(test)]
@@ -47,12 +49,15 @@ mod zip;
 
 pub use bytes::ReadAt;
 pub use limits::Limits;
+pub(super) use limits::thread_time;
 
+use super::budget::Budget;
 use super::engine::Matcher;
 use format::Format;
 use large_memory_lock::LargeMemoryLock;
 use std::io::{self, Write};
 use std::sync::Arc;
+use survey::{Survey, survey};
 use unchanging_source::{Fault, UnchangingSource};
 use walk::{Shared, Walk};
 
@@ -160,6 +165,8 @@ pub(super) struct WalkContext<'a> {
     pub(super) matcher: &'a Arc<Matcher>,
     /// Returns whether the result is no longer wanted.
     pub(super) is_stopped: &'a dyn Fn() -> bool,
+    /// The budget of the pass.
+    pub(super) budget: Option<&'a Budget>,
 }
 
 /// Looks into containers and rewrites them, within limits.
@@ -239,11 +246,30 @@ impl Archives {
 fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write) -> Result<bool, Stop> {
     let beginning = bytes::SourceRange::new(source, 0, format::PEEK_BYTES as u64).to_vec()?;
     let format = Format::of(&beginning);
-    let Some(format) = format.map_or_else(|| ending(source), |format| Ok(Some(format)))? else {
-        walk.note_unknown(&beginning);
-        return Ok(false);
+    let format = match format.map_or_else(|| ending(source), |format| Ok(Some(format)))? {
+        Some(Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd) if zip::has_directory(source)? => {
+            return Err(Stop::Damaged("a zip archive lies behind it"));
+        }
+        Some(format) => format,
+        None => match survey(walk, source.unchecked())? {
+            Survey::Container(format) => format,
+            Survey::ZipMembers => return scan_zip_members(walk, source).map(|()| false),
+            Survey::Plain => {
+                walk.note_unknown(&beginning);
+                return Ok(false);
+            }
+        },
     };
     walk.container(format, source, output).map(|()| true)
+}
+
+/// Looks into zip members that no directory lists, which cannot be rewritten.
+fn scan_zip_members(walk: Walk<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
+    match zip::scan_unindexed(walk, source) {
+        Ok(()) | Err(Stop::Truncated) => Ok(()),
+        Err(Stop::Dirty) => Err(Stop::Damaged("it holds a secret, and zip members without a directory")),
+        Err(stop) => Err(stop),
+    }
 }
 
 /// Recognizes a zip archive by its end; anything can precede it, such as a program.

@@ -12,6 +12,10 @@ use std::io;
 /// Maximum number of blocks; they grow with the source.
 const MAX_BLOCKS: u64 = 256 * 1024;
 
+/// Number of blocks kept: a zip archive is read at its directory and at a member in
+/// turns. Larger blocks than the smallest are kept one at a time.
+const MAX_KEPT: usize = 4;
+
 /// A fault of a source.
 #[derive(Debug)]
 pub(super) enum Fault {
@@ -26,11 +30,13 @@ pub(super) struct UnchangingSource<'a> {
     source: &'a dyn ReadAt,
     block_bytes: u64,
     sums: RefCell<Vec<Option<u32>>>,
-    block: RefCell<Block>,
+    blocks: RefCell<Vec<Block>>,
+    /// Index of the block that is replaced next.
+    oldest: Cell<usize>,
     fault: Cell<Option<Fault>>,
 }
 
-/// The block that was read last.
+/// A block that was read lately.
 #[derive(Default)]
 struct Block {
     number: Option<u64>,
@@ -46,9 +52,15 @@ impl<'a> UnchangingSource<'a> {
             source,
             block_bytes,
             sums: RefCell::new(vec![None; blocks]),
-            block: RefCell::default(),
+            blocks: RefCell::default(),
+            oldest: Cell::new(0),
             fault: Cell::new(None),
         }
+    }
+
+    /// Returns the source without checks, for bytes whose change does no harm.
+    pub(super) fn unchecked(&self) -> &'a dyn ReadAt {
+        self.source
     }
 
     /// Takes the fault, if there was one.
@@ -75,7 +87,13 @@ impl<'a> UnchangingSource<'a> {
 
     /// Reads and checks a block, and returns its checksum.
     fn load(&self, number: u64) -> io::Result<u32> {
-        let mut block = self.block.borrow_mut();
+        let mut blocks = self.blocks.borrow_mut();
+        let kept = if self.block_bytes > CHUNK_BYTES as u64 { 1 } else { MAX_KEPT };
+        let index = self.oldest.replace((self.oldest.get() + 1) % kept);
+        if blocks.len() <= index {
+            blocks.resize_with(index + 1, Block::default);
+        }
+        let block = &mut blocks[index];
         block.number = None;
         let at = number * self.block_bytes;
         let length = usize::try_from(self.block_bytes.min(self.source.len() - at)).unwrap_or(0);
@@ -115,10 +133,16 @@ impl ReadAt for UnchangingSource<'_> {
             return Ok(0);
         }
         let number = at / self.block_bytes;
-        if self.block.borrow().number != Some(number) {
-            self.load(number)?;
-        }
-        let block = self.block.borrow();
+        let find = || self.blocks.borrow().iter().position(|block| block.number == Some(number));
+        let index = match find() {
+            Some(index) => index,
+            None => {
+                self.load(number)?;
+                find().ok_or_else(|| io::Error::other("the block was replaced"))?
+            }
+        };
+        let blocks = self.blocks.borrow();
+        let block = &blocks[index];
         let from = usize::try_from(at % self.block_bytes).unwrap_or(0);
         let read = into.len().min(block.bytes.len() - from);
         into[..read].copy_from_slice(&block.bytes[from..from + read]);

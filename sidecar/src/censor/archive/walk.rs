@@ -4,10 +4,12 @@ use super::bytes::{Cursor, ReadAt};
 use super::format::{Format, PEEK_BYTES, unknown};
 use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
+use super::pool::{Pool, Pooled};
 use super::spool::Spool;
-use super::{Archives, CHUNK_BYTES, Stop, WalkContext, gzip, scan_only, tar, zip};
+use super::{Archives, Stop, WalkContext, gzip, scan_only, tar, zip};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
+use flate2::Decompress;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -18,6 +20,7 @@ pub(super) struct Shared<'a> {
     matcher: &'a Arc<Matcher>,
     large_memory: &'a Arc<LargeMemoryLock>,
     meter: Meter<'a>,
+    pool: Pool,
     large_memory_guard: RefCell<Option<LargeMemoryGuard>>,
     memory: Cell<u64>,
     masked: Cell<u64>,
@@ -30,7 +33,8 @@ impl<'a> Shared<'a> {
         Self {
             matcher: with.matcher,
             large_memory: &archives.large_memory,
-            meter: Meter::new(archives.limits, with.is_stopped),
+            meter: Meter::new(archives.limits, with.is_stopped, with.budget),
+            pool: Pool::default(),
             large_memory_guard: RefCell::default(),
             memory: Cell::new(0),
             masked: Cell::new(0),
@@ -103,6 +107,11 @@ impl<'a> Walk<'a> {
         self.meter
     }
 
+    /// Returns a decoder that is used again.
+    pub(super) fn inflater(&self) -> Pooled<'a, Decompress> {
+        self.shared.pool.inflater()
+    }
+
     /// Censors a container.
     pub(super) fn container(
         self,
@@ -133,7 +142,13 @@ impl<'a> Walk<'a> {
         let mut input = beginning[..peeked].chain(input);
         let Some(format) = Format::of(&beginning[..peeked]) else {
             self.note_unknown(&beginning[..peeked]);
-            return self.mask(&mut input, output);
+            // An archive can begin behind other blocks.
+            let is_short = peeked < PEEK_BYTES;
+            return if is_short {
+                self.mask(&mut input, output)
+            } else {
+                tar::censor(self, &mut input, output)
+            };
         };
         // A compressed archive counts as one container, and is one stream.
         if format == Format::Tar {
@@ -309,16 +324,13 @@ impl TextMasker {
         walk: Walk<'_>,
         output: &mut dyn Write,
     ) -> Result<(), Stop> {
+        let mut chunk = walk.shared.pool.chunk();
         loop {
-            let before = self.window.len();
-            self.window.resize(before + CHUNK_BYTES, 0);
-            let read = input.read(&mut self.window[before..]);
-            self.window.truncate(before + *read.as_ref().unwrap_or(&0));
-            if read? == 0 {
+            let read = input.read(&mut chunk)?;
+            if read == 0 {
                 return Ok(());
             }
-            walk.meter().time()?;
-            self.release(walk, output)?;
+            self.push(&chunk[..read], walk, output)?;
         }
     }
 

@@ -8,17 +8,19 @@
 mod extension;
 mod header;
 
+use super::CHUNK_BYTES;
 use super::Stop;
 use super::bytes::{ReadAt, read_full};
 use super::format::{Format, PEEK_BYTES};
 use super::spool::Spool;
-use super::tar_block::BYTES as BLOCK_BYTES;
+use super::survey::ZipMembers;
+use super::tar_block::{self, BYTES as BLOCK_BYTES};
 use super::walk::{Nested, TextMasker, Walk, copy};
 use extension::Extensions;
 use header::{Header, MemberKind};
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 /// Maximum size of an extension header, which is kept in memory. They contain
 /// names and times; no sane writer makes larger ones.
@@ -30,15 +32,16 @@ const PLACEHOLDER_SUFFIX: &[u8] = b".withheld.txt";
 pub(super) fn censor(walk: Walk<'_>, input: &mut dyn Read, output: &mut dyn Write) -> Result<(), Stop> {
     let mut archive = Archive {
         walk,
-        input,
+        input: BufReader::with_capacity(CHUNK_BYTES, input),
         output,
         open: None,
+        zip_members: ZipMembers::default(),
         extensions: Extensions::default(),
         withheld: HashSet::new(),
     };
     loop {
         let mut block = [0; BLOCK_BYTES];
-        let (read, error) = fill(archive.input, &mut block);
+        let (read, error) = fill(&mut archive.input, &mut block);
         if read == BLOCK_BYTES
             && let Some(mut header) = Header::of(&block)
         {
@@ -50,11 +53,8 @@ pub(super) fn censor(walk: Walk<'_>, input: &mut dyn Read, output: &mut dyn Writ
         }
         let pending = std::mem::take(&mut archive.extensions);
         pending.write(archive.output, None)?;
-        archive.open.get_or_insert_with(|| TextMasker::new(walk)).push(
-            &block[..read],
-            walk,
-            archive.output,
-        )?;
+        archive.text(&block[..read])?;
+        archive.skip_to_header()?;
         if read < BLOCK_BYTES {
             let open = archive.open.take();
             open.map_or(Ok(()), |open| open.finish(walk, archive.output))?;
@@ -64,7 +64,7 @@ pub(super) fn censor(walk: Walk<'_>, input: &mut dyn Read, output: &mut dyn Writ
 }
 
 /// Fills a block as far as possible.
-fn fill(input: &mut dyn Read, block: &mut [u8]) -> (usize, Option<io::Error>) {
+fn fill(input: &mut (impl Read + ?Sized), block: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut filled = 0;
     while filled < block.len() {
         match input.read(&mut block[filled..]) {
@@ -78,11 +78,13 @@ fn fill(input: &mut dyn Read, block: &mut [u8]) -> (usize, Option<io::Error>) {
 
 struct Archive<'a, 'io> {
     walk: Walk<'a>,
-    input: &'io mut dyn Read,
+    input: BufReader<&'io mut dyn Read>,
     output: &'io mut dyn Write,
     /// The preceding content, unless it was a container: a secret can extend from
     /// it into the next name.
     open: Option<TextMasker>,
+    /// Finds members of a zip archive among the blocks that are no header.
+    zip_members: ZipMembers,
     /// Metadata of the next member.
     extensions: Extensions,
     /// Hashes of the paths of withheld members: links to them would dangle.
@@ -90,6 +92,24 @@ struct Archive<'a, 'io> {
 }
 
 impl Archive<'_, '_> {
+    /// Masks blocks that are no header.
+    fn text(&mut self, blocks: &[u8]) -> Result<(), Stop> {
+        if self.zip_members.are_in(blocks) {
+            self.walk.note("zip members among other bytes");
+        }
+        let open = self.open.get_or_insert_with(|| TextMasker::new(self.walk));
+        open.push(blocks, self.walk, self.output)
+    }
+
+    /// Masks the blocks up to the next header, as far as they are buffered.
+    fn skip_to_header(&mut self) -> Result<(), Stop> {
+        let blocks = self.input.buffer().as_chunks().0;
+        let count = blocks.iter().take_while(|block| !tar_block::is_header(block)).count();
+        let text = blocks[..count].as_flattened().to_vec();
+        self.input.consume(text.len());
+        self.text(&text)
+    }
+
     fn member(&mut self, header: Header) -> Result<(), Stop> {
         self.walk.meter().member()?;
         match header.kind() {
@@ -116,7 +136,7 @@ impl Archive<'_, '_> {
 
     fn block(&mut self) -> Result<[u8; BLOCK_BYTES], Stop> {
         let mut block = [0; BLOCK_BYTES];
-        match read_full(self.input, &mut block)? {
+        match read_full(&mut self.input, &mut block)? {
             BLOCK_BYTES => Ok(block),
             _ => Err(Stop::Truncated),
         }
@@ -129,7 +149,7 @@ impl Archive<'_, '_> {
             return Err(Stop::Member("a header in it is too large".to_owned()));
         }
         let mut content = Vec::new();
-        self.input.take(size).read_to_end(&mut content)?;
+        (&mut self.input).take(size).read_to_end(&mut content)?;
         let is_whole = content.len() as u64 == size;
         self.padding(size)?;
         let is_global = header.is_global();
@@ -152,7 +172,7 @@ impl Archive<'_, '_> {
     /// text at the end of the content.
     fn padding(&mut self, size: u64) -> Result<usize, Stop> {
         let mut padding = vec![0; header::padding(size)];
-        let read = read_full(self.input, &mut padding)?;
+        let read = read_full(&mut self.input, &mut padding)?;
         if self.walk.is_looking() && padding.iter().any(|byte| *byte != 0) {
             return Err(Stop::Dirty);
         }
@@ -172,7 +192,7 @@ impl Archive<'_, '_> {
 
     fn file(&mut self, header: Header) -> Result<(), Stop> {
         let size = self.extensions.size().unwrap_or_else(|| header.size());
-        let mut content = (&mut *self.input).take(size);
+        let mut content = (&mut self.input).take(size);
         let mut beginning = [0; PEEK_BYTES];
         let (peeked, error) = fill(&mut content, &mut beginning);
         let beginning = &mut beginning[..peeked];
@@ -211,7 +231,7 @@ impl Archive<'_, '_> {
         self.head(header, None)?;
         // The padding of the last block is part of the text.
         let padding = header::padding(size) as u64;
-        let rest = (&mut *self.input).take((size - beginning.len() as u64).saturating_add(padding));
+        let rest = (&mut self.input).take((size - beginning.len() as u64).saturating_add(padding));
         let mut content = beginning.chain(rest);
         let mut run = TextMasker::new(self.walk);
         let read = run.read(&mut content, self.walk, self.output);
@@ -231,7 +251,7 @@ impl Archive<'_, '_> {
         }
         let size = self.extensions.size().unwrap_or_else(|| header.size());
         let skipped = size + header::padding(size) as u64;
-        if io::copy(&mut self.input.take(skipped), &mut io::sink())? < size {
+        if io::copy(&mut (&mut self.input).take(skipped), &mut io::sink())? < size {
             return Err(Stop::Truncated);
         }
         self.withhold(header, reason)

@@ -137,7 +137,7 @@ fn a_source_that_fails_or_changes_gives_no_verdict() {
         }
     }
     let bench = Bench::new();
-    let with = WalkContext { matcher: &bench.matcher, is_stopped: &|| false };
+    let with = WalkContext { matcher: &bench.matcher, is_stopped: &|| false, budget: None };
     for from in [0, 70_000] {
         let looked = bench.archives.look(&Broken(std::cell::Cell::new(from)), with);
         assert!(matches!(looked, Err(ArchiveError::Source(_))), "{from}: {looked:?}");
@@ -161,7 +161,7 @@ fn a_bomb_is_withheld() {
 #[test]
 fn a_large_ratio_is_withheld_and_a_small_bomb_is_not() {
     let with = |limits: Limits, read, written| {
-        super::super::limits::Meter::new(limits, &|| false).unpack(0, read, written).is_err()
+        super::super::limits::Meter::new(limits, &|| false, None).unpack(0, read, written).is_err()
     };
     let limits = Limits { ratio: 100, ..Limits::default() };
     assert!(!with(limits, 1000, 60 << 20), "nothing to worry about");

@@ -1,10 +1,11 @@
 //! Containers that are looked into and rewritten.
 
 mod gzip;
+mod survey;
 mod tar;
 mod zip;
 
-use super::{ArchiveError, Archives, Limits, Rewritten, Verdict, WalkContext};
+use super::{ArchiveError, Archives, CHUNK_BYTES, Limits, Rewritten, Verdict, WalkContext};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use std::io::Read;
@@ -34,12 +35,12 @@ impl Bench {
     }
 
     fn look(&self, file: &[u8]) -> Verdict {
-        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false };
+        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false, budget: None };
         self.archives.look(&file, with).expect("readable")
     }
 
     fn rewrite(&self, file: &[u8]) -> Result<(Vec<u8>, Rewritten), ArchiveError> {
-        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false };
+        let with = WalkContext { matcher: &self.matcher, is_stopped: &|| false, budget: None };
         let mut output = Vec::new();
         self.archives.rewrite(&file, &mut output, with).map(|rewritten| (output, rewritten))
     }

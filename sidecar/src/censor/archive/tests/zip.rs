@@ -8,7 +8,7 @@ use std::io::Write;
 
 /// A member as it is to be written.
 #[derive(Clone)]
-struct Member {
+pub(super) struct Member {
     name: Vec<u8>,
     method: u16,
     flags: u16,
@@ -18,7 +18,7 @@ struct Member {
     crc: Option<u32>,
 }
 
-fn member(name: &str, method: u16, content: &[u8]) -> Member {
+pub(super) fn member(name: &str, method: u16, content: &[u8]) -> Member {
     Member {
         name: name.into(),
         method,
@@ -42,7 +42,7 @@ fn deflate(content: &[u8]) -> Vec<u8> {
     encoder.finish().expect("packed")
 }
 
-fn archive(members: &[Member]) -> Vec<u8> {
+pub(super) fn archive(members: &[Member]) -> Vec<u8> {
     with_comment(members, b"")
 }
 

@@ -41,6 +41,20 @@ const MIN_ZIP64_BYTES: u64 = 0xffff_0000;
 /// are hardly ever longer.
 const CONTEXT_BYTES: u64 = 64 * 1024;
 
+/// Returns whether tools find a directory with members near the end of a file.
+pub(super) fn has_directory(source: &dyn ReadAt) -> Result<bool, Stop> {
+    match Directory::find(source) {
+        Ok(Some(directory)) => Ok(directory.entries(source).next().is_some_and(|entry| entry.is_ok())),
+        Ok(None) | Err(Stop::Damaged(_)) => Ok(false),
+        Err(stop) => Err(stop),
+    }
+}
+
+/// Scans members without a directory, and everything between them.
+pub(super) fn scan_unindexed(walk: Walk<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
+    unindexed::look(walk, source)
+}
+
 /// Censors an archive.
 pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
     let Some(directory) = Directory::find(source)? else {
@@ -243,7 +257,7 @@ impl Member<'_> {
         match (self.entry.method, scan_only_format(self.entry.method)) {
             (STORED, _) => self.checked(raw, |input| walk.content(input, output)).map(|_| ()),
             (DEFLATED, _) => {
-                let inflate = Inflate::new(raw, walk.meter());
+                let inflate = Inflate::new(raw, walk);
                 let inflate = self.checked(inflate, |input| walk.content(input, output))?;
                 // Tools ignore what follows the end of the data.
                 walk.mask(&mut inflate.into_source(), &mut io::sink())

@@ -25,7 +25,7 @@ pub(super) fn look(walk: Walk<'_>, source: &dyn ReadAt) -> Result<(), Stop> {
             continue;
         }
         let data_at = cursor.position();
-        let mut inflate = Inflate::new(&mut cursor, walk.meter());
+        let mut inflate = Inflate::new(&mut cursor, walk);
         match walk.look_again(|walk| walk.content(&mut inflate, &mut io::sink())) {
             Ok(()) => between = between.next(walk, &mut io::sink())?,
             Err(Stop::Damaged(_)) => cursor.seek(data_at),

@@ -1,0 +1,59 @@
+//! Budgets that several files share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Processor time and unpacked bytes for all files of a pass, or for one log.
+///
+/// Give one to [`Censor::with_budget`] for everything a censor does, or to
+/// [`Censor::stream_within`] for one stream. What exceeds it must be withheld.
+///
+/// [`Censor::with_budget`]: super::Censor::with_budget
+/// [`Censor::stream_within`]: super::Censor::stream_within
+#[derive(Debug)]
+pub struct Budget {
+    cpu_time: Duration,
+    unpacked_bytes: u64,
+    spent_nanos: AtomicU64,
+    unpacked: AtomicU64,
+}
+
+/// A budget is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetExceeded {
+    /// The processor time.
+    #[error("censoring has used up its {0:?} of processor time")]
+    CpuTime(Duration),
+    /// The unpacked bytes.
+    #[error("all containers together unpack to more than {0} bytes")]
+    UnpackedBytes(u64),
+}
+
+impl Budget {
+    /// Creates a budget of which nothing is spent.
+    pub fn new(cpu_time: Duration, unpacked_bytes: u64) -> Self {
+        Self { cpu_time, unpacked_bytes, spent_nanos: AtomicU64::new(0), unpacked: AtomicU64::new(0) }
+    }
+
+    /// Returns which part is used up, if any.
+    pub fn exceeded(&self) -> Option<BudgetExceeded> {
+        if Duration::from_nanos(self.spent_nanos.load(Ordering::Relaxed)) > self.cpu_time {
+            Some(BudgetExceeded::CpuTime(self.cpu_time))
+        } else if self.unpacked.load(Ordering::Relaxed) > self.unpacked_bytes {
+            Some(BudgetExceeded::UnpackedBytes(self.unpacked_bytes))
+        } else {
+            None
+        }
+    }
+
+    /// Spends processor time.
+    pub(super) fn spend(&self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.spent_nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Spends unpacked bytes.
+    pub(super) fn unpack(&self, bytes: usize) {
+        self.unpacked.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
