@@ -4,7 +4,7 @@ use crate::texts::{Random, repeat};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What a job may add: this many values, and this many bytes together.
+/// Upper bounds on a job's values, and on their bytes.
 const MAX_VALUES: usize = 1000;
 const MAX_BYTES: usize = 1 << 20;
 
@@ -16,10 +16,10 @@ fn letters(of: &[u8], length: usize, random: &mut Random) -> Vec<u8> {
 }
 
 /// As many values as a job may add.
-fn values(mut value: impl FnMut(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
+fn values(value: impl FnMut(usize) -> Vec<u8>) -> Vec<Vec<u8>> {
     let mut bytes = 0;
     (0..MAX_VALUES)
-        .map(|number| value(number))
+        .map(value)
         .take_while(|value| {
             bytes += value.len();
             bytes <= MAX_BYTES

@@ -33,8 +33,8 @@ const MAX_WORK_PER_BYTE: usize = 4;
 /// Work of a step of a search in a bucket, of a group of patterns with the same
 /// start, of a step of a search in that beside the comparison, and of a match of
 /// the automaton.
-const BUCKET_STEP_WORK: usize = 8;
-const GROUP_WORK: usize = 16;
+const BUCKET_STEP_WORK: usize = 1;
+const GROUP_WORK: usize = 8;
 const STEP_WORK: usize = 2;
 const MATCH_WORK: usize = 4;
 

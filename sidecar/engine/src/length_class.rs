@@ -30,7 +30,7 @@ const MIN_WIDE_BYTES: usize = 8;
 
 /// Work of looking up a place, and of a candidate, in units of about a nanosecond.
 const LOOK_UP_WORK: usize = 4;
-const CANDIDATE_WORK: usize = 12;
+const CANDIDATE_WORK: usize = 8;
 
 /// Number of places looked up between two checks of the budget.
 const PLACES_BETWEEN_CHECKS: usize = 64;
@@ -171,7 +171,7 @@ impl LengthClass {
                 for &place in places {
                     self.look_up(place, without_dense.is_some(), verifier, &mut candidates);
                 }
-                self.compare(&mut candidates, verifier);
+                Self::compare(&mut candidates, verifier);
                 if without_dense.is_none()
                     && self.dense.takes_over(verifier.dense_work(), at - from, verifier.patterns())
                 {
@@ -195,7 +195,7 @@ impl LengthClass {
     }
 
     /// Compares candidates, and removes them.
-    fn compare(&self, candidates: &mut Vec<(u32, usize)>, verifier: &mut Verifier<'_>) {
+    fn compare(candidates: &mut Vec<(u32, usize)>, verifier: &mut Verifier<'_>) {
         verifier.spend(CANDIDATE_WORK * candidates.len());
         candidates.retain(|(pattern, start)| verifier.may_match(*pattern, *start));
         for (pattern, start) in candidates.drain(..) {

@@ -18,7 +18,7 @@ const MAX_MISMATCHES: usize = 64;
 
 /// Work allowed per byte of a scan, in units of about a nanosecond, and the most
 /// that a stream can save up.
-const MAX_WORK_PER_BYTE: usize = 4;
+const MAX_WORK_PER_BYTE: usize = 10;
 const MAX_CREDIT: usize = 2 << 20;
 
 /// Work of fetching a pattern, of noting a match, and of noting where a trailing

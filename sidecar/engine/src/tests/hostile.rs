@@ -5,7 +5,7 @@ use super::*;
 /// Upper bounds on the work: a credit and a budget per byte, for both length classes
 /// and their automata, and what a step can exceed them by in each window.
 const MAX_CREDIT: u64 = 2 << 20;
-const MAX_WORK_PER_BYTE: u64 = 16;
+const MAX_WORK_PER_BYTE: u64 = 40;
 const MAX_EXCESS_PER_WINDOW: u64 = 200_000;
 
 const WINDOW_BYTES: usize = 64 * 1024;

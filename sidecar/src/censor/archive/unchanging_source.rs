@@ -134,13 +134,10 @@ impl ReadAt for UnchangingSource<'_> {
         }
         let number = at / self.block_bytes;
         let find = || self.blocks.borrow().iter().position(|block| block.number == Some(number));
-        let index = match find() {
-            Some(index) => index,
-            None => {
-                self.load(number)?;
-                find().ok_or_else(|| io::Error::other("the block was replaced"))?
-            }
-        };
+        if find().is_none() {
+            self.load(number)?;
+        }
+        let index = find().ok_or_else(|| io::Error::other("the block was replaced"))?;
         let blocks = self.blocks.borrow();
         let block = &blocks[index];
         let from = usize::try_from(at % self.block_bytes).unwrap_or(0);
