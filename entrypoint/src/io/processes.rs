@@ -10,7 +10,6 @@ use common::signal::Signal;
 use common::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -128,7 +127,7 @@ impl Processes {
         let all = all_processes()?;
         let (own, child) = (std::process::id(), self.running_child());
         let mut found = Vec::new();
-        for (pid, stat) in &all {
+        for Listed { pid, stat } in &all {
             // A zombie cannot be signalled, and its children are another's by now.
             if stat.parent == Some(own) || stat.state == Some(b'Z') {
                 continue;
@@ -203,21 +202,29 @@ fn children() -> Option<Vec<i32>> {
     Some(pids.collect())
 }
 
-/// Returns all processes that /proc shows.
-fn all_processes() -> Option<BTreeMap<i32, Stat>> {
+/// A process that /proc shows.
+struct Listed {
+    pid: i32,
+    stat: Stat,
+}
+
+/// Returns all processes that /proc shows, in ascending order as the kernel lists them
+/// (`proc_pid_readdir`).
+fn all_processes() -> Option<Vec<Listed>> {
     let processes = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
-        Some((pid, Stat::of(pid)?))
+        Some(Listed { pid, stat: Stat::of(pid)? })
     });
     Some(processes.collect())
 }
 
 /// Returns the ancestor of a process that is our own child.
-fn top_of(pid: i32, all: &BTreeMap<i32, Stat>, own: u32) -> Option<i32> {
+fn top_of(pid: i32, all: &[Listed], own: u32) -> Option<i32> {
     let mut top = pid;
     // The processes were not read at one instant, so the chain may be inconsistent.
     for _ in 0..all.len() {
-        let parent = all.get(&top)?.parent?;
+        let at = all.binary_search_by_key(&top, |listed| listed.pid).ok()?;
+        let parent = all[at].stat.parent?;
         if parent == own {
             return Some(top);
         }

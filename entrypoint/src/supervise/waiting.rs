@@ -19,13 +19,12 @@ use super::effect::{Effect, Share, Target};
 use super::event::{Descendant, Identity, Timer, Top};
 use common::report::Origin;
 use common::signal::Signal;
-use std::collections::BTreeMap;
 
 /// Descendants that existed when the termination began, each with the last signal
 /// it got because it waited.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Waiting {
-    existing: BTreeMap<Identity, Option<Signal>>,
+    existing: Vec<(Identity, Option<Signal>)>,
     /// What the next scan of the tree is for.
     scan: Purpose,
 }
@@ -87,7 +86,8 @@ impl Waiting {
             Purpose::Terminate => (Signal::TERM, Some(Signal::INT)),
         };
         for descendant in found.iter().filter(|descendant| !descendant.filter) {
-            if let Some(last) = self.existing.get_mut(&descendant.id)
+            let existing = self.existing.iter_mut().find(|(id, _)| *id == descendant.id);
+            if let Some((_, last)) = existing
                 && *last == needed
             {
                 *last = Some(signal);
@@ -98,6 +98,6 @@ impl Waiting {
 
     /// Returns the last signal that a process got because it waited.
     pub fn last_signal(&self, id: Identity) -> Option<Signal> {
-        self.existing.get(&id).copied().flatten()
+        self.existing.iter().find(|(other, _)| *other == id)?.1
     }
 }
