@@ -65,7 +65,7 @@ const MIME_TYPES: &[&str] =
 pub struct MediaTypes {
     exact: HashMap<String, Arc<str>>,
     lower: HashMap<String, Arc<str>>,
-    /// Each type once, those that only content tells included.
+    /// Each type once, those that only content can have included.
     all: HashSet<Arc<str>>,
 }
 

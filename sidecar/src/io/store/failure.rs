@@ -26,7 +26,7 @@ pub(super) enum Failure {
     NotFound(String),
     /// The store does not implement the operation.
     NotImplemented(String),
-    /// What the failure means for the write.
+    /// The failure as the end of a write.
     Write(WriteError),
 }
 

@@ -32,7 +32,8 @@ const STORAGE_SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_wri
 /// The scope of a token that impersonates a service account.
 const PLATFORM_SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// How long before its end a token is renewed; half of its life, if shorter.
+/// The time before its end at which a token is renewed; half of its life, if that
+/// is shorter.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
 /// A credentials file of this type.

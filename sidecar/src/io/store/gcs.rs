@@ -116,8 +116,8 @@ fn anonymous() -> GcpCredentialProvider {
     Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() }))
 }
 
-/// How long a metadata server that did not answer counts as absent: asking it
-/// for every object would cost a second each.
+/// The time for which a metadata server that did not answer counts as absent:
+/// asking it for every object would cost a second each.
 const METADATA_RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The default chain, with anonymous access where no metadata server answers.

@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
 
-/// How long a request may take beside the transfer of its content.
+/// The time for a request, beside the transfer of its content.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Lower bound on a store's throughput; a slower one counts as unavailable.
@@ -41,7 +41,7 @@ tokio::task_local! {
 #[derive(Debug, Default)]
 pub(super) struct Call {
     extra: Option<Extra>,
-    /// How the last request ended; `None` when none was sent.
+    /// The outcome of the last request; `None` when none was sent.
     pub(super) last: Option<Outcome>,
 }
 
@@ -67,7 +67,7 @@ pub(super) enum On {
     Reading,
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The server answered.

@@ -13,7 +13,7 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload};
 use std::time::Duration;
 
-/// How long an abort waits for the parts in flight: a part that arrives after
+/// The time that an abort waits for the parts in flight: a part that arrives after
 /// the abort can leave its bytes in the store.
 const LATE_PARTS_TIMEOUT: Duration = Duration::from_millis(500);
 
