@@ -26,11 +26,16 @@
 //! A default that code applies later is a constant that both the code and
 //! [`Field::default`] name.
 //!
+//! Another program offers options as its own flags by taking some of their
+//! [`args`] into its command line; [`fill`] sets those that are given and leaves
+//! the others.
+//!
 //! | module | purpose |
 //! | --- | --- |
 //! | `field` | a row without its value |
-//! | `value` | the types that options can have |
-//! | `object` | a struct of rows: its JSON and its flags |
+//! | `value` | the value of a row, and a struct of rows: what each can do |
+//! | `types` | the types that options can have |
+//! | `object` | a struct of rows as JSON |
 //! | `source` | environment or command line |
 //! | [`flags`] | Go's command-line syntax |
 
@@ -38,12 +43,14 @@ mod field;
 pub mod flags;
 mod object;
 mod source;
+mod types;
 mod value;
 
 pub use field::{Field, Shape, bytes, flag, inline, json_flag, key_only, object, positional};
-pub use object::{JsonFlagError, Options, args, encode, fill};
+pub use object::encode;
 pub use source::{LoadError, Source, from_flags, load, source};
-pub use value::{BOOL, Single, Value, parse_word, possible_words};
+pub use types::{parse_word, possible_words};
+pub use value::{BOOL, JsonFlagError, Options, Single, Value, args, fill};
 
 #[doc(hidden)]
 pub use serde as __serde;

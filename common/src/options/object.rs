@@ -1,50 +1,14 @@
-//! A struct of options as a whole.
+//! A struct of options as a whole: its JSON, and the flag that gives it as JSON.
 
 use super::field::{Field, Shape};
 use super::flags::ValueParser;
-use super::value::{Single, Value, typed};
-use crate::json::{self, Document, JsonError, Member, to_go_string};
+use super::value::{JsonFlagError, Options, Single, typed};
+use crate::json::{self, Document, Member, to_go_string};
 use crate::quote::shortened;
-use clap::{Arg, ArgMatches, value_parser};
+use clap::{ArgMatches, value_parser};
 use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-
-/// A struct of [`options!`](crate::options!).
-pub trait Options {
-    /// All options with their values, in the order in which Go encodes them.
-    fn rows(&self) -> Vec<(&'static Field, &dyn Value)>;
-
-    /// All options with their values, to be changed.
-    fn rows_mut(&mut self) -> Vec<(&'static Field, &mut dyn Value)>;
-
-    /// The same object with initial values.
-    fn initial(&self) -> Box<dyn Options>;
-}
-
-/// A flag whose value is JSON that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JsonFlagError {
-    /// The JSON is wrong.
-    #[error("--{flag}: {error}")]
-    Json {
-        /// The flag's name.
-        flag: &'static str,
-        /// The reason.
-        error: JsonError,
-    },
-    /// A key that the object does not have: unlike in a document of another
-    /// program, it can only be a mistake.
-    #[error("--{flag}: the key {key:?}: allowed is {allowed}")]
-    UnknownKey {
-        /// The flag's name.
-        flag: &'static str,
-        /// The key.
-        key: String,
-        /// The object's keys.
-        allowed: String,
-    },
-}
 
 fn members(options: &mut dyn Options) -> Vec<Member<'_>> {
     let mut found = Vec::new();
@@ -86,23 +50,6 @@ fn written(options: &dyn Options, found: &mut Vec<(&'static str, String)>) {
             }
         }
     }
-}
-
-/// The arguments of a command line that set these options.
-pub fn args(options: &dyn Options) -> Vec<Arg> {
-    let args = |(field, value): (&'static Field, &dyn Value)| {
-        value.args(field, &field.in_force().unwrap_or_else(|| value.shown()))
-    };
-    options.rows().into_iter().flat_map(args).collect()
-}
-
-/// Sets the options that a command line with [`args`], or some of them, gives;
-/// the others stay as they are.
-pub fn fill(options: &mut dyn Options, matches: &ArgMatches) -> Result<(), JsonFlagError> {
-    for (field, value) in options.rows_mut() {
-        value.set_flags(field, matches)?;
-    }
-    Ok(())
 }
 
 impl<T: Options + Serialize + Clone + Default + PartialEq + Send + Sync + 'static> Single for T {

@@ -1,7 +1,7 @@
 //! Where a program's options come from (contract O-1 to O-3, O-17).
 
 use super::flags::{self, FlagError};
-use super::object::{JsonFlagError, Options, fill};
+use super::value::{JsonFlagError, Options, fill};
 use crate::json::{self, Document, JsonError, Notes};
 use clap::Command;
 use std::ffi::{OsStr, OsString};
