@@ -12,7 +12,7 @@
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
 //! | [`preallocated`] | files whose space is allocated before it is needed |
 //! | [`open_beneath`] | opening files in directories that hostile code can write to |
-//! | [`options`], [`json`] | options, each declared once, and the two syntaxes they come in |
+//! | [`mod@options`], [`json`] | options, each declared once, and the two syntaxes they come in |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |

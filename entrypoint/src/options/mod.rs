@@ -1,6 +1,6 @@
 //! What was typed, and what it means.
 //!
-//! [`common::options`] says how to add an option.
+//! [`options`](mod@common::options) says how to add an option.
 
 mod budget;
 mod command;
