@@ -187,7 +187,10 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
     for _ in 1..MAX_ATTEMPTS {
         match ask().await {
             Err(StoreError::Transient(_)) => tokio::time::sleep(pause).await,
-            answer @ (Ok(_) | Err(StoreError::Setup(_) | StoreError::Permanent(_))) => return answer,
+            answer @ (Ok(_)
+            | Err(StoreError::Setup(_) | StoreError::Setting(_) | StoreError::Permanent(_))) => {
+                return answer;
+            }
         }
         pause *= 2;
     }

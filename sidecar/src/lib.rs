@@ -100,6 +100,12 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
         Ok(settings) => Arc::new(settings),
         Err(error) => return cli::refuse(error),
     };
+    if let Some(destination) = settings.destination.as_ref().filter(|_| !settings.upload.dry_run)
+        && let Err(error) = io::store::check_settings(destination, &settings.credentials)
+    {
+        common::fatal!(error = %error, "Could not resolve options");
+        return common::codes::EXIT_FAILURE;
+    }
     for warning in deadline_check::warnings(&settings) {
         tracing::warn!("{warning}");
     }

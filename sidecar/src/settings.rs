@@ -8,7 +8,7 @@ use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, Upl
 use common::entry::Entry;
 use common::job_spec::{JobSpec, JobSpecError, JobType};
 use common::json::Notes;
-use common::paths::PathStrategy;
+use common::paths::{PathStrategy, clean};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -94,11 +94,15 @@ impl Settings {
     /// Resolves the checked options of a program that only uploads. A local
     /// directory needs no job.
     pub fn of_upload(
-        upload: UploadOptions,
+        mut upload: UploadOptions,
         censoring: Option<CensoringOptions>,
         spec: Option<&JobSpec>,
     ) -> Result<Self, OptionError> {
         let local = !upload.local_output_dir.is_empty();
+        // An empty item stays one that does not exist.
+        for item in upload.items.iter_mut().filter(|item| !item.is_empty()) {
+            *item = clean(item);
+        }
         Ok(Self {
             build_logs: Vec::new(),
             entries: Vec::new(),

@@ -166,7 +166,9 @@ async fn look_at(store: &Store, key: &str, content: bool) -> ObjectStatus<Versio
         Ok(Some((content, version))) => ObjectStatus::Present { version, content },
         Ok(None) => ObjectStatus::Absent,
         Err(StoreError::Transient(message)) => ObjectStatus::Unanswered(message),
-        Err(StoreError::Permanent(_) | StoreError::Setup(_)) => ObjectStatus::Unreadable,
+        Err(StoreError::Permanent(_) | StoreError::Setup(_) | StoreError::Setting(_)) => {
+            ObjectStatus::Unreadable
+        }
     }
 }
 

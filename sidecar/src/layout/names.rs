@@ -71,6 +71,14 @@ pub fn base_name(item: &str) -> &str {
     trimmed.rsplit('/').next().unwrap_or_default()
 }
 
+/// Returns what an item adds in front of the keys of its files: the base name of its
+/// cleaned path. The working directory and its parents add nothing.
+pub fn item_name(item: &str) -> String {
+    let clean = common::paths::clean(item);
+    let name = base_name(&clean);
+    if matches!(name, "." | "..") { String::new() } else { name.to_owned() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +133,15 @@ mod tests {
     fn base_names_ignore_trailing_slashes() {
         assert_eq!(base_name("/logs/artifacts//"), "artifacts");
         assert_eq!(base_name("artifacts"), "artifacts");
+    }
+
+    #[test]
+    fn an_item_is_cleaned_before_it_gives_its_name() {
+        for item in ["/logs/artifacts", "artifacts/.", "./artifacts//", "artifacts/../artifacts"] {
+            assert_eq!(item_name(item), "artifacts", "{item}");
+        }
+        for item in [".", "./", "..", "a/..", "/", ""] {
+            assert_eq!(item_name(item), "", "{item}");
+        }
     }
 }

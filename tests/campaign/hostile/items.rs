@@ -22,10 +22,15 @@ fn item_with_dots_and_slashes_arrives() {
 }
 
 #[test]
-#[ignore = "an item is not cleaned before its base name is taken"]
 fn item_with_a_dot_at_its_end_arrives() {
     let delivered = deliver("artifacts/.");
     assert_eq!(delivered.job.text("artifacts/file").len(), SECRET.len());
+}
+
+#[test]
+fn item_with_two_dots_at_its_end_is_its_parent() {
+    let delivered = deliver("artifacts/not-there/../..");
+    assert_eq!(delivered.job.text("logs/artifacts/file").len(), SECRET.len());
 }
 
 #[test]

@@ -106,3 +106,32 @@ fn local_destination_needs_no_job_spec() {
     sidecar(&pod, &pod.sidecar_options(&[&entry], json!({})), None).expect_code(0);
     assert_eq!(pod.finished()["result"], "SUCCESS");
 }
+
+#[test]
+fn credential_with_a_control_character_is_refused_before_anything_is_sent() {
+    let (pod, entry) = pod_with_results();
+    for (scheme, variable) in [
+        ("s3", "AWS_ACCESS_KEY_ID"),
+        ("s3", "AWS_SECRET_ACCESS_KEY"),
+        ("s3", "AWS_SESSION_TOKEN"),
+        ("s3", "AWS_REGION"),
+        ("az", "AZURE_STORAGE_ACCOUNT"),
+        ("az", "AZURE_STORAGE_SAS_TOKEN"),
+    ] {
+        let mut options = pod.sidecar_options(&[&entry], json!({}));
+        options["gcs_options"] =
+            json!({"bucket": format!("{scheme}://b"), "path_strategy": "explicit", "dry_run": false});
+        let mut command = Command::new(bins::program("sidecar"));
+        command.env("SIDECAR_OPTIONS", options.to_string()).env("JOB_SPEC", SPEC);
+        command
+            .env("AZURE_STORAGE_ACCOUNT", "ci")
+            .env("AWS_ACCESS_KEY_ID", "id")
+            .env("AWS_SECRET_ACCESS_KEY", "key");
+        command.env(variable, "hunter\n2");
+        let ended = process::run(pod.tree(), &mut command);
+        ended.expect_code(1);
+        let said = complaint(&ended);
+        assert!(said.contains(variable) && !ended.stderr.contains("hunter"), "{variable}: {ended:#?}");
+    }
+    expect_nothing_lost(&pod, &entry);
+}

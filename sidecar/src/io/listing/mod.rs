@@ -9,7 +9,7 @@ use crate::censor::Censor;
 use crate::deliver::{Class, Desired};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::layout::media_types::MediaTypes;
-use crate::layout::names::{base_name, name_rule};
+use crate::layout::names::{item_name, name_rule};
 use crate::layout::paths::ObjectPaths;
 use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
@@ -124,6 +124,7 @@ impl Lister<'_> {
     }
 
     fn item(&mut self, number: u32, path: &str) {
+        let name = item_name(path);
         let item = match open_item(Path::new(path)) {
             Ok(Some(item)) => item,
             Ok(None) => {
@@ -133,7 +134,7 @@ impl Lister<'_> {
             }
             Err(error) => {
                 tracing::warn!(error = %error, path = %path, "Encountered error in resolving items to upload");
-                self.skip(base_name(path), number, None, &error.to_string());
+                self.skip(&name, number, None, &error.to_string());
                 self.listing.items.push(None);
                 return;
             }
@@ -143,13 +144,20 @@ impl Lister<'_> {
             Item::File(source) => match source.open() {
                 Ok(file) => {
                     let found = Found::File { stamp: file.stamp(), target: None };
-                    self.found(number, "", Path::new(base_name(path)), found);
+                    self.found(number, "", Path::new(&name), found);
                 }
-                Err(error) => self.skip(base_name(path), number, None, &error.to_string()),
+                Err(error) => self.skip(&name, number, None, &error.to_string()),
             },
             Item::Directory(dir) => {
-                let prefix = format!("{}/", base_name(path));
+                let prefix = if name.is_empty() { name } else { format!("{name}/") };
                 walk::walk(&dir, Path::new(path), &mut |file, found| {
+                    let found = match found {
+                        // The path is not the key without its first component.
+                        Found::File { stamp, target: None } if prefix.is_empty() => {
+                            Found::File { stamp, target: Some(file.into()) }
+                        }
+                        found @ (Found::File { .. } | Found::Other(_)) => found,
+                    };
                     self.found(number, &prefix, file, found);
                 });
             }

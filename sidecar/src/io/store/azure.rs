@@ -5,6 +5,7 @@
 
 use super::http::{Connector, client_options};
 use super::s3::no_retries;
+use super::variables::Variables;
 use super::{StoreError, setup};
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use std::collections::BTreeMap;
@@ -38,18 +39,23 @@ pub(super) fn open(container: &str) -> Result<MicrosoftAzure, StoreError> {
         .map_err(|error| setup(format!("az://{container}: {error}")))
 }
 
+/// Reads every setting without opening the container.
+pub(super) fn check_settings(container: &str) -> Result<(), StoreError> {
+    builder(container, |name| std::env::var(name).ok()).map(drop)
+}
+
 fn builder(
     container: &str,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<MicrosoftAzureBuilder, StoreError> {
-    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let variables = Variables::new(environment);
     let mut settings = BTreeMap::new();
     for (key, names) in VARIABLES {
-        if let Some(value) = names.iter().find_map(|name| set(name)) {
+        if let Some(value) = variables.first(names)? {
             settings.insert(name_of(*key), (*key, value));
         }
     }
-    if let Some(mut text) = set("AZURE_STORAGE_CONNECTION_STRING") {
+    if let Some(mut text) = variables.get("AZURE_STORAGE_CONNECTION_STRING")? {
         let parsed = connection_string(&text);
         text.zeroize();
         for (key, value) in parsed? {

@@ -4,6 +4,7 @@ use super::failure::one_line;
 use super::federation::{ExternalAccount, Federation};
 use super::http::{Connector, Outcome, client_options, note, with_call_context};
 use super::s3::no_retries;
+use super::variables::Variables;
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use object_store::CredentialProvider;
@@ -26,22 +27,22 @@ fn open_with(
     credentials: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<GoogleCloudStorage, StoreError> {
-    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let variables = Variables::new(environment);
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
         .with_http_connector(Connector)
         .with_retry(no_retries());
     let options = |url: &str| client_options().with_allow_http(url.starts_with("http://"));
     let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));
-    if let Some(url) = set("STORAGE_EMULATOR_HOST").map(|host| emulator_url(&host)) {
+    if let Some(url) = variables.get("STORAGE_EMULATOR_HOST")?.map(|host| emulator_url(&host)) {
         // Emulators take requests without credentials, as the Go client sends them.
         let builder = builder.with_base_url(&url).with_client_options(options(&url));
         return builder.with_credentials(anonymous()).build().map_err(fail);
     }
-    let variable = || set("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
+    let variable = variables.get("GOOGLE_APPLICATION_CREDENTIALS")?.map(PathBuf::from);
     let file = credentials
         .map(|path| ("gcs_credentials_file", path.to_owned()))
-        .or_else(|| variable().map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path)));
+        .or_else(|| variable.map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path)));
     if let Some((option, path)) = file {
         let text = path.display().to_string();
         let (kind, base_url) = examine(option, &path)?;
@@ -57,7 +58,7 @@ fn open_with(
         return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
     }
     // By this name gcloud knows private endpoints.
-    let endpoint = set("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE");
+    let endpoint = variables.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")?;
     let builder = match endpoint.as_deref().map(|url| url.trim_end_matches('/')) {
         Some(url) => builder.with_base_url(url).with_client_options(options(url)),
         None => builder.with_client_options(client_options()),

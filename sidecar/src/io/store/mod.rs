@@ -16,6 +16,7 @@ mod profile;
 mod read;
 mod remote;
 mod s3;
+mod variables;
 mod write;
 
 pub(in crate::io) use buffers::{Buffer, Buffers};
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// A configuration or credentials file cannot be used.
     #[error("{0}")]
     Setup(String),
+    /// A variable, or a key of such a file, has a value that no request can hold.
+    #[error("{0}")]
+    Setting(String),
     /// A later attempt can succeed.
     #[error("{0}")]
     Transient(String),
@@ -64,6 +68,19 @@ fn setup(message: impl Into<String>) -> StoreError {
 pub fn install_tls() {
     // A second call finds the first one's provider, which is the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Finds a setting of the destination that no request could hold, whenever it were
+/// sent. Everything else about credentials may be put right until it is needed.
+pub fn check_settings(destination: &Destination, credentials: &Credentials) -> Result<(), StoreError> {
+    let checked = match destination {
+        Destination::S3 { bucket, .. } => {
+            s3::check_settings(bucket, credentials.s3_credentials_file.as_deref())
+        }
+        Destination::Az { container, .. } => azure::check_settings(container),
+        Destination::Gs { .. } | Destination::File { .. } | Destination::LocalDir { .. } => Ok(()),
+    };
+    checked.or_else(|error| if matches!(error, StoreError::Setting(_)) { Err(error) } else { Ok(()) })
 }
 
 /// An open destination.

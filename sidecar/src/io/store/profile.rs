@@ -1,10 +1,15 @@
 //! The profile files of AWS, which the object store library does not read
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>).
 
+use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zeroize::Zeroize;
+
+/// Settings that become part of requests.
+const REQUEST_SETTINGS: [&str; 5] =
+    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "endpoint_url", "region"];
 
 /// One profile's settings, merged from both files.
 #[derive(Default)]
@@ -23,17 +28,17 @@ impl Drop for Profile {
 
 impl Profile {
     /// Reads the profile that the environment names. Absent files are empty.
-    pub(super) fn load(environment: &impl Fn(&str) -> Option<String>) -> Result<Self, StoreError> {
-        let set = |name: &str| environment(name).filter(|value| !value.is_empty());
-        let name = set("AWS_PROFILE").unwrap_or_else(|| "default".to_owned());
-        let location = |variable: &str, file: &str| {
-            let home = || set("HOME").map(|home| PathBuf::from(home).join(".aws").join(file));
-            set(variable).map(PathBuf::from).or_else(home)
+    pub(super) fn load<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Self, StoreError> {
+        let name = variables.get("AWS_PROFILE")?.unwrap_or_else(|| "default".to_owned());
+        let home = variables.home().map(|home| PathBuf::from(home).join(".aws"));
+        let location = |variable: &str, file: &str| -> Result<_, StoreError> {
+            let home = home.as_ref().map(|home| home.join(file));
+            Ok(variables.get(variable)?.map(PathBuf::from).or(home))
         };
         let mut settings = BTreeMap::new();
         let files = [
-            (location("AWS_CONFIG_FILE", "config"), true),
-            (location("AWS_SHARED_CREDENTIALS_FILE", "credentials"), false),
+            (location("AWS_CONFIG_FILE", "config")?, true),
+            (location("AWS_SHARED_CREDENTIALS_FILE", "credentials")?, false),
         ];
         for (path, prefixed) in files {
             let Some(path) = path else { continue };
@@ -44,8 +49,15 @@ impl Profile {
                     return Err(setup(format!("AWS profile file {}: {error}", path.display())));
                 }
             };
-            settings.extend(section(&text, &name, prefixed));
+            let section = section(&text, &name, prefixed);
             text.zeroize();
+            for (key, value) in section {
+                // Of the other settings none goes into a request.
+                if REQUEST_SETTINGS.contains(&key.as_str()) {
+                    cleaned(&format!("AWS profile file {}: {key}", path.display()), &value)?;
+                }
+                settings.insert(key, value);
+            }
         }
         Ok(Self { name, settings })
     }
@@ -109,11 +121,11 @@ mod tests {
         std::fs::write(dir.path().join(".aws/config"), config).expect("written");
         std::fs::write(dir.path().join(".aws/credentials"), credentials).expect("written");
         let home = dir.path().display().to_string();
-        Profile::load(&|variable: &str| match variable {
+        Profile::load(&Variables::new(|variable: &str| match variable {
             "HOME" => Some(home.clone()),
             "AWS_PROFILE" => name.map(str::to_owned),
             _ => None,
-        })
+        }))
         .expect("loaded")
     }
 
@@ -138,7 +150,7 @@ mod tests {
 
     #[test]
     fn absent_files_give_nothing() {
-        let profile = Profile::load(&|_: &str| None).expect("loaded");
+        let profile = Profile::load(&Variables::new(|_: &str| None)).expect("loaded");
         assert_eq!(profile.keys().expect("usable"), None);
         assert_eq!(profile.endpoint(), None);
     }

@@ -2,6 +2,7 @@
 
 use super::http::{Connector, client_options};
 use super::profile::Profile;
+use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
 use object_store::{RetryConfig, StaticCredentialProvider};
@@ -30,6 +31,25 @@ struct CredentialsFile {
     session_token: String,
 }
 
+impl CredentialsFile {
+    fn clean(&mut self, path: &Path) -> Result<(), StoreError> {
+        let values = [
+            ("region", &mut self.region),
+            ("endpoint", &mut self.endpoint),
+            ("access_key", &mut self.access_key),
+            ("secret_key", &mut self.secret_key),
+            ("session_token", &mut self.session_token),
+        ];
+        for (key, value) in values {
+            let clean =
+                cleaned(&format!("s3_credentials_file {:?}: {key}", path.display().to_string()), value)?;
+            value.zeroize();
+            *value = clean;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for CredentialsFile {
     fn drop(&mut self) {
         self.secret_key.zeroize();
@@ -43,6 +63,12 @@ pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<AmazonS3,
     builder(bucket, &file, |name| std::env::var(name).ok())?
         .build()
         .map_err(|error| setup(format!("s3://{bucket}: {error}")))
+}
+
+/// Reads every setting without opening the bucket.
+pub(super) fn check_settings(bucket: &str, credentials: Option<&Path>) -> Result<(), StoreError> {
+    let file = credentials.map(load).transpose()?.unwrap_or_default();
+    builder(bucket, &file, |name| std::env::var(name).ok()).map(drop)
 }
 
 /// Reads and checks a credentials file.
@@ -65,7 +91,9 @@ fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
         })
     };
     text.zeroize();
-    parsed
+    let mut file = parsed?;
+    file.clean(path)?;
+    Ok(file)
 }
 
 fn builder(
@@ -73,20 +101,21 @@ fn builder(
     file: &CredentialsFile,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<AmazonS3Builder, StoreError> {
-    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let variables = Variables::new(&environment);
     let mut options = client_options();
     if file.insecure {
         options = options.with_allow_invalid_certificates(true);
     }
-    let mut builder = AmazonS3Builder::from_env()
+    let mut builder = of_process_environment()?
         .with_bucket_name(bucket)
         .with_http_connector(Connector)
         .with_retry(no_retries())
         .with_conditional_put(S3ConditionalPut::ETagMatch);
     let has_static = !file.access_key.is_empty() && !file.secret_key.is_empty();
-    let from_environment = set("AWS_ACCESS_KEY_ID").is_some()
-        || (set("AWS_WEB_IDENTITY_TOKEN_FILE").is_some() && set("AWS_ROLE_ARN").is_some());
-    let profile = Profile::load(&environment)?;
+    let from_environment = variables.get("AWS_ACCESS_KEY_ID")?.is_some()
+        || (variables.get("AWS_WEB_IDENTITY_TOKEN_FILE")?.is_some()
+            && variables.get("AWS_ROLE_ARN")?.is_some());
+    let profile = Profile::load(&variables)?;
     let fixed = if has_static {
         Some((file.access_key.as_str(), file.secret_key.as_str(), file.session_token.as_str()))
     } else if from_environment {
@@ -99,16 +128,14 @@ fn builder(
     }
     let region = Some(file.region.clone())
         .filter(|region| !region.is_empty())
-        .or_else(|| set("AWS_REGION"))
-        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .or(variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"])?)
         .or_else(|| profile.region());
     if let Some(region) = region {
         builder = builder.with_region(region);
     }
     let endpoint = Some(file.endpoint.clone())
         .filter(|endpoint| !endpoint.is_empty())
-        .or_else(|| set("AWS_ENDPOINT_URL_S3"))
-        .or_else(|| set("AWS_ENDPOINT_URL"))
+        .or(variables.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])?)
         .or_else(|| profile.endpoint());
     let address = Address::of(bucket, endpoint.as_deref(), file.s3_force_path_style)?;
     if let Some(endpoint) = address.endpoint {
@@ -116,6 +143,21 @@ fn builder(
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
     Ok(builder.with_virtual_hosted_style_request(address.virtual_hosted).with_client_options(options))
+}
+
+/// Applies the variables that the library knows, as its own `from_env` does, but
+/// cleaned.
+fn of_process_environment() -> Result<AmazonS3Builder, StoreError> {
+    let mut builder = AmazonS3Builder::new();
+    let variables = Variables::new(|name: &str| std::env::var(name).ok());
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| name.starts_with("AWS_")) {
+        let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() else { continue };
+        if let Some(value) = variables.get(&name)? {
+            builder = builder.with_config(key, value);
+        }
+    }
+    Ok(builder)
 }
 
 /// Builds a credential of exactly these: the environment's session token belongs
