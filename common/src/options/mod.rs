@@ -20,7 +20,8 @@
 //!
 //! **To add an option**, add its row to the struct of its object, use the field,
 //! and paste the output of `podutils explain --markdown` between the markers of
-//! the README (a test compares them). The type gives the syntax: `String`,
+//! the README (a test compares them). What a value may not be is refused in the
+//! struct's `validate`; a core gets values through its `Setup`. The type gives the syntax: `String`,
 //! `bool`, `i64`, `GoDuration`, `Signal`, a type of [`words!`](crate::words!),
 //! or any of these in an `Option` or a `Vec`; a new type implements [`Single`].
 //! A default that code applies later is a constant that both the code and

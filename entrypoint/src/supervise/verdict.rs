@@ -99,7 +99,7 @@ pub struct Verdict {
     pub child: Option<ChildEnd>,
 }
 
-/// Applies the code table of the design.
+/// Applies the table of codes (entrypoint/README.md, "Codes").
 pub(super) fn verdict(policy: &Policy, ending: &Ending) -> Verdict {
     match ending {
         Ending::ByItself(end) => by_itself(*end),

@@ -1,5 +1,6 @@
 //! Budgets that several files share.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -56,4 +57,11 @@ impl Budget {
     pub(super) fn unpack(&self, bytes: usize) {
         self.unpacked.fetch_add(bytes as u64, Ordering::Relaxed);
     }
+}
+
+/// Returns the processor time of this thread.
+pub(super) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -1,7 +1,6 @@
 //! Masking of a stream that passes through a window.
 
-use super::archive::thread_time;
-use super::budget::{Budget, BudgetExceeded};
+use super::budget::{Budget, BudgetExceeded, thread_time};
 use super::engine::{Matcher, Progress};
 use std::sync::Arc;
 

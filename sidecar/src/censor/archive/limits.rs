@@ -1,8 +1,7 @@
 //! Limits on the cost of one file, and its cost so far.
 
 use super::Stop;
-use crate::censor::budget::Budget;
-use rustix::time::{ClockId, clock_gettime};
+use crate::censor::budget::{Budget, thread_time};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -135,11 +134,4 @@ impl<'a> Meter<'a> {
     pub(super) fn release(&self, bytes: u64) {
         self.spooled.set(self.spooled.get().saturating_sub(bytes));
     }
-}
-
-/// Returns the processor time of this thread.
-pub(in crate::censor) fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }

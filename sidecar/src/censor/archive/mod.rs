@@ -49,7 +49,6 @@ mod zip;
 
 pub use bytes::ReadAt;
 pub use limits::Limits;
-pub(super) use limits::thread_time;
 
 use super::budget::Budget;
 use super::engine::Matcher;

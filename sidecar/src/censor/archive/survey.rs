@@ -19,7 +19,13 @@ pub(super) enum Survey {
     Plain,
 }
 
-/// Surveys a whole file.
+/// Upper bound on the distance from a file's beginning at which a tar header or a zip
+/// member is looked for. Without it a file that is delivered as it lies would be read
+/// twice, and a sparse one of a tebibyte for minutes.
+const MAX_SURVEY_BYTES: u64 = 8 << 20;
+
+/// Surveys the end of a file for a zip archive's directory, and its front for anything
+/// else.
 pub(super) fn survey(walk: Walk<'_>, source: &dyn ReadAt) -> Result<Survey, Stop> {
     if zip::has_directory(source)? {
         return Ok(Survey::Container(Format::Zip));
@@ -27,7 +33,7 @@ pub(super) fn survey(walk: Walk<'_>, source: &dyn ReadAt) -> Result<Survey, Stop
     let (mut members, mut has_members) = (ZipMembers::default(), false);
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut at = 0;
-    while at < source.len() {
+    while at < source.len().min(MAX_SURVEY_BYTES) {
         walk.meter().time()?;
         let mut filled = 0;
         while filled < CHUNK_BYTES {
@@ -60,7 +66,7 @@ impl ZipMembers {
     /// Returns whether a member begins in this piece, or ends its magic number there.
     pub(super) fn are_in(&mut self, piece: &[u8]) -> bool {
         let length = ZIP_MEMBER.len();
-        let contains = |bytes: &[u8]| bytes.windows(length).any(|window| window == ZIP_MEMBER);
+        let contains = |bytes: &[u8]| memchr::memmem::find(bytes, ZIP_MEMBER).is_some();
         let seam = [&self.tail[..], &piece[..piece.len().min(length - 1)]].concat();
         let rest = seam.len().saturating_sub(length - 1);
         self.tail = if piece.len() < length {

@@ -57,7 +57,8 @@ impl<V> WriteIntent<V> {
     /// Returns the terms for an object of a pass.
     ///
     /// Before the final pass every write is provisional. A provisional result
-    /// yields to one that is there, which is of the same job. To ask for a small
+    /// replaces the version that a look found, and yields where it cannot be
+    /// looked at or keeps changing: what is there is of the same job. To ask for a small
     /// object takes as long as to send it, so that only large ones are asked for.
     pub(super) fn of(class: Class, policy: Policy, is_large: bool, known: Option<V>, build_id: &str) -> Self {
         match (class, policy) {
