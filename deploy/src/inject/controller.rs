@@ -1,4 +1,4 @@
-//! What makes the pod: how many of them there are, and when.
+//! The controller that makes the pod: how many of them there are, and when.
 
 use super::decoration::{Build, Decoration};
 use super::field_path::{FieldPath, Finding};

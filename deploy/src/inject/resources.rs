@@ -19,7 +19,7 @@ pub(super) struct Quantities {
     memory_limit: String,
 }
 
-/// What `--resources` says.
+/// Value of `--resources`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resources {
     is_off: bool,

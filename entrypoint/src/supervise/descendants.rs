@@ -174,7 +174,7 @@ impl Descendants {
     }
 }
 
-/// What had asked a reaped process to end.
+/// The signals that had asked a reaped process to end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Gone {
     /// A signal that it could handle.

@@ -25,7 +25,7 @@ use common::signal::Signal;
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Waiting {
     existing: Vec<(Identity, Option<Signal>)>,
-    /// What the next scan of the tree is for.
+    /// Purpose of the next scan of the tree.
     scan: Purpose,
 }
 

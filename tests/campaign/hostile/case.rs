@@ -14,7 +14,7 @@ use std::time::Duration;
 /// `delivery.memory` of every case, the least that sidecar accepts.
 pub(crate) const MEMORY: usize = 20 << 20;
 
-/// What sidecar may use beside `delivery.memory`, counted from what an empty job uses.
+/// Memory that sidecar may use beside `delivery.memory`, counted from what an empty job uses.
 const MEMORY_BESIDE: usize = 8 << 20;
 
 /// What a byte of a secret may cost, in all its encodings and the table to find them.

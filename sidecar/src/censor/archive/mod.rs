@@ -95,7 +95,7 @@ pub struct Rewritten {
     pub source_crc32c: u32,
     /// Number of bytes overwritten in unpacked content.
     pub masked: u64,
-    /// What was omitted or not looked into.
+    /// Names of what was omitted or not looked into.
     pub note: Option<String>,
 }
 

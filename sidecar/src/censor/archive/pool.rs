@@ -5,7 +5,7 @@ use flate2::Decompress;
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// What the walks through one file use again from member to member.
+/// Buffers and decoders that the walks through one file use again from member to member.
 #[derive(Default)]
 pub(super) struct Pool {
     inflaters: RefCell<Vec<Decompress>>,

@@ -9,7 +9,7 @@ use super::format::{Format, ZIP_MEMBER};
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop, tar_block, zip};
 
-/// What a file without a known beginning contains.
+/// Content of a file without a known beginning.
 pub(super) enum Survey {
     /// A container that the common tools find.
     Container(Format),
