@@ -32,6 +32,7 @@ pub trait Sink: Send + Sync + 'static {
     /// Writes a record as the JSON line `json`, or as the line for people that `plain`
     /// makes, both with their newline. Must neither panic nor log.
     fn write_record(&self, json: &[u8], plain: &dyn Fn() -> Vec<u8>) {
+        // Only a writer for people makes the other form.
         let _ = plain;
         self.write_line(json);
     }

@@ -17,7 +17,7 @@ pub(crate) const MEMORY: usize = 20 << 20;
 /// Memory that sidecar may use beside `delivery.memory`, counted from what an empty job uses.
 const MEMORY_BESIDE: usize = 8 << 20;
 
-/// What a byte of a secret may cost, in all its encodings and the table to find them.
+/// Memory that a byte of a secret may cost, in all its encodings and the table to find them.
 const TABLES_PER_SECRET_BYTE: usize = 16;
 
 /// Longer than any case of small size takes on a busy machine, and than one of full
@@ -34,7 +34,7 @@ const SECRET_FORMS: [&str; 3] = [
     "686f7374696c652d63616d706169676e2d7365637265742d34373131",
 ];
 
-/// What a case expects beside the checks that all have in common.
+/// Expectations of a case beside the checks that all have in common.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     /// The exit status of sidecar with `delivery.fail_on_error`.

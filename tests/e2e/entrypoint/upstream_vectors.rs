@@ -166,7 +166,7 @@ fn copy_mode_without_a_destination_is_refused() {
     assert!(ended.stderr.contains(r#""level":"fatal""#), "{ended:#?}");
 }
 
-/// What could not be started, and the words for it.
+/// Commands that could not be started, and the words for it.
 #[test]
 fn start_failure_is_told_in_upstreams_words() {
     let pod = Pod::new();
