@@ -84,17 +84,28 @@ pub struct EntryMonitor {
     marker: PathBuf,
     lock_path: PathBuf,
     lock: Option<File>,
+    was_locked: bool,
 }
 
 impl EntryMonitor {
     /// Creates a monitor for the entry with this marker.
     pub fn new(marker: &Path) -> Self {
-        Self { marker: marker.to_owned(), lock_path: marker::lock_path(marker), lock: None }
+        Self {
+            marker: marker.to_owned(),
+            lock_path: marker::lock_path(marker),
+            lock: None,
+            was_locked: false,
+        }
     }
 
     /// Returns the marker's path.
     pub fn marker(&self) -> &Path {
         &self.marker
+    }
+
+    /// Returns true once a poll has found a lock, held or free.
+    pub fn was_locked(&self) -> bool {
+        self.was_locked
     }
 
     /// Returns the status of the entry now. Never blocks.
@@ -108,6 +119,7 @@ impl EntryMonitor {
             && let Ok(Opened::File(file)) = open_beneath::open(&self.lock_path)
         {
             self.lock = Some(file);
+            self.was_locked = true;
         }
         let free = self.lock.as_ref().is_some_and(is_free);
         if let Some(content) = marker::read(&self.marker) {

@@ -76,6 +76,8 @@ impl Delivery {
             checkpoints: config.checkpoints,
             interim: config.interim.then_some(Duration::from_secs(16)),
             native: config.native,
+            // After an interrupt the same timer is armed, with or without it.
+            start_timeout: None,
         };
         let mut core = Coordinator::new(Setup {
             machine,
@@ -83,18 +85,21 @@ impl Delivery {
             checkpoint_interval: Duration::from_secs(30),
             build_id: "1".into(),
         });
-        // Nothing but a timer can be wanted at the start.
-        let timers = core.start(&MOMENT).iter().map(|_| Timer::Checkpoint).collect();
-        Self {
+        let effects = core.start(&MOMENT);
+        let mut delivery = Self {
             core,
-            timers,
+            timers: BTreeSet::new(),
             requests: BTreeMap::new(),
             listing: None,
             listed: None,
             expired: false,
             cut: false,
             mutation: config.mutation,
+        };
+        for effect in effects {
+            delivery.carry_out(effect, 0).expect("timers break nothing");
         }
+        delivery
     }
 
     /// A look at the entry.
@@ -186,7 +191,9 @@ impl Delivery {
 
     fn carry_out(&mut self, effect: Effect<Content>, log: u8) -> Result<(), String> {
         match effect {
-            Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) => drop(self.timers.insert(timer)),
+            Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) if !matches!(timer, Timer::Unseen(_)) => {
+                self.timers.insert(timer);
+            }
             Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
             Effect::List(policy) => self.listing = Some(policy),
             Effect::DiscardListing => self.listing = None,
@@ -202,7 +209,10 @@ impl Delivery {
                 self.requests.insert(number, Request { write: None, key, aborted: false });
             }
             Effect::AbortTransfer(number) => return self.abort(number, log),
-            Effect::Log(_)
+            // It makes nothing but records.
+            Effect::Arm(..)
+            | Effect::ArmEarliest(..)
+            | Effect::Log(_)
             | Effect::LogTransfer(..)
             | Effect::LookAtEntries
             | Effect::BeginPass(_)

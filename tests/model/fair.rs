@@ -110,6 +110,10 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if let Some(pause) = delivery.timers.iter().find(|timer| matches!(timer, SidecarTimer::Pause(_))) {
         return Some(Step::Sidecar(Act::Fire(*pause)));
     }
+    let start = delivery.timers.iter().find(|timer| matches!(timer, SidecarTimer::Start(_)));
+    if let Some(start) = start.filter(|_| world.test.core.is_none()) {
+        return Some(Step::Sidecar(Act::Fire(*start)));
+    }
     // The kubelet tells a native sidecar when the others have ended.
     (world.config.native && world.test.core.is_none()).then_some(Step::Sidecar(Act::HearTerm))
 }
@@ -124,8 +128,8 @@ fn judge(world: &World) -> Result<(), String> {
         Sidecar::Done { cut } => *cut,
         // A sidecar that crashed is not restarted, except a native one.
         Sidecar::Dead => return Ok(()),
-        // Without lock and marker nobody can know that there will be none.
-        Sidecar::Alive(_) if world.test.lock == Lock::None => return Ok(()),
+        // Before the pod is told to stop nobody can know that there will be no lock.
+        Sidecar::Alive(_) if world.test.lock == Lock::None && !world.told => return Ok(()),
         Sidecar::Alive(_) => return Err("sidecar does not end".to_owned()),
     };
     let log = world.test.log;
@@ -148,6 +152,7 @@ fn judge(world: &World) -> Result<(), String> {
         // Whether it was lost before or after the pod was told to stop.
         Observation::Waiting
         | Observation::Absent
+        | Observation::Unlocked
         | Observation::Vanished
         | Observation::Unreadable
         | Observation::Lost => {

@@ -183,7 +183,11 @@ impl World {
         // A request that is not answered in time is a fault of the store.
         let fires = |timer: &&Timer| {
             let is_fault = matches!(timer, Timer::Attempt(_));
-            (!is_fault || self.faults > 0) && (!in_order.contains(timer) || first == Some(**timer))
+            // A container that is there takes its lock sooner.
+            let too_early = matches!(timer, Timer::Start(_)) && self.test.core.is_some();
+            !too_early
+                && (!is_fault || self.faults > 0)
+                && (!in_order.contains(timer) || first == Some(**timer))
         };
         steps.extend(delivery.timers.iter().filter(fires).map(|timer| Step::Sidecar(Act::Fire(*timer))));
         if delivery.listing.is_some() {
@@ -285,6 +289,10 @@ impl World {
             Act::Fire(timer) => {
                 self.faults -= u8::from(matches!(timer, Timer::Attempt(_)));
                 delivery.fire(timer, log)?;
+                if matches!(timer, Timer::Start(_)) {
+                    // It makes sidecar look.
+                    delivery.see(look, log)?;
+                }
             }
             Act::List => delivery.list(log)?,
             Act::Serve(number) => {

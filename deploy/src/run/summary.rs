@@ -110,7 +110,7 @@ fn cause(pod: &Pod, end: End) -> String {
     match (pod.report(), end) {
         (Some(report), _) => visible(&report.cause).into_owned(),
         (None, End::Signal(signal)) => {
-            format!("entrypoint was killed by {signal} and left no result, most likely out of memory")
+            format!("entrypoint was killed by {signal} and left no result")
         }
         (None, End::Code(code)) => format!("entrypoint ended with {code} and left no report"),
     }

@@ -87,6 +87,8 @@ pub(super) enum Directive {
     ArmEarliest(Timer, Duration),
     /// Arm [`Timer::Checkpoint`] for the time that [`super::rest`] gives.
     ArmCheckpoint,
+    /// Arm [`Timer::Unseen`] of this entry; the interval grows.
+    ArmUnseen(usize),
     /// Look at every entry now.
     LookAtEntries,
     /// Disarm a timer; it may not be armed.
@@ -129,6 +131,8 @@ pub enum Record {
     Interim,
     /// A native sidecar is done, and stays until it is told to end.
     AwaitingTerm,
+    /// Nothing of an entry has been there yet.
+    Unseen(usize),
     /// An entry came to its end.
     Ended(usize, End),
     /// An entry looks lost or broken; it is looked at again for a while.

@@ -8,8 +8,10 @@ use std::time::Duration;
 pub enum Observation {
     /// No result yet, and its lock is held.
     Waiting,
-    /// No result yet, and no lock either: not begun, or one that knows no locks.
+    /// Nothing of it: no result, no lock, no log.
     Absent,
+    /// No result yet and no lock, but a log: an entrypoint that knows no locks.
+    Unlocked,
     /// The lock that was seen is free, but its path is gone.
     Vanished,
     /// A marker that holds no number, or cannot be read.
@@ -72,6 +74,10 @@ enum Suspicion {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Entry {
+    /// Nothing of it was ever there.
+    Unseen,
+    /// The same, for too long: unless the next look finds something, it is lost.
+    Overdue,
     Running,
     Suspect(Suspicion),
     Ended(End),
@@ -84,6 +90,8 @@ pub(super) enum Change {
     None,
     /// The entry is no longer suspect.
     Cleared,
+    /// Something of the entry is there for the first time.
+    Begun,
     /// The entry became suspect, or for another reason.
     Suspected,
     /// The entry ended.
@@ -95,9 +103,9 @@ pub(super) enum Change {
 pub(super) struct Entries(Vec<Entry>);
 
 impl Entries {
-    /// All are running.
+    /// Nothing of any is there.
     pub(super) fn new(count: usize) -> Self {
-        Self(vec![Entry::Running; count])
+        Self(vec![Entry::Unseen; count])
     }
 
     /// Takes an observation of an entry into account.
@@ -114,19 +122,23 @@ impl Entries {
         let before = *entry;
         *entry = match (before, observation) {
             (Entry::Ended(_), _) => before,
-            (_, Observation::Absent | Observation::Vanished) if all_gone => {
+            (_, Observation::Absent | Observation::Unlocked | Observation::Vanished) if all_gone => {
                 Entry::Ended(End::Lost { told_to_stop })
             }
             (_, Observation::Unreadable) if all_gone => Entry::Ended(End::Unreadable),
-            (_, Observation::Waiting | Observation::Absent) => Entry::Running,
+            (Entry::Overdue, Observation::Absent) | (_, Observation::Lost) => {
+                Entry::Ended(End::Lost { told_to_stop })
+            }
+            (Entry::Unseen, Observation::Absent) => Entry::Unseen,
+            (_, Observation::Waiting | Observation::Unlocked | Observation::Absent) => Entry::Running,
             (_, Observation::Vanished) => Entry::Suspect(Suspicion::Vanished),
             (_, Observation::Unreadable) => Entry::Suspect(Suspicion::Unreadable),
             (_, Observation::Marker { code, report }) => Entry::Ended(End::Marker { code, report }),
-            (_, Observation::Lost) => Entry::Ended(End::Lost { told_to_stop }),
         };
         match *entry {
             after if after == before => Change::None,
-            Entry::Running => Change::Cleared,
+            Entry::Running if matches!(before, Entry::Unseen | Entry::Overdue) => Change::Begun,
+            Entry::Unseen | Entry::Overdue | Entry::Running => Change::Cleared,
             Entry::Suspect(_) => Change::Suspected,
             Entry::Ended(end) => Change::Ended(end),
         }
@@ -138,10 +150,25 @@ impl Entries {
         let end = match *entry {
             Entry::Suspect(Suspicion::Unreadable) => End::Unreadable,
             Entry::Suspect(Suspicion::Vanished) => End::Lost { told_to_stop },
-            Entry::Running | Entry::Ended(_) => return Change::None,
+            Entry::Unseen | Entry::Overdue | Entry::Running | Entry::Ended(_) => return Change::None,
         };
         *entry = Entry::Ended(end);
         Change::Ended(end)
+    }
+
+    /// Takes into account that nothing of this entry has been there for long enough.
+    /// Returns whether a look at it decides.
+    pub(super) fn start_is_overdue(&mut self, index: usize) -> bool {
+        let is_unseen = self.is_unseen(index);
+        if let Some(entry) = self.0.get_mut(index).filter(|_| is_unseen) {
+            *entry = Entry::Overdue;
+        }
+        is_unseen
+    }
+
+    /// Returns whether nothing of this entry was ever there.
+    pub(super) fn is_unseen(&self, index: usize) -> bool {
+        matches!(self.0.get(index), Some(Entry::Unseen | Entry::Overdue))
     }
 
     /// Returns how this entry ended; `None` while it runs.
@@ -163,7 +190,7 @@ impl Entries {
 fn end_of(entry: Entry) -> Option<End> {
     match entry {
         Entry::Ended(end) => Some(end),
-        Entry::Running | Entry::Suspect(_) => None,
+        Entry::Unseen | Entry::Overdue | Entry::Running | Entry::Suspect(_) => None,
     }
 }
 
@@ -204,6 +231,7 @@ mod tests {
     fn when_the_containers_are_gone_only_a_held_lock_means_running() {
         for (observation, end) in [
             (Observation::Absent, Some(End::Lost { told_to_stop: false })),
+            (Observation::Unlocked, Some(End::Lost { told_to_stop: false })),
             (Observation::Vanished, Some(End::Lost { told_to_stop: false })),
             (Observation::Unreadable, Some(End::Unreadable)),
             (Observation::Waiting, None),
@@ -212,6 +240,27 @@ mod tests {
             let _ = entries.observe(0, observation, false, true);
             assert_eq!(entries.end(0), end, "{observation:?}");
         }
+    }
+
+    #[test]
+    fn an_entry_is_unseen_until_something_of_it_is_there() {
+        for observation in [Observation::Waiting, Observation::Unlocked] {
+            let mut entries = Entries::new(1);
+            assert_eq!(entries.observe(0, Observation::Absent, false, false), Change::None);
+            assert!(entries.is_unseen(0));
+            assert_eq!(entries.observe(0, observation, false, false), Change::Begun);
+            assert_eq!(entries.observe(0, Observation::Absent, false, false), Change::None);
+            assert!(!entries.start_is_overdue(0), "{observation:?}");
+        }
+        let lost = End::Lost { told_to_stop: true };
+        for (observation, change) in
+            [(Observation::Absent, Change::Ended(lost)), (Observation::Waiting, Change::Begun)]
+        {
+            let mut entries = Entries::new(1);
+            assert!(entries.start_is_overdue(0) && entries.is_unseen(0));
+            assert_eq!(entries.observe(0, observation, true, false), change);
+        }
+        assert!(!Entries::new(1).start_is_overdue(1));
     }
 
     #[test]

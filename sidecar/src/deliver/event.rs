@@ -35,6 +35,11 @@ pub enum Timer {
     /// Ten seconds after an entry's marker was unreadable, or its lock gone, for
     /// the first time in a row: then it counts as it looks.
     Suspicion(usize),
+    /// Until something of an entry is there: time to record that nothing is.
+    Unseen(usize),
+    /// Nothing of an entry was there for `delivery.start_timeout`, or since the
+    /// pod was told to stop: it counts as lost.
+    Start(usize),
     /// While entries run: time to deliver what has changed since the last time.
     Checkpoint,
     /// With a deadline and `ignore_interrupts`: the wait's share of the time is

@@ -35,6 +35,7 @@ mod machine;
 mod plan;
 mod policy;
 mod retry;
+pub mod sentence;
 mod throughput;
 mod verdict;
 mod write;

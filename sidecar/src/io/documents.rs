@@ -4,8 +4,9 @@ use super::compressed_document::CompressedDocument;
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin, path_in_item};
 use crate::censor::Censor;
+use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
-use crate::layout::finished::{EntryFacts, Finished};
+use crate::layout::finished::Finished;
 use crate::layout::manifest::{
     self, Censoring, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
 };
@@ -35,29 +36,29 @@ pub fn read_metadata(entry: &Entry) -> metadata::Read {
     }
 }
 
-/// Builds `finished.json`.
-pub fn finished(
-    settings: &Settings,
+/// Tells how each entry ended, with its container's name.
+pub fn told<'a, 'b>(
+    settings: &'a Settings,
     machine: &Machine,
-    reports: &[Option<Report>],
-    verdict: Verdict,
-    mask: Mask<'_>,
-) -> Bytes {
+    reports: impl Iterator<Item = Option<&'b Report>>,
+    evidence: &[Evidence],
+) -> Vec<(&'a str, Told)> {
+    let entries = settings.entries.iter().zip(reports).zip(evidence).enumerate();
+    entries
+        .map(|(index, ((entry, report), evidence))| {
+            (entry.container_name.as_str(), Told::of(machine.end(index), report, evidence))
+        })
+        .collect()
+}
+
+/// Builds `finished.json`. `told` is one for each entry.
+pub fn finished(settings: &Settings, told: Vec<Told>, verdict: Verdict, mask: Mask<'_>) -> Bytes {
     let files = settings.entries.iter().map(|entry| (entry, read_metadata(entry)));
     let metadata = metadata::merge(files, mask);
-    let facts: Vec<_> = settings
-        .entries
-        .iter()
-        .zip(reports)
-        .enumerate()
-        .map(|(index, (entry, report))| EntryFacts {
-            container: &entry.container_name,
-            end: machine.end(index),
-            report: report.as_ref(),
-        })
-        .collect();
+    let entries: Vec<_> =
+        settings.entries.iter().map(|entry| entry.container_name.as_str()).zip(told).collect();
     let now = Timestamp::now().as_secs();
-    let document = Finished::new(now, verdict, metadata, &settings.revision, &facts, mask);
+    let document = Finished::new(now, verdict, metadata, &settings.revision, &entries, mask);
     common::json::to_go_string(&document).into()
 }
 

@@ -7,6 +7,7 @@
 //! 9.0.0-rc.7, measured over 10 s; a third of a core with notify 8.2, which cannot
 //! be told what to ask for). Its thread and buffers take 256 KiB.
 
+use crate::deliver::sentence::{Evidence, Volume};
 use crate::deliver::{Observation, ReportSummary};
 use common::entry::Entry;
 use common::lock::{EntryMonitor, EntryStatus, LockState};
@@ -15,7 +16,7 @@ use common::report::{self, Report};
 use common::timestamp::Timestamp;
 use notify::{Config, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -78,6 +79,8 @@ pub struct Entries {
     watched: Vec<WatchedEntry>,
     /// For each entry, which of them is its own.
     watch_of: Vec<usize>,
+    /// The process log of each entry.
+    logs: Vec<PathBuf>,
 }
 
 impl Entries {
@@ -93,7 +96,8 @@ impl Entries {
             }));
         }
         let watched = paths.into_iter().map(|path| WatchedEntry::new(Path::new(path))).collect();
-        Self { watched, watch_of }
+        let logs = entries.iter().map(|entry| PathBuf::from(&entry.process_log)).collect();
+        Self { watched, watch_of, logs }
     }
 
     /// Looks once at each marker with an entry that is wanted; returns what there
@@ -105,7 +109,11 @@ impl Entries {
             let entries: Vec<_> = (0..self.watch_of.len()).filter(of_watch).collect();
             if !entries.is_empty() {
                 let look = watched.look();
-                seen.extend(entries.into_iter().map(|entry| (entry, look)));
+                seen.extend(entries.into_iter().map(|entry| {
+                    let absent = look == Observation::Absent;
+                    let begun = absent && (watched.was_here() || is_there(&self.logs[entry]));
+                    (entry, if begun { Observation::Unlocked } else { look })
+                }));
             }
         }
         seen.into_iter()
@@ -114,6 +122,17 @@ impl Entries {
     /// Each entry under watch, in the order of the options.
     pub fn iter(&self) -> impl Iterator<Item = &WatchedEntry> {
         self.watch_of.iter().map(|watch| &self.watched[*watch])
+    }
+
+    /// Gathers what is known of an entry that was lost.
+    pub fn evidence(&self, entry: usize, after_interrupt: Option<Duration>) -> Evidence {
+        let watched = &self.watched[self.watch_of[entry]];
+        let path = directory(watched.watch.marker());
+        let free_bytes =
+            rustix::fs::statvfs(path).ok().map(|volume| volume.f_bavail.saturating_mul(volume.f_frsize));
+        let volume = Volume { path: path.display().to_string(), free_bytes };
+        let logged = is_there(&self.logs[entry]);
+        Evidence { locked: watched.watch.was_locked(), logged, volume, after_interrupt }
     }
 
     /// Returns what was wrong with an entry's marker at the last look.
@@ -145,6 +164,11 @@ impl WatchedEntry {
     /// Returns what was wrong with its marker at the last look.
     pub fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
+    }
+
+    /// Returns whether it had a lock, or has a report.
+    fn was_here(&self) -> bool {
+        self.watch.was_locked() || is_there(&common::marker::report_path(self.watch.marker()))
     }
 
     /// Looks at the entry. Never blocks.
@@ -185,6 +209,10 @@ impl WatchedEntry {
             .ok()
             .flatten()
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
 }
 
 /// Summarizes a report as of now.
@@ -240,6 +268,27 @@ mod tests {
         std::fs::write(&marker, "3").expect("written");
         assert_eq!(entry.look(), Observation::Marker { code: 3, report: None });
         assert_eq!(entry.problem(), None);
+    }
+
+    #[test]
+    fn a_log_without_lock_or_marker_is_an_entrypoint_without_locks() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let entry = |name: &str| Entry {
+            process_log: path(&format!("{name}-log")),
+            marker_file: path("m"),
+            ..Entry::default()
+        };
+        let mut entries = Entries::new(&[entry("a"), entry("b")]);
+        let looks = |entries: &mut Entries| entries.look(|_| true).collect::<Vec<_>>();
+        assert_eq!(looks(&mut entries), [(0, Observation::Absent), (1, Observation::Absent)]);
+        std::fs::write(path("b-log"), "").expect("written");
+        assert_eq!(looks(&mut entries), [(0, Observation::Absent), (1, Observation::Unlocked)]);
+        let evidence = entries.evidence(1, None);
+        assert_eq!((evidence.locked, evidence.logged), (false, true));
+        assert_eq!(evidence.volume.path, dir.path().display().to_string());
+        assert!(evidence.volume.free_bytes.is_some());
+        assert!(!entries.evidence(0, None).logged);
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! `finished.json`: the result, as Prow and testgrid read it (contract 3.6).
 
 use super::value::Value;
-use crate::deliver::{End, JobResult, Verdict};
-use common::report::{Reason, Report};
+use crate::deliver::sentence::{Told, of_job, unique_names};
+use crate::deliver::{JobResult, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The key of these programs' own metadata.
 const OWN_KEY: &str = "pod-utils";
+
+/// The key of the sentence alone: testgrid reads top-level texts only.
+const CAUSE_KEY: &str = "pod-utils-cause";
 
 /// The document. The order of its fields is upstream's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,30 +29,25 @@ pub struct Finished {
     pub revision: String,
 }
 
-/// The facts of an entry that the result depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct EntryFacts<'a> {
-    /// The container's name.
-    pub container: &'a str,
-    /// Its end; `None` while it runs.
-    pub end: Option<End>,
-    /// Its report, if there is one.
-    pub report: Option<&'a Report>,
-}
-
 impl Finished {
-    /// Builds the document. `metadata` is masked already; the texts of reports and
-    /// the revision pass through `mask`.
+    /// Builds the document. `metadata` is masked already; the sentences of `entries`,
+    /// each with its container's name, and the revision pass through `mask`.
     pub fn new(
         timestamp: i64,
         verdict: Verdict,
         mut metadata: BTreeMap<String, Value>,
         revision: &str,
-        entries: &[EntryFacts<'_>],
+        entries: &[(&str, Told)],
         mask: &dyn Fn(&str) -> String,
     ) -> Self {
-        if let Some(causes) = causes(entries, mask) {
-            metadata.insert(OWN_KEY.to_owned(), causes);
+        // What a job puts there is not ours.
+        metadata.remove(OWN_KEY);
+        metadata.remove(CAUSE_KEY);
+        if entries.iter().any(|(_, told)| told.is_worth_telling()) {
+            let cause = mask(&sentence(entries));
+            metadata.insert(CAUSE_KEY.to_owned(), Value::text(&cause));
+            let own = [("cause".to_owned(), Value::Text(cause)), ("entries".to_owned(), told(entries, mask))];
+            metadata.insert(OWN_KEY.to_owned(), Value::Object(own.into()));
         }
         let result: JobResult = verdict.result();
         Self {
@@ -62,103 +60,38 @@ impl Finished {
     }
 }
 
-/// The end of an entry that did not simply exit.
-struct EntryCause {
-    container: String,
-    reason: &'static str,
-    cause: String,
-    code: Option<i32>,
+/// Returns the one sentence about all entries.
+pub fn sentence(entries: &[(&str, Told)]) -> String {
+    let names = unique_names(entries.iter().map(|(container, _)| *container));
+    let told = entries.iter().map(|(_, told)| told);
+    of_job(&names.iter().map(String::as_str).zip(told).collect::<Vec<_>>())
 }
 
-/// Returns the object `pod-utils`; `None` when every entry simply exited.
-fn causes(entries: &[EntryFacts<'_>], mask: &dyn Fn(&str) -> String) -> Option<Value> {
-    let all: Vec<EntryCause> = entries.iter().filter_map(|entry| entry_cause(entry, mask)).collect();
-    // An entry that was not even started is never the origin.
-    let decisive = all.iter().find(|why| why.reason != name(Reason::PreviousFailed)).or(all.first())?;
-    let cause = match (entries.len(), decisive.container.as_str()) {
-        (1, _) | (_, "") => decisive.cause.clone(),
-        (_, container) => format!("{container}: {}", decisive.cause),
-    };
-    let entry = |why: &EntryCause| {
+/// Returns the entries that did not simply pass, as Deck can show them: maps of texts.
+fn told(entries: &[(&str, Told)], mask: &dyn Fn(&str) -> String) -> Value {
+    let masked: Vec<_> = entries.iter().map(|(container, _)| mask(container)).collect();
+    let names = unique_names(masked.iter().map(String::as_str));
+    let told = names.into_iter().zip(entries).filter(|(_, (_, told))| told.is_worth_telling());
+    let members = told.map(|(name, (_, told))| {
         let mut members = BTreeMap::from([
-            ("container".to_owned(), Value::text(&why.container)),
-            ("reason".to_owned(), Value::text(why.reason)),
-            ("cause".to_owned(), Value::text(&why.cause)),
+            ("reason".to_owned(), Value::text(told.reason)),
+            ("cause".to_owned(), Value::Text(mask(&told.cause))),
         ]);
-        members.extend(why.code.map(|code| ("code".to_owned(), Value::Number(code.to_string()))));
-        Value::Object(members)
-    };
-    Some(Value::Object(BTreeMap::from([
-        ("cause".to_owned(), Value::Text(cause)),
-        ("entries".to_owned(), Value::List(all.iter().map(entry).collect())),
-    ])))
-}
-
-fn entry_cause(entry: &EntryFacts<'_>, mask: &dyn Fn(&str) -> String) -> Option<EntryCause> {
-    let (reason, cause, code) = match (entry.end, entry.report) {
-        (Some(End::Marker { code, .. }), Some(report)) if says_more(code, report) => {
-            (name(report.reason), mask(&report.cause), Some(code))
-        }
-        (Some(End::Marker { .. }), _) => return None,
-        (Some(End::Unreadable), _) => {
-            ("unreadable_marker", "the marker file holds no exit code".to_owned(), Some(-1))
-        }
-        (Some(End::Lost { .. }), _) => {
-            let cause = "entrypoint was killed from outside, most likely out of memory";
-            ("lost", cause.to_owned(), None)
-        }
-        (None, _) => ("running", "the pod was told to stop while it was running".to_owned(), None),
-    };
-    Some(EntryCause { container: mask(entry.container), reason, cause, code })
-}
-
-/// Returns whether a report says more than the code: an ordinary exit with a code
-/// other than 0 may be that of a parent whose child the kernel killed.
-fn says_more(code: i32, report: &Report) -> bool {
-    let killed = report.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
-    report.reason != Reason::Exited || (code != 0 && killed > 0)
-}
-
-/// Returns a reason as reports write it.
-fn name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Exited => "exited",
-        Reason::Signaled => "signaled",
-        Reason::TimedOut => "timed_out",
-        Reason::Aborted => "aborted",
-        Reason::StartFailed => "start_failed",
-        Reason::PreviousFailed => "previous_failed",
-        Reason::InternalError => "internal_error",
-    }
+        members.extend(told.code.map(|code| ("code".to_owned(), Value::Text(code.to_string()))));
+        (name, Value::Object(members))
+    });
+    Value::Object(members.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::report::{Leftovers, Output, Usage, VERSION};
-    use common::timestamp::Timestamp;
 
-    fn report(reason: Reason, cause: &str) -> Report {
-        Report {
-            version: VERSION,
-            reason,
-            cause: cause.to_owned(),
-            code: 127,
-            child: None,
-            child_ended: None,
-            started: Timestamp::from_nanos(0),
-            finished: Timestamp::from_nanos(0),
-            timeout_ns: 0,
-            grace_period_ns: 0,
-            interrupts: Vec::new(),
-            output: Output::default(),
-            leftovers: Leftovers::default(),
-            usage: Usage::default(),
-            cgroup: None,
-        }
+    fn told(reason: &'static str, cause: &str, code: Option<i32>) -> Told {
+        Told { reason, cause: cause.to_owned(), code, is_noted: false }
     }
 
-    fn text(verdict: Verdict, metadata: &str, entries: &[EntryFacts<'_>]) -> String {
+    fn text(verdict: Verdict, metadata: &str, entries: &[(&str, Told)]) -> String {
         let Ok(Value::Object(metadata)) = Value::parse(metadata) else { panic!("an object") };
         let mask = |text: &str| text.replace("hidden", "XXXXXX");
         common::json::to_go_string(&Finished::new(
@@ -172,10 +105,7 @@ mod tests {
     }
 
     const FAILED: Verdict = Verdict { passed: false, aborted: false, failures: 1 };
-
-    fn marker(code: i32) -> End {
-        End::Marker { code, report: None }
-    }
+    const PASSED: Verdict = Verdict { passed: true, aborted: false, failures: 0 };
 
     #[test]
     fn s_50_the_example() {
@@ -186,53 +116,36 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_simply_exit_add_nothing() {
-        let exited = report(Reason::Exited, "exited with code 3");
-        let entries = [
-            EntryFacts { container: "test", end: Some(marker(3)), report: Some(&exited) },
-            EntryFacts { container: "other", end: Some(marker(130)), report: None },
-        ];
-        assert!(text(FAILED, "{}", &entries).contains(r#""passed":false,"result":"FAILURE""#));
+    fn a_plain_success_adds_nothing() {
+        let entries = [("test", told("exited", "exited with code 0", Some(0)))];
+        let told = text(PASSED, r#"{"pod-utils":"forged","pod-utils-cause":"forged"}"#, &entries);
+        assert!(told.contains(r#""passed":true,"result":"SUCCESS""#), "{told}");
     }
 
     #[test]
-    fn an_exit_for_lack_of_memory_is_told_unless_it_passed() {
-        let mut exited = report(Reason::Exited, "exited with code 2; the kernel killed a process");
-        exited.cgroup = Some(common::report::Cgroup { memory_peak_bytes: None, oom_kills: Some(1) });
-        let facts = |code| [EntryFacts { container: "", end: Some(marker(code)), report: Some(&exited) }];
-        let told = text(FAILED, "{}", &facts(2));
-        assert!(
-            told.contains(r#""cause":"exited with code 2; the kernel killed a process","entries":[{"#),
-            "{told}"
-        );
-        assert!(told.contains(r#""reason":"exited""#), "{told}");
-        assert!(!text(FAILED, "{}", &facts(0)).contains("pod-utils"));
-    }
-
-    #[test]
-    fn the_cause_is_told_and_masked() {
-        let previous = report(Reason::PreviousFailed, "the entry before failed");
-        let timed_out = report(Reason::TimedOut, "timed out after 2h0m0s hidden");
+    fn the_cause_is_told_in_texts_and_maps_and_masked() {
         let entries = [
-            EntryFacts { container: "one", end: Some(marker(1130)), report: Some(&previous) },
-            EntryFacts { container: "two", end: Some(marker(127)), report: Some(&timed_out) },
-            EntryFacts { container: "three", end: Some(End::Lost { told_to_stop: false }), report: None },
+            ("one", told("previous_failed", "the entry before failed", Some(1130))),
+            ("", told("timed_out", "timed out after 2h0m0s hidden", Some(127))),
+            ("hidden", told("lost", "entrypoint was killed", None)),
+            ("four", told("exited", "exited with code 0", Some(0))),
         ];
         let text = text(FAILED, r#"{"pod-utils":"forged"}"#, &entries);
+        let cause = "entry-2: timed out after 2h0m0s XXXXXX; XXXXXX: entrypoint was killed";
+        assert!(
+            text.contains(&format!(
+                r#""metadata":{{"pod-utils":{{"cause":"{cause}","entries":{{"XXXXXX":{{"#
+            )),
+            "{text}"
+        );
         for part in [
-            r#"{"pod-utils":{"cause":"two: timed out after 2h0m0s XXXXXX","entries":[{"#,
-            r#"{"cause":"the entry before failed","code":1130,"container":"one","reason":"previous_failed"}"#,
-            r#"{"cause":"entrypoint was killed from outside, most likely out of memory","container":"three","reason":"lost"}"#,
+            r#""XXXXXX":{"cause":"entrypoint was killed","reason":"lost"}"#,
+            r#""entry-2":{"cause":"timed out after 2h0m0s XXXXXX","code":"127","reason":"timed_out"}"#,
+            r#""one":{"cause":"the entry before failed","code":"1130","reason":"previous_failed"}}}"#,
+            &format!(r#""pod-utils-cause":"{cause}""#),
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
-    }
-
-    #[test]
-    fn a_provisional_result_says_what_was_running() {
-        let entries = [EntryFacts { container: "", end: None, report: None }];
-        let text = text(Verdict::PROVISIONAL, "{}", &entries);
-        assert!(text.contains(r#""cause":"the pod was told to stop while it was running""#), "{text}");
-        assert!(text.contains(r#""result":"ABORTED""#), "{text}");
+        assert!(!text.contains("four"), "{text}");
     }
 }

@@ -22,6 +22,9 @@ common::options! {
         pub memory: Option<i64> = flag("memory").value("BYTES").default(|| bytes(DEFAULT_MEMORY)),
         /// Time from the first interrupt to the end of the pod (`terminationGracePeriodSeconds`).
         pub grace_period: Option<GoDuration> = flag("delivery-grace-period").default(|| "no limit".to_owned()),
+        /// Time after which an entry counts as lost when nothing of its container was ever there: no lock,
+        /// no log, no report.
+        pub start_timeout: Option<GoDuration> = flag("start-timeout").default(|| "waits for ever".to_owned()),
         /// While the entries run, delivers changed logs and artifacts this often, but spends at most a
         /// tenth of the time on it.
         pub checkpoint_interval: Option<GoDuration> = flag("checkpoint-interval")
@@ -45,6 +48,7 @@ impl DeliveryOptions {
             Some(_) | None => {}
         }
         above_zero("delivery.grace_period", self.grace_period)?;
+        above_zero("delivery.start_timeout", self.start_timeout)?;
         above_zero("delivery.checkpoint_interval", self.checkpoint_interval)
     }
 

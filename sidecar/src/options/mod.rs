@@ -216,5 +216,7 @@ mod tests {
         assert!(message(r#"{"grace_period":-1}"#).is_err());
         assert_eq!(message(r#"{"checkpoint_interval":"30s"}"#), Ok(()));
         assert!(message(r#"{"checkpoint_interval":0}"#).is_err());
+        assert_eq!(message(r#"{"start_timeout":"10m"}"#), Ok(()));
+        assert!(message(r#"{"start_timeout":"0s"}"#).is_err());
     }
 }

@@ -154,7 +154,7 @@ fn entrypoint_killed_with_its_group_is_a_lost_entry() {
     test.signal(Signal::KILL);
     sidecar.wait().expect_code(0);
     job.expect_result("FAILURE");
-    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"]["test"]["reason"], "lost");
     assert_eq!(job.text("build-log.txt"), "ready\n");
 }
 
@@ -239,7 +239,7 @@ fn native_sidecar_under_term_calls_an_entry_without_lock_lost() {
     sidecar.wait().expect_code(0);
     job.expect_result("FAILURE");
     assert_eq!(job.text("build-log.txt"), "as far as it came\n");
-    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"]["test"]["reason"], "lost");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn interim_result_is_written_before_prow_kills_the_pod() {
     assert_eq!(entry.code(), None, "the test still runs");
     test.signal(Signal::KILL);
     sidecar.wait().expect_code(0);
-    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"][0]["reason"], "lost");
+    assert_eq!(job.finished()["metadata"]["pod-utils"]["entries"]["test"]["reason"], "lost");
 }
 
 #[test]

@@ -7,6 +7,13 @@ use crate::deliver::event::Timer;
 use crate::deliver::policy::{Part, Policy};
 use std::time::Duration;
 
+/// Time after which an entry of which nothing is there is named for the first time;
+/// from then on it is named whenever this has doubled.
+const FIRST_UNSEEN_INTERVAL: Duration = Duration::from_mins(1);
+
+/// The longest time between two records about such an entry.
+const MAX_UNSEEN_INTERVAL: Duration = Duration::from_hours(1);
+
 impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub(super) fn follow(&mut self, directive: Directive, moment: &Moment, out: &mut Effects<T>) {
         match directive {
@@ -16,6 +23,10 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             Directive::ArmCheckpoint => {
                 let pause = rest(self.setup.checkpoint_interval, self.checkpoint_took);
                 out.push(Effect::Arm(Timer::Checkpoint, pause));
+            }
+            Directive::ArmUnseen(entry) => {
+                let pause = moment.now.clamp(FIRST_UNSEEN_INTERVAL, MAX_UNSEEN_INTERVAL);
+                out.push(Effect::Arm(Timer::Unseen(entry), pause));
             }
             Directive::LookAtEntries => out.push(Effect::LookAtEntries),
             Directive::Disarm(timer) => out.push(Effect::Disarm(timer)),

@@ -41,6 +41,7 @@ fn core(budget: Option<Budget>) -> Core {
             checkpoints: false,
             interim: None,
             native: false,
+            start_timeout: None,
         },
         weights: Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 },
         checkpoint_interval: Duration::from_secs(30),
@@ -263,11 +264,23 @@ fn large_artifacts_that_do_not_fit_into_the_time_left_are_not_started() {
 fn checkpoints_rest_by_how_long_they_took() {
     let mut core = core(None);
     core.machine = Machine::new(Config { checkpoints: true, ..core.setup.machine.clone() });
-    assert_eq!(core.start(&at(0)), [Effect::Arm(Timer::Checkpoint, Duration::from_secs(30))]);
+    let started = core.start(&at(0));
+    let unseen = Effect::Arm(Timer::Unseen(0), Duration::from_mins(1));
+    assert_eq!(started, [unseen, Effect::Arm(Timer::Checkpoint, Duration::from_secs(30))]);
     let _ = core.handle(Input::Event(Event::Fired(Timer::Checkpoint)), &at(30));
     let _ = core.handle(Input::Listed(Policy::Checkpoint, log(1)), &at(31));
     let outcome = Outcome::Stored { read: None, changed: false, bytes: 1, record: Held(None) };
     let effects = core.handle(Input::TransferEnded(0, outcome), &at(40));
     assert!(effects.contains(&Effect::Log(Record::CheckpointDone)), "{effects:?}");
     assert!(effects.contains(&Effect::Arm(Timer::Checkpoint, Duration::from_secs(90))), "{effects:?}");
+}
+
+#[test]
+fn an_entry_of_which_nothing_is_there_is_named_at_growing_intervals() {
+    let mut core = core(None);
+    for (now, pause) in [(0, 60), (60, 60), (120, 120), (240, 240), (3000, 3000), (9000, 3600)] {
+        let fired = core.handle(Input::Event(Event::Fired(Timer::Unseen(0))), &at(now));
+        let pause = Duration::from_secs(pause);
+        assert_eq!(fired, [Effect::Log(Record::Unseen(0)), Effect::Arm(Timer::Unseen(0), pause)]);
+    }
 }

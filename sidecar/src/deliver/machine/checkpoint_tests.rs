@@ -1,3 +1,4 @@
+use super::super::entries::Observation;
 use super::super::verdict::JobResult;
 use super::tests::{PASSED, TERM, acts, budget, machine, run_to_result, seen, settle};
 use super::*;
@@ -9,9 +10,11 @@ fn checkpointing(ignore_interrupts: bool, budget: Option<Budget>) -> Machine {
         budget,
         interim: None,
         native: false,
+        start_timeout: None,
         checkpoints: true,
     });
-    assert_eq!(machine.start(), [Directive::ArmCheckpoint]);
+    assert_eq!(machine.start(), [Directive::ArmUnseen(0), Directive::ArmCheckpoint]);
+    let _ = machine.handle(seen(0, Observation::Waiting));
     machine
 }
 
@@ -20,7 +23,7 @@ const CHECKPOINT: Event = Event::Fired(Timer::Checkpoint);
 #[test]
 fn without_the_option_there_are_no_checkpoints() {
     let mut machine = machine(1);
-    assert_eq!(machine.start(), []);
+    assert_eq!(machine.start(), [Directive::ArmUnseen(0)]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ enum Step {
     AppliedLate,
 }
 
-const OBSERVATIONS: [Observation; 7] = [
+const OBSERVATIONS: [Observation; 8] = [
     Observation::Marker { code: 0, report: None },
     Observation::Marker { code: 3, report: None },
     Observation::Marker {
@@ -55,6 +55,7 @@ const OBSERVATIONS: [Observation; 7] = [
         }),
     },
     Observation::Absent,
+    Observation::Unlocked,
     Observation::Lost,
     Observation::Unreadable,
     Observation::Waiting,
@@ -63,10 +64,9 @@ const OBSERVATIONS: [Observation; 7] = [
 impl World {
     fn new(config: Config) -> Self {
         let mut machine = Machine::new(config);
-        let checkpoints = machine.start() == [Directive::ArmCheckpoint];
-        let timers = checkpoints.then_some(Timer::Checkpoint).into_iter();
-        Self {
-            timers: timers.collect(),
+        let effects = machine.start();
+        let mut world = Self {
+            timers: BTreeSet::new(),
             machine,
             running: [true; 2],
             interrupts: 0,
@@ -77,7 +77,11 @@ impl World {
             late: false,
             held: Held::Nothing,
             manifest_settled: false,
+        };
+        for effect in effects {
+            world.carry_out(effect);
         }
+        world
     }
 
     fn steps(&self) -> Vec<Step> {
@@ -106,7 +110,10 @@ impl World {
             Step::See(entry, observation) => {
                 self.running[entry] = matches!(
                     observation,
-                    Observation::Unreadable | Observation::Waiting | Observation::Absent
+                    Observation::Unreadable
+                        | Observation::Waiting
+                        | Observation::Absent
+                        | Observation::Unlocked
                 );
                 Event::Observed { entry, observation }
             }
@@ -159,7 +166,9 @@ impl World {
 
     fn carry_out(&mut self, effect: Directive) {
         match effect {
-            Directive::Record(_)
+            // The timer that is armed makes nothing but records.
+            Directive::ArmUnseen(_)
+            | Directive::Record(_)
             | Directive::LookAtEntries
             | Directive::Hurry
             | Directive::BeginPass(_)
@@ -237,7 +246,16 @@ fn i4_i5_i7_hold_in_every_order_of_events() {
             for entries in [1, 2] {
                 for (native, checkpoints) in [(false, false), (true, false), (false, true), (true, true)] {
                     let interim = budget.is_none().then_some(Duration::from_secs(16));
-                    let config = Config { entries, ignore_interrupts, budget, checkpoints, interim, native };
+                    let start_timeout = checkpoints.then_some(Duration::from_mins(10));
+                    let config = Config {
+                        entries,
+                        ignore_interrupts,
+                        budget,
+                        checkpoints,
+                        interim,
+                        start_timeout,
+                        native,
+                    };
                     let states = explore(config.clone());
                     println!("{config:?}: {states} states");
                     assert!(states > 20);

@@ -16,6 +16,10 @@ use std::time::Duration;
 /// again before it counts.
 const SUSPICION_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Time for which an entry of which nothing was ever there is waited for once the
+/// pod is told to stop: its container will not be started any more.
+const START_AFTER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Settings that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
@@ -30,6 +34,8 @@ pub struct Config {
     /// Without a budget: when a result goes out although the pass is not
     /// through, counted from the first interrupt.
     pub interim: Option<Duration>,
+    /// Time after which an entry of which nothing was ever there is lost.
+    pub start_timeout: Option<Duration>,
     /// Sidecar runs as a native sidecar: TERM says only that the ordinary
     /// containers have ended, and it is restarted when it ends by itself.
     pub native: bool,
@@ -83,6 +89,10 @@ impl Machine {
     #[must_use]
     pub(super) fn start(&mut self) -> Vec<Directive> {
         let mut effects = Vec::new();
+        for entry in 0..self.config.entries {
+            effects.push(Directive::ArmUnseen(entry));
+            effects.extend(self.config.start_timeout.map(|time| Directive::Arm(Timer::Start(entry), time)));
+        }
         self.rest(&mut effects);
         effects
     }
@@ -96,7 +106,11 @@ impl Machine {
             _ if self.pass == Pass::Over => {}
             Event::Observed { entry, observation } => {
                 self.report_observed(observation, out);
+                let unseen = self.entries.is_unseen(entry);
                 let change = self.entries.observe(entry, observation, self.interrupted, self.all_gone);
+                if unseen && change != Change::None {
+                    self.appeared(entry, out);
+                }
                 self.changed(entry, change, out);
             }
             Event::Interrupt(signal) if self.config.native => self.others_ended(signal, out),
@@ -142,7 +156,7 @@ impl Machine {
 
     fn changed(&mut self, index: usize, change: Change, out: &mut Vec<Directive>) {
         match change {
-            Change::None => {}
+            Change::None | Change::Begun => {}
             Change::Cleared => out.push(Directive::Disarm(Timer::Suspicion(index))),
             Change::Suspected => {
                 out.push(Directive::Record(Record::Suspected(index)));
@@ -162,6 +176,14 @@ impl Machine {
         }
     }
 
+    /// Something of an entry is there, or it has ended.
+    fn appeared(&self, entry: usize, out: &mut Vec<Directive>) {
+        out.push(Directive::Disarm(Timer::Unseen(entry)));
+        if self.config.start_timeout.is_some() || self.interrupted {
+            out.push(Directive::Disarm(Timer::Start(entry)));
+        }
+    }
+
     fn interrupt(&mut self, signal: Signal, out: &mut Vec<Directive>) {
         if std::mem::replace(&mut self.interrupted, true) {
             return;
@@ -174,6 +196,9 @@ impl Machine {
             (false, false) => Record::InterruptCancelling(signal),
         }));
         self.start_clock(Duration::ZERO, out);
+        for entry in (0..self.config.entries).filter(|entry| self.entries.is_unseen(*entry)) {
+            out.push(Directive::ArmEarliest(Timer::Start(entry), START_AFTER_STOP_TIMEOUT));
+        }
         if !all_ended && !ignore {
             self.begin(Policy::BestEffort, out);
         }
@@ -238,6 +263,13 @@ impl Machine {
                 let change = self.entries.suspicion_is_over(index, self.interrupted);
                 self.changed(index, change, out);
             }
+            Timer::Unseen(index) if self.entries.is_unseen(index) => {
+                out.push(Directive::Record(Record::Unseen(index)));
+                out.push(Directive::ArmUnseen(index));
+            }
+            Timer::Start(index) if self.entries.start_is_overdue(index) => {
+                out.push(Directive::LookAtEntries);
+            }
             Timer::WaitShare if self.ends().is_none() && self.is_at_rest() => {
                 out.push(Directive::Record(Record::WaitOver));
                 self.begin(Policy::BestEffort, out);
@@ -246,7 +278,12 @@ impl Machine {
                 self.begin(Policy::Checkpoint, out);
             }
             // The coordinator's own timers do not come here.
-            Timer::WaitShare | Timer::Checkpoint | Timer::Attempt(_) | Timer::Pause(_) => {}
+            Timer::Unseen(_)
+            | Timer::Start(_)
+            | Timer::WaitShare
+            | Timer::Checkpoint
+            | Timer::Attempt(_)
+            | Timer::Pause(_) => {}
             Timer::Interim => self.interim(out),
             Timer::Cutoff => self.cut_off(out),
             Timer::Deadline => {
@@ -263,5 +300,7 @@ mod checkpoint_tests;
 mod explore;
 #[cfg(test)]
 mod native_tests;
+#[cfg(test)]
+mod start_tests;
 #[cfg(test)]
 mod tests;

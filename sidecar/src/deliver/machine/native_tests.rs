@@ -1,16 +1,18 @@
 use super::super::entries::Observation;
 use super::super::verdict::JobResult;
+use super::start_tests::begun;
 use super::tests::{PASSED, TERM, acts, budget, run_to_result, seen, settle};
 use super::*;
 use common::report::Reason;
 
 fn native(budget: Option<Budget>) -> Machine {
-    Machine::new(Config {
+    begun(Config {
         entries: 1,
         ignore_interrupts: false,
         budget,
         interim: None,
         native: true,
+        start_timeout: None,
         checkpoints: false,
     })
 }

@@ -1,5 +1,6 @@
 use super::super::entries::Observation;
 use super::super::verdict::JobResult;
+use super::start_tests::begun;
 use super::*;
 use common::report::Reason;
 
@@ -8,23 +9,25 @@ const FAILED: Observation = Observation::Marker { code: 3, report: None };
 pub(super) const TERM: Event = Event::Interrupt(Signal::TERM);
 
 pub(super) fn machine(entries: usize) -> Machine {
-    Machine::new(Config {
+    begun(Config {
         entries,
         ignore_interrupts: false,
         budget: None,
         interim: None,
         native: false,
+        start_timeout: None,
         checkpoints: false,
     })
 }
 
 fn ignoring(budget: Option<Budget>) -> Machine {
-    Machine::new(Config {
+    begun(Config {
         entries: 1,
         ignore_interrupts: true,
         budget,
         interim: None,
         native: false,
+        start_timeout: None,
         checkpoints: false,
     })
 }
@@ -54,6 +57,7 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
         Directive::Arm(..)
         | Directive::ArmEarliest(..)
         | Directive::ArmCheckpoint
+        | Directive::ArmUnseen(_)
         | Directive::Hurry
         | Directive::BeginPass(_)
         | Directive::EndCheckpoint
@@ -302,12 +306,13 @@ fn the_waits_share_ends_with_the_wait() {
 }
 
 fn interrupted_with_budget() -> Machine {
-    let mut machine = Machine::new(Config {
+    let mut machine = begun(Config {
         entries: 1,
         ignore_interrupts: false,
         budget: Some(budget()),
         interim: None,
         native: false,
+        start_timeout: None,
         checkpoints: false,
     });
     let _ = machine.handle(TERM);
@@ -354,12 +359,13 @@ fn i7_the_deadline_ends_everything() {
 
 fn interim() -> Machine {
     let interim = Some(Duration::from_secs(16));
-    Machine::new(Config {
+    begun(Config {
         entries: 1,
         ignore_interrupts: true,
         budget: None,
         interim,
         native: false,
+        start_timeout: None,
         checkpoints: false,
     })
 }

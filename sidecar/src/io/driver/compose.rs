@@ -49,13 +49,13 @@ impl Driver {
 
     /// Reads metadata files in a thread of its own: they may hang.
     fn compose_result(&mut self, verdict: Verdict) {
-        let (settings, machine) = (Arc::clone(&self.settings), self.core.machine().clone());
-        let reports: Vec<_> = self.entries.iter().map(|entry| entry.report().cloned()).collect();
+        let settings = Arc::clone(&self.settings);
+        let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let censor = self.context.censor.clone();
         let compose = move || {
             let mask =
                 |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
-            documents::finished(&settings, &machine, &reports, verdict, &mask)
+            documents::finished(&settings, told, verdict, &mask)
         };
         self.composing = Some((verdict, tokio::task::spawn_blocking(compose)));
     }

@@ -8,10 +8,11 @@ mod records;
 mod uploads;
 
 use super::context::Context;
+use super::documents;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
 use super::listing::{self, Listing};
-use super::markers::{Entries, Hints};
+use super::markers::{Entries, Hints, WatchedEntry};
 use super::object::{Core, Effect, Input, Wanted};
 use super::own_log::OwnLog;
 use super::progress::Progress;
@@ -20,9 +21,12 @@ use super::store::Store;
 use super::termination_message;
 use super::timers::Timers;
 use super::transfers::{Request, Transfers};
+use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{
-    Budget, Bulk, Completeness, Config, Document, Event, Moment, Policy, Setup, Timer, Verdict, exit_status,
+    Budget, Bulk, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
+    exit_status,
 };
+use crate::layout::finished::sentence;
 use crate::layout::manifest::PassTimes;
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -59,6 +63,8 @@ pub struct Driver {
     timers: Timers,
     listing: Option<(Policy, JoinHandle<Listing>)>,
     composing: Option<(Verdict, JoinHandle<Bytes>)>,
+    /// What was found about each entry that was lost.
+    evidence: Vec<Evidence>,
     times: Times,
     progress: Progress,
 }
@@ -71,6 +77,8 @@ struct Times {
     passes: Vec<PassTimes>,
     /// The end of the given time.
     deadline: Option<Timestamp>,
+    /// The first interrupt.
+    interrupted: Option<Instant>,
 }
 
 impl Driver {
@@ -83,6 +91,7 @@ impl Driver {
             ignore_interrupts: settings.ignore_interrupts,
             budget: settings.delivery.grace_period.map(|time| Budget::of(time.as_std())),
             interim: settings.pod_grace_period.map(|time| Budget::of(time).deadline),
+            start_timeout: settings.delivery.start_timeout.map(GoDuration::as_std),
             native: settings.delivery.native_sidecar,
             checkpoints: settings.delivery.checkpoint_interval.is_some(),
         };
@@ -99,7 +108,14 @@ impl Driver {
             timers: Timers::default(),
             listing: None,
             composing: None,
-            times: Times { start: now, pass_began: now, passes: Vec::new(), deadline: None },
+            evidence: vec![Evidence::default(); settings.entries.len()],
+            times: Times {
+                start: now,
+                pass_began: now,
+                passes: Vec::new(),
+                deadline: None,
+                interrupted: None,
+            },
             progress: Progress::new(&own_log),
             settings,
             own_log,
@@ -152,9 +168,7 @@ impl Driver {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Log(record) => {
-                    records::write(record, &self.settings.entries, &self.entries, self.times.pass_began);
-                }
+                Effect::Log(record) => self.log(record),
                 Effect::LogTransfer(number, record) => self.log_transfer(number, record),
                 Effect::Arm(timer, after) => self.timers.arm(timer, after),
                 Effect::ArmEarliest(timer, after) => self.arm_earliest(timer, after),
@@ -178,6 +192,28 @@ impl Driver {
                 Effect::Finish => {}
             }
         }
+    }
+
+    /// Gathers evidence when an entry was lost, and writes the record.
+    fn log(&mut self, record: Record) {
+        if let Record::InterruptIgnored(_) | Record::InterruptCancelling(_) = record {
+            self.times.interrupted.get_or_insert(Instant::now());
+        }
+        if let Record::Ended(entry, End::Lost { .. }) = record {
+            let after = self.times.interrupted.map(|at| at.elapsed());
+            self.evidence[entry] = self.entries.evidence(entry, after);
+        }
+        self.write_record(record);
+    }
+
+    /// What is known of each entry, with its container's name.
+    fn told(&self) -> Vec<(&str, Told)> {
+        documents::told(
+            &self.settings,
+            self.core.machine(),
+            self.entries.iter().map(WatchedEntry::report),
+            &self.evidence,
+        )
     }
 
     /// Looks at every entry that has not ended.
@@ -245,9 +281,9 @@ impl Driver {
     async fn end(self) -> u8 {
         let verdict = self.core.machine().ends().map(Verdict::of);
         let is_result_stored = self.core.is_result_stored();
-        termination_message::write(&self.settings, &self.context, self.core.plan(), {
-            verdict.filter(|_| is_result_stored)
-        });
+        let stored = verdict.filter(|_| is_result_stored);
+        let sentence = sentence(&self.told());
+        termination_message::write(&self.settings, &self.context, self.core.plan(), stored, &sentence);
         close(self.transfers, &self.context).await;
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
         // At the deadline there may be no result at all.

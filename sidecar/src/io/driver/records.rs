@@ -8,8 +8,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-/// Writes one record. The texts of S-22, S-23 and 3.4 are upstream's.
-pub(super) fn write(record: Record, entries: &[Entry], watched: &Entries, pass_began: Instant) {
+impl Driver {
+    /// Writes one record.
+    pub(super) fn write_record(&self, record: Record) {
+        let entries = &self.settings.entries;
+        if let Record::Ended(entry, End::Lost { .. }) = record {
+            let cause = self.told().into_iter().nth(entry).map(|(_, told)| told.cause).unwrap_or_default();
+            error!("{} is lost: {cause}", name(entries, entry));
+        } else if let Record::Unseen(entry) = record {
+            let waited = go_duration(Duration::from_secs(self.times.start.elapsed().as_secs()));
+            let directory = entries.get(entry).map_or("", |entry| parent(&entry.marker_file));
+            warn!(
+                "{} has not started within {waited}: there is no lock, log or report in {directory}; look at its \
+                 status (image, command, mounts), and at its own output",
+                name(entries, entry)
+            );
+        } else {
+            write(record, entries, &self.entries, self.times.pass_began);
+        }
+    }
+}
+
+/// The texts of S-22, S-23 and 3.4 are upstream's.
+fn write(record: Record, entries: &[Entry], watched: &Entries, pass_began: Instant) {
     match record {
         Record::InterruptIgnored(signal) => {
             warn!("Received an interrupt: {}, ignoring...", signal.description());
@@ -27,6 +48,8 @@ pub(super) fn write(record: Record, entries: &[Entry], watched: &Entries, pass_b
         Record::Interim => warn!("The time of the pod is nearly over, its result goes out before the rest"),
         Record::AwaitingTerm => info!("Everything is done, waiting to be told to end"),
         Record::Ended(entry, end) => ended(&name(entries, entry), end),
+        // It is written above.
+        Record::Unseen(_) => {}
         Record::Suspected(entry) => {
             let name = name(entries, entry);
             if let Some(problem) = watched.problem(entry) {
@@ -87,10 +110,13 @@ fn ended(name: &str, end: End) {
     match end {
         End::Marker { code, .. } => info!("{name} ended with code {code}"),
         End::Unreadable => error!("The marker of {name} holds no code, it counts as failed"),
-        End::Lost { .. } => {
-            error!("{name} is lost: entrypoint was killed from outside, most likely out of memory");
-        }
+        // It is written above.
+        End::Lost { .. } => {}
     }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or(".", |(parent, _)| parent)
 }
 
 /// An entry as people know it.
