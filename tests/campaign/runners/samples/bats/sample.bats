@@ -1,0 +1,9 @@
+@test "first" {
+  true
+}
+
+@test "second" {
+  touch "$REACHED"
+  sleep 60
+  touch "$FINISHED"
+}

@@ -1,0 +1,6 @@
+Feature: sample
+  Scenario: first
+    Given nothing
+
+  Scenario: second
+    Given a long wait

@@ -1,0 +1,2 @@
+add_test(first "true")
+add_test(second "sh" "second.sh")

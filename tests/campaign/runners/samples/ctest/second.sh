@@ -1,0 +1,3 @@
+touch "$REACHED"
+sleep 60
+touch "$FINISHED"

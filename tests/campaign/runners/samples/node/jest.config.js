@@ -1,0 +1,1 @@
+module.exports = { testMatch: ['**/sample.jest.js'], reporters: ['jest-junit'] }

@@ -1,0 +1,3 @@
+const wait = require('./wait.cjs')
+test('first', () => {})
+test('second', wait, 90000)

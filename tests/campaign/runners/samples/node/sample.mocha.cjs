@@ -1,0 +1,3 @@
+const wait = require('./wait.cjs')
+it('first', () => {})
+it('second', wait).timeout(90000)
