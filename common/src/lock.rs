@@ -9,7 +9,7 @@
 use crate::marker::{self, Content};
 use crate::open_beneath::{self, Opened};
 use crate::preallocated;
-use rustix::fs::{FlockOperation, Mode};
+use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ pub const MODE: u32 = 0o444;
 pub struct HeldLock {
     file: File,
     path: PathBuf,
+    mode_refused: Option<io::Error>,
 }
 
 impl HeldLock {
@@ -35,15 +36,22 @@ impl HeldLock {
         }
         let (temp, file) = preallocated::create_beside(&path, MODE)?;
         let taken = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .and_then(|()| rustix::fs::fchmod(&file, Mode::from_raw_mode(MODE)))
             .map_err(io::Error::from)
-            .and_then(|()| preallocated::replace(&temp, &path));
-        if let Err(error) = taken {
-            // The error that matters is the one above.
-            let _ = std::fs::remove_file(&temp);
-            return Err(error);
+            .and_then(|()| preallocated::set_mode(&file, MODE))
+            .and_then(|refused| preallocated::replace(&temp, &path).map(|()| refused));
+        match taken {
+            Ok(mode_refused) => Ok(Self { file, path, mode_refused }),
+            Err(error) => {
+                // The error that matters is the one above.
+                let _ = std::fs::remove_file(&temp);
+                Err(error)
+            }
         }
-        Ok(Self { file, path })
+    }
+
+    /// Returns the error of a file system on which modes cannot be set.
+    pub fn mode_refused(&self) -> Option<&io::Error> {
+        self.mode_refused.as_ref()
     }
 
     /// Returns true if the lock's path still names the held lock.

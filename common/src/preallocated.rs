@@ -52,14 +52,38 @@ impl PreallocatedFile {
         if !ours {
             self.temp = Some(create_beside(&self.target, 0o600)?);
         }
-        if let Some((path, file)) = &self.temp {
-            file.write_all_at(bytes, 0)?;
-            file.set_len(bytes.len() as u64)?;
-            rustix::fs::fchmod(file, Mode::from_raw_mode(self.mode))?;
+        let Some((path, file)) = &self.temp else { return Ok(()) };
+        file.write_all_at(bytes, 0)?;
+        file.set_len(bytes.len() as u64)?;
+        if set_mode(file, self.mode)?.is_none() || self.publish_anew(bytes).is_err() {
             replace(path, &self.target)?;
+            self.temp = None;
         }
-        self.temp = None;
         Ok(())
+    }
+
+    /// Publishes a file that has its mode, as far as the umask allows, from the
+    /// beginning: the mode of an existing one cannot be set here.
+    fn publish_anew(&self, bytes: &[u8]) -> io::Result<()> {
+        let (path, file) = create_beside(&self.target, self.mode)?;
+        let written = file.write_all_at(bytes, 0).and_then(|()| replace(&path, &self.target));
+        if written.is_err() {
+            // The reserved file is published instead.
+            let _ = std::fs::remove_file(path);
+        }
+        written
+    }
+}
+
+/// Sets the mode of a file. Returns the error of a file system or sandbox on which modes
+/// cannot be set at all (SMB, some FUSE, seccomp): the file is as good without.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<Option<io::Error>> {
+    match rustix::fs::fchmod(file, Mode::from_raw_mode(mode)) {
+        Ok(()) => Ok(None),
+        Err(errno @ (Errno::PERM | Errno::ACCESS | Errno::OPNOTSUPP | Errno::NOSYS)) => {
+            Ok(Some(errno.into()))
+        }
+        Err(errno) => Err(errno.into()),
     }
 }
 
@@ -73,7 +97,8 @@ fn take_space(file: &File, size: u64) -> io::Result<()> {
         return Ok(());
     }
     match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, size) {
-        Ok(()) => Ok(()),
+        // Beyond RLIMIT_FSIZE: what fits will be written, without a reservation.
+        Ok(()) | Err(Errno::FBIG) => Ok(()),
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
             let mut at = 0;
             while at < size {

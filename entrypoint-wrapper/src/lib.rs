@@ -47,6 +47,9 @@ use tokio::sync::oneshot;
 
 /// Runs the program with its command line, `args[0]` being its own name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    // The command, of the same user, could stop its supervisor by ptrace. Where a
+    // sandbox refuses the call it does not.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     // Before anything else: a signal that comes from here on reaches the command.
     let done = Signals::catch().context("cannot catch signals").and_then(|signals| {
         match options::parse(args, &|name| env::var_os(name)) {

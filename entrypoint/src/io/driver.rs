@@ -11,6 +11,7 @@ use super::stdout::Flushed;
 use super::timers::Timers;
 use crate::options::EntrypointOptions;
 use crate::supervise::{self, Event, Output, Policy, Setup, State};
+use crate::sys;
 use common::signal::Signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         tracing::warn!(error = %error, "Orphans of the job are adopted only by PID 1");
     }
     let mut driver = Driver {
+        descriptors: sys::raise_descriptors(),
         options,
         policy,
         queue,
@@ -46,6 +48,8 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
 
 /// The loop and everything it polls.
 pub(super) struct Driver<'a> {
+    /// Limit of open descriptors that the child gets, if ours was raised.
+    pub(super) descriptors: Option<libc::rlimit>,
     pub(super) options: &'a EntrypointOptions,
     pub(super) policy: &'a Policy,
     pub(super) queue: &'a Queue,

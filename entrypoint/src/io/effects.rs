@@ -82,11 +82,12 @@ impl Driver<'_> {
             ("ENTRYPOINT_TIMEOUT", seconds(self.policy.timeout.as_std())),
             ("ENTRYPOINT_GRACE_PERIOD", seconds(self.policy.grace_period.as_std())),
         ];
-        let started = self
-            .pump
-            .open_pipe()
-            .map_err(SpawnError::Pipe)
-            .and_then(|pipe| spawn(&self.options.entry.args, &extra, pipe.as_fd()));
+        let mut started = self.start(&extra);
+        if started.as_ref().is_err_and(SpawnError::lacks_descriptors) {
+            // The job matters more than space for its result.
+            self.files.drop_reserved();
+            started = self.start(&extra);
+        }
         let setup = match started {
             Ok(pid) => {
                 self.processes.started(pid);
@@ -95,6 +96,11 @@ impl Driver<'_> {
             Err(error) => Setup::SpawnFailed(error.to_string()),
         };
         self.events.push_back(Event::Setup(setup));
+    }
+
+    fn start(&mut self, extra: &[(&str, String)]) -> Result<i32, SpawnError> {
+        let pipe = self.pump.open_pipe().map_err(SpawnError::Pipe)?;
+        spawn(&self.options.entry.args, extra, pipe.as_fd(), self.descriptors)
     }
 
     fn scan(&mut self) {

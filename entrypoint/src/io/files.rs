@@ -31,6 +31,9 @@ impl Files {
         let marker = &options.entry.marker_file;
         let lock =
             HeldLock::acquire(&self.marker_path).map_err(failed("take the lock for marker_file", marker))?;
+        if let Some(error) = lock.mode_refused() {
+            tracing::warn!(error = %error, "Modes cannot be set beside marker_file {marker:?}: another user's sidecar may not be able to read the result");
+        }
         self.lock = Some(lock);
         self.reserve().map_err(failed("reserve space beside marker_file", marker))?;
         let artifact_dir = &options.artifact_dir;
@@ -42,10 +45,17 @@ impl Files {
         ProcessLog::create(Path::new(path), stamper).map_err(failed("create process_log", path))
     }
 
+    /// Reserves the space. Without free descriptors the job runs all the same; they are
+    /// free again when it has ended.
     fn reserve(&mut self) -> io::Result<()> {
-        self.marker = Some(marker::reserve(&self.marker_path)?);
-        self.report = Some(report::reserve(&self.marker_path)?);
+        self.marker = if_descriptors(marker::reserve(&self.marker_path))?;
+        self.report = if_descriptors(report::reserve(&self.marker_path))?;
         Ok(())
+    }
+
+    /// Gives up the reserved space, and with it two descriptors.
+    pub(super) fn drop_reserved(&mut self) {
+        (self.marker, self.report) = (None, None);
     }
 
     /// Makes the report visible. Sidecar works without one.
@@ -83,6 +93,14 @@ impl Files {
     /// Releases the lock.
     pub(super) fn release(&mut self) {
         self.lock = None;
+    }
+}
+
+/// Takes a lack of descriptors for nothing.
+fn if_descriptors<T>(made: io::Result<T>) -> io::Result<Option<T>> {
+    match made {
+        Err(error) if error.raw_os_error() == Some(libc::EMFILE) => Ok(None),
+        made => made.map(Some),
     }
 }
 

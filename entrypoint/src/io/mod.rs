@@ -21,11 +21,15 @@ mod timestamps;
 pub(crate) use driver::run;
 
 use crate::sys;
+use rustix::process::DumpableBehavior;
 use std::io;
 
-/// Blocks every signal and opens missing standard streams. Called first in `main`,
-/// because a signal that arrives earlier has its default effect.
+/// Blocks every signal, keeps debuggers out and opens missing standard streams. Called
+/// first in `main`, because a signal that arrives earlier has its default effect.
 pub(crate) fn init() -> io::Result<()> {
     sys::block_signals()?;
+    // A job of the same user could stop its supervisor by ptrace. Where a sandbox
+    // refuses the call it does not.
+    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
     stdio::open_missing()
 }

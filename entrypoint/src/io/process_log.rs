@@ -158,8 +158,8 @@ impl ProcessLog {
             std::fs::create_dir_all(parent)?;
         }
         let (temp, copy) = preallocated::create_beside(&self.path, 0o644)?;
-        let copied = copy_all(&self.file, &copy)
-            .and_then(|()| Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o644))?));
+        let copied =
+            copy_all(&self.file, &copy).and_then(|()| preallocated::set_mode(&copy, 0o644).map(drop));
         // Part of a log is better than none.
         preallocated::replace(&temp, &self.path)?;
         copied

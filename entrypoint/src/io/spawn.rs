@@ -36,11 +36,23 @@ pub(super) enum SpawnError {
     },
 }
 
-/// Starts `args` with `extra` added to the inherited environment and returns its pid.
+impl SpawnError {
+    /// Returns true if a lower number of open files could help.
+    pub(super) fn lacks_descriptors(&self) -> bool {
+        match self {
+            Self::Pipe(error) | Self::Input(error) => error.raw_os_error() == Some(libc::EMFILE),
+            Self::LookUp { .. } | Self::Exec { .. } => false,
+        }
+    }
+}
+
+/// Starts `args` with `extra` added to the inherited environment, under the limit of
+/// descriptors if there is one, and returns its pid.
 pub(super) fn spawn(
     args: &[String],
     extra: &[(&str, String)],
     output: BorrowedFd<'_>,
+    descriptors: Option<libc::rlimit>,
 ) -> Result<i32, SpawnError> {
     let name = args.first().map_or("", String::as_str);
     let path = if name.contains('/') || name.is_empty() {
@@ -59,7 +71,8 @@ pub(super) fn spawn(
         return Err(SpawnError::Exec { path, source: io::Error::from_raw_os_error(libc::EINVAL) });
     };
     let input = open_null().map_err(SpawnError::Input)?;
-    let program = Program { path: &program, args: &args, extra: &extra, input: input.as_fd(), output };
+    let program =
+        Program { path: &program, args: &args, extra: &extra, input: input.as_fd(), output, descriptors };
     sys::start(&program).map_err(|source| SpawnError::Exec { path, source })
 }
 

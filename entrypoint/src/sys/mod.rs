@@ -3,7 +3,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "argv, signalfd, clone, kill, getrusage and localtime_r have no safe form that fits"
+    reason = "argv, signalfd, clone, kill, getrusage, rlimits and localtime_r have no safe form that fits"
 )]
 
 mod argv;
@@ -15,7 +15,7 @@ mod zone;
 pub use argv::CommandLine;
 pub(crate) use signals::{block_signals, group_of, kill, kill_descriptor, signal_descriptor};
 pub(crate) use spawn::{Program, start};
-pub(crate) use usage::usage_of_children;
+pub(crate) use usage::{raise_descriptors, usage_of_children};
 pub(crate) use zone::local_zone;
 
 use std::ffi::c_int;

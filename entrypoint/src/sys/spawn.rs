@@ -20,6 +20,8 @@ pub(crate) struct Program<'a> {
     pub(crate) input: BorrowedFd<'a>,
     /// Becomes standard output and standard error.
     pub(crate) output: BorrowedFd<'a>,
+    /// Limit of open descriptors, if ours is another one.
+    pub(crate) descriptors: Option<libc::rlimit>,
 }
 
 /// The arguments of the new process, and the place for its error: it shares our
@@ -31,6 +33,7 @@ struct Start {
     input: c_int,
     output: c_int,
     parent: libc::pid_t,
+    descriptors: Option<libc::rlimit>,
     errno: c_int,
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<i32> {
         output: program.output.as_raw_fd(),
         // SAFETY: getpid cannot fail.
         parent: unsafe { libc::getpid() },
+        descriptors: program.descriptors,
         errno: 0,
     };
     // The few frames of `child` and libc need less; the type gives the alignment.
@@ -139,6 +143,9 @@ unsafe fn prepare(start: &Start) -> bool {
             // A system call, because libc refuses the few real-time signals that it
             // reserves. The kernel rightly refuses SIGKILL and SIGSTOP.
             libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT_ACTION.as_ptr(), ptr::null::<u64>(), 8);
+        }
+        if let Some(limit) = &start.descriptors {
+            libc::setrlimit(libc::RLIMIT_NOFILE, limit);
         }
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());

@@ -1,4 +1,4 @@
-//! Resource usage of reaped processes.
+//! Resource limits, and the usage of reaped processes.
 
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -20,4 +20,23 @@ pub(crate) fn usage_of_children() -> (u64, Duration, Duration) {
     };
     let kibibytes = u64::try_from(usage.ru_maxrss).unwrap_or(0);
     (kibibytes * 1024, time(usage.ru_utime), time(usage.ru_stime))
+}
+
+/// Descriptors that supervision has open at once, with some to spare.
+const NEEDED_DESCRIPTORS: libc::rlim_t = 16;
+
+/// Raises a soft limit of open descriptors that is too low for supervision, as far as
+/// the hard limit allows, and returns the limit that the child is to get.
+pub(crate) fn raise_descriptors() -> Option<libc::rlimit> {
+    let mut found = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit fills the structure it is given.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut found) } != 0
+        || found.rlim_cur >= NEEDED_DESCRIPTORS
+    {
+        return None;
+    }
+    let raised = libc::rlimit { rlim_cur: NEEDED_DESCRIPTORS.min(found.rlim_max), ..found };
+    // SAFETY: setrlimit reads the structure it is given.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
+    (set == 0).then_some(found)
 }

@@ -9,6 +9,7 @@ use common::signal::Signal;
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Running};
 use harness::{bins, skip, wait};
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Read;
@@ -125,7 +126,7 @@ fn setuid_child_dies_with_pid_1() {
 
 /// An entrypoint of nobody's, whose stdout is a pipe of ours: it may not be
 /// opened again through /proc. `None` where we are nobody ourselves.
-fn with_foreign_stdout(args: &[&str]) -> Option<(Pod, Entry, Running, std::io::PipeReader)> {
+pub(crate) fn with_foreign_stdout(args: &[&str]) -> Option<(Pod, Entry, Running, std::io::PipeReader)> {
     let pod = Pod::new();
     let entry = pod.entry("test");
     for dir in [pod.path(""), pod.logs()] {
@@ -156,8 +157,7 @@ fn with_foreign_stdout(args: &[&str]) -> Option<(Pod, Entry, Running, std::io::P
 }
 
 /// Whether entrypoint writes to a description of its own.
-fn opened_again(running: &Running) -> bool {
-    let pid = running.pid();
+pub(crate) fn opened_again(pid: Pid) -> bool {
     let fds = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).into_iter().flatten().flatten();
     let stdout = fs::read_link(format!("/proc/{}/fd/1", pid.as_raw_nonzero())).expect("its stdout");
     fds.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == stdout)).count() > 1
@@ -171,7 +171,7 @@ fn stdout_that_cannot_be_reopened_gives_a_slow_reader_everything() {
         skip!("another user cannot be taken on here");
     };
     wait::until("a full pipe", || (!entry.log_text().is_empty()).then_some(()));
-    assert!(!opened_again(&running));
+    assert!(!opened_again(running.pid()));
     fs::write(pod.path("hostile.seen"), "").expect("written");
     let (mut total, mut buffer) = (0, vec![0; 20_000]);
     loop {

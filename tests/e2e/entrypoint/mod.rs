@@ -5,6 +5,7 @@ mod command;
 mod hostile_env;
 mod hostile_job;
 mod killed_in_each_state;
+mod limits;
 mod option_errors;
 mod options;
 mod process_tree;
