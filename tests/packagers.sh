@@ -9,6 +9,8 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 podutils=$(realpath "${1:?usage: tests/packagers.sh PODUTILS}")
+# The tag that inject gives when none is said.
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failures=0
@@ -123,7 +125,7 @@ if [ -x "$kustomize" ]; then
   out=$work/kustomize.yaml
   "$kustomize" build --enable-alpha-plugins --enable-exec "$root/deploy/kustomize" >"$out"
   has 'Kustomize: the Job is decorated' "$out" '/tools/entrypoint'
-  has 'Kustomize: sidecar has its image' "$out" 'registry.example/pod-utils/sidecar:dev'
+  has 'Kustomize: sidecar has its image' "$out" "registry.example/pod-utils/sidecar:$version"
 else
   skipped 'Kustomize: it is not installed (KUSTOMIZE names it)'
 fi

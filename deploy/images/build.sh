@@ -10,7 +10,7 @@
 #   --engine docker|podman   default: the one that answers
 #   --arch x86_64|aarch64    default: this machine's; the other one is cross-built
 #   --prefix PREFIX          default: localhost/pod-utils
-#   --tag TAG                default: dev
+#   --tag TAG                default: the version in Cargo.toml
 #   --programs DIR           take the programs from DIR; without it they are compiled first
 #   --programs-only          build no image; prints the directory of the programs
 #   --package PROGRAM        build no other program
@@ -27,7 +27,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 usage() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2; exit 2; }
 fail() { printf 'build.sh: %s\n' "$1" >&2; exit 1; }
 
-engine= arch=$(uname -m) prefix=localhost/pod-utils tag=dev programs= packages=() images=() make_images=1
+engine= arch=$(uname -m) prefix=localhost/pod-utils tag= programs= packages=() images=() make_images=1
 while [ $# -gt 0 ]; do
   case $1 in
     --engine) engine=${2:?}; shift ;;
@@ -54,6 +54,7 @@ wanted() { [[ " ${images[*]} " == *" $1 "* ]]; }
 epoch=${SOURCE_DATE_EPOCH:-$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git -C "$root" rev-parse HEAD 2>/dev/null || echo unknown)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1)
+tag=${tag:-$version}
 
 # Neither where the checkout lies nor where cargo keeps its sources may show.
 build_programs() {

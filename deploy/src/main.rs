@@ -3,10 +3,12 @@
 //! [`cli`] knows the subcommands, and each subcommand has a module of its name. They share
 //! [`results`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
 //! reads it), [`terminal`] (what people read) and [`escape`] (hostile text in it).
+//! [`contained`] starts the programs that `podutils run` needs.
 
 mod censor;
 mod cli;
 mod completions;
+mod contained;
 mod escape;
 mod explain;
 mod inject;
@@ -18,5 +20,6 @@ mod verify;
 mod yaml;
 
 fn main() -> std::process::ExitCode {
-    cli::main(std::env::args_os().collect())
+    let args: Vec<_> = std::env::args_os().collect();
+    contained::run(&args).unwrap_or_else(|| cli::main(args))
 }

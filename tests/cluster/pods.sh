@@ -9,7 +9,7 @@
 #
 #   tests/cluster/pods.sh PREFIX TEST_IMAGE
 #
-# PREFIX/entrypoint:dev and so on are the images of deploy/images, s3-server among
+# PREFIX/entrypoint:VERSION and so on are the images of deploy/images, s3-server among
 # them; TEST_IMAGE has a shell. Environment:
 #
 #   KUBECTL     the command to reach the cluster as its administrator (kubectl)
@@ -24,6 +24,7 @@ set -euo pipefail
 
 prefix=${1:?usage: tests/cluster/pods.sh PREFIX TEST_IMAGE} test_image=${2:?usage: tests/cluster/pods.sh PREFIX TEST_IMAGE}
 namespace=${NAMESPACE:-pods-e2e}
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$(dirname "${BASH_SOURCE[0]}")/../../Cargo.toml" | head -n 1)
 manifests=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../deploy/kubernetes" && pwd)
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -80,7 +81,7 @@ jq -n --arg prefix "$prefix" --arg image "$test_image" --argjson patch "${POD_PA
   spec: ({
     automountServiceAccountToken: false, terminationGracePeriodSeconds: 1, volumes: [{name: "data", emptyDir: {}}],
     containers: [
-      {name: "s3", image: ($prefix + "/s3-server:dev"), imagePullPolicy: "Never", args: ["/data"],
+      {name: "s3", image: ($prefix + "/s3-server:'"$version"'"), imagePullPolicy: "Never", args: ["/data"],
        env: [{name: "S3_BUCKETS", value: "ci-results"}, {name: "AWS_ACCESS_KEY_ID", value: "example"},
              {name: "AWS_SECRET_ACCESS_KEY", value: "example-secret-key"}],
        volumeMounts: [{name: "data", mountPath: "/data"}]},

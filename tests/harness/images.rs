@@ -20,7 +20,7 @@ pub const PREFIX: &str = "localhost/pod-utils";
 
 /// An image's full name.
 pub fn name(image: &str) -> String {
-    format!("{PREFIX}/{image}:dev")
+    format!("{PREFIX}/{image}:{}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Builds the images in docker's store, once; an error says why these tests are

@@ -231,7 +231,7 @@ fn images(command: Command) -> Command {
     command
         .next_help_heading("Images")
         .arg(option("image-prefix", "PREFIX", "Images are PREFIX/entrypoint:TAG and so on"))
-        .arg(option("image-tag", "TAG", "Their tag [default: dev, as deploy/images/build.sh has it]"))
+        .arg(option("image-tag", "TAG", "Their tag [default: the version of podutils, as deploy/images/build.sh has it]"))
         .arg(many(
             "image",
             "PROGRAM=IMAGE",

@@ -300,6 +300,6 @@ fn images(matches: &ArgMatches) -> Result<Images, Problem> {
         };
         each.insert(program.to_owned(), image.to_owned());
     }
-    let tag = text(matches, "image-tag").unwrap_or_else(|| "dev".to_owned());
+    let tag = text(matches, "image-tag").unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned());
     Ok(Images { prefix: text(matches, "image-prefix"), tag, each })
 }

@@ -183,7 +183,7 @@ pub(crate) fn command() -> Command {
                 .long("programs")
                 .value_name("DIRECTORY")
                 .value_parser(value_parser!(PathBuf))
-                .help(format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils]")),
+                .help(format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils, else its own copies]")),
         )
         .arg(
             Arg::new(COMMAND)

@@ -3,6 +3,7 @@
 use super::destination::Destination;
 use super::options::{Options, utf8_path};
 use super::session;
+use crate::contained;
 use crate::terminal::{self, Problem};
 use common::duration::GoDuration;
 use common::entry::Entry;
@@ -33,28 +34,32 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Looks for both in the given directory, else beside this program.
+    /// Looks for both in the given directory. Without one the files beside this program
+    /// are taken when both are there, else this program itself, which contains them.
     pub(crate) fn find(dir: Option<&Path>) -> Result<Self, Problem> {
-        let dir = match dir {
-            Some(dir) => dir.to_owned(),
-            None => std::env::current_exe()
-                .map_err(|error| {
-                    Problem::new(format!("cannot tell where podutils is: {error}; use --programs"))
-                })?
-                .parent()
-                .map_or_else(|| PathBuf::from("/"), Path::to_owned),
-        };
+        if let Some(dir) = dir {
+            return Self::in_directory(dir);
+        }
+        let here = std::env::current_exe();
+        let beside = here.ok().and_then(|path| Self::in_directory(path.parent()?).ok());
+        Ok(beside.unwrap_or_else(|| Self {
+            entrypoint: contained::ENTRYPOINT.into(),
+            sidecar: contained::SIDECAR.into(),
+        }))
+    }
+
+    fn in_directory(dir: &Path) -> Result<Self, Problem> {
         let program = |name: &str| {
             let path = dir.join(name);
             match path.metadata() {
                 Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(path),
                 Ok(_) | Err(_) => Err(Problem::new(format!(
-                    "there is no program {}; build it (cargo build --release) or name its directory with --programs",
+                    "there is no program {}; without --programs podutils uses its own copy",
                     path.display()
                 ))),
             }
         };
-        Ok(Self { entrypoint: program("entrypoint")?, sidecar: program("sidecar")? })
+        Ok(Self { entrypoint: program(contained::ENTRYPOINT)?, sidecar: program(contained::SIDECAR)? })
     }
 }
 

@@ -4,6 +4,7 @@
 //! know no terminal. A process leaves its session only by itself, so `podutils`
 //! starts itself with a hidden subcommand, leaves the session and becomes the program.
 
+use crate::contained;
 use crate::terminal::Problem;
 use clap::ArgMatches;
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal, setsid};
@@ -39,5 +40,5 @@ pub(crate) fn exec(matches: &ArgMatches) -> Result<Infallible, Problem> {
     if getppid().map(|pid| pid.to_string()).as_deref() != parent.to_str() {
         return Err(Problem::new("podutils has gone before the job began"));
     }
-    Err(fail(Command::new(program).exec()))
+    Err(fail(Command::new(contained::executable(program)).arg0(program).exec()))
 }

@@ -7,12 +7,16 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-/// Blocks every signal of this process and resets the disposition of SIGCHLD: the
-/// kernel silently reaps the children of a process that inherited `SIG_IGN`.
+/// Blocks every signal of this process and resets two dispositions that may be
+/// `SIG_IGN`: with SIGCHLD ignored the kernel reaps our children silently, and an
+/// ignored SIGPIPE would be the command's, too (a parent in Rust or Python ignores it;
+/// upstream's Go runtime gives its children the default).
 pub(crate) fn block_signals() -> io::Result<()> {
     let set = full_set();
-    // SAFETY: the default disposition is no function that could be called.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    for signal in [libc::SIGCHLD, libc::SIGPIPE] {
+        // SAFETY: the default disposition is no function that could be called.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
     // SAFETY: `set` is initialised, and no old mask is asked for.
     check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const set, ptr::null_mut()) }).map(drop)
 }

@@ -78,11 +78,13 @@ fn image_names_match_the_build_script() {
     for image in prow.chain(pods) {
         let image = image.as_str().expect("a name");
         let Some(ours) = image.strip_prefix("registry.example/pod-utils/") else { continue };
-        let known = images::NAMES.iter().any(|name| ours == format!("{name}:dev"));
+        let known = images::NAMES.iter().any(|name| ours == format!("{name}:{}", env!("CARGO_PKG_VERSION")));
         assert!(known, "{image}");
         seen += 1;
     }
     assert_eq!(seen, 3 + 3 + 3 + 3);
+    let plugin = kube::file("helm/plugin.yaml").remove(0);
+    assert_eq!(plugin["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! podutils: jobs on this machine, pods to be, results to look at.
 
+mod alone;
 mod censor;
 mod completions;
 mod inject;

@@ -330,7 +330,10 @@ fn native_sidecars_and_image_volumes() {
     assert!(
         variable(at(&done, "spec.initContainers.1"), "SIDECAR_OPTIONS").contains("\"native_sidecar\":true")
     );
-    assert_eq!(text_at(&done, "spec.volumes.1.image.reference"), "reg/pod-utils:dev");
+    assert_eq!(
+        text_at(&done, "spec.volumes.1.image.reference"),
+        concat!("reg/pod-utils:", env!("CARGO_PKG_VERSION"))
+    );
     assert_eq!(names(at(&done, "spec.containers"), "name"), ["t"]);
 }
 
