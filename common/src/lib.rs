@@ -16,6 +16,7 @@
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
+//! | [`quote`] | values and texts of others in messages |
 //! | [`termination`] | the termination message of a container |
 //! | [`version`] | the version with its commit |
 
@@ -30,7 +31,7 @@ pub mod open_beneath;
 pub mod options;
 pub mod paths;
 pub mod preallocated;
-mod quote;
+pub mod quote;
 pub mod records;
 pub mod report;
 pub mod signal;

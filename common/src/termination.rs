@@ -1,6 +1,7 @@
 //! The termination message of a container
 //! (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
 
+use crate::quote::without_controls;
 use std::path::Path;
 
 /// The default of a container's `terminationMessagePath`.
@@ -21,7 +22,7 @@ pub fn write(path: &Path, message: &str) {
 }
 
 fn line(message: &str) -> String {
-    let mut line = message.replace(char::is_control, " ");
+    let mut line = without_controls(message);
     if line.len() > MAX_BYTES {
         line.truncate(line.floor_char_boundary(MAX_BYTES));
         line.push('…');

@@ -59,6 +59,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let records = Records::new(program.name(), TARGETS, program.level(), own_log.clone());
     // Keeps the logging of a caller that has set one up, as tests do.
     let _ = records.zone(local_zone).install();
+    if let Err(error) = io::interrupts::check() {
+        common::fatal!(error = %error, "Signals cannot be caught");
+        return ExitCode::from(common::codes::EXIT_FAILURE);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

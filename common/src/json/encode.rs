@@ -1,10 +1,12 @@
 //! JSON as Go writes it.
 
+use crate::quote::is_bidi_control;
 use serde::Serialize;
 use std::io;
 
 /// Encodes as Go's `json.Marshal` does (O-18): compact, fields in the order of
-/// the type, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end.
+/// the type, `<`, `>`, `&`, U+2028 and U+2029 escaped, no newline at the end. Unlike
+/// Go, escapes also what acts on a terminal (C1) or reorders text (bidi).
 pub fn to_go_string<T: Serialize + ?Sized>(value: &T) -> String {
     let mut bytes = Vec::new();
     to_go_writer(&mut bytes, value)
@@ -30,9 +32,9 @@ impl serde_json::ser::Formatter for GoFormatter {
     ) -> io::Result<()> {
         let mut start = 0;
         for (at, c) in fragment.char_indices() {
-            if let Some(escape) = html_escape(c) {
+            if is_escaped(c) {
                 writer.write_all(&fragment.as_bytes()[start..at])?;
-                writer.write_all(escape.as_bytes())?;
+                write!(writer, "\\u{:04x}", u32::from(c))?;
                 start = at + c.len_utf8();
             }
         }
@@ -40,13 +42,7 @@ impl serde_json::ser::Formatter for GoFormatter {
     }
 }
 
-fn html_escape(c: char) -> Option<&'static str> {
-    match c {
-        '<' => Some("\\u003c"),
-        '>' => Some("\\u003e"),
-        '&' => Some("\\u0026"),
-        '\u{2028}' => Some("\\u2028"),
-        '\u{2029}' => Some("\\u2029"),
-        _ => None,
-    }
+/// Returns whether a character is escaped that JSON allows as it is.
+fn is_escaped(c: char) -> bool {
+    matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{80}'..='\u{9f}') || is_bidi_control(c)
 }

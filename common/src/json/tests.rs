@@ -247,6 +247,14 @@ fn o_18_strings_are_escaped_as_go_escapes_them() {
 }
 
 #[test]
+fn what_acts_on_a_terminal_or_reorders_text_is_escaped() {
+    assert_eq!(
+        to_go_string("a\u{9b}2J\u{202e}txt\u{2066}é\u{200b}"),
+        "\"a\\u009b2J\\u202etxt\\u2066é\u{200b}\""
+    );
+}
+
+#[test]
 fn deep_nesting_neither_overflows_nor_hides() {
     let text = format!("{{\"x\":{}1{},\"process_log\":\"a\"}}", "[".repeat(50_000), "]".repeat(50_000));
     assert_eq!(options(&text).process_log, "a");

@@ -1,6 +1,7 @@
 //! One event as one line of JSON.
 
 use crate::json::to_go_string;
+use crate::quote::without_controls;
 use std::error::Error;
 use std::fmt;
 use tracing::field::{Field, Visit};
@@ -40,7 +41,7 @@ pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
 }
 
 /// Formats an event as one line for people, its newline included: the program, the
-/// message, the error if there is one, and no control character.
+/// message, the error if there is one, and no control or bidi character.
 pub(super) fn plain(event: &Event<'_>, component: &str) -> Vec<u8> {
     let mut fields = Fields::default();
     event.record(&mut fields);
@@ -49,7 +50,7 @@ pub(super) fn plain(event: &Event<'_>, component: &str) -> Vec<u8> {
         line.push_str(": ");
         line.push_str(error);
     }
-    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line = without_controls(&line);
     line.push('\n');
     line.into_bytes()
 }

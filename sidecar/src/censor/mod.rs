@@ -88,6 +88,12 @@ impl Censor {
         Self::new(&secrets, options, 1)
     }
 
+    /// Builds a censor of these values alone, such as sidecar's own credentials.
+    pub fn of_values<V: AsRef<[u8]>>(values: &[V]) -> Self {
+        let options = CensoringOptions::default();
+        Self::new(&Secrets::of_values(values, &options), &options, 1)
+    }
+
     /// Builds a censor of all known values. `generation` distinguishes sets of values.
     pub fn new(secrets: &Secrets, options: &CensoringOptions, generation: u64) -> Self {
         let patterns = secrets.forms().map(|(_, _, pattern)| pattern);

@@ -6,7 +6,7 @@ use super::store::Store;
 use super::transfer::Limits;
 use crate::censor::Censor;
 use crate::layout::media_types::MediaTypes;
-use crate::layout::paths::MANIFEST;
+use crate::layout::paths::{FINISHED, MANIFEST};
 use crate::settings::Settings;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,8 +59,7 @@ impl Place {
 impl Context {
     /// Opens the destination; nothing has been listed.
     pub fn new(settings: &Settings, censor: Option<Arc<Censor>>, limits: Limits) -> Self {
-        let read = |path: &str| std::fs::read_to_string(path).ok();
-        let types = Arc::new(MediaTypes::load(read, &settings.upload.media_types));
+        let types = Arc::new(MediaTypes::load(&settings.upload.media_types));
         let (place, previous) = open(settings);
         Self { place, censor, types, limits, items: Rc::default(), previous }
     }
@@ -99,5 +98,11 @@ fn open(settings: &Settings) -> (Place, LazyManifest) {
         Place::Store(store) => Some(Rc::clone(store)),
         Place::Nowhere | Place::Broken(_) => None,
     };
-    (place, resume::read_lazily(store, settings.paths.key(MANIFEST)))
+    let manifest = settings.paths.key(MANIFEST);
+    if let Some(store) = store.as_ref().filter(|_| !settings.entries.is_empty()) {
+        let pointers = settings.paths.alias.iter().chain(&settings.paths.latest_build);
+        let beside: Vec<&str> = pointers.map(|pointer| pointer.key.as_str()).collect();
+        store.prepare(&settings.paths.key(""), &beside, &manifest, &settings.paths.key(FINISHED));
+    }
+    (place, resume::read_lazily(store, manifest))
 }

@@ -5,6 +5,7 @@ pub mod compressed_document;
 pub mod context;
 pub mod documents;
 pub mod driver;
+mod gzip_names;
 pub mod interrupts;
 mod jitter;
 pub mod listing;

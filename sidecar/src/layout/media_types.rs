@@ -53,13 +53,6 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("application/zip", "zip"),
 ];
 
-/// Databases of which only the first that exists is read.
-const GLOBS: &[&str] = &["/usr/local/share/mime/globs2", "/usr/share/mime/globs2"];
-
-/// Databases that are all read where no `globs2` exists.
-const MIME_TYPES: &[&str] =
-    &["/etc/mime.types", "/etc/apache2/mime.types", "/etc/apache/mime.types", "/etc/httpd/conf/mime.types"];
-
 /// Extensions, without their dot, and the media types they stand for.
 #[derive(Clone, Debug, Default)]
 pub struct MediaTypes {
@@ -82,21 +75,10 @@ impl MediaTypes {
         types
     }
 
-    /// Makes Go's table, the image's databases, then the `mediaTypes` option, which
-    /// overrides everything. `read` returns the database with a path; one that
-    /// cannot be read counts as absent, as in Go.
-    pub fn load<'a>(
-        read: impl Fn(&str) -> Option<String>,
-        options: impl IntoIterator<Item = (&'a String, &'a String)>,
-    ) -> Self {
+    /// Makes Go's table, then the `mediaTypes` option, which overrides it. The databases
+    /// of the machine, which Go reads, would give a file another type on another image.
+    pub fn load<'a>(options: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let mut types = Self::built_in();
-        if let Some(globs) = GLOBS.iter().find_map(|path| read(path)) {
-            types.add_globs(&globs);
-        } else {
-            for text in MIME_TYPES.iter().filter_map(|path| read(path)) {
-                types.add_mime_types(&text);
-            }
-        }
         for (extension, kind) in options {
             types.register(extension, kind);
         }
@@ -123,32 +105,6 @@ impl MediaTypes {
         self.lower.insert(extension.to_ascii_lowercase(), Arc::clone(&kind));
         self.exact.insert(extension.to_owned(), kind);
     }
-
-    /// Adds `weight:type:*.ext` lines, which do not override.
-    fn add_globs(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut fields = line.split(':');
-            let (Some(_), Some(kind), Some(glob)) = (fields.next(), fields.next(), fields.next()) else {
-                continue;
-            };
-            let Some(extension) = glob.strip_prefix("*.") else { continue };
-            let plain = !extension.contains(['?', '*', '[']);
-            if plain && !line.starts_with('#') && !self.exact.contains_key(extension) {
-                self.register(extension, kind);
-            }
-        }
-    }
-
-    /// Adds `type ext ext…` lines, which override.
-    fn add_mime_types(&mut self, text: &str) {
-        for line in text.lines() {
-            let mut fields = line.split_whitespace();
-            let Some(kind) = fields.next().filter(|kind| !kind.starts_with('#')) else { continue };
-            for extension in fields.take_while(|extension| !extension.starts_with('#')) {
-                self.register(extension, kind);
-            }
-        }
-    }
 }
 
 fn with_charset(kind: &str) -> String {
@@ -167,7 +123,7 @@ mod tests {
     #[test]
     fn exact_case_wins_over_lower_case() {
         let options = [("LOG".to_owned(), "application/x-loud".to_owned())];
-        let types = MediaTypes::load(|_| None, options.iter().map(|(k, v)| (k, v)));
+        let types = MediaTypes::load(options.iter().map(|(k, v)| (k, v)));
         assert_eq!(types.of("LOG"), Some("application/x-loud"));
         assert_eq!(types.of("Log"), Some("application/x-loud"));
         assert_eq!(types.of("JSON"), Some("application/json"));
@@ -177,7 +133,7 @@ mod tests {
     #[test]
     fn i8_a_type_is_in_memory_once() {
         let options = [("log".to_owned(), "image/of-this-test".to_owned())];
-        let types = MediaTypes::load(|_| None, options.iter().map(|(k, v)| (k, v)));
+        let types = MediaTypes::load(options.iter().map(|(k, v)| (k, v)));
         for kind in ["image/of-this-test", "text/plain; charset=utf-8", "application/x-gzip"] {
             assert!(Arc::ptr_eq(&types.shared(kind), &types.shared(kind)), "{kind}");
         }
@@ -189,25 +145,5 @@ mod tests {
         assert_eq!(with_charset("text/plain"), "text/plain; charset=utf-8");
         assert_eq!(with_charset("text/plain; charset=latin1"), "text/plain; charset=latin1");
         assert_eq!(with_charset("image/png"), "image/png");
-    }
-
-    #[test]
-    fn globs_keep_and_mime_types_override_what_is_known() {
-        let mime_types = |path: &str| {
-            (path == "/etc/mime.types").then(|| "# c\napplication/x-a json yaml # rest\n".to_owned())
-        };
-        let types = MediaTypes::load(mime_types, []);
-        assert_eq!(types.of("json"), Some("application/x-a"));
-        assert_eq!(types.of("yaml"), Some("application/x-a"));
-        let globs = "# c\n50:application/x-b:*.json\n50:text/markdown:*.md\n50:x/y:makefile\n50:x/z:*.[ab]\n";
-        let both = |path: &str| match path {
-            "/usr/share/mime/globs2" => Some(globs.to_owned()),
-            path => mime_types(path),
-        };
-        let types = MediaTypes::load(both, []);
-        assert_eq!(types.of("json"), Some("application/json"));
-        assert_eq!(types.of("md"), Some("text/markdown; charset=utf-8"));
-        assert_eq!(types.of("yaml"), None);
-        assert_eq!(types.of("[ab]"), None);
     }
 }

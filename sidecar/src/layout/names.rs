@@ -48,6 +48,29 @@ pub fn name_rule(name: &str, types: &MediaTypes) -> Named {
     }
 }
 
+/// Returns whether the rule takes the end of a name for an encoding.
+pub fn has_gzip_name(name: &str) -> bool {
+    !name.ends_with(".tar.gz") && gzip_endings(name) > 0
+}
+
+/// Applies the file-name rule to a file whose object has this key: a file with the name
+/// but not the content of gzip kept its name, so that only the content says its type.
+pub fn named_as_stored(name: &str, key: &str, types: &MediaTypes) -> Named {
+    if has_gzip_name(name) && gzip_endings(key) == gzip_endings(name) {
+        return Named { name: name.to_owned(), content_type: None, content_encoding: None };
+    }
+    name_rule(name, types)
+}
+
+/// Counts the endings of a name that stand for gzip.
+fn gzip_endings(mut name: &str) -> usize {
+    let mut count = 0;
+    while let Some(rest) = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".gzip")) {
+        (name, count) = (rest, count + 1);
+    }
+    count
+}
+
 /// Returns whether an object with this key is compressed, if its content is worth
 /// it (U-50).
 pub fn is_compression_candidate(key: &str, extensions: &[String]) -> bool {
@@ -85,7 +108,7 @@ mod tests {
 
     fn types() -> MediaTypes {
         let options = [("log".to_owned(), "text/plain".to_owned())];
-        MediaTypes::load(|_| None, options.iter().map(|(k, v)| (k, v)))
+        MediaTypes::load(options.iter().map(|(k, v)| (k, v)))
     }
 
     #[test]
@@ -115,6 +138,23 @@ mod tests {
             assert_eq!(named.content_type.as_deref(), kind, "{id} {name}");
             assert_eq!(named.content_encoding, encoding, "{id} {name}");
         }
+    }
+
+    #[test]
+    fn a_file_that_kept_its_name_is_typed_by_its_content() {
+        let named = |name, key| {
+            let named = named_as_stored(name, key, &types());
+            (named.content_type.unwrap_or_default(), named.content_encoding)
+        };
+        let encoded = ("text/plain; charset=utf-8".to_owned(), Some("gzip"));
+        assert_eq!(named("x.log.gz", "artifacts/x.log"), encoded);
+        assert_eq!(named("x.log.gz", "artifacts/x.log.gz"), (String::new(), None));
+        assert_eq!(named("x.gz", "artifacts/x.gz"), (String::new(), None));
+        assert_eq!(named("x.gz", "artifacts/x"), ("application/gzip".to_owned(), None));
+        assert_eq!(named("x.gz.gz", "artifacts/x.gz"), ("application/gzip".to_owned(), Some("gzip")));
+        assert_eq!(named("x.tar.gz", "artifacts/x.tar.gz"), ("application/gzip".to_owned(), None));
+        assert!(has_gzip_name("a.txt.gzip") && has_gzip_name(".gz"));
+        assert!(!has_gzip_name("gz") && !has_gzip_name("a.tgz") && !has_gzip_name("a.tar.gz"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use harness::bins;
 use harness::pod::{Entry, Pod};
-use harness::process::{self, Ended};
+use harness::process::{self, Ended, Exit};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -133,5 +133,28 @@ fn credential_with_a_control_character_is_refused_before_anything_is_sent() {
         let said = complaint(&ended);
         assert!(said.contains(variable) && !ended.stderr.contains("hunter"), "{variable}: {ended:#?}");
     }
+    expect_nothing_lost(&pod, &entry);
+}
+
+/// The runtime's pair of sockets is refused by a limit, as it is by a seccomp profile.
+#[test]
+fn refused_descriptors_are_one_line_and_no_crash() {
+    let (pod, entry) = pod_with_results();
+    let options = pod.sidecar_options(&[&entry], json!({})).to_string();
+    let mut refused = 0;
+    for limit in 4..16 {
+        let script = format!("ulimit -n {limit} && exec \"$0\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(bins::program("sidecar"));
+        command.env("SIDECAR_OPTIONS", &options).env("JOB_SPEC", SPEC);
+        let ended = process::run(pod.tree(), &mut command);
+        let Exit::Code(code) = ended.exit else { panic!("{limit}: {ended:#?}") };
+        if ended.stderr.contains("Signals cannot be caught") {
+            assert_eq!(code, 1, "{limit}: {ended:#?}");
+            complaint(&ended);
+            refused += 1;
+        }
+    }
+    assert!(refused > 0, "no limit was low enough");
     expect_nothing_lost(&pod, &entry);
 }

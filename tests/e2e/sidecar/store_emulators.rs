@@ -77,6 +77,9 @@ macro_rules! azurite {
     };
 }
 
+/// The least complete gzip file: its header, an empty block, no bytes and their sum.
+const EMPTY_GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// A job that has ended, with names that a URL would change.
 fn ended_job() -> (Pod, Entry) {
     let pod = Pod::new();
@@ -84,7 +87,7 @@ fn ended_job() -> (Pod, Entry) {
     pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
     fs::write(pod.artifacts().join("100% of a?b#c +ü.txt"), "odd\n").expect("written");
     fs::write(pod.artifacts().join("empty"), "").expect("written");
-    fs::write(pod.artifacts().join("report.json.gz"), [0x1f, 0x8b, 8, 0]).expect("written");
+    fs::write(pod.artifacts().join("report.json.gz"), EMPTY_GZIP).expect("written");
     (pod, entry)
 }
 

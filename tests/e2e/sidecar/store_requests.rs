@@ -155,7 +155,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 fn request(bytes: usize) -> Upload {
     Upload {
         key: "a/build-log.txt".to_owned(),
-        source: Source::Bytes(Bytes::from(vec![b'x'; bytes])),
+        source: Source::Bytes(Bytes::from([&[0x1f, 0x8b, 8][..], &vec![b'x'; bytes - 3]].concat())),
         content_type: Some("text/html".to_owned()),
         content_encoding: Some("gzip"),
         metadata: vec![("X-Goog-Meta-Link".to_owned(), "gs://bucket/a".to_owned())],

@@ -251,7 +251,6 @@ fn is_boolean(trimmed: &[u8]) -> bool {
     [&b"true"[..], b"false"].iter().any(|word| trimmed.eq_ignore_ascii_case(word))
 }
 
-#[cfg(test)]
 impl Secrets {
     /// Returns secrets as if these values had been read.
     pub(super) fn of_values<V: AsRef<[u8]>>(values: &[V], options: &CensoringOptions) -> Self {

@@ -8,7 +8,9 @@ use crate::io::object::{Origin, path_in_item};
 use crate::io::source::{FileSource, Source};
 use crate::io::store::{Precondition, Store};
 use crate::io::transfer::Upload;
-use crate::layout::names::{Named, base_name, extension_of, is_compression_candidate, name_rule};
+use crate::layout::names::{
+    Named, base_name, extension_of, is_compression_candidate, name_rule, named_as_stored,
+};
 use crate::layout::paths::WITHHELD_SUFFIX;
 use bytes::Bytes;
 use std::os::unix::ffi::OsStrExt;
@@ -42,7 +44,7 @@ impl Driver {
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)
             }
             Origin::Item { item, path } => {
-                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned())
+                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned(), &key)
             }
         };
         let list = &self.settings.upload.compress_file_types;
@@ -78,7 +80,7 @@ impl Driver {
         (source, class == Class::OwnLog && !key.ends_with(WITHHELD_SUFFIX), named)
     }
 
-    fn file(&self, item: u32, path: PathBuf) -> (Source, bool, Option<Named>) {
+    fn file(&self, item: u32, path: PathBuf, key: &str) -> (Source, bool, Option<Named>) {
         let censor = self.context.censor.as_ref();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let configured =
@@ -86,7 +88,7 @@ impl Driver {
         match self.context.items.get(item as usize) {
             Some(Some(Item::Directory(dir))) => {
                 let censored = censor.is_some_and(|censor| censor.selects(path.as_os_str().as_bytes()));
-                let named = name_rule(&name, &self.context.types);
+                let named = named_as_stored(&name, key, &self.context.types);
                 (Source::File(FileSource::in_item(dir.clone(), path)), censored, Some(named))
             }
             Some(Some(Item::File(source))) => {
@@ -94,7 +96,7 @@ impl Driver {
                 (
                     Source::File(source.clone()),
                     censored,
-                    Some(name_rule(base_name(configured), &self.context.types)),
+                    Some(named_as_stored(base_name(configured), key, &self.context.types)),
                 )
             }
             // Gone since it was listed: opening it says so.

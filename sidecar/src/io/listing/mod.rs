@@ -3,13 +3,14 @@
 
 mod walk;
 
+use super::gzip_names::GzipNames;
 use super::object::{Fingerprint, Origin, Wanted};
 use super::source::FileSource;
 use crate::censor::Censor;
 use crate::deliver::{Class, Desired};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::layout::media_types::MediaTypes;
-use crate::layout::names::{item_name, name_rule};
+use crate::layout::names::{has_gzip_name, item_name, name_rule};
 use crate::layout::paths::ObjectPaths;
 use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
@@ -58,6 +59,7 @@ pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>
         local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
         taken: HashSet::new(),
         numbers: HashMap::new(),
+        gzip_names: GzipNames::default(),
         listing: Listing::default(),
     };
     lister.pointers();
@@ -80,6 +82,7 @@ struct Lister<'a> {
     taken: HashSet<Fingerprint>,
     /// The last number appended to a masked key that several files share.
     numbers: HashMap<Fingerprint, u32>,
+    gzip_names: GzipNames,
     listing: Listing,
 }
 
@@ -168,7 +171,8 @@ impl Lister<'_> {
     /// slash, followed by its `path`.
     fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) {
         let raw = path.as_os_str().as_bytes();
-        let (key, is_masked) = self.key(prefix, raw);
+        let keeps_name = self.local || self.keeps_gzip_name(number, path, &found);
+        let (key, is_masked) = self.key(prefix, raw, keeps_name);
         let (stamp, target) = match found {
             Found::Other(reason) => return self.skip(&key, number, None, &reason),
             Found::File { stamp, target } => (stamp, target),
@@ -188,12 +192,29 @@ impl Lister<'_> {
         });
     }
 
+    /// Returns whether a file's name ends with `.gz` but its content is no gzip file.
+    fn keeps_gzip_name(&mut self, number: u32, path: &Path, found: &Found) -> bool {
+        let Found::File { target, .. } = found else { return false };
+        if !path.file_name().is_some_and(|name| has_gzip_name(&name.to_string_lossy())) {
+            return false;
+        }
+        let source = match self.listing.items.get(number as usize) {
+            Some(Some(Item::Directory(dir))) => {
+                let path = target.as_deref().unwrap_or(path);
+                FileSource::in_item(Arc::clone(dir), path.to_owned())
+            }
+            Some(Some(Item::File(source))) => source.clone(),
+            Some(None) | None => return false,
+        };
+        !self.gzip_names.is_gzip(&source)
+    }
+
     /// Returns the key of a file, and whether a secret was masked in it. Secrets that
     /// are no text are masked in the name's own bytes.
-    fn key(&self, prefix: &str, raw: &[u8]) -> (String, bool) {
+    fn key(&self, prefix: &str, raw: &[u8], keeps_name: bool) -> (String, bool) {
         let name = self.censor.map_or_else(|| raw.to_vec(), |censor| censor.bytes(raw));
         let shown = escaped(&name, self.local);
-        let key = format!("{prefix}{}", if self.local { shown } else { self.renamed(&shown) });
+        let key = format!("{prefix}{}", if keeps_name { shown } else { self.renamed(&shown) });
         let key = key.trim_end_matches('/');
         let masked = self.masked(key);
         let is_masked = name != raw || masked != key;
@@ -293,9 +314,12 @@ fn escaped(path: &[u8], local: bool) -> String {
     let mut key = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_ascii_control() && !local {
-                // Writing to a String does not fail.
-                let _ = write!(key, "%{:02X}", u32::from(c));
+            if c.is_control() && !local {
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    // Writing to a String does not fail.
+                    let _ = write!(key, "%{byte:02X}");
+                }
             } else {
                 key.push(c);
             }

@@ -23,6 +23,14 @@ impl Case {
         self
     }
 
+    /// Writes the least complete gzip file.
+    fn gzip(&self, path: &str) -> &Self {
+        self.write(path, "");
+        let empty = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        std::fs::write(self.dir.path().join(path), empty).expect("written");
+        self
+    }
+
     fn settings(&self, bucket: bool, items: &[&str]) -> Settings {
         let items: Vec<String> = items.iter().map(|item| self.path(item)).collect();
         let destination = if bucket {
@@ -98,16 +106,17 @@ fn s_42_a_missing_log_becomes_a_line() {
 #[test]
 fn packed_files_are_renamed_in_buckets_only_and_the_first_name_wins() {
     let case = Case::new();
-    case.write("a/x.txt", "").write("a/x.txt.gz", "").write("a/y.json.gz", "").write("a/z.tar.gz", "");
+    case.write("a/x.txt", "").gzip("a/x.txt.gz").gzip("a/y.json.gz").write("a/z.tar.gz", "");
+    case.write("a/text.log.gz", "a plain text");
     let listing = case.list(true, &["a"]);
-    assert_eq!(keys(&listing), ["a/x.txt", "a/y.json", "a/z.tar.gz"]);
+    assert_eq!(keys(&listing), ["a/text.log.gz", "a/x.txt", "a/y.json", "a/z.tar.gz"]);
     assert!(displaced(&listing, "a/x.txt").contains("taken"));
     assert!(listing.skipped.is_empty());
     let paths: Vec<_> = listing.wanted.iter().map(|w| &w.source).collect();
     assert!(paths.contains(&&Origin::Item { item: 0, path: Some(Path::new("y.json.gz").into()) }));
     assert!(paths.contains(&&Origin::Item { item: 0, path: None }));
     let local = case.list(false, &["a"]);
-    assert_eq!(keys(&local), ["a/x.txt", "a/x.txt.gz", "a/y.json.gz", "a/z.tar.gz"]);
+    assert_eq!(keys(&local), ["a/text.log.gz", "a/x.txt", "a/x.txt.gz", "a/y.json.gz", "a/z.tar.gz"]);
 }
 
 #[test]
@@ -123,7 +132,7 @@ fn reserved_names_are_not_taken() {
 #[test]
 fn what_is_no_file_takes_nobodys_name() {
     let case = Case::new();
-    case.write("a/x.txt", "").write("a/z.txt.gz", "");
+    case.write("a/x.txt", "").gzip("a/z.txt.gz");
     for (link, target) in [("x.txt.gz", "none"), ("z.txt", "none"), ("y.txt", "none"), ("y.txt.gz", "loop")] {
         symlink(target, case.dir.path().join("a").join(link)).expect("linked");
     }

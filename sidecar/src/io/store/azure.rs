@@ -72,9 +72,11 @@ fn builder(
     let authority = settings.get(name_of(AzureConfigKey::AuthorityHost)).map(|(_, url)| url.as_str());
     // Plain HTTP is allowed only where one of these addresses asks for it.
     let plain = [endpoint, authority].into_iter().flatten().any(|url| url.starts_with("http://"));
+    let secrets = [AzureConfigKey::AccessKey, AzureConfigKey::SasKey, AzureConfigKey::ClientSecret];
+    let secrets = secrets.iter().filter_map(|key| Some(settings.get(name_of(*key))?.1.clone()));
     let builder = MicrosoftAzureBuilder::new()
         .with_container_name(container)
-        .with_http_connector(Connector)
+        .with_http_connector(Connector::default().with_credentials(secrets))
         .with_retry(no_retries())
         .with_client_options(client_options().with_allow_http(plain));
     Ok(settings.into_values().fold(builder, |builder, (key, value)| builder.with_config(key, value)))

@@ -1,23 +1,13 @@
 //! Classifies a store's failures by what the next attempt can expect.
 
 use super::WriteError;
+use super::error_text::element;
 use super::http::Outcome;
+use common::quote::without_controls;
 use std::error::Error;
 
 /// Upper bound on a message, in bytes: a proxy may answer with a whole page.
 const MAX_MESSAGE_BYTES: usize = 400;
-
-/// S3's codes with a 4xx status after which a later attempt can succeed.
-const TRANSIENT_CODES: &[&str] = &[
-    "RequestTimeout",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-    "BadDigest",
-    "IncompleteBody",
-    "XAmzContentSHA256Mismatch",
-    "OperationAborted",
-    "ConditionalRequestConflict",
-];
 
 /// A failed operation, classified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +30,7 @@ impl Failure {
 }
 
 /// Classifies an error by how the operation's last request ended.
-pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Failure {
+pub(super) fn classify(error: &object_store::Error, last: Option<&Outcome>) -> Failure {
     let message = message(error, last);
     let permanent = |message| Failure::Write(WriteError::Permanent(message));
     match last {
@@ -48,8 +38,9 @@ pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Fa
         None => permanent(message),
         Some(Outcome::NoAnswer(_)) if message.to_lowercase().contains("certificate") => permanent(message),
         Some(Outcome::NoAnswer(_)) => transient(message, None),
-        Some(Outcome::Answered { status, retry_after }) => match status {
-            // A success that was cut off, or that holds an error in its body.
+        Some(&Outcome::Answered { status, retry_after, transient: is_transient, .. }) => match status {
+            // A success that was cut off, that holds an error in its body, or that lacks what
+            // the store always sends with it.
             200..=299 => transient(message, None),
             412 | 304 => Failure::Write(WriteError::PreconditionFailed),
             404 => Failure::NotFound(message),
@@ -57,16 +48,10 @@ pub(super) fn classify(error: &object_store::Error, last: Option<Outcome>) -> Fa
             400 if message.contains("NotImplemented") => Failure::NotImplemented(message),
             // Azure's answer to a condition that the object be absent.
             409 if message.contains("BlobAlreadyExists") => Failure::Write(WriteError::PreconditionFailed),
-            status if is_transient(status) => transient(message, retry_after),
-            _ if TRANSIENT_CODES.iter().any(|code| message.contains(code)) => transient(message, retry_after),
+            _ if is_transient => transient(message, retry_after),
             _ => permanent(message),
         },
     }
-}
-
-/// Returns whether a later attempt can succeed after this status.
-pub(super) fn is_transient(status: u16) -> bool {
-    matches!(status, 408 | 409 | 425 | 429 | 500..=599)
 }
 
 fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failure {
@@ -74,16 +59,25 @@ fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failu
 }
 
 /// Returns the store's own words in one line.
-fn message(error: &object_store::Error, last: Option<Outcome>) -> String {
+fn message(error: &object_store::Error, last: Option<&Outcome>) -> String {
     let text = chain(error);
+    let (status, hint) = match last {
+        Some(Outcome::Answered { status, hint, .. }) => (Some(status), hint.as_deref()),
+        Some(Outcome::NoAnswer(_)) | None => (None, None),
+    };
     let said = match (element(&text, "Code"), element(&text, "Message")) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => return one_line(&text),
+        (None, None) => text,
     };
-    match last {
-        Some(Outcome::Answered { status, .. }) => one_line(&format!("{status} {said}")),
-        Some(Outcome::NoAnswer(_)) | None => one_line(&said),
+    let said = match status {
+        // The library's own text names it already.
+        Some(status) if !said.contains(&status.to_string()) => format!("{status} {said}"),
+        Some(_) | None => said,
+    };
+    match hint {
+        Some(hint) => format!("{}: {hint}", one_line(&said)),
+        None => one_line(&said),
     }
 }
 
@@ -101,16 +95,11 @@ fn chain(error: &object_store::Error) -> String {
     text
 }
 
-/// Returns the content of an XML element, as S3 and GCS write errors.
-fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(&format!("<{name}>"))?;
-    let (content, _) = rest.split_once(&format!("</{name}>"))?;
-    Some(content).filter(|content| !content.is_empty())
-}
-
-/// Collapses white space and control characters, and truncates.
+/// Collapses white space and control characters, and truncates. Drops the passwords of
+/// addresses, which endpoints and proxies may have.
 pub(super) fn one_line(text: &str) -> String {
-    let text = text.replace(|c: char| c.is_control(), " ");
+    let text = without_controls(text);
+    let text = without_user_info(&text);
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.len() > MAX_MESSAGE_BYTES {
         line.truncate(line.floor_char_boundary(MAX_MESSAGE_BYTES));
@@ -119,9 +108,23 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
+/// Drops `user:password@` of every address in a text (RFC 3986, 3.2.1).
+fn without_user_info(text: &str) -> String {
+    let mut pieces = text.split("://");
+    let mut clean = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let end = piece.find(|c: char| "/?# \"'".contains(c)).unwrap_or(piece.len());
+        let host = piece[..end].rfind('@').map_or(0, |at| at + 1);
+        clean.push_str("://");
+        clean.push_str(&piece[host..]);
+    }
+    clean
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::store::error_text::{is_transient, is_transient_code};
     use object_store::client::HttpErrorKind;
     use std::time::Duration;
 
@@ -130,12 +133,13 @@ mod tests {
     }
 
     fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)) }
+        let transient = is_transient(status);
+        Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)), transient, hint: None }
     }
 
     #[test]
     fn statuses_decide() {
-        let classified = |status| classify(&generic("text"), Some(answered(status)));
+        let classified = |status| classify(&generic("text"), Some(&answered(status)));
         for status in [408, 409, 425, 429, 500, 502, 503, 504] {
             let Failure::Write(WriteError::Transient { retry_after, .. }) = classified(status) else {
                 panic!("{status} is transient");
@@ -154,16 +158,29 @@ mod tests {
     #[test]
     fn the_stores_message_is_one_line() {
         let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
-        let classified = classify(&error, Some(answered(403))).into_write_error();
+        let classified = classify(&error, Some(&answered(403))).into_write_error();
         assert_eq!(classified, WriteError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
-        let slow = generic("<Code>RequestTimeout</Code>");
-        assert!(matches!(classify(&slow, Some(answered(400))), Failure::Write(WriteError::Transient { .. })));
+        assert!(is_transient_code("RequestTimeTooSkewed") && !is_transient_code("AccessDenied"));
         assert!(one_line(&"ä".repeat(1000)).len() < 420);
     }
 
     #[test]
+    fn a_hint_follows_the_stores_words() {
+        let hint = Some("set the region".to_owned());
+        let outcome = Outcome::Answered { status: 301, retry_after: None, transient: false, hint };
+        let classified = classify(&generic("moved"), Some(&outcome)).into_write_error();
+        assert_eq!(classified.to_string(), "301 Generic S3 error: moved: set the region");
+    }
+
+    #[test]
+    fn addresses_lose_their_passwords() {
+        let text = "PUT https://user:pass%40@host/a@b?c failed: http://me@proxy:80";
+        assert_eq!(one_line(text), "PUT https://host/a@b?c failed: http://proxy:80");
+    }
+
+    #[test]
     fn no_answer_is_transient_unless_trust_is_missing() {
-        let no_answer = |text: &str, kind| classify(&generic(text), Some(Outcome::NoAnswer(kind)));
+        let no_answer = |text: &str, kind| classify(&generic(text), Some(&Outcome::NoAnswer(kind)));
         let reset = no_answer("connection reset", HttpErrorKind::Interrupted);
         assert!(matches!(reset, Failure::Write(WriteError::Transient { .. })));
         let untrusted = no_answer("invalid peer certificate: UnknownIssuer", HttpErrorKind::Connect);

@@ -195,7 +195,7 @@ impl CredentialProvider for Federation {
 impl Federation {
     pub(super) fn new(account: ExternalAccount) -> Result<Self, StoreError> {
         let options = client_options().with_allow_http(account.plain_http());
-        let client = Connector.connect(&options).map_err(|error| setup(error.to_string()))?;
+        let client = Connector::default().connect(&options).map_err(|error| setup(error.to_string()))?;
         Ok(Self { account, client, held: Mutex::new(None) })
     }
 

@@ -30,7 +30,7 @@ fn open_with(
     let variables = Variables::new(environment);
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
-        .with_http_connector(Connector)
+        .with_http_connector(Connector::default())
         .with_retry(no_retries());
     let options = |url: &str| client_options().with_allow_http(url.starts_with("http://"));
     let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));

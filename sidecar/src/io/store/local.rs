@@ -5,6 +5,7 @@
 //! output tree is followed; the path to the tree is the operator's own.
 
 use super::bytes_in_flight::{BytesGuard, BytesInFlight};
+use super::local_space::{Reserve, Space, lock};
 use super::{Precondition, StoreError, Version, WriteError};
 use crate::io::source::Stamp;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
@@ -22,26 +23,34 @@ const DIRECTORY_MODE: u32 = 0o755;
 /// The mode of created files, less the umask (U-25).
 const FILE_MODE: u32 = 0o666;
 
+/// The beginning and the end of the names of temporary files.
+pub(super) const TEMPORARY_PREFIX: &str = ".pod-utils-";
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
+
 /// A directory that holds objects.
 #[derive(Clone, Debug)]
 pub(in crate::io) struct Local {
     root: PathBuf,
     bytes_in_flight: BytesInFlight,
+    reserved: Reserve,
 }
 
 /// An object that is being written, not yet visible under its name.
 #[derive(Debug)]
 pub(in crate::io) struct Draft {
-    directory: OwnedFd,
-    temporary: Option<String>,
+    local: Local,
+    key: String,
     name: String,
-    file: File,
+    space: Option<Space>,
+    /// The space was taken at the start: it may be longer than the object.
+    is_reserved: bool,
+    bytes: u64,
     guard: BytesGuard,
 }
 
 impl Local {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, bytes_in_flight: BytesInFlight::default() }
+        Self { root, bytes_in_flight: BytesInFlight::default(), reserved: Reserve::default() }
     }
 
     /// Returns the counter of bytes written to incomplete objects.
@@ -49,21 +58,35 @@ impl Local {
         &self.bytes_in_flight
     }
 
-    /// Creates the directories of a key and a temporary file there.
+    /// Returns the space taken for objects.
+    pub(super) fn reserved(&self) -> &Reserve {
+        &self.reserved
+    }
+
+    /// Creates the directories of a key and a temporary file there, or takes one that
+    /// was made at the start.
     pub(in crate::io) fn create(&self, key: &str) -> Result<Draft, WriteError> {
-        let (parents, name) = split(key)?;
+        let reserved = self.reserved.take(key);
+        let is_reserved = reserved.is_some();
+        let name = split(key)?.1.to_owned();
+        let space = match reserved {
+            Some(space) => space,
+            None => Self::temporary(self.directory_of(key)?)
+                .map_err(|error| failed("a file cannot be created there", error.into()))?,
+        };
+        let (local, key, guard) = (self.clone(), key.to_owned(), self.bytes_in_flight.begin());
+        Ok(Draft { local, key, name, space: Some(space), is_reserved, bytes: 0, guard })
+    }
+
+    /// Creates and opens the directory of a key.
+    pub(super) fn directory_of(&self, key: &str) -> Result<OwnedFd, WriteError> {
+        let (parents, _) = split(key)?;
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(DIRECTORY_MODE)
             .create(&self.root)
             .map_err(|error| failed("the directory cannot be created", error))?;
-        let directory = self
-            .open_parents(parents, true)
-            .map_err(|error| failed("the directory cannot be opened", error))?;
-        let (temporary, file) = create_temporary(&directory)
-            .map_err(|error| failed("a file cannot be created there", error.into()))?;
-        let guard = self.bytes_in_flight.begin();
-        Ok(Draft { directory, temporary: Some(temporary), name: name.to_owned(), file, guard })
+        self.open_parents(parents, true).map_err(|error| failed("the directory cannot be opened", error))
     }
 
     /// Reads a whole small object.
@@ -108,7 +131,11 @@ impl Local {
         &self.root
     }
 
-    fn open_parents<'a>(&self, parents: impl Iterator<Item = &'a str>, create: bool) -> io::Result<OwnedFd> {
+    pub(super) fn open_parents<'a>(
+        &self,
+        parents: impl Iterator<Item = &'a str>,
+        create: bool,
+    ) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
         for name in parents {
@@ -139,19 +166,25 @@ fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
     Ok((parents.split('/').filter(|part| !part.is_empty()), name))
 }
 
-/// Creates a file under a temporary name, which does not contain the object's:
-/// that one may already have the maximum of 255 bytes.
-fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    loop {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!(".pod-utils-{}-{number}.tmp", std::process::id());
-        match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(FILE_MODE)) {
-            Ok(fd) => return Ok((name, File::from(fd))),
-            // A killed predecessor with the same process id left it.
-            Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
+impl Local {
+    /// Creates a file under a temporary name, which does not contain the object's:
+    /// that one may already have the maximum of 255 bytes.
+    pub(super) fn temporary(directory: OwnedFd) -> rustix::io::Result<Space> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!("{TEMPORARY_PREFIX}{}-{number}{TEMPORARY_SUFFIX}", std::process::id());
+            match rustix::fs::openat(&directory, &temporary, flags, Mode::from_raw_mode(FILE_MODE)) {
+                Ok(fd) => {
+                    // Where locks are not supported, nobody can take the file for stale.
+                    let _ = lock(&fd);
+                    return Ok(Space { directory, temporary, file: File::from(fd) });
+                }
+                // A killed predecessor with the same process id left it.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }
@@ -159,7 +192,10 @@ fn create_temporary(directory: &OwnedFd) -> rustix::io::Result<(String, File)> {
 impl Draft {
     /// Appends to the object.
     pub(in crate::io) fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
+        if let Some(space) = &mut self.space {
+            space.file.write_all(bytes).map_err(|error| failed("it cannot be written", error))?;
+        }
+        self.bytes += bytes.len() as u64;
         self.guard.add(bytes.len());
         Ok(())
     }
@@ -167,47 +203,54 @@ impl Draft {
     /// Makes the object visible.
     pub(in crate::io) fn commit(mut self, precondition: &Precondition) -> Result<Version, WriteError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
-        let version = version(&self.file).map_err(|error| failed("it cannot be examined", error))?;
-        let Some(temporary) = self.temporary.clone() else {
-            return Ok(version);
+        let examined = |error: io::Error| failed("it cannot be examined", error);
+        let Some(space) = self.space.take() else {
+            return Err(WriteError::Permanent("it was made visible before".to_owned()));
         };
+        if self.is_reserved {
+            space
+                .file
+                .set_len(self.bytes)
+                .map_err(|error| failed("it cannot be cut to its length", error))?;
+        }
+        let version = version(&space.file).map_err(examined)?;
         match precondition {
-            Precondition::Overwrite => self.rename(&temporary).map_err(fail)?,
-            Precondition::IfAbsent => match self.publish_new(&temporary) {
+            Precondition::Overwrite => self.rename(&space).map_err(fail)?,
+            Precondition::IfAbsent => match self.publish_new(&space) {
                 Err(Errno::EXIST) => return Err(WriteError::PreconditionFailed),
                 result => result.map_err(fail)?,
             },
             Precondition::IfVersion(seen) => {
                 // Directories have one writer at a time, so looking first is enough.
-                if self.current().map_err(fail)?.as_ref() != Some(seen) {
+                if self.current(&space).map_err(fail)?.as_ref() != Some(seen) {
                     return Err(WriteError::PreconditionFailed);
                 }
-                self.rename(&temporary).map_err(fail)?;
+                self.rename(&space).map_err(fail)?;
             }
         }
-        self.temporary = None;
+        self.local.replenish(&self.key);
         Ok(version)
     }
 
-    fn rename(&self, temporary: &str) -> rustix::io::Result<()> {
-        rustix::fs::renameat(&self.directory, temporary, &self.directory, &self.name)
+    fn rename(&self, space: &Space) -> rustix::io::Result<()> {
+        rustix::fs::renameat(&space.directory, &space.temporary, &space.directory, &self.name)
     }
 
     /// Renames the file unless its name is taken.
-    fn publish_new(&self, temporary: &str) -> rustix::io::Result<()> {
-        let (directory, name) = (&self.directory, &self.name);
+    fn publish_new(&self, space: &Space) -> rustix::io::Result<()> {
+        let (directory, temporary, name) = (&space.directory, &space.temporary, &self.name);
         match rustix::fs::renameat_with(directory, temporary, directory, name, RenameFlags::NOREPLACE) {
-            // File systems without that flag have hard links.
+            // File systems without that flag have hard links; the temporary name goes with
+            // the space.
             Err(Errno::INVAL | Errno::NOSYS) => {
-                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())?;
-                rustix::fs::unlinkat(directory, temporary, AtFlags::empty())
+                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())
             }
             result => result,
         }
     }
 
-    fn current(&self) -> rustix::io::Result<Option<Version>> {
-        match rustix::fs::statat(&self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
+    fn current(&self, space: &Space) -> rustix::io::Result<Option<Version>> {
+        match rustix::fs::statat(&space.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(Version::of_file(&Stamp::of(&stat)))),
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(error),
@@ -216,10 +259,13 @@ impl Draft {
 }
 
 impl Drop for Draft {
+    /// Leaves space that was taken at the start to the next attempt.
     fn drop(&mut self) {
-        if let Some(temporary) = self.temporary.take() {
-            // Nothing else can be done about a file that cannot be removed.
-            let _ = rustix::fs::unlinkat(&self.directory, &temporary, AtFlags::empty());
+        if let Some(space) = self.space.take()
+            && self.is_reserved
+            && std::io::Seek::rewind(&mut &space.file).is_ok()
+        {
+            self.local.reserved.put(&self.key, space);
         }
     }
 }

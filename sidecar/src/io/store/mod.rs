@@ -5,17 +5,20 @@ mod azure;
 mod buffers;
 mod bytes_in_flight;
 mod cleanup;
+mod error_text;
 mod failure;
 mod federation;
 mod gcs;
 mod http;
 mod local;
+mod local_space;
 mod multipart;
 mod part_retry;
 mod profile;
 mod read;
 mod remote;
 mod s3;
+mod upload;
 mod variables;
 mod write;
 
@@ -82,6 +85,15 @@ pub fn check_settings(destination: &Destination, credentials: &Credentials) -> R
     };
     checked.or_else(|error| if matches!(error, StoreError::Setting(_)) { Err(error) } else { Ok(()) })
 }
+
+/// Space taken for a manifest: that of about a thousand objects.
+const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// Space taken for a result with its metadata.
+const RESULT_BYTES: u64 = 64 << 10;
+
+/// A result is written over a provisional one, which still takes up its space.
+const RESULT_TIMES: usize = 2;
 
 /// An open destination.
 #[derive(Debug)]
@@ -180,6 +192,20 @@ impl Store {
         match &self.backend {
             Backend::Remote(remote) => remote.current_version(key).await,
             Backend::Local(local) => local.current_version(key),
+        }
+    }
+
+    /// Prepares a directory for a job's objects below `path`, and those with the keys
+    /// `beside`: removes the temporary files of an earlier sidecar, and takes the space of manifest and result, so that
+    /// artifacts cannot use it up.
+    pub(in crate::io) fn prepare(&self, path: &str, beside: &[&str], manifest: &str, result: &str) {
+        if let Backend::Local(local) = &self.backend {
+            local.remove_stale(path, true);
+            for key in beside {
+                local.remove_stale(key.rsplit_once('/').map_or("", |(parent, _)| parent), false);
+            }
+            local.reserve(manifest, MANIFEST_BYTES, 1);
+            local.reserve(result, RESULT_BYTES, RESULT_TIMES);
         }
     }
 

@@ -1,16 +1,18 @@
 //! An object that is sent in parts (a multipart upload).
 
 use super::bytes_in_flight::BytesGuard;
-use super::failure::{Failure, classify, one_line};
-use super::http::with_call_context;
+use super::failure::Failure;
 use super::remote::{Properties, Remote, version_of};
+use super::upload::{Upload, completed_before};
 use super::{CleanupTasks, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use object_store::PutPayload;
+use object_store::multipart::PartId;
 use object_store::path::Path;
-use object_store::{MultipartUpload, PutPayload};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The time that an abort waits for the parts in flight: a part that arrives after
@@ -20,15 +22,17 @@ const LATE_PARTS_TIMEOUT: Duration = Duration::from_millis(500);
 /// An upload that is aborted when it is dropped before its completion.
 #[derive(Debug)]
 pub(in crate::io) struct Multipart {
-    upload: Option<Box<dyn MultipartUpload>>,
-    parts: Parts,
+    upload: Option<Upload>,
     path: Path,
+    in_flight: Parts,
+    begun: usize,
+    sent: BTreeMap<usize, PartId>,
     precondition: Precondition,
     cleanup: CleanupTasks,
     guard: BytesGuard,
 }
 
-type Parts = FuturesUnordered<BoxFuture<'static, Result<(), WriteError>>>;
+type Parts = FuturesUnordered<BoxFuture<'static, Result<(usize, PartId), WriteError>>>;
 
 impl Multipart {
     /// Starts a multipart upload.
@@ -42,8 +46,10 @@ impl Multipart {
         let upload = remote.open_multipart(&path, properties).await?;
         Ok(Self {
             upload: Some(upload),
-            parts: Parts::new(),
             path,
+            in_flight: Parts::new(),
+            begun: 0,
+            sent: BTreeMap::new(),
             precondition: precondition.clone(),
             cleanup: remote.cleanup().clone(),
             guard: remote.bytes_in_flight().begin(),
@@ -52,27 +58,31 @@ impl Multipart {
 
     /// Starts to send the next part; [`Multipart::part_sent`] drives it.
     pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), WriteError> {
-        let upload = self.upload.as_mut().ok_or_else(completed_before)?;
-        let (checksum, guard, bytes) = (remote.checksum(&content), self.guard.clone(), content.len());
-        let part = upload.put_part(PutPayload::from_bytes(content));
-        let classified = async move {
-            let (result, last) = with_call_context(checksum, part).await;
-            result.map_err(|error| classify(&error, last).into_write_error())?;
+        let upload = self.upload.as_ref().ok_or_else(completed_before)?;
+        let (number, bytes, guard) = (self.begun, content.len(), self.guard.clone());
+        let checksum = remote.checksum(&content);
+        let part = upload.send_part(number, PutPayload::from_bytes(content), checksum);
+        self.begun += 1;
+        let counted = part.map(move |sent| {
+            let id = sent?;
             guard.add(bytes);
-            Ok(())
-        };
-        self.parts.push(classified.boxed());
+            Ok((number, id))
+        });
+        self.in_flight.push(counted.boxed());
         Ok(())
     }
 
     /// Returns the number of parts in flight.
     pub(in crate::io) fn parts_in_flight(&self) -> usize {
-        self.parts.len()
+        self.in_flight.len()
     }
 
     /// Returns how the next part ended; `None` when none is in flight.
     pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), WriteError>> {
-        self.parts.next().await
+        let sent = self.in_flight.next().await?;
+        Some(sent.map(|(number, id)| {
+            self.sent.insert(number, id);
+        }))
     }
 
     /// Makes the object visible. When that fails or its outcome is unknown, this
@@ -83,16 +93,16 @@ impl Multipart {
         if !conditional {
             remote.check_precondition(&self.path, &self.precondition).await?;
         }
-        let upload = self.upload.as_mut().ok_or_else(completed_before)?;
-        let (result, last) = with_call_context(header, upload.complete()).await;
-        let failure = match result {
+        let upload = self.upload.clone().ok_or_else(completed_before)?;
+        let parts = self.sent.values().cloned().collect();
+        let failure = match upload.complete(parts, header).await {
             Ok(result) => {
                 self.upload = None;
                 return Ok(version_of(result));
             }
-            Err(error) => classify(&error, last),
+            Err(failure) => failure,
         };
-        abort(&mut **upload).await;
+        upload.abort().await;
         self.upload = None;
         match failure {
             Failure::NotImplemented(message) if conditional => {
@@ -103,6 +113,9 @@ impl Multipart {
             Failure::NotFound(message) if conditional && message.contains("NoSuchKey") => {
                 Err(WriteError::PreconditionFailed)
             }
+            Failure::NotFound(message) if message.contains("NoSuchUpload") => {
+                Err(WriteError::Transient { message, retry_after: None })
+            }
             failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
                 Err(failure.into_write_error())
             }
@@ -112,24 +125,12 @@ impl Multipart {
 
 impl Drop for Multipart {
     fn drop(&mut self) {
-        let Some(mut upload) = self.upload.take() else { return };
-        let parts = std::mem::take(&mut self.parts);
+        let Some(upload) = self.upload.take() else { return };
+        let parts = std::mem::take(&mut self.in_flight);
         self.cleanup.spawn(async move {
             // The outcome of parts is irrelevant here; late ones are dropped.
             let _ = tokio::time::timeout(LATE_PARTS_TIMEOUT, parts.for_each(|_| async {})).await;
-            abort(&mut *upload).await;
+            upload.abort().await;
         });
-    }
-}
-
-fn completed_before() -> WriteError {
-    WriteError::Permanent("the upload was completed before".to_owned())
-}
-
-/// Aborts an upload; a failure is only logged.
-async fn abort(upload: &mut dyn MultipartUpload) {
-    if let Err(error) = upload.abort().await {
-        let error = one_line(&error.to_string());
-        tracing::debug!(error, "A multipart upload could not be aborted");
     }
 }

@@ -84,6 +84,10 @@ impl Profile {
         self.settings.get("region").cloned()
     }
 
+    pub(super) fn ca_bundle(&self) -> Option<String> {
+        self.settings.get("ca_bundle").cloned()
+    }
+
     pub(super) fn endpoint(&self) -> Option<String> {
         self.settings.get("endpoint_url").cloned()
     }

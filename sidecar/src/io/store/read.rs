@@ -2,9 +2,9 @@
 //! sidecar.
 
 use super::failure::{Failure, classify};
-use super::http::with_call_context;
+use super::http::{with_call_context, within};
 use super::local::Local;
-use super::remote::Remote;
+use super::remote::{Remote, content_options};
 use super::{Backend, Store, StoreError};
 use futures::StreamExt;
 use object_store::path::Path;
@@ -52,12 +52,13 @@ impl Store {
     pub async fn read_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, StoreError> {
         match self.backend() {
             Backend::Remote(remote) => {
-                let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+                let options = GetOptions { range: Some(GetRange::Bounded(range)), ..content_options() };
                 let Some(found) = get(remote, key, options).await? else { return Ok(None) };
-                let (bytes, last) = with_call_context(None, found.bytes()).await;
-                match bytes {
+                let expected = found.range.end - found.range.start;
+                let (bytes, last) = with_call_context(None, within(expected, found.bytes())).await;
+                match bytes.flatten() {
                     Ok(bytes) => Ok(Some(bytes.to_vec())),
-                    Err(error) => Err(classify(&error, last).into_write_error().into()),
+                    Err(error) => Err(classify(&error, last.as_ref()).into_write_error().into()),
                 }
             }
             Backend::Local(local) => {
@@ -81,7 +82,7 @@ impl Store {
     ) -> Result<Option<Head>, StoreError> {
         match self.backend() {
             Backend::Remote(remote) => {
-                let Some(found) = get(remote, key, GetOptions::default()).await? else { return Ok(None) };
+                let Some(found) = get(remote, key, content_options()).await? else { return Ok(None) };
                 let head = head_of(&found);
                 let mut blocks = found.into_stream();
                 loop {
@@ -89,7 +90,9 @@ impl Store {
                     match block {
                         Some(Ok(block)) if take(&block) => {}
                         None | Some(Ok(_)) => return Ok(Some(head)),
-                        Some(Err(error)) => return Err(classify(&error, last).into_write_error().into()),
+                        Some(Err(error)) => {
+                            return Err(classify(&error, last.as_ref()).into_write_error().into());
+                        }
                     }
                 }
             }
@@ -121,7 +124,7 @@ async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<G
     let (found, last) = with_call_context(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error) => match classify(&error, last) {
+        Err(error) => match classify(&error, last.as_ref()) {
             Failure::NotFound(_) => Ok(None),
             failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                 Err(failure.into_write_error().into())
@@ -169,7 +172,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
                 let key = full.strip_prefix(remote.prefix()).unwrap_or(full).trim_start_matches('/');
                 take(Listed { key: key.to_owned(), bytes: object.size });
             }
-            Some(Err(error)) => return Err(classify(&error, last).into_write_error().into()),
+            Some(Err(error)) => return Err(classify(&error, last.as_ref()).into_write_error().into()),
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use super::bytes_in_flight::BytesInFlight;
 use super::failure::{Failure, classify};
-use super::http::{Extra, On, with_call_context};
+use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
+use super::upload::Upload;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use crate::destination::MAX_KEY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, HeaderValue, MultipartUpload, ObjectStore, ObjectStoreExt, PutMode,
+    Attribute, Attributes, GetOptions, HeaderValue, ObjectStore, ObjectStoreExt, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
 };
 use std::fmt::Write;
@@ -35,10 +37,15 @@ pub(in crate::io) struct Properties {
     pub(in crate::io) metadata: Vec<(String, String)>,
 }
 
+/// A client of a bucket: objects in one piece, and in parts.
+pub(super) trait Bucket: ObjectStore + MultipartStore {}
+
+impl<T: ObjectStore + MultipartStore> Bucket for T {}
+
 /// An open bucket.
 #[derive(Debug)]
 pub(in crate::io) struct Remote {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<dyn Bucket>,
     dialect: Dialect,
     prefix: String,
     conditional: AtomicBool,
@@ -48,12 +55,7 @@ pub(in crate::io) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(
-        store: Arc<dyn ObjectStore>,
-        dialect: Dialect,
-        prefix: &str,
-        cleanup: CleanupTasks,
-    ) -> Self {
+    pub(super) fn new(store: Arc<dyn Bucket>, dialect: Dialect, prefix: &str, cleanup: CleanupTasks) -> Self {
         Self {
             store,
             dialect,
@@ -128,8 +130,13 @@ impl Remote {
         )
         .await;
         match result {
+            // Google sends the generation with everything that it has stored.
+            Ok(result) if self.dialect == Dialect::Gcs && result.version.is_none() => {
+                let message = "the answer has no generation, so that the object may not be stored".to_owned();
+                Err(Failure::Write(WriteError::Transient { message, retry_after: None }))
+            }
             Ok(result) => Ok(version_of(result)),
-            Err(error) => match classify(&error, last) {
+            Err(error) => match classify(&error, last.as_ref()) {
                 // S3's answer when the object to be replaced is gone.
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
                     Err(Failure::Write(WriteError::PreconditionFailed))
@@ -146,11 +153,29 @@ impl Remote {
         &self,
         path: &Path,
         properties: &Properties,
-    ) -> Result<Box<dyn MultipartUpload>, WriteError> {
-        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() }
-            .with_retry_policy(Arc::new(PartRetry));
-        let (result, last) = with_call_context(None, self.store.put_multipart_opts(path, options)).await;
-        result.map_err(|error| bucket_missing(classify(&error, last)).into_write_error())
+    ) -> Result<Upload, WriteError> {
+        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() };
+        let open = async {
+            match self.dialect {
+                Dialect::S3 | Dialect::Gcs => {
+                    let id = self.store.create_multipart_opts(path, options).await?;
+                    Ok(Upload::named(self.bucket(), path.clone(), id))
+                }
+                Dialect::Azure => {
+                    let options = options.with_retry_policy(Arc::new(PartRetry));
+                    Ok(Upload::of_library(self.store.put_multipart_opts(path, options).await?))
+                }
+            }
+        };
+        let (result, last) = with_call_context(None, open).await;
+        result.map_err(|error: object_store::Error| {
+            bucket_missing(classify(&error, last.as_ref())).into_write_error()
+        })
+    }
+
+    /// Returns the client of the bucket.
+    pub(super) fn bucket(&self) -> Arc<dyn Bucket> {
+        Arc::clone(&self.store)
     }
 
     pub(super) fn cleanup(&self) -> &CleanupTasks {
@@ -229,7 +254,7 @@ impl Remote {
         let (result, last) = with_call_context(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
-            Err(error) => match classify(&error, last) {
+            Err(error) => match classify(&error, last.as_ref()) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => Err(failure.into_write_error()),
             },
@@ -250,13 +275,14 @@ impl Remote {
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
         let (result, last) = with_call_context(None, async {
-            let object = self.store.get(&path).await?;
+            let object = self.store.get_opts(&path, content_options()).await?;
             if object.meta.size > limit as u64 {
                 return Ok(Err(object.meta.size));
             }
             let version =
                 Version { e_tag: object.meta.e_tag.clone(), generation: object.meta.version.clone() };
-            Ok(Ok((object.bytes().await?.to_vec(), version)))
+            let bytes = within(object.meta.size, object.bytes()).await??;
+            Ok(Ok((bytes.to_vec(), version)))
         })
         .await;
         match result {
@@ -264,7 +290,7 @@ impl Remote {
             Ok(Err(size)) => {
                 Err(StoreError::Permanent(format!("it has {size} bytes, which is more than {limit}")))
             }
-            Err(error) => match classify(&error, last) {
+            Err(error) => match classify(&error, last.as_ref()) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                     Err(failure.into_write_error().into())
@@ -306,7 +332,7 @@ impl Remote {
         if full.split('/').any(str::is_empty) {
             return refuse("a part between two slashes is empty");
         }
-        if full.chars().any(|c| c.is_ascii_control()) {
+        if full.chars().any(char::is_control) {
             return refuse("it contains a control character");
         }
         Path::parse(&full).or_else(|_| refuse("a part of it is `.` or `..`"))
@@ -339,6 +365,13 @@ fn bucket_missing(failure: Failure) -> Failure {
         Failure::NotFound(message) => Failure::Write(WriteError::Permanent(message)),
         other @ (Failure::NotImplemented(_) | Failure::Write(_)) => other,
     }
+}
+
+/// Returns the options of a request for an object's content.
+pub(super) fn content_options() -> GetOptions {
+    let mut options = GetOptions::default();
+    options.extensions.insert(ObjectContent);
+    options
 }
 
 fn put_mode(precondition: &Precondition) -> PutMode {

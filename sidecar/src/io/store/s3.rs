@@ -108,7 +108,6 @@ fn builder(
     }
     let mut builder = of_process_environment()?
         .with_bucket_name(bucket)
-        .with_http_connector(Connector)
         .with_retry(no_retries())
         .with_conditional_put(S3ConditionalPut::ETagMatch);
     let has_static = !file.access_key.is_empty() && !file.secret_key.is_empty();
@@ -142,8 +141,34 @@ fn builder(
         options = options.with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
-    Ok(builder.with_virtual_hosted_style_request(address.virtual_hosted).with_client_options(options))
+    let connector = connector(&builder, fixed, &profile, &variables)?;
+    Ok(builder
+        .with_virtual_hosted_style_request(address.virtual_hosted)
+        .with_client_options(options)
+        .with_http_connector(connector))
 }
+
+/// Returns the connector with the trust that SDKs of AWS have
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>, `ca_bundle`).
+fn connector<F: Fn(&str) -> Option<String>>(
+    builder: &AmazonS3Builder,
+    fixed: Option<Keys<'_>>,
+    profile: &Profile,
+    variables: &Variables<F>,
+) -> Result<Connector, StoreError> {
+    let configured = [AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token];
+    let configured = configured.iter().filter_map(|key| builder.get_config_value(key));
+    let fixed = fixed.into_iter().flat_map(|(_, secret, token)| [secret.to_owned(), token.to_owned()]);
+    let connector = Connector::default().with_credentials(configured.chain(fixed));
+    match (variables.get("AWS_CA_BUNDLE")?, profile.ca_bundle()) {
+        (Some(file), _) => connector.with_roots("AWS_CA_BUNDLE", Path::new(&file)),
+        (None, Some(file)) => connector.with_roots("AWS profile: ca_bundle", Path::new(&file)),
+        (None, None) => Ok(connector),
+    }
+}
+
+/// Access key, secret key and session token, which is often empty.
+type Keys<'a> = (&'a str, &'a str, &'a str);
 
 /// Applies the variables that the library knows, as its own `from_env` does, but
 /// cleaned.
@@ -162,7 +187,7 @@ fn of_process_environment() -> Result<AmazonS3Builder, StoreError> {
 
 /// Builds a credential of exactly these: the environment's session token belongs
 /// to the environment's key.
-fn credential((id, secret, token): (&str, &str, &str)) -> AwsCredential {
+fn credential((id, secret, token): Keys<'_>) -> AwsCredential {
     AwsCredential {
         key_id: id.to_owned(),
         secret_key: secret.to_owned(),

@@ -141,7 +141,9 @@ impl<'a, S: Sink> Output<'a, S> {
         let (known, fallback, content_encoding) = if compress {
             (&self.upload.compressed_type, "text/plain; charset=utf-8", Some("gzip"))
         } else {
-            (&self.upload.content_type, sniff::content_type(beginning), self.upload.content_encoding)
+            // Whatever it is called, and whatever masking has made of it.
+            let encoding = self.upload.content_encoding.filter(|_| beginning.starts_with(GZIP));
+            (&self.upload.content_type, sniff::content_type(beginning), encoding)
         };
         ContentHeaders {
             content_type: known.clone().unwrap_or_else(|| fallback.to_owned()),

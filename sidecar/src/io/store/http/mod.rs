@@ -1,4 +1,4 @@
-//! The HTTP client below the object stores: trust roots, timeouts, and a context
+//! The HTTP client below the object stores: bounds on time and memory, and a context
 //! for each call.
 //!
 //! The object store library hides statuses and `Retry-After` in its errors, has
@@ -6,12 +6,19 @@
 //! So each call runs in a task-local context: the client adds a header to the
 //! request it belongs to, and records how the last request ended.
 
+mod answer;
+mod connector;
+mod own_credentials;
+
+pub(super) use answer::ObjectContent;
+pub(super) use connector::{Connector, client_options};
+
+use answer::{Expected, ReadAnswer};
 use async_trait::async_trait;
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
-};
-use object_store::{Certificate, ClientOptions, HeaderValue};
+use connector::{Credentials, MAX_REQUEST_TIMEOUT};
+use object_store::HeaderValue;
+use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
+use own_credentials::Sent;
 use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
@@ -21,13 +28,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Lower bound on a store's throughput; a slower one counts as unavailable.
 const MIN_BYTES_PER_SECOND: u64 = 32 * 1024;
-
-/// Upper bound on any request: assembling a large object can take minutes
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
-const MAX_REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// A store that does not complete the handshake in this time is unreachable.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Upper bound on an honoured `Retry-After`: nobody waits longer at the end of a
 /// job.
@@ -68,7 +68,7 @@ pub(super) enum On {
 }
 
 /// The outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The server answered.
     Answered {
@@ -76,6 +76,10 @@ pub(super) enum Outcome {
         status: u16,
         /// The server's `Retry-After`, when it gave one in seconds.
         retry_after: Option<Duration>,
+        /// A later attempt can succeed, by the status or the code of the error.
+        transient: bool,
+        /// A sentence for people that the headers of the answer add to its error.
+        hint: Option<String>,
     },
     /// No complete answer arrived.
     NoAnswer(HttpErrorKind),
@@ -90,7 +94,7 @@ pub(super) async fn with_call_context<T>(
     let call = RefCell::new(Call { extra, last: None });
     CALL.scope(call, async {
         let result = operation.await;
-        (result, CALL.with(|call| call.borrow().last))
+        (result, CALL.with(|call| call.borrow().last.clone()))
     })
     .await
 }
@@ -102,41 +106,28 @@ pub(super) fn note(outcome: Outcome) {
 
 /// Returns how the call's last request ended.
 pub(super) fn last_outcome() -> Option<Outcome> {
-    CALL.try_with(|call| call.borrow().last).ok().flatten()
+    CALL.try_with(|call| call.borrow().last.clone()).ok().flatten()
 }
 
-/// Returns the settings that every client starts from.
-pub(super) fn client_options() -> ClientOptions {
-    ClientOptions::new().with_timeout(MAX_REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
-}
-
-/// Builds clients that record the outcomes of their requests.
+/// Sends requests, reads their answers within bounds, and records their outcomes.
 #[derive(Debug)]
-pub(super) struct Connector;
+struct Observer {
+    client: HttpClient,
+    credentials: Credentials,
+}
 
-impl HttpConnector for Connector {
-    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        // Building a client without a provider panics: do not rely on the caller.
-        super::install_tls();
-        let client = ReqwestConnector::default().connect(options).or_else(|_| {
-            // Images built from scratch have no trust roots: use the bundled ones.
-            ReqwestConnector::default().connect(&bundled_roots(options)?)
-        })?;
-        Ok(HttpClient::new(Observer(client)))
+impl Observer {
+    fn new(client: HttpClient, credentials: Credentials) -> Self {
+        Self { client, credentials }
+    }
+
+    /// Sends a request and reads its answer, except an object's content.
+    async fn exchange(&self, request: HttpRequest) -> Result<ReadAnswer, HttpError> {
+        let (expected, sent) = (Expected::of(&request), Sent::of(&request));
+        let response = self.client.execute(request).await?;
+        answer::read(response, expected, |text| sent.masked(&self.credentials, text)).await
     }
 }
-
-fn bundled_roots(options: &ClientOptions) -> object_store::Result<ClientOptions> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate))
-        .try_fold(options.clone().with_no_system_certificates(true), |options, certificate| {
-            Ok(options.with_root_certificate(certificate?))
-        })
-}
-
-#[derive(Debug)]
-struct Observer(HttpClient);
 
 #[async_trait]
 impl HttpService for Observer {
@@ -144,32 +135,31 @@ impl HttpService for Observer {
         drop_empty_token(&mut request);
         add_extra(&mut request);
         let limit = request_timeout(&request);
-        let whole = request.method().as_str() == "PUT" && request.uri().query().is_none();
-        let mut result = match tokio::time::timeout(limit, self.0.execute(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(HttpError::new(HttpErrorKind::Timeout, TimedOut(limit))),
-        };
-        if let Ok(response) = result.as_mut().map(HttpResponse::headers_mut)
-            && whole
-        {
-            // Some stores return no version of what they accepted. The library insists
-            // on one; this one never matches a precondition.
-            response.entry("etag").or_insert(HeaderValue::from_static(UNKNOWN_VERSION));
-        }
-        let outcome = match &result {
-            Ok(response) => Outcome::Answered {
-                status: response.status().as_u16(),
-                retry_after: response.headers().get("retry-after").and_then(retry_after),
+        let result = tokio::time::timeout(limit, self.exchange(request))
+            .await
+            .unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Timeout, TimedOut(limit))));
+        note(match &result {
+            Ok(read) => Outcome::Answered {
+                status: read.response.status().as_u16(),
+                retry_after: read.response.headers().get("retry-after").and_then(retry_after),
+                transient: read.transient,
+                hint: read.hint.clone(),
             },
             Err(error) => Outcome::NoAnswer(error.kind()),
-        };
-        note(outcome);
-        result
+        });
+        result.map(|read| read.response)
     }
 }
 
-/// Stands for the version of an object whose store returned none.
-const UNKNOWN_VERSION: &str = "\"unknown\"";
+/// Gives up a read of at most `bytes` that takes longer than a request with so much
+/// content may: the answer's beginning has a limit of its own.
+pub(super) async fn within<T>(bytes: u64, read: impl Future<Output = T>) -> Result<T, object_store::Error> {
+    let limit = time_for(bytes);
+    tokio::time::timeout(limit, read).await.map_err(|_| {
+        note(Outcome::NoAnswer(HttpErrorKind::Timeout));
+        object_store::Error::Generic { store: "HTTP client", source: Box::new(TimedOut(limit)) }
+    })
+}
 
 /// The store did not answer in time.
 #[derive(Debug)]
@@ -188,8 +178,12 @@ fn request_timeout(request: &HttpRequest) -> Duration {
     if request.method().as_str() == "POST" {
         return MAX_REQUEST_TIMEOUT;
     }
-    let content = request.body().content_length() as u64;
-    (ANSWER_TIMEOUT + Duration::from_secs(content / MIN_BYTES_PER_SECOND)).min(MAX_REQUEST_TIMEOUT)
+    time_for(request.body().content_length() as u64)
+}
+
+/// Returns how long the transfer of so many bytes may take, with the answer.
+fn time_for(bytes: u64) -> Duration {
+    (ANSWER_TIMEOUT + Duration::from_secs(bytes / MIN_BYTES_PER_SECOND)).min(MAX_REQUEST_TIMEOUT)
 }
 
 /// Drops the `Authorization` header when the token is empty (anonymous access).

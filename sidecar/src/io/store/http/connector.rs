@@ -1,0 +1,120 @@
+//! Builds HTTP clients: trust roots, time limits, proxies.
+//!
+//! The client is reqwest's, built here and not by the object store library, which
+//! follows redirects: a store could send a request, with the token or signature that
+//! it carries, to any other host.
+//!
+//! Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
+//! reqwest reads.
+
+use super::Observer;
+use crate::io::store::{StoreError, install_tls, setup};
+use common::duration::GoDuration;
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::{ClientConfigKey, ClientOptions};
+use reqwest::{Certificate, redirect};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Upper bound on any request: assembling a large object can take minutes
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
+pub(super) const MAX_REQUEST_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// A store that does not complete the handshake in this time is unreachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns the settings that every client starts from.
+pub(in crate::io::store) fn client_options() -> ClientOptions {
+    ClientOptions::new().with_timeout(MAX_REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// Builds clients that record the outcomes of their requests.
+#[derive(Clone, Debug, Default)]
+pub(in crate::io::store) struct Connector {
+    roots: Option<Arc<[Certificate]>>,
+    credentials: Credentials,
+}
+
+/// Long-lived credentials of the clients, masked in answers that repeat them.
+#[derive(Clone, Default)]
+pub(super) struct Credentials(Arc<[Zeroizing<String>]>);
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("count", &self.0.len()).finish()
+    }
+}
+
+impl Credentials {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|value| value.as_str())
+    }
+}
+
+impl Connector {
+    /// Trusts the certificates of a file only, as `AWS_CA_BUNDLE` says.
+    pub(in crate::io::store) fn with_roots(mut self, source: &str, file: &Path) -> Result<Self, StoreError> {
+        let fail = |reason: &dyn std::fmt::Display| {
+            setup(format!("{source} {:?}: {reason}", file.display().to_string()))
+        };
+        let text = std::fs::read(file).map_err(|error| fail(&error))?;
+        let roots =
+            Certificate::from_pem_bundle(&text).map_err(|_| fail(&"it holds no certificates in PEM"))?;
+        if roots.is_empty() {
+            return Err(fail(&"it holds no certificates in PEM"));
+        }
+        self.roots = Some(roots.into());
+        Ok(self)
+    }
+
+    /// Masks these values in what servers answer.
+    pub(in crate::io::store) fn with_credentials(mut self, values: impl IntoIterator<Item = String>) -> Self {
+        self.credentials = Credentials(values.into_iter().map(Zeroizing::new).collect());
+        self
+    }
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        // Building a client without a provider panics: do not rely on the caller.
+        install_tls();
+        let client = match &self.roots {
+            Some(roots) => builder(options).tls_certs_only(roots.iter().cloned()).build(),
+            None => builder(options).build().or_else(|_| {
+                // Images built from scratch have no trust roots: use the bundled ones.
+                builder(options).tls_certs_only(bundled_roots()?).build()
+            }),
+        };
+        let client = client.map_err(|error| object_store::Error::Generic {
+            store: "HTTP client",
+            source: Box::new(error),
+        })?;
+        Ok(HttpClient::new(Observer::new(HttpClient::new(client), self.credentials.clone())))
+    }
+}
+
+fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
+    let is_set = |key| options.get_config_value(&key).is_some_and(|value| value == "true");
+    // The library has its own time limit for metadata servers, which may be absent.
+    let connect_timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
+    let connect_timeout = connect_timeout.and_then(|text| text.parse::<GoDuration>().ok());
+    reqwest::Client::builder()
+        .user_agent(concat!("pod-utils/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        // Other crates may have enabled them; they would change the bytes and the length.
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .timeout(MAX_REQUEST_TIMEOUT)
+        .connect_timeout(connect_timeout.map_or(CONNECT_TIMEOUT, GoDuration::as_std))
+        .http1_only()
+        .tls_danger_accept_invalid_certs(is_set(ClientConfigKey::AllowInvalidCertificates))
+        .https_only(!is_set(ClientConfigKey::AllowHttp))
+}
+
+fn bundled_roots() -> reqwest::Result<Vec<Certificate>> {
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root)).collect()
+}

@@ -1,0 +1,150 @@
+//! Masks sidecar's own credentials in what servers answer: an error often repeats
+//! the request, and ends up in records, in the manifest and in the termination
+//! message.
+
+use super::connector::Credentials;
+use crate::censor::Censor;
+use object_store::client::{HttpRequest, HttpRequestBody};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+/// Headers that carry a credential, as the three providers and their token services
+/// define them.
+const HEADERS: [&str; 5] = [
+    "authorization",
+    "x-amz-security-token",
+    "x-aws-ec2-metadata-token",
+    "x-identity-header",
+    "x-ms-copy-source-authorization",
+];
+
+/// Fields of a query or a form that carry a credential.
+const FIELDS: [&str; 9] = [
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "refresh_token",
+    "sig",
+    "subject_token",
+    "WebIdentityToken",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+];
+
+/// Shorter values are words of everyday language in some setups of tests, and would
+/// make an error unreadable.
+const MIN_BYTES: usize = 8;
+
+/// Upper bound on a form that is looked into: longer bodies are content.
+const MAX_FORM_BYTES: usize = 64 << 10;
+
+/// The parts of a request that can carry credentials. Clones share memory with the
+/// request, so that a request whose answer is fine costs next to nothing.
+#[derive(Debug)]
+pub(super) struct Sent {
+    headers: Vec<HeaderValue>,
+    uri: String,
+    form: Option<HttpRequestBody>,
+}
+
+impl Sent {
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let headers = HEADERS.iter().filter_map(|name| request.headers().get(*name).cloned());
+        let is_form = request.method().as_str() == "POST"
+            && request
+                .headers()
+                .get("content-type")
+                .is_some_and(|kind| kind.as_bytes().ends_with(b"form-urlencoded"));
+        Self {
+            headers: headers.collect(),
+            uri: if request.uri().query().is_some() { request.uri().to_string() } else { String::new() },
+            form: is_form.then(|| request.body().clone()),
+        }
+    }
+
+    /// Masks the credentials that were sent, and the long-lived ones behind them, in
+    /// any of the forms in which secrets are found.
+    pub(super) fn masked(&self, known: &Credentials, text: &str) -> String {
+        let mut values: Vec<String> = known.iter().map(str::to_owned).collect();
+        for header in self.headers.iter().filter_map(|value| value.to_str().ok()) {
+            values.extend(header_credentials(header));
+        }
+        if let Ok(url) = Url::parse(&self.uri) {
+            values.extend(fields(&url));
+        }
+        let form = self.form.as_ref().and_then(HttpRequestBody::as_bytes);
+        if let Some(form) = form.filter(|form| form.len() <= MAX_FORM_BYTES)
+            && let Ok(mut url) = Url::parse("form:/")
+        {
+            url.set_query(std::str::from_utf8(form).ok());
+            values.extend(fields(&url));
+        }
+        values.retain(|value| value.len() >= MIN_BYTES);
+        if values.is_empty() { text.to_owned() } else { Censor::of_values(&values).text(text) }
+    }
+}
+
+/// Returns the credentials of a header: a token or signature behind the name of its
+/// scheme, else the whole value.
+fn header_credentials(value: &str) -> Vec<String> {
+    let Some((scheme, rest)) = value.split_once(' ') else { return vec![value.to_owned()] };
+    match scheme {
+        "AWS4-HMAC-SHA256" => {
+            rest.split_once("Signature=").map(|(_, signature)| signature.to_owned()).into_iter().collect()
+        }
+        "SharedKey" => rest.rsplit_once(':').map(|(_, signature)| signature.to_owned()).into_iter().collect(),
+        _ => vec![rest.to_owned()],
+    }
+}
+
+fn fields(url: &Url) -> Vec<String> {
+    let is_credential = |name: &str| FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name));
+    url.query_pairs().filter(|(name, _)| is_credential(name)).map(|(_, value)| value.into_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(change: impl FnOnce(&mut HttpRequest), text: &str) -> String {
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        change(&mut request);
+        Sent::of(&request).masked(&Credentials::default(), text)
+    }
+
+    fn header(name: &'static str, value: &'static str) -> impl FnOnce(&mut HttpRequest) {
+        move |request| {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
+
+    #[test]
+    fn headers_that_an_error_repeats_are_masked() {
+        let bearer = header("authorization", "Bearer ya29.a-token");
+        assert_eq!(masked(bearer, "got 'Bearer ya29.a-token'"), "got 'Bearer XXXXXXXXXXXX'");
+        let signed = header(
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=KEY/x, SignedHeaders=y, Signature=0123456789abcdef",
+        );
+        assert_eq!(masked(signed, "<S>0123456789abcdef</S> KEY"), "<S>XXXXXXXXXXXXXXXX</S> KEY");
+        let shared = header("authorization", "SharedKey account:c2lnbmF0dXJl");
+        assert_eq!(masked(shared, "account c2lnbmF0dXJl"), "account XXXXXXXXXXXX");
+        let session = header("x-amz-security-token", "session/token+of==");
+        assert_eq!(masked(session, "session%2Ftoken%2Bof%3D%3D!"), "XXXXXXXXXXXXXXXXXXXXXXXXXX!");
+    }
+
+    #[test]
+    fn fields_of_a_query_or_a_form_are_masked() {
+        let sas = |request: &mut HttpRequest| {
+            *request.uri_mut() = "https://a.blob/c?sv=2021-08-06&sig=c2lnbmF0%2BdXJl".parse().expect("a URI");
+        };
+        let said = "sig=c2lnbmF0%2BdXJl or c2lnbmF0+dXJl of 2021-08-06";
+        assert_eq!(masked(sas, said), "sig=XXXXXXXXXXXXXXX or XXXXXXXXXXXXX of 2021-08-06");
+        let form = |request: &mut HttpRequest| {
+            *request = HttpRequest::new("grant_type=refresh&client_secret=hunter2hunter2".to_owned().into());
+            *request.method_mut() = "POST".parse().expect("a method");
+            header("content-type", "application/x-www-form-urlencoded")(request);
+        };
+        assert_eq!(masked(form, "bad hunter2hunter2 refresh"), "bad XXXXXXXXXXXXXX refresh");
+    }
+}

@@ -1,0 +1,158 @@
+//! An upload in parts as the store knows it: its requests, and their repetition.
+//!
+//! A transient failure repeats the part, or the completion, that it befell: an object of
+//! hundreds of parts would otherwise begin anew with every failure, and never be complete.
+
+use super::WriteError;
+use super::failure::{Failure, classify, one_line};
+use super::http::{Extra, Outcome, with_call_context};
+use super::remote::Bucket;
+use crate::deliver::backoff;
+use crate::io::jitter::jitter;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{MultipartUpload, PutPayload, PutResult};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Upper bound on the attempts for one part, and for a completion; beyond it the
+/// object's own count.
+pub(super) const MAX_ATTEMPTS: u8 = 4;
+
+/// An upload in parts. Clones are the same upload.
+#[derive(Clone, Debug)]
+pub(super) enum Upload {
+    /// One with a name, to which any request can refer, also once more.
+    Named { store: Arc<dyn Bucket>, path: Path, id: String },
+    /// One that the library keeps account of; taken out for its completion.
+    OfLibrary(Arc<Mutex<Option<Box<dyn MultipartUpload>>>>),
+}
+
+impl Upload {
+    pub(super) fn named(store: Arc<dyn Bucket>, path: Path, id: String) -> Self {
+        Self::Named { store, path, id }
+    }
+
+    pub(super) fn of_library(upload: Box<dyn MultipartUpload>) -> Self {
+        Self::OfLibrary(Arc::new(Mutex::new(Some(upload))))
+    }
+
+    /// Sends a part; parts are begun in their order.
+    pub(super) fn send_part(
+        &self,
+        number: usize,
+        content: PutPayload,
+        checksum: Option<Extra>,
+    ) -> BoxFuture<'static, Result<PartId, WriteError>> {
+        match self.clone() {
+            Self::Named { store, path, id } => async move {
+                for attempt in 1.. {
+                    let part = store.put_part(&path, &id, number, content.clone());
+                    let (result, last) = with_call_context(checksum.clone(), part).await;
+                    let failure = match result {
+                        Ok(part) => return Ok(part),
+                        Err(error) => classify(&error, last.as_ref()),
+                    };
+                    match failure {
+                        Failure::Write(WriteError::Transient { retry_after, .. })
+                            if attempt < MAX_ATTEMPTS =>
+                        {
+                            tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+                        }
+                        // The next attempt begins another upload.
+                        Failure::NotFound(message) if message.contains("NoSuchUpload") => {
+                            return Err(transient(message));
+                        }
+                        failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
+                            return Err(failure.into_write_error());
+                        }
+                    }
+                }
+                Err(transient("the part was not sent".to_owned()))
+            }
+            .boxed(),
+            Self::OfLibrary(upload) => {
+                let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
+                let part = upload.as_mut().map(|upload| upload.put_part(content));
+                async move {
+                    let Some(part) = part else { return Err(completed_before()) };
+                    let (result, last) = with_call_context(checksum, part).await;
+                    let id = PartId { content_id: String::new() };
+                    result.map(|()| id).map_err(|error| classify(&error, last.as_ref()).into_write_error())
+                }
+                .boxed()
+            }
+        }
+    }
+
+    /// Makes the object of these parts visible. `header` is its precondition.
+    pub(super) async fn complete(
+        &self,
+        parts: Vec<PartId>,
+        header: Option<Extra>,
+    ) -> Result<PutResult, Failure> {
+        let (store, path, id) = match self {
+            Self::Named { store, path, id } => (store, path, id),
+            Self::OfLibrary(upload) => {
+                let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(mut taken) = taken else { return Err(Failure::Write(completed_before())) };
+                let (result, last) = with_call_context(header, taken.complete()).await;
+                *upload.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+                return result.map_err(|error| classify(&error, last.as_ref()));
+            }
+        };
+        let mut attempt = 1;
+        loop {
+            let complete = store.complete_multipart(path, id, parts.clone());
+            let (result, last) = with_call_context(header.clone(), complete).await;
+            let failure = match result {
+                Ok(result) => return Ok(result),
+                Err(error) => classify(&error, last.as_ref()),
+            };
+            // After a lost answer the upload may be gone, and the object there.
+            let was_answered = matches!(last, Some(Outcome::Answered { .. }));
+            match failure {
+                Failure::Write(WriteError::Transient { retry_after, .. })
+                    if was_answered && attempt < MAX_ATTEMPTS =>
+                {
+                    tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+                    attempt += 1;
+                }
+                // A request before this one may have completed it all the same.
+                Failure::NotFound(message) | Failure::Write(WriteError::Permanent(message))
+                    if attempt > 1 =>
+                {
+                    return Err(Failure::Write(transient(message)));
+                }
+                failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    /// Throws the upload away; a failure is only logged.
+    pub(super) async fn abort(&self) {
+        let aborted = match self {
+            Self::Named { store, path, id } => store.abort_multipart(path, id).await,
+            Self::OfLibrary(upload) => {
+                let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(mut taken) = taken else { return };
+                taken.abort().await
+            }
+        };
+        if let Err(error) = aborted {
+            let error = one_line(&error.to_string());
+            tracing::debug!(error, "A multipart upload could not be aborted");
+        }
+    }
+}
+
+fn transient(message: String) -> WriteError {
+    WriteError::Transient { message, retry_after: None }
+}
+
+pub(super) fn completed_before() -> WriteError {
+    WriteError::Permanent("the upload was completed before".to_owned())
+}
