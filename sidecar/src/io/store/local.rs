@@ -5,7 +5,7 @@
 //! output tree is followed; the path to the tree is the operator's own.
 
 use super::bytes_in_flight::{BytesGuard, BytesInFlight};
-use super::local_space::{Reserve, Space, lock};
+use super::local_space::{Reserve, Space, remove_stale};
 use super::{Precondition, StoreError, Version, WriteError};
 use crate::io::source::Stamp;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
@@ -15,17 +15,9 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The mode of created parents (U-25).
 const DIRECTORY_MODE: u32 = 0o755;
-
-/// The mode of created files, less the umask (U-25).
-const FILE_MODE: u32 = 0o666;
-
-/// The beginning and the end of the names of temporary files.
-pub(super) const TEMPORARY_PREFIX: &str = ".pod-utils-";
-pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// A directory that holds objects.
 #[derive(Clone, Debug)]
@@ -58,9 +50,32 @@ impl Local {
         &self.bytes_in_flight
     }
 
-    /// Returns the space taken for objects.
-    pub(super) fn reserved(&self) -> &Reserve {
-        &self.reserved
+    /// Takes space for an object that is written `times` times at most, as far as there
+    /// is room: what cannot be taken now may be there later.
+    pub(super) fn reserve(&self, key: &str, bytes: u64, times: usize) {
+        self.reserved.allow(key, bytes);
+        (0..times).for_each(|_| self.replenish(key));
+    }
+
+    /// Makes the space anew that an object has used up.
+    fn replenish(&self, key: &str) {
+        let Some(bytes) = self.reserved.claim(key) else { return };
+        let space = self.directory_of(key).and_then(|directory| {
+            Space::filled(directory, bytes).map_err(|error| failed("no space can be taken", error))
+        });
+        match space {
+            Ok(space) => self.reserved.put(key, space),
+            Err(error) => tracing::debug!(error = %error, dest = %key, "No space can be taken"),
+        }
+    }
+
+    /// Removes temporary files that nobody writes to any more, from a directory, and
+    /// `below` it.
+    pub(super) fn remove_stale(&self, path: &str, below: bool) {
+        let parents = path.split('/').filter(|part| !part.is_empty());
+        if let Ok(directory) = self.open_parents(parents, false) {
+            remove_stale(&directory, below);
+        }
     }
 
     /// Creates the directories of a key and a temporary file there, or takes one that
@@ -71,7 +86,7 @@ impl Local {
         let name = split(key)?.1.to_owned();
         let space = match reserved {
             Some(space) => space,
-            None => Self::temporary(self.directory_of(key)?)
+            None => Space::create(self.directory_of(key)?)
                 .map_err(|error| failed("a file cannot be created there", error.into()))?,
         };
         let (local, key, guard) = (self.clone(), key.to_owned(), self.bytes_in_flight.begin());
@@ -79,7 +94,7 @@ impl Local {
     }
 
     /// Creates and opens the directory of a key.
-    pub(super) fn directory_of(&self, key: &str) -> Result<OwnedFd, WriteError> {
+    fn directory_of(&self, key: &str) -> Result<OwnedFd, WriteError> {
         let (parents, _) = split(key)?;
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -131,11 +146,7 @@ impl Local {
         &self.root
     }
 
-    pub(super) fn open_parents<'a>(
-        &self,
-        parents: impl Iterator<Item = &'a str>,
-        create: bool,
-    ) -> io::Result<OwnedFd> {
+    fn open_parents<'a>(&self, parents: impl Iterator<Item = &'a str>, create: bool) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
         for name in parents {
@@ -164,29 +175,6 @@ fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
     }
     let (parents, name) = key.rsplit_once('/').unwrap_or(("", key));
     Ok((parents.split('/').filter(|part| !part.is_empty()), name))
-}
-
-impl Local {
-    /// Creates a file under a temporary name, which does not contain the object's:
-    /// that one may already have the maximum of 255 bytes.
-    pub(super) fn temporary(directory: OwnedFd) -> rustix::io::Result<Space> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let temporary = format!("{TEMPORARY_PREFIX}{}-{number}{TEMPORARY_SUFFIX}", std::process::id());
-            match rustix::fs::openat(&directory, &temporary, flags, Mode::from_raw_mode(FILE_MODE)) {
-                Ok(fd) => {
-                    // Where locks are not supported, nobody can take the file for stale.
-                    let _ = lock(&fd);
-                    return Ok(Space { directory, temporary, file: File::from(fd) });
-                }
-                // A killed predecessor with the same process id left it.
-                Err(Errno::EXIST) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }
 
 impl Draft {
@@ -306,5 +294,61 @@ fn failed(what: &str, error: io::Error) -> WriteError {
         WriteError::Transient { message, retry_after: None }
     } else {
         WriteError::Permanent(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    fn temporary_files(dir: &Path) -> Vec<u64> {
+        let entries = fs::read_dir(dir).expect("a directory").flatten();
+        let temporary =
+            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".pod-utils-"));
+        temporary.map(|entry| entry.metadata().expect("there").len()).collect()
+    }
+
+    #[test]
+    fn reserved_space_becomes_the_object_and_is_taken_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let local = Local::new(dir.path().to_owned());
+        local.reserve("a/finished.json", 4096, 2);
+        assert_eq!(temporary_files(&dir.path().join("a")), [4096, 4096]);
+        for text in ["first", "second"] {
+            let mut draft = local.create("a/finished.json").expect("made");
+            draft.write(text.as_bytes()).expect("written");
+            draft.commit(&Precondition::Overwrite).expect("visible");
+            assert_eq!(fs::read_to_string(dir.path().join("a/finished.json")).expect("there"), text);
+        }
+        // An attempt that is given up leaves the space for the next one.
+        drop(local.create("a/finished.json").expect("made"));
+        assert_eq!(temporary_files(&dir.path().join("a")).len(), 2);
+        drop(local);
+        assert_eq!(temporary_files(&dir.path().join("a")), [0_u64; 0]);
+    }
+
+    #[test]
+    fn only_files_that_nobody_writes_to_are_stale() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let local = Local::new(dir.path().to_owned());
+        let mut draft = local.create("job/a/object").expect("made");
+        fs::write(dir.path().join("job/a/.pod-utils-1-1.tmp"), "stale").expect("written");
+        fs::write(dir.path().join("job/a/.pod-utils-kept"), "not ours").expect("written");
+        fs::write(dir.path().join(".pod-utils-1-2.tmp"), "stale").expect("written");
+        std::os::unix::fs::symlink("/etc", dir.path().join("job/a/link")).expect("linked");
+        local.remove_stale("", false);
+        assert!(
+            dir.path().join("job/a/.pod-utils-1-1.tmp").exists()
+                && !dir.path().join(".pod-utils-1-2.tmp").exists()
+        );
+        local.remove_stale("job", true);
+        draft.write(b"content").expect("written");
+        draft.commit(&Precondition::Overwrite).expect("visible");
+        let left = |name: &str| dir.path().join(name).exists();
+        assert!(left("job/a/object") && left("job/a/.pod-utils-kept"));
+        assert!(!left("job/a/.pod-utils-1-1.tmp"));
+        local.remove_stale("no/such/directory", true);
     }
 }

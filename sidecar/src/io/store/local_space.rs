@@ -8,14 +8,21 @@
 //! A temporary file is locked (flock) for as long as somebody writes to it. One that is
 //! not locked was left by a sidecar that was killed.
 
-use super::local::{Local, TEMPORARY_PREFIX, TEMPORARY_SUFFIX};
 use rustix::fs::{AtFlags, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The beginning and the end of the names of temporary files.
+const TEMPORARY_PREFIX: &str = ".pod-utils-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// The mode of created files, less the umask (U-25).
+const FILE_MODE: u32 = 0o666;
 
 /// Levels of directories that are looked through for temporary files.
 const MAX_DEPTH: usize = 64;
@@ -26,6 +33,36 @@ pub(super) struct Space {
     pub(super) directory: OwnedFd,
     pub(super) temporary: String,
     pub(super) file: File,
+}
+
+impl Space {
+    /// Creates a file under a temporary name, which does not contain the object's:
+    /// that one may already have the maximum of 255 bytes.
+    pub(super) fn create(directory: OwnedFd) -> rustix::io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let temporary = format!("{TEMPORARY_PREFIX}{}-{number}{TEMPORARY_SUFFIX}", std::process::id());
+            match rustix::fs::openat(&directory, &temporary, flags, Mode::from_raw_mode(FILE_MODE)) {
+                Ok(fd) => {
+                    // Where locks are not supported, nobody can take the file for stale.
+                    let _ = lock(&fd);
+                    return Ok(Self { directory, temporary, file: File::from(fd) });
+                }
+                // A killed predecessor with the same process id left it.
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Creates a file of so many bytes, which can then be overwritten on a full disk.
+    pub(super) fn filled(directory: OwnedFd, bytes: u64) -> io::Result<Self> {
+        let space = Self::create(directory)?;
+        fill(&space.file, bytes)?;
+        Ok(space)
+    }
 }
 
 impl Drop for Space {
@@ -46,6 +83,11 @@ struct Reserved {
 }
 
 impl Reserve {
+    /// Lets an object have so much space, of which none is taken yet.
+    pub(super) fn allow(&self, key: &str, bytes: u64) {
+        self.lock().insert(key.to_owned(), Reserved { bytes, free: Vec::new() });
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Reserved>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,38 +110,9 @@ impl Reserve {
     }
 }
 
-impl Local {
-    /// Takes space for an object that is written `times` times at most, as far as there
-    /// is room: what cannot be taken now may be there later.
-    pub(super) fn reserve(&self, key: &str, bytes: u64, times: usize) {
-        self.reserved().lock().insert(key.to_owned(), Reserved { bytes, free: Vec::new() });
-        (0..times).for_each(|_| self.replenish(key));
-    }
-
-    fn space(&self, key: &str, bytes: u64) -> Result<Space, String> {
-        let directory = self.directory_of(key).map_err(|error| error.to_string())?;
-        let space = Self::temporary(directory).map_err(|error| error.to_string())?;
-        fill(&space.file, bytes).map_err(|error| error.to_string())?;
-        Ok(space)
-    }
-
-    /// Makes the space anew that an object has used up.
-    pub(super) fn replenish(&self, key: &str) {
-        let Some(bytes) = self.reserved().claim(key) else { return };
-        match self.space(key, bytes) {
-            Ok(space) => self.reserved().put(key, space),
-            Err(error) => tracing::debug!(error, dest = %key, "No space can be taken"),
-        }
-    }
-
-    /// Removes temporary files that nobody writes to any more, from a directory, and
-    /// `below` it.
-    pub(super) fn remove_stale(&self, path: &str, below: bool) {
-        let parents = path.split('/').filter(|part| !part.is_empty());
-        if let Ok(directory) = self.open_parents(parents, false) {
-            remove_stale_in(&directory, if below { MAX_DEPTH } else { 0 });
-        }
-    }
+/// Removes temporary files that nobody writes to any more, from a directory, and `below` it.
+pub(super) fn remove_stale(directory: &OwnedFd, below: bool) {
+    remove_stale_in(directory, if below { MAX_DEPTH } else { 0 });
 }
 
 fn remove_stale_in(directory: &OwnedFd, levels: usize) {
@@ -140,7 +153,7 @@ fn remove_stale_in(directory: &OwnedFd, levels: usize) {
 }
 
 /// Locks a temporary file for as long as it is open.
-pub(super) fn lock(file: impl AsFd) -> rustix::io::Result<()> {
+fn lock(file: impl AsFd) -> rustix::io::Result<()> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
@@ -156,62 +169,5 @@ fn fill(file: &File, bytes: u64) -> io::Result<()> {
             io::Seek::rewind(&mut &*file)
         }
         result => Ok(result?),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Precondition;
-    use super::*;
-    use std::fs;
-    use std::path::Path;
-
-    fn temporary_files(dir: &Path) -> Vec<u64> {
-        let entries = fs::read_dir(dir).expect("a directory").flatten();
-        let temporary =
-            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(TEMPORARY_PREFIX));
-        temporary.map(|entry| entry.metadata().expect("there").len()).collect()
-    }
-
-    #[test]
-    fn reserved_space_becomes_the_object_and_is_taken_again() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let local = Local::new(dir.path().to_owned());
-        local.reserve("a/finished.json", 4096, 2);
-        assert_eq!(temporary_files(&dir.path().join("a")), [4096, 4096]);
-        for text in ["first", "second"] {
-            let mut draft = local.create("a/finished.json").expect("made");
-            draft.write(text.as_bytes()).expect("written");
-            draft.commit(&Precondition::Overwrite).expect("visible");
-            assert_eq!(fs::read_to_string(dir.path().join("a/finished.json")).expect("there"), text);
-        }
-        // An attempt that is given up leaves the space for the next one.
-        drop(local.create("a/finished.json").expect("made"));
-        assert_eq!(temporary_files(&dir.path().join("a")).len(), 2);
-        drop(local);
-        assert_eq!(temporary_files(&dir.path().join("a")), [0_u64; 0]);
-    }
-
-    #[test]
-    fn only_files_that_nobody_writes_to_are_stale() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let local = Local::new(dir.path().to_owned());
-        let mut draft = local.create("job/a/object").expect("made");
-        fs::write(dir.path().join("job/a/.pod-utils-1-1.tmp"), "stale").expect("written");
-        fs::write(dir.path().join("job/a/.pod-utils-kept"), "not ours").expect("written");
-        fs::write(dir.path().join(".pod-utils-1-2.tmp"), "stale").expect("written");
-        std::os::unix::fs::symlink("/etc", dir.path().join("job/a/link")).expect("linked");
-        local.remove_stale("", false);
-        assert!(
-            dir.path().join("job/a/.pod-utils-1-1.tmp").exists()
-                && !dir.path().join(".pod-utils-1-2.tmp").exists()
-        );
-        local.remove_stale("job", true);
-        draft.write(b"content").expect("written");
-        draft.commit(&Precondition::Overwrite).expect("visible");
-        let left = |name: &str| dir.path().join(name).exists();
-        assert!(left("job/a/object") && left("job/a/.pod-utils-kept"));
-        assert!(!left("job/a/.pod-utils-1-1.tmp"));
-        local.remove_stale("no/such/directory", true);
     }
 }

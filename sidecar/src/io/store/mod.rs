@@ -2,6 +2,7 @@
 //! Nothing above this module knows which of them it writes to.
 
 mod azure;
+mod bucket;
 mod buffers;
 mod bytes_in_flight;
 mod cleanup;

@@ -1,5 +1,6 @@
 //! Objects in a bucket.
 
+use super::bucket::Bucket;
 use super::bytes_in_flight::BytesInFlight;
 use super::failure::{Failure, classify};
 use super::http::{Extra, ObjectContent, On, with_call_context, within};
@@ -10,7 +11,6 @@ use crate::destination::MAX_KEY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{
     Attribute, Attributes, GetOptions, HeaderValue, ObjectStore, ObjectStoreExt, PutMode,
@@ -36,11 +36,6 @@ pub(in crate::io) struct Properties {
     pub(in crate::io) content_encoding: Option<&'static str>,
     pub(in crate::io) metadata: Vec<(String, String)>,
 }
-
-/// A client of a bucket: objects in one piece, and in parts.
-pub(super) trait Bucket: ObjectStore + MultipartStore {}
-
-impl<T: ObjectStore + MultipartStore> Bucket for T {}
 
 /// An open bucket.
 #[derive(Debug)]

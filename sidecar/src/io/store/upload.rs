@@ -4,9 +4,9 @@
 //! hundreds of parts would otherwise begin anew with every failure, and never be complete.
 
 use super::WriteError;
+use super::bucket::Bucket;
 use super::failure::{Failure, classify, one_line};
 use super::http::{Extra, Outcome, with_call_context};
-use super::remote::Bucket;
 use crate::deliver::backoff;
 use crate::io::jitter::jitter;
 use futures::FutureExt;
