@@ -9,7 +9,7 @@ set -euo pipefail
 dir=$(mktemp -d); server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT; cd "$dir"
 python3 -m venv tools
-tools/bin/pip install --quiet --disable-pip-version-check 'moto[s3,server]==5.2.5' boto3==1.44.8
+tools/bin/pip install --quiet --disable-pip-version-check 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 boto3==1.44.8
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 tools/bin/moto_server -H 127.0.0.1 -p "$port" >log 2>&1 & server=$!
 for _ in $(seq 300); do curl -s -o /dev/null "http://127.0.0.1:$port/" && break; sleep 0.1; done

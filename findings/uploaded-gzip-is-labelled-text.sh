@@ -8,7 +8,7 @@
 set -euo pipefail
 dir=$(mktemp -d); aws= gcp=
 trap 'kill $aws $gcp 2>/dev/null || true; wait 2>/dev/null; rm -rf "$dir"' EXIT; cd "$dir"
-for set in 'aws awscli==1.46.3' 's3 moto[s3,server]==5.2.5 boto3==1.44.8' 'gcp gcp-storage-emulator==2026.7.19 google-cloud-storage==3.17.1'; do
+for set in 'aws awscli==1.46.3' 's3 moto[s3]==5.2.5 flask==3.1.3 flask-cors==6.0.5 boto3==1.44.8' 'gcp gcp-storage-emulator==2026.7.19 google-cloud-storage==3.17.1'; do
   read -ra words <<<"$set"
   python3 -m venv "${words[0]}"
   "${words[0]}/bin/pip" install --quiet --disable-pip-version-check "${words[@]:1}"
