@@ -62,11 +62,17 @@ impl Seen {
     /// The values of the Secret in the body, as text.
     #[track_caller]
     pub fn data(&self) -> Vec<(String, String)> {
-        let body: Value = serde_json::from_str(&self.body).expect("JSON");
-        let decoded = |value: &Value| decode_base64(value.as_str().expect("a text"));
-        let data = body["data"].as_object().into_iter().flatten();
-        data.map(|(name, value)| (name.clone(), decoded(value))).collect()
+        decoded(&self.body)
     }
+}
+
+/// The values of a Secret, as text.
+#[track_caller]
+pub fn decoded(secret: &str) -> Vec<(String, String)> {
+    let secret: Value = serde_json::from_str(secret).expect("JSON");
+    let decoded = |value: &Value| decode_base64(value.as_str().expect("a text"));
+    let data = secret["data"].as_object().into_iter().flatten();
+    data.map(|(name, value)| (name.clone(), decoded(value))).collect()
 }
 
 #[derive(Debug)]

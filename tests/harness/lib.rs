@@ -24,6 +24,7 @@
 pub mod api_server;
 pub mod bins;
 pub mod docker;
+pub mod https;
 pub mod images;
 pub mod job;
 pub mod kube;

@@ -1,6 +1,6 @@
 //! Reading a document field by field, with the path of each.
 
-use crate::yaml::{Meaning, Node};
+use crate::yaml::{Meaning, Node, Scalar};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -109,8 +109,16 @@ impl<'a> FieldPath<'a> {
     /// Returns a mapping of texts, such as labels.
     pub(super) fn text_members(&self) -> Result<BTreeMap<String, String>, Finding> {
         self.mapping()?;
-        let member = |key: &str| Ok((key.to_owned(), self.key(key).text()?.unwrap_or_default()));
-        self.member_names().map(member).collect()
+        let entries = match self.node {
+            Some(Node::Map(map)) => map.entries(),
+            Some(Node::Scalar(_) | Node::List(_)) | None => &[],
+        };
+        let member = |(key, node): &'a (Scalar, Node)| {
+            let node = Some(node).filter(|node| !node.is_null());
+            let at = Self { node, path: join(&self.path, key.key()) };
+            Ok((key.key().to_owned(), at.text()?.unwrap_or_default()))
+        };
+        entries.iter().map(member).collect()
     }
 
     /// A key of the mapping that is not this one.

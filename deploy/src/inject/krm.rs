@@ -12,10 +12,11 @@
 //! ```
 
 use super::field_path::{FieldPath, Finding};
+use super::named_options::NamedOptions;
 use super::options::{Mode, Options};
-use super::{flags, pod};
+use super::pod;
 use crate::terminal::{self, Problem};
-use crate::yaml::{self, Format, Meaning, Node};
+use crate::yaml::{self, Format, Node};
 
 /// Decorates the items of a `ResourceList`, and returns the exit status.
 pub(super) fn run(format: Format, mut documents: Vec<yaml::Document>) -> Result<u8, Problem> {
@@ -67,44 +68,15 @@ fn options(root: &Node) -> Result<Result<(Options, bool), Problem>, Finding> {
     }
     let config = root.key("functionConfig");
     let holder = if config.key("spec").exists() { config.key("spec") } else { config.key("data") };
-    holder.mapping()?;
-    let mut words = vec![flags::SUBCOMMAND.to_owned()];
-    if !holder.key("unknown-kinds").exists() {
-        words.extend(["--unknown-kinds", "pass"].map(str::to_owned));
+    let mut named = NamedOptions::read(&holder)?;
+    if !named.contains("unknown-kinds") {
+        named.push("unknown-kinds", Some("pass".to_owned()));
     }
-    for name in holder.member_names() {
-        let field = holder.key(name);
-        let values = match field.items() {
-            Ok(items) if field.exists() => items,
-            Ok(_) | Err(_) => vec![field.clone()],
-        };
-        for value in values {
-            match value.meaning() {
-                Some(Meaning::Bool(true)) => words.push(format!("--{name}")),
-                Some(Meaning::Text("true")) if is_switch(name) => words.push(format!("--{name}")),
-                Some(Meaning::Bool(false) | Meaning::Null) | None => {}
-                Some(Meaning::Text("false")) if is_switch(name) => {}
-                Some(_) => words.push(format!("--{name}={}", value.quantity()?.unwrap_or_default())),
-            }
-        }
-    }
-    let matches = match flags::command().try_get_matches_from(words) {
+    let about = |problem: Problem| Problem::new(format!("functionConfig: {}", problem.text));
+    let matches = match named.matches() {
         Ok(matches) => matches,
-        Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            return Ok(Err(Problem::new(format!("functionConfig: {first}"))));
-        }
+        Err(problem) => return Ok(Err(about(problem))),
     };
     let explain = matches.get_flag("explain");
-    Ok(Options::from_matches(&matches)
-        .map(|options| (options, explain))
-        .map_err(|problem| Problem::new(format!("functionConfig: {}", problem.text))))
-}
-
-/// Returns whether a flag takes no value.
-fn is_switch(name: &str) -> bool {
-    let command = flags::command();
-    let found = command.get_arguments().find(|argument| argument.get_id() == name);
-    found.is_some_and(|argument| !argument.get_action().takes_values())
+    Ok(Options::from_matches(&matches).map(|options| (options, explain)).map_err(about))
 }

@@ -13,6 +13,7 @@
 //! 9.1), so that people and tools find what they know. Nothing is written unless
 //! every document of the stream can be decorated.
 
+mod admission;
 mod amounts;
 mod azure;
 mod budget;
@@ -26,6 +27,7 @@ mod flags;
 mod fragments;
 mod krm;
 mod model;
+mod named_options;
 mod options;
 mod overlay;
 mod pod;
@@ -37,6 +39,7 @@ mod template_path;
 mod user;
 mod workloads;
 
+pub(crate) use admission::{Admission, Decorated};
 pub(crate) use flags::command;
 pub(crate) use options::Options;
 

@@ -109,6 +109,10 @@ pub(super) struct User {
 /// Volumes that nobody can write.
 const READ_ONLY_KINDS: [&str; 5] = ["secret", "configMap", "projected", "downwardAPI", "image"];
 
+/// Upper bound on the parts of a pod that are compared with each other; a pod that an
+/// API server can store has some hundred.
+const MAX_PARTS: usize = 10_000;
+
 impl Pod {
     /// Reads a pod from the mapping with `metadata` and `spec`.
     pub(super) fn read(template: &FieldPath<'_>) -> Result<Self, Finding> {
@@ -129,6 +133,13 @@ impl Pod {
         };
         if pod.containers.is_empty() {
             return Err(spec.key("containers").finding("there is no container"));
+        }
+        let parts =
+            pod.all().map(|container| 1 + container.env.len() + container.mounts.len()).sum::<usize>();
+        if parts + pod.volumes.len() > MAX_PARTS {
+            return Err(spec.finding(format!(
+                "more than {MAX_PARTS} containers, volumes, mounts and variables; what is added to a pod is not meant for that many"
+            )));
         }
         unique(pod.all().map(|container| (&container.path, container.name.as_str())), "name", "containers")?;
         unique(pod.volumes.iter().map(|volume| (&volume.path, volume.name.as_str())), "name", "volumes")?;

@@ -123,13 +123,80 @@ fn kustomize_accepts_each_example_with_each_credentials() {
 
 /// An overlay as a user would write it, built.
 fn overlay(example: &str, credentials: &str) -> String {
+    built(&format!("resources: [../{example}]\ncomponents: [../credentials/{credentials}]\n"))
+}
+
+/// A kustomization beside the examples, built.
+fn built(text: &str) -> String {
     // Kustomize takes relative paths only, and follows no links out of a copy.
     let dir = tempfile::tempdir().expect("a directory");
     let copy = Command::new("cp").arg("-r").arg(images::deploy().join("kubernetes")).arg(dir.path()).status();
     assert!(copy.expect("cp starts").success());
     let own = dir.path().join("kubernetes/own");
     std::fs::create_dir(&own).expect("a directory");
-    let text = format!("resources: [../{example}]\ncomponents: [../credentials/{credentials}]\n");
     std::fs::write(own.join("kustomization.yaml"), text).expect("written");
     images::succeed(Command::new("kubectl").arg("kustomize").arg(Path::new(&own)))
+}
+
+#[test]
+fn webhook_has_the_same_names_everywhere() {
+    if !Command::new("kubectl")
+        .args(["kustomize", "--help"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
+        skip!("there is no kubectl");
+    }
+    for text in
+        ["resources: [../webhook]\n", "resources: [../webhook/base]\ncomponents: [../webhook/cert-manager]\n"]
+    {
+        let documents = kube::documents(&built(text));
+        let of = |kind: &str| {
+            documents.iter().find(|document| document["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+        };
+        let configuration = of("MutatingWebhookConfiguration");
+        let service = of("Service");
+        let namespace = of("Namespace")["metadata"]["name"].as_str().expect("a name");
+        for webhook in configuration["webhooks"].as_array().expect("webhooks") {
+            let client = &webhook["clientConfig"]["service"];
+            assert_eq!(
+                (&client["name"], &client["namespace"]),
+                (&service["metadata"]["name"], &namespace.into())
+            );
+            assert_eq!(client["path"], "/mutate");
+            let excluded = &webhook["namespaceSelector"]["matchExpressions"][0]["values"];
+            assert!(excluded.as_array().is_some_and(|names| names.contains(&namespace.into())), "{webhook}");
+            assert_eq!(
+                (&webhook["failurePolicy"], &webhook["sideEffects"]),
+                (&"Ignore".into(), &"None".into())
+            );
+        }
+        let pod = &of("Deployment")["spec"]["template"];
+        assert_eq!(service["spec"]["selector"], pod["metadata"]["labels"]);
+        assert_eq!(of("PodDisruptionBudget")["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
+        let secret = pod["spec"]["volumes"][1]["secret"]["secretName"].as_str().expect("a Secret");
+        if text.contains("cert-manager") {
+            assert!(documents.iter().any(|document| document["spec"]["secretName"] == secret));
+            continue;
+        }
+        let job = &of("Job")["spec"]["template"]["spec"];
+        let again = &of("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        assert_eq!(job, again);
+        let args = job["containers"][0]["args"].as_array().expect("words");
+        for word in [
+            format!("--namespace={namespace}"),
+            format!("--service={}", service["metadata"]["name"].as_str().expect("a name")),
+            format!("--secret={secret}"),
+            format!("--configuration={}", configuration["metadata"]["name"].as_str().expect("a name")),
+        ] {
+            assert!(args.contains(&word.as_str().into()), "{word}: {args:?}");
+        }
+        for spec in [job, &pod["spec"]] {
+            assert_eq!(spec["securityContext"]["runAsNonRoot"], true);
+            let container = &spec["containers"][0];
+            assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+            let image = concat!("registry.example/pod-utils/pod-utils:", env!("CARGO_PKG_VERSION"));
+            assert_eq!(container["image"], image);
+        }
+    }
 }

@@ -6,3 +6,5 @@ mod completions;
 mod inject;
 mod run;
 mod show;
+mod webhook;
+mod webhook_certificate;

@@ -1,0 +1,36 @@
+//! `podutils`: the operator's tool, for people rather than pods.
+//!
+//! [`cli`] knows the subcommands, and each subcommand has a module of its name. They share
+//! [`results`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
+//! reads it), [`terminal`] (what people read) and [`escape`] (hostile text in it).
+//! [`contained`] starts the programs that `podutils run` needs.
+
+mod censor;
+mod cli;
+mod completions;
+mod contained;
+mod escape;
+mod explain;
+mod inject;
+mod results;
+mod run;
+mod show;
+mod terminal;
+mod verify;
+mod webhook;
+mod yaml;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the program with its command line, `args[0]` being its own name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    contained::run(&args).unwrap_or_else(|| cli::main(args))
+}
+
+/// Answers an `AdmissionReview` as the webhook does with common options: what the fuzz target
+/// `webhook` calls. The error says why it is no review.
+#[doc(hidden)]
+pub fn review(body: &[u8]) -> Result<Vec<u8>, String> {
+    webhook::review_with(body, "{out: s3://ci, image-prefix: reg}")
+}
