@@ -1,3 +1,4 @@
 //! What the fuzz targets check.
 
 pub mod checks;
+pub mod webhook;

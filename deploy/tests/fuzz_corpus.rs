@@ -1,0 +1,79 @@
+//! The check of the fuzz target `webhook` with stable Rust: over the committed corpus, changed
+//! forms of it that are the same in every run, and the pods in the directory that `POD_UTILS_PODS`
+//! names (`tests/fuzz/pods.py` makes one).
+
+#![expect(unreachable_pub, reason = "the fuzz target uses the check from outside")]
+
+#[path = "../../tests/fuzz/src/webhook.rs"]
+mod webhook;
+
+use std::path::{Path, PathBuf};
+
+/// Changed forms of each input.
+const CHANGED: u32 = 60;
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap_or(0) % end.max(1)
+    }
+
+    /// One to three changes that often leave JSON: another token, or a part twice.
+    fn change(&mut self, text: &mut String) {
+        const TOKENS: [&str; 9] = ["null", "0", "\"\"", "[]", "{}", "true", "-1", "\"x\"", "1e9"];
+        for _ in 0..=self.below(3) {
+            let starts: Vec<_> = text.match_indices([':', ',', '[']).map(|(at, _)| at + 1).collect();
+            let Some(at) = starts.get(self.below(starts.len())).copied() else { return };
+            let token = TOKENS[self.below(TOKENS.len())];
+            let length = text[at..].find([',', ']', '}']).unwrap_or(0);
+            match self.below(3) {
+                0 => text.replace_range(at..at + length, token),
+                1 => text.insert_str(at, &format!("{token},")),
+                _ => {
+                    let copy = text[at..at + length].to_owned();
+                    text.insert_str(at, &format!("{copy},"));
+                }
+            }
+        }
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        std::fs::read_dir(directory).expect("a corpus").flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", directory.display());
+    files
+}
+
+#[test]
+fn reviews_are_answered() {
+    let mut random = Random(0x5eed);
+    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus/webhook")) {
+        let input = std::fs::read_to_string(&path).expect("readable");
+        webhook::webhook(input.as_bytes());
+        for _ in 0..CHANGED {
+            let mut changed = input.clone();
+            random.change(&mut changed);
+            webhook::webhook(changed.as_bytes());
+        }
+    }
+    let Some(pods) = std::env::var_os("POD_UTILS_PODS") else { return };
+    let (mut decorated, pods) = (0, files(Path::new(&pods)));
+    for path in &pods {
+        let input = std::fs::read(path).expect("readable");
+        webhook::webhook(&input);
+        decorated += usize::from(podutils::review(&input).is_ok_and(|answer| holds(&answer, b"JSONPatch")));
+    }
+    println!("{decorated} of {} pods can be decorated", pods.len());
+    assert!(decorated * 10 > pods.len(), "hardly any of these pods can be decorated");
+}
+
+fn holds(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
+}
