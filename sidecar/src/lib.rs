@@ -15,6 +15,7 @@
 //! | [`initupload`], [`gcsupload`] | two more programs of the same binary, with the same upload |
 //! | [`io`] | everything that touches the operating system and the network |
 //! | [`settings`] | the meaning of the options, together with the job |
+//! | [`junit`] | reads test reports |
 //! | [`layout`] | names, types and documents at the destination |
 //! | [`deliver`] | the core: when to deliver what, without I/O and without a clock |
 //! | [`options`] | the options as they were typed |
@@ -29,6 +30,7 @@ pub mod destination;
 pub mod gcsupload;
 pub mod initupload;
 pub mod io;
+pub mod junit;
 pub mod layout;
 pub mod options;
 pub mod settings;

@@ -1,7 +1,7 @@
 //! The meaning of the options together with the job: resolved once, then never
 //! checked again.
 
-use crate::censor::CensoringOptions;
+use crate::censor::{CensoringOptions, Globs};
 use crate::destination::{Credentials, Destination};
 use crate::layout::paths::{ObjectPaths, build_log_names};
 use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
@@ -10,6 +10,7 @@ use common::job_spec::{JobSpec, JobSpecError, JobType};
 use common::json::Notes;
 use common::paths::{PathStrategy, clean};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that is fixed at start.
@@ -44,6 +45,8 @@ pub struct Settings {
     /// The pod's grace period as Prow derives it from the test's, for use where the
     /// options give none.
     pub pod_grace_period: Option<Duration>,
+    /// Globs of test reports among the items' files; `None` where none are read.
+    pub test_reports: Option<Arc<Globs>>,
     /// The names that items may take at the upload path.
     pub item_names: ItemNames,
 }
@@ -82,6 +85,7 @@ impl Settings {
             pod_grace_period: test_grace_period.map(pod_grace_period),
             build_logs: build_log_names(&entries),
             entries,
+            test_reports: test_reports(&delivery),
             delivery,
             entry_error: options.entry_error,
             ignore_interrupts: options.ignore_interrupts,
@@ -124,9 +128,18 @@ impl Settings {
             deprecated_entry: false,
             test_grace_period: None,
             pod_grace_period: None,
+            test_reports: None,
             item_names: ItemNames::Any,
         })
     }
+}
+
+/// A glob without a slash is a file's name in any directory.
+fn test_reports(delivery: &DeliveryOptions) -> Option<Arc<Globs>> {
+    let globs = delivery.test_reports();
+    let anywhere = |glob: &String| if glob.contains('/') { glob.clone() } else { format!("**/{glob}") };
+    let globs: Vec<_> = globs.iter().map(anywhere).collect();
+    (!globs.is_empty()).then(|| Arc::new(Globs::new(&globs, &[])))
 }
 
 fn test_grace_period(spec: &JobSpec) -> Option<Duration> {

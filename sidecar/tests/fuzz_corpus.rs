@@ -88,3 +88,8 @@ fn scanned() {
 fn secrets() {
     replay("secrets", checks::secrets);
 }
+
+#[test]
+fn junit() {
+    replay("junit", checks::junit);
+}

@@ -9,19 +9,20 @@ const MAX_ALTERNATIVES: usize = 1024;
 
 /// The include and exclude lists.
 #[derive(Debug)]
-pub(super) struct Globs {
+pub struct Globs {
     include: Vec<Glob>,
     exclude: Vec<Glob>,
 }
 
 impl Globs {
-    pub(super) fn new(include: &[String], exclude: &[String]) -> Self {
+    /// Reads patterns.
+    pub fn new(include: &[String], exclude: &[String]) -> Self {
         let read = |patterns: &[String]| patterns.iter().map(|text| Glob::new(text)).collect();
         Self { include: read(include), exclude: read(exclude) }
     }
 
     /// Returns whether a file is censored, by its path relative to its item.
-    pub(super) fn select(&self, path: &[u8]) -> bool {
+    pub fn select(&self, path: &[u8]) -> bool {
         let any = |globs: &[Glob]| globs.iter().any(|glob| glob.matches(path));
         !any(&self.exclude) && (self.include.is_empty() || any(&self.include))
     }

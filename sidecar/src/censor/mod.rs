@@ -33,13 +33,13 @@ mod tests;
 
 pub use budget::{Budget, BudgetExceeded};
 pub use explain::{Explained, Explainer};
+pub use globs::Globs;
 pub use options::{ArchiveOptions, CensoringOptions};
 pub use secrets::Secrets;
 pub use stream::StreamMask;
 
 use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, WalkContext};
 use engine::Matcher;
-use globs::Globs;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;

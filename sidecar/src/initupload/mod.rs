@@ -144,7 +144,7 @@ impl InitUpload {
             if self.failed() > 0 {
                 logs.push(document("build-log.txt", Class::OwnLog, text));
                 let verdict = Verdict { passed: false, aborted: false, failures: self.failed() };
-                let finished = Finished::new(now, verdict, BTreeMap::new(), "", &[], mask);
+                let finished = Finished::new(now, verdict, BTreeMap::new(), "", &[], None, mask);
                 let content = common::json::to_go_string(&finished).into();
                 result.push(document(FINISHED, Class::Manifest, content));
             }

@@ -6,11 +6,13 @@ use super::object::{ObjectPlan, Origin, path_in_item};
 use crate::censor::Censor;
 use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
+use crate::junit::Reports;
 use crate::layout::finished::Finished;
 use crate::layout::manifest::{
     self, Censoring, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
 };
 use crate::layout::metadata;
+use crate::layout::test_results;
 use crate::settings::Settings;
 use bytes::Bytes;
 use common::entry::Entry;
@@ -52,13 +54,27 @@ pub fn told<'a, 'b>(
 }
 
 /// Builds `finished.json`. `told` is one for each entry.
-pub fn finished(settings: &Settings, told: Vec<Told>, verdict: Verdict, mask: Mask<'_>) -> Bytes {
+pub fn finished(
+    settings: &Settings,
+    told: Vec<Told>,
+    reports: &Reports,
+    verdict: Verdict,
+    mask: Mask<'_>,
+) -> Bytes {
     let files = settings.entries.iter().map(|entry| (entry, read_metadata(entry)));
     let metadata = metadata::merge(files, mask);
     let entries: Vec<_> =
         settings.entries.iter().map(|entry| entry.container_name.as_str()).zip(told).collect();
     let now = Timestamp::now().as_secs();
-    let document = Finished::new(now, verdict, metadata, &settings.revision, &entries, mask);
+    let document = Finished::new(
+        now,
+        verdict,
+        metadata,
+        &settings.revision,
+        &entries,
+        reports.summary(mask).as_ref(),
+        mask,
+    );
     common::json::to_go_string(&document).into()
 }
 
@@ -68,6 +84,7 @@ pub fn manifest(
     plan: &ObjectPlan,
     entries: &[&WatchedEntry],
     machine: &Machine,
+    reports: &Reports,
     (passes, deadline): (&[PassTimes], Option<Timestamp>),
     censor: Option<&Censor>,
 ) -> CompressedDocument {
@@ -84,6 +101,7 @@ pub fn manifest(
         containers: containers(settings, machine, mask),
         censoring: censor.map(|censor| censoring(censor, mask)),
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
+        tests: reports.summary(mask).map(|tests| test_results::in_manifest(&tests)),
         passes: passes.to_vec(),
         deadline,
     };

@@ -1,8 +1,10 @@
 //! `finished.json`: the result, as Prow and testgrid read it (contract 3.6).
 
+use super::test_results;
 use super::value::Value;
 use crate::deliver::sentence::{Told, of_job, unique_names};
 use crate::deliver::{JobResult, Verdict};
+use crate::junit::TestSummary;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -30,24 +32,31 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Builds the document. `metadata` is masked already; the sentences of `entries`,
-    /// each with its container's name, and the revision pass through `mask`.
+    /// Builds the document. `metadata` and `tests` are masked already; the sentences of
+    /// `entries`, each with its container's name, and the revision pass through `mask`.
     pub fn new(
         timestamp: i64,
         verdict: Verdict,
         mut metadata: BTreeMap<String, Value>,
         revision: &str,
         entries: &[(&str, Told)],
+        tests: Option<&TestSummary>,
         mask: &dyn Fn(&str) -> String,
     ) -> Self {
         // What a job puts there is not ours.
         metadata.remove(OWN_KEY);
         metadata.remove(CAUSE_KEY);
-        if entries.iter().any(|(_, told)| told.is_worth_telling()) {
-            let cause = mask(&sentence(entries));
+        let of_tests = tests.map(|tests| tests.clause(verdict.passed)).unwrap_or_default();
+        let mut own = BTreeMap::new();
+        if !of_tests.is_empty() || entries.iter().any(|(_, told)| told.is_worth_telling()) {
+            let cause = mask(&sentence(entries)) + &of_tests;
             metadata.insert(CAUSE_KEY.to_owned(), Value::text(&cause));
-            let own = [("cause".to_owned(), Value::Text(cause)), ("entries".to_owned(), told(entries, mask))];
-            metadata.insert(OWN_KEY.to_owned(), Value::Object(own.into()));
+            own.insert("cause".to_owned(), Value::Text(cause));
+            own.insert("entries".to_owned(), told(entries, mask));
+        }
+        own.extend(tests.map(|tests| ("tests".to_owned(), test_results::in_finished(tests))));
+        if !own.is_empty() {
+            metadata.insert(OWN_KEY.to_owned(), Value::Object(own));
         }
         let result: JobResult = verdict.result();
         Self {
@@ -100,6 +109,7 @@ mod tests {
             metadata,
             "0f1e2d3c",
             entries,
+            None,
             &mask,
         ))
     }

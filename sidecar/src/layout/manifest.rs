@@ -9,6 +9,7 @@
 //!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt","state":"ended","code":0}],
 //!  "censoring":{"secrets":5,"not_loaded":[{"path":"…","reason":"…"}],"not_masked":["/secrets/short"]},
 //!  "reports":{"test":{…}},
+//!  "tests":{"tests":"412","failed":"3","failures":[{…}],"slowest":[{…}]},
 //!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
 //! ```
 //!
@@ -41,6 +42,8 @@ pub struct Manifest<O> {
     pub censoring: Option<Censoring>,
     /// The entries' reports, by container name.
     pub reports: BTreeMap<String, Value>,
+    /// The tests of the job's reports, masked.
+    pub tests: Option<Value>,
     /// Sidecar's passes.
     pub passes: Vec<PassTimes>,
     /// The time when sidecar has to end, once it was told to stop and has a grace
@@ -54,7 +57,7 @@ where
     I: Iterator<Item = ManifestObject>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Manifest", 7)?;
+        let mut document = serializer.serialize_struct("Manifest", 8)?;
         document.serialize_field("version", &self.version)?;
         document.serialize_field("objects", &Sequence(&self.objects))?;
         document.serialize_field("containers", &self.containers)?;
@@ -63,6 +66,10 @@ where
             None => document.skip_field("censoring")?,
         }
         document.serialize_field("reports", &self.reports)?;
+        match &self.tests {
+            Some(tests) => document.serialize_field("tests", tests)?,
+            None => document.skip_field("tests")?,
+        }
         document.serialize_field("passes", &self.passes)?;
         if let Some(deadline) = &self.deadline {
             document.serialize_field("deadline", deadline)?;
@@ -309,6 +316,7 @@ mod tests {
             containers: Vec::new(),
             censoring: None,
             reports: BTreeMap::new(),
+            tests: None,
             passes: Vec::new(),
             deadline: None,
         };

@@ -11,5 +11,6 @@ pub mod names;
 pub mod paths;
 pub mod sniff;
 pub mod started;
+pub mod test_results;
 pub mod value;
 pub mod written;

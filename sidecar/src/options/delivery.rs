@@ -12,6 +12,9 @@ pub const DEFAULT_MEMORY: i64 = 64 << 20;
 /// the program's own and 5 the smallest part that S3 accepts.
 pub const LEAST_MEMORY: i64 = 20 << 20;
 
+/// Names that runners give to their reports.
+const DEFAULT_TEST_REPORTS: [&str; 4] = ["junit*.xml", "*junit*.xml", "TEST-*.xml", "*.xunit"];
+
 common::options! {
     /// The object `delivery`.
     pub struct DeliveryOptions {
@@ -29,6 +32,10 @@ common::options! {
         /// tenth of the time on it.
         pub checkpoint_interval: Option<GoDuration> = flag("checkpoint-interval")
             .default(|| "at the end only".to_owned()),
+        /// Globs of the artifacts that are JUnit reports, relative to their item; one without a slash is a name in
+        /// any directory. An empty list reads none.
+        pub test_reports: Option<Vec<String>> = flag("test-report").value("GLOB")
+            .default(|| DEFAULT_TEST_REPORTS.join(", ")),
         /// Sidecar is an init container with `restartPolicy: Always`.
         pub native_sidecar: bool = flag("native-sidecar"),
         /// The file that gets the result in one line, when it exists; empty for none.
@@ -55,6 +62,11 @@ impl DeliveryOptions {
     /// The file that gets the last words.
     pub fn termination_message_path(&self) -> &str {
         self.termination_message_path.as_deref().unwrap_or(TERMINATION_MESSAGE_PATH)
+    }
+
+    /// The globs of test reports.
+    pub fn test_reports(&self) -> Vec<String> {
+        self.test_reports.clone().unwrap_or_else(|| DEFAULT_TEST_REPORTS.map(str::to_owned).to_vec())
     }
 
     /// Bytes that the program may take.

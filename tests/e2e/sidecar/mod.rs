@@ -23,4 +23,5 @@ mod store_faults;
 mod store_requests;
 mod store_writes;
 mod termination;
+mod test_reports;
 mod upstream_vectors;

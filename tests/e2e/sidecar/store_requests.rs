@@ -162,6 +162,7 @@ fn request(bytes: usize) -> Upload {
         compress: false,
         compressed_type: None,
         precondition: Precondition::Overwrite,
+        tests: None,
         censor: false,
     }
 }

@@ -37,9 +37,10 @@ const RUNTIME_AND_FILES: &[&str] = &[
     "Instant::now",
 ];
 
-const PURE: [Pure; 4] = [
+const PURE: [Pure; 5] = [
     ("common", "", RUNTIME),
     ("sidecar", "layout", RUNTIME_AND_FILES),
+    ("sidecar", "junit", RUNTIME_AND_FILES),
     ("sidecar", "destination", RUNTIME_AND_FILES),
     ("sidecar", "censor", RUNTIME),
 ];
@@ -49,7 +50,7 @@ const BELOW_IO: [(&str, &[&str], &[&str]); 2] = [
     ("entrypoint", &["supervise"], &["io", "sys", "options"]),
     (
         "sidecar",
-        &["censor", "deliver", "destination", "layout"],
+        &["censor", "deliver", "destination", "junit", "layout"],
         &["io", "settings", "cli", "initupload", "gcsupload", "upload_job"],
     ),
 ];

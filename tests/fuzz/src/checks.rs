@@ -157,3 +157,22 @@ pub fn secrets(data: &[u8]) {
     let place = &masked[b"before ".len() + first..=b"before ".len() + last];
     assert!(is_boolean || place.iter().all(|byte| *byte == b'X'), "the secret is visible");
 }
+
+/// A test report is read alike in pieces of any size, and what is kept of it is bounded.
+pub fn junit(data: &[u8]) {
+    use sidecar::junit::{MAX_CASES, MAX_FAILURES, MAX_KEPT_BYTES, Reader};
+    let read = |step: usize| {
+        let mut reader = Reader::default();
+        data.chunks(step).for_each(|piece| reader.push(piece));
+        reader.finish()
+    };
+    let whole = read(data.len().max(1));
+    for step in [1, 3, 64] {
+        assert_eq!(read(step), whole, "in pieces of {step}");
+    }
+    let Some(mut file) = whole else { return };
+    let counts = file.counts;
+    assert!(counts.tests <= MAX_CASES && counts.failed + counts.skipped <= counts.tests);
+    assert!(file.failures.len() <= MAX_FAILURES && counts.seconds >= 0.0);
+    assert!(file.shrink(usize::MAX) <= 2 * MAX_KEPT_BYTES);
+}

@@ -37,7 +37,8 @@ impl Driver {
         let censor = self.context.censor.as_deref();
         let times = (self.times.passes.as_slice(), self.times.deadline);
         let (plan, machine) = (self.core.plan(), self.core.machine());
-        let content = documents::manifest(&self.settings, plan, &entries, machine, times, censor);
+        let content =
+            documents::manifest(&self.settings, plan, &entries, machine, &self.tests, times, censor);
         Desired {
             key: MANIFEST.into(),
             class: Class::Manifest,
@@ -49,13 +50,13 @@ impl Driver {
 
     /// Reads metadata files in a thread of its own: they may hang.
     fn compose_result(&mut self, verdict: Verdict) {
-        let settings = Arc::clone(&self.settings);
+        let (settings, tests) = (Arc::clone(&self.settings), self.tests.clone());
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let censor = self.context.censor.clone();
         let compose = move || {
             let mask =
                 |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
-            documents::finished(&settings, told, verdict, &mask)
+            documents::finished(&settings, told, &tests, verdict, &mask)
         };
         self.composing = Some((verdict, tokio::task::spawn_blocking(compose)));
     }

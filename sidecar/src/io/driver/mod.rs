@@ -26,6 +26,7 @@ use crate::deliver::{
     Budget, Bulk, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
     exit_status,
 };
+use crate::junit::Reports;
 use crate::layout::finished::sentence;
 use crate::layout::manifest::PassTimes;
 use crate::settings::Settings;
@@ -63,6 +64,8 @@ pub struct Driver {
     timers: Timers,
     listing: Option<(Policy, JoinHandle<Listing>)>,
     composing: Option<(Verdict, JoinHandle<Bytes>)>,
+    /// What was read of test reports.
+    tests: Reports,
     /// What was found about each entry that was lost.
     evidence: Vec<Evidence>,
     times: Times,
@@ -108,6 +111,7 @@ impl Driver {
             timers: Timers::default(),
             listing: None,
             composing: None,
+            tests: Reports::default(),
             evidence: vec![Evidence::default(); settings.entries.len()],
             times: Times {
                 start: now,
@@ -282,7 +286,10 @@ impl Driver {
         let verdict = self.core.machine().ends().map(Verdict::of);
         let is_result_stored = self.core.is_result_stored();
         let stored = verdict.filter(|_| is_result_stored);
-        let sentence = sentence(&self.told());
+        let tests = self.tests.summary(&|text| self.context.masked(text));
+        let has_passed = stored.is_some_and(|verdict| verdict.passed);
+        let clause = tests.map(|tests| tests.clause(has_passed)).unwrap_or_default();
+        let sentence = sentence(&self.told()) + &clause;
         termination_message::write(&self.settings, &self.context, self.core.plan(), stored, &sentence);
         close(self.transfers, &self.context).await;
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);

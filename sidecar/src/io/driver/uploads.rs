@@ -14,7 +14,7 @@ use crate::layout::names::{
 use crate::layout::paths::WITHHELD_SUFFIX;
 use bytes::Bytes;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The custom metadata of an alias (U-11).
@@ -67,8 +67,20 @@ impl Driver {
             compressed_type: self.context.types.of(extension_of(&key)).map(str::to_owned),
             precondition,
             censor,
+            tests: self.reads_tests(number).then(|| (self.tests.clone(), number)),
             key,
         }
+    }
+
+    /// Returns whether the object with this number is a test report to be read.
+    fn reads_tests(&self, number: u32) -> bool {
+        let desired = &self.core.plan().object(number).desired;
+        let Origin::Item { path, .. } = &desired.source else { return false };
+        let path = path_in_item(&desired.key, path.as_deref());
+        // Where the item is the file, its name is what there is to match.
+        let path = if path.as_os_str().is_empty() { Path::new(base_name(&desired.key)) } else { path };
+        self.settings.test_reports.as_ref().is_some_and(|globs| globs.select(path.as_os_str().as_bytes()))
+            && self.tests.has_room_for(number)
     }
 
     /// Documents are masked when they are made, except sidecar's own log, which

@@ -24,6 +24,7 @@ pub use checksum_only::checksum_only;
 use super::source::{Source, Stamp};
 use super::store::{Backend, Precondition, Store, Version, WriteError};
 use crate::censor::Censor;
+use crate::junit::Reports;
 use output::{ContentHeaders, PumpError, Totals};
 use std::sync::Arc;
 use thiserror::Error;
@@ -49,6 +50,8 @@ pub struct Upload {
     pub precondition: Precondition,
     /// Censors the content.
     pub censor: bool,
+    /// Where a test report is kept, and under which number; `None` for what is none.
+    pub tests: Option<(Reports, u32)>,
 }
 
 /// Upper bounds on the memory of one attempt.

@@ -3,6 +3,7 @@
 
 use super::Upload;
 use crate::io::source::Stamp;
+use crate::junit::Reader;
 use crate::layout::sniff;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -69,6 +70,8 @@ pub(super) struct Output<'a, S> {
     at_most: u64,
     pub(super) sink: &'a mut S,
     mode: Mode,
+    /// Reads a test report as it passes.
+    tests: Option<Reader>,
     bytes: u64,
     crc32c: u32,
 }
@@ -83,7 +86,8 @@ enum Mode {
 impl<'a, S: Sink> Output<'a, S> {
     pub(super) fn new(upload: &'a Upload, compress: bool, size: u64, sink: &'a mut S) -> Self {
         let mode = Mode::Undecided(Vec::new());
-        Self { upload, compress, at_most: size, sink, mode, bytes: 0, crc32c: 0 }
+        let tests = upload.tests.is_some().then(Reader::default);
+        Self { upload, compress, at_most: size, sink, mode, tests, bytes: 0, crc32c: 0 }
     }
 
     /// Corrects the largest size that the object can get.
@@ -93,6 +97,13 @@ impl<'a, S: Sink> Output<'a, S> {
 
     /// Appends to the object.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
+        if let Some(tests) = &mut self.tests {
+            tests.push(bytes);
+        }
+        self.pack(bytes)
+    }
+
+    fn pack(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
         match &mut self.mode {
             Mode::Undecided(beginning) if beginning.len() + bytes.len() <= COMPRESS_ABOVE => {
                 beginning.extend_from_slice(bytes);
@@ -121,6 +132,9 @@ impl<'a, S: Sink> Output<'a, S> {
                 self.pass(&rest)?;
             }
         }
+        if let (Some((reports, number)), Some(tests)) = (&self.upload.tests, self.tests) {
+            reports.keep(*number, tests.finish());
+        }
         Ok((self.bytes, self.crc32c))
     }
 
@@ -130,7 +144,7 @@ impl<'a, S: Sink> Output<'a, S> {
         self.sink.begin(&head, self.at_most)?;
         if compress {
             self.mode = Mode::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::default())));
-            self.write(beginning)
+            self.pack(beginning)
         } else {
             self.mode = Mode::Plain;
             self.pass(beginning)

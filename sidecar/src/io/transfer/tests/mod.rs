@@ -69,6 +69,7 @@ fn request(key: &str, source: Source) -> Upload {
         compress: true,
         compressed_type: None,
         precondition: Precondition::Overwrite,
+        tests: None,
         censor: true,
     }
 }

@@ -1,0 +1,296 @@
+//! What the tags of a report mean: suites, cases, and what became of them.
+
+use super::text::{cut, decoded, seconds};
+use super::{
+    Counts, Failure, MAX_CASES, MAX_DEPTH, MAX_FAILURES, MAX_KEPT_BYTES, MAX_NAME_BYTES, MAX_SLOWEST,
+    MAX_TEXT_BYTES, TestFile, Timed,
+};
+use quick_xml::events::BytesStart;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// An open element.
+#[derive(Debug)]
+enum Element {
+    Suites,
+    Suite(String),
+    Case,
+    Outcome(Outcome),
+    /// `system-out` or `system-err` of a case.
+    Output,
+    /// Of no interest; its text belongs to what it lies in.
+    Other,
+}
+
+/// The outcomes that a case's children tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Failed,
+    Skipped,
+    /// A failure of an earlier run of a test that passed in the end.
+    Flaky,
+    /// A failure of a later run of a test that failed anyway.
+    Rerun,
+}
+
+/// The open case.
+#[derive(Debug, Default)]
+struct Case {
+    suite: String,
+    name: String,
+    file: String,
+    seconds: f64,
+    is_failed: bool,
+    is_skipped: bool,
+    is_flaky: bool,
+    message: String,
+    /// Text of the first failure.
+    text: Vec<u8>,
+    /// The end of the test's own output.
+    output: Vec<u8>,
+}
+
+/// Takes the tags of a report in their order.
+#[derive(Debug, Default)]
+pub(super) struct Cases {
+    stack: Vec<Element>,
+    case: Option<Case>,
+    file: TestFile,
+    /// Bytes of the failures that are kept.
+    kept_bytes: usize,
+    /// The failed tests by a hash of their names, with their places among the failures.
+    failed: HashMap<u64, Option<usize>>,
+    /// A root that reports have was seen.
+    is_report: bool,
+    is_over: bool,
+}
+
+impl Cases {
+    /// Begins an element.
+    pub(super) fn start(&mut self, tag: &BytesStart<'_>) {
+        if self.stack.len() >= MAX_DEPTH {
+            self.is_cut();
+            self.is_over = true;
+            return;
+        }
+        let local = tag.local_name();
+        let element = match (local.as_ref(), self.case.is_some()) {
+            (b"testsuites", false) => Element::Suites,
+            (b"testsuite", false) => Element::Suite(attribute(tag, b"name", MAX_NAME_BYTES)),
+            (b"testcase", false) if self.is_report => {
+                self.begin_case(tag);
+                Element::Case
+            }
+            (b"failure" | b"error", true) => self.outcome(Outcome::Failed, tag),
+            (b"skipped", true) => self.outcome(Outcome::Skipped, tag),
+            (b"flakyFailure" | b"flakyError", true) => self.outcome(Outcome::Flaky, tag),
+            (b"rerunFailure" | b"rerunError", true) => self.outcome(Outcome::Rerun, tag),
+            (b"system-out" | b"system-err", true) => Element::Output,
+            // Any other root makes this no report.
+            (_, _) if self.stack.is_empty() => {
+                self.is_over = true;
+                return;
+            }
+            (_, _) => Element::Other,
+        };
+        self.is_report |= matches!(element, Element::Suites | Element::Suite(_));
+        self.stack.push(element);
+    }
+
+    /// Ends the innermost element.
+    pub(super) fn end(&mut self) {
+        if let Some(Element::Case) = self.stack.pop() {
+            self.end_case();
+        }
+    }
+
+    /// Takes a text.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        let Some(case) = &mut self.case else { return };
+        let owner = self.stack.iter().rev().find(|element| !matches!(element, Element::Other));
+        match owner {
+            Some(Element::Outcome(Outcome::Failed | Outcome::Flaky)) => {
+                let room = MAX_TEXT_BYTES.saturating_sub(case.text.len());
+                case.text.extend_from_slice(&text[..text.len().min(room)]);
+            }
+            Some(Element::Output) => {
+                case.output.extend_from_slice(&text[text.len().saturating_sub(MAX_TEXT_BYTES)..]);
+                let excess = case.output.len().saturating_sub(MAX_TEXT_BYTES);
+                case.output.drain(..excess);
+            }
+            Some(
+                Element::Suites
+                | Element::Suite(_)
+                | Element::Case
+                | Element::Other
+                | Element::Outcome(Outcome::Skipped | Outcome::Rerun),
+            )
+            | None => {}
+        }
+    }
+
+    /// The file is not read to its end.
+    pub(super) fn is_cut(&mut self) {
+        self.file.is_incomplete = true;
+    }
+
+    /// Returns whether nothing more is wanted.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Returns what was read; `None` for what is no report.
+    pub(super) fn finish(mut self) -> Option<TestFile> {
+        if !self.stack.is_empty() {
+            self.is_cut();
+        }
+        // A runner that was killed may have told of a failure already.
+        if self.case.as_ref().is_some_and(|case| case.is_failed) {
+            self.end_case();
+        }
+        self.is_report.then_some(self.file)
+    }
+
+    fn begin_case(&mut self, tag: &BytesStart<'_>) {
+        let suite = self.stack.iter().rev().find_map(|element| match element {
+            Element::Suite(name) if !name.is_empty() => Some(name.clone()),
+            Element::Suites
+            | Element::Suite(_)
+            | Element::Case
+            | Element::Outcome(_)
+            | Element::Output
+            | Element::Other => None,
+        });
+        let class = attribute(tag, b"classname", MAX_NAME_BYTES);
+        let status = attribute(tag, b"status", MAX_NAME_BYTES);
+        let result = attribute(tag, b"result", MAX_NAME_BYTES);
+        self.case = Some(Case {
+            suite: if class.is_empty() { suite.unwrap_or_default() } else { class },
+            name: attribute(tag, b"name", MAX_NAME_BYTES),
+            file: attribute(tag, b"file", MAX_NAME_BYTES),
+            seconds: seconds(&attribute(tag, b"time", MAX_NAME_BYTES)),
+            is_skipped: matches!(status.as_str(), "notrun" | "disabled" | "skipped")
+                || matches!(result.as_str(), "skipped" | "suppressed"),
+            ..Case::default()
+        });
+    }
+
+    fn outcome(&mut self, outcome: Outcome, tag: &BytesStart<'_>) -> Element {
+        if let Some(case) = &mut self.case {
+            match outcome {
+                Outcome::Failed => case.is_failed = true,
+                Outcome::Skipped => case.is_skipped = true,
+                Outcome::Flaky => case.is_flaky = true,
+                Outcome::Rerun => {}
+            }
+            if outcome != Outcome::Skipped && case.message.is_empty() {
+                case.message = attribute(tag, b"message", MAX_TEXT_BYTES);
+                if case.message.is_empty() {
+                    case.message = attribute(tag, b"type", MAX_NAME_BYTES);
+                }
+            }
+        }
+        Element::Outcome(outcome)
+    }
+
+    fn end_case(&mut self) {
+        let Some(case) = self.case.take() else { return };
+        if self.file.counts.tests >= MAX_CASES {
+            self.is_cut();
+            self.is_over = true;
+            return;
+        }
+        let counts = &mut self.file.counts;
+        counts.seconds += case.seconds;
+        let key = key(&case);
+        if case.is_failed {
+            // The same test a second time has run again.
+            if self.failed.contains_key(&key) {
+                return;
+            }
+            counts.tests += 1;
+            counts.failed += 1;
+            let at = self.keep(&case);
+            self.failed.insert(key, at);
+        } else if let Some(before) = self.failed.remove(&key).filter(|_| !case.is_skipped) {
+            counts.failed -= 1;
+            counts.flaky += 1;
+            if let Some(failure) = before.and_then(|at| self.file.failures.get_mut(at)) {
+                failure.flaky = true;
+            }
+        } else {
+            counts.tests += 1;
+            count_rest(counts, &case);
+            if case.is_flaky {
+                self.keep(&case);
+            }
+        }
+        self.time(case);
+    }
+
+    /// Keeps a failure while there is room; returns its place.
+    fn keep(&mut self, case: &Case) -> Option<usize> {
+        let failure = failure(case);
+        self.kept_bytes += failure.bytes();
+        let failures = &mut self.file.failures;
+        if failures.len() >= MAX_FAILURES || self.kept_bytes > MAX_KEPT_BYTES {
+            return None;
+        }
+        failures.push(failure);
+        Some(failures.len() - 1)
+    }
+
+    /// Keeps the slowest.
+    fn time(&mut self, case: Case) {
+        let slowest = &mut self.file.slowest;
+        let at = slowest.partition_point(|other| other.seconds >= case.seconds);
+        if at < MAX_SLOWEST && case.seconds > 0.0 {
+            slowest.insert(at, Timed { suite: case.suite, name: case.name, seconds: case.seconds });
+            slowest.truncate(MAX_SLOWEST);
+        }
+    }
+}
+
+fn count_rest(counts: &mut Counts, case: &Case) {
+    counts.flaky += u64::from(case.is_flaky);
+    counts.skipped += u64::from(case.is_skipped && !case.is_flaky);
+}
+
+fn failure(case: &Case) -> Failure {
+    let text = decoded_text(&case.text);
+    let output = if text.is_empty() { decoded_text(&case.output) } else { text };
+    // Several runners give no message, or only the type of what was raised.
+    let first = output.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let is_telling = case.message.contains(char::is_whitespace) || first.is_empty();
+    Failure {
+        suite: case.suite.clone(),
+        name: case.name.clone(),
+        file: case.file.clone(),
+        message: if is_telling { &case.message } else { first }.to_owned(),
+        output,
+        seconds: case.seconds,
+        flaky: !case.is_failed,
+    }
+}
+
+/// Texts are resolved when they are read.
+fn decoded_text(raw: &[u8]) -> String {
+    String::from_utf8_lossy(raw).trim().to_owned()
+}
+
+fn key(case: &Case) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&case.suite, &case.name, &case.file).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Returns an attribute's value; empty where there is none.
+fn attribute(tag: &BytesStart<'_>, name: &[u8], most: usize) -> String {
+    let found = tag.attributes().with_checks(false).flatten().find(|one| one.key.as_ref() == name);
+    let Some(found) = found else { return String::new() };
+    // A byte that is kept needs at most ten in the file (`&#x10FFFF;` is four bytes).
+    let raw = &found.value[..found.value.len().min(most * 10)];
+    let mut value = decoded(raw);
+    cut(&mut value, most);
+    value
+}
