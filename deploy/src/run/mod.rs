@@ -17,6 +17,7 @@ mod kubelet;
 mod options;
 mod pod;
 mod reap;
+mod secrets;
 pub(crate) mod session;
 mod summary;
 
@@ -33,6 +34,7 @@ use std::time::Instant;
 /// passed but its results could not be delivered.
 pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
     let programs = pod::Programs::find(options.programs.as_deref())?;
+    secrets::check(&secrets::options(&options.secrets, options.strict))?;
     let destination = Destination::prepare(options)?;
     let pod = Pod::lay_out(options, &destination)?;
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) upload_budget: GoDuration,
     /// Directories whose files are secrets, absolute.
     pub(crate) secrets: Vec<String>,
+    /// Do not start when a secret cannot be masked.
+    pub(crate) strict: bool,
     /// For `s3://`; empty means the usual environment.
     pub(crate) s3_credentials_file: String,
     /// For `gs://`; empty means the usual environment.
@@ -62,6 +64,7 @@ impl Options {
             interrupt: matches.get_one("interrupt").copied(),
             upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
             secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
+            strict: matches.get_flag("strict"),
             s3_credentials_file: readable_file(matches, "s3-credentials-file")?,
             gcs_credentials_file: readable_file(matches, "gcs-credentials-file")?,
             keep: matches.get_flag("keep"),
@@ -175,6 +178,10 @@ pub(crate) fn command() -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("Mask the content of this directory's files in everything delivered (repeatable)"),
         )
+        .arg(Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(
+            "Start nothing when a secret cannot be loaded or is too short to be masked, and withhold everything but the \
+             result when that happens later",
+        ))
         .arg(file("s3-credentials-file", "JSON file for s3:// [default: AWS_… variables, profile, instance role]"))
         .arg(file("gcs-credentials-file", "JSON file for gs:// [default: application default credentials]"))
         .arg(Arg::new("keep").long("keep").action(ArgAction::SetTrue).help("Keep the temporary pod directory"))

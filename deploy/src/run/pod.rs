@@ -2,7 +2,7 @@
 
 use super::destination::Destination;
 use super::options::{Options, utf8_path};
-use super::session;
+use super::{secrets, session};
 use crate::contained;
 use crate::terminal::{self, Problem};
 use common::duration::GoDuration;
@@ -11,7 +11,6 @@ use common::job_spec::{self, JobSpec};
 use common::json::to_go_string;
 use common::{marker, report};
 use entrypoint::options::{EntrypointOptions, RecordFormat, SupervisionOptions};
-use sidecar::censor::CensoringOptions;
 use sidecar::options::{DeliveryOptions, SidecarOptions, UploadOptions};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -109,10 +108,7 @@ impl Pod {
             sidecar: SidecarOptions {
                 gcs_options: UploadOptions { items: vec![artifacts], ..destination.upload.clone() },
                 entries: vec![entry],
-                censoring_options: Some(CensoringOptions {
-                    secret_directories: options.secrets.clone(),
-                    ..CensoringOptions::default()
-                }),
+                censoring_options: Some(secrets::options(&options.secrets, options.strict)),
                 delivery: Some(DeliveryOptions {
                     fail_on_error: true,
                     grace_period: Some(GoDuration::from_std(grace_period)),

@@ -28,7 +28,10 @@ pub(crate) struct Summary {
     result: String,
     /// In one sentence.
     cause: String,
+    /// The time of the job, without its delivery.
     took: Duration,
+    /// The rest; `None` where it cannot be told apart.
+    delivery_took: Option<Duration>,
     test_status: u8,
     /// The destination as people write it.
     place: String,
@@ -47,11 +50,17 @@ impl Summary {
             End::Code(_) | End::Signal(_) => (Err(anyhow::anyhow!("delivery had failed before")), None),
         };
         let complaints = complaints(pod, ends, finished.as_ref().err());
-        let told = finished.ok().and_then(|value| value["result"].as_str().map(str::to_owned));
+        let finished = finished.ok();
+        let result_told = finished.as_ref().and_then(|value| value["result"].as_str().map(str::to_owned));
+        let report = pod.report();
+        // Of an entrypoint that was killed more is known here: by which signal.
+        let told = finished.as_ref().filter(|_| report.is_some()).and_then(told_cause);
+        let job_took = report.as_ref().map(|report| report.finished.since(report.started).as_std());
         Self {
-            result: told.unwrap_or_else(|| result(pod, ends.entrypoint).to_owned()),
-            cause: cause(pod, ends.entrypoint),
-            took,
+            result: result_told.unwrap_or_else(|| result(pod, ends.entrypoint).to_owned()),
+            cause: told.unwrap_or_else(|| cause(pod, ends.entrypoint)),
+            took: job_took.filter(|job| *job <= took).unwrap_or(took),
+            delivery_took: job_took.and_then(|job| took.checked_sub(job)),
             test_status: ends.entrypoint.status(),
             place: destination.display(),
             delivered: manifest.map(|manifest| Delivered::new(&manifest, |key| destination.name_of(key))),
@@ -75,6 +84,9 @@ impl Summary {
     /// The lines.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("{} after {}: {}", self.result, terminal::time(self.took), self.cause)];
+        if let Some(time) = self.delivery_took.filter(|_| self.is_delivered()) {
+            lines.push(format!("delivery took {}", terminal::time(time)));
+        }
         lines.extend(self.delivered.iter().flat_map(|delivered| delivered.lines(&self.place)));
         if !self.is_delivered() {
             lines.push(format!("delivery to {} is not complete:", self.place));
@@ -104,6 +116,12 @@ fn result(pod: &Pod, end: End) -> &'static str {
         (_, true) => "ABORTED",
         (_, false) => "FAILURE",
     }
+}
+
+/// The sentence in the result, which knows of tests, too; a plain success has none.
+fn told_cause(finished: &Value) -> Option<String> {
+    let cause = finished["metadata"]["pod-utils"]["cause"].as_str()?;
+    Some(visible(cause).into_owned())
 }
 
 fn cause(pod: &Pod, end: End) -> String {
@@ -175,6 +193,7 @@ mod tests {
             result: "SUCCESS".to_owned(),
             cause: "the command exited with 0".to_owned(),
             took: Duration::from_millis(1500),
+            delivery_took: Some(Duration::from_millis(200)),
             test_status,
             place: "/out".to_owned(),
             delivered: None,
@@ -191,6 +210,7 @@ mod tests {
 
     #[test]
     fn what_was_not_delivered_is_said() {
+        assert_eq!(summary(0, &[]).lines()[1], "delivery took 200ms");
         let lines = summary(0, &["refused\u{1b}"]).lines();
         assert_eq!(lines[0], "SUCCESS after 1.5s: the command exited with 0");
         assert_eq!(lines[1], "delivery to /out is not complete:");

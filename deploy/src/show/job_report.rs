@@ -3,6 +3,7 @@
 use super::log::{self, Excerpt};
 use super::manifest::{self, Container, Pass};
 use super::objects::Objects;
+use super::test_results::TestResults;
 use crate::results::Results;
 use crate::terminal::Problem;
 use anyhow::{Context, Result, anyhow};
@@ -13,6 +14,9 @@ use serde_json::value::RawValue;
 
 /// `finished.json` holds what the job says about itself, a MiB for each entry.
 const MAX_FINISHED_BYTES: u64 = 16 << 20;
+
+/// At most this many secrets that were not masked are named.
+const MAX_COMPLAINTS: usize = 20;
 
 /// More containers are counted, but container nothing about.
 const MAX_CONTAINERS: usize = 50;
@@ -68,6 +72,10 @@ pub(crate) struct JobReport {
     pub(crate) passes: Vec<Pass>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) objects: Objects,
+    /// The tests that the job's reports hold.
+    pub(crate) tests: Option<TestResults>,
+    /// Secrets that were not masked.
+    pub(crate) not_masked: Vec<String>,
     /// Problems met while reading.
     pub(crate) problems: Vec<String>,
 }
@@ -126,6 +134,8 @@ impl JobReport {
             containers_left_out,
             passes: rest.passes,
             deadline: rest.deadline,
+            tests: rest.tests,
+            not_masked: rest.censoring.complaints().take(MAX_COMPLAINTS).collect(),
             objects,
             problems,
         })
@@ -217,6 +227,13 @@ mod tests {
             r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":{"cause":"timed out"},"x":{}}}"#,
         );
         assert_eq!(cause(ours.as_ref().ok(), &[]), "timed out");
+        // Version 0.1 wrote a list of entries.
+        for entries in [r#"[{"container":"a","reason":"lost"}]"#, r#"{"a":{"reason":"lost"}}"#] {
+            let text = format!(
+                r#"{{"result":"FAILURE","metadata":{{"pod-utils":{{"cause":"lost","entries":{entries}}}}}}}"#
+            );
+            assert_eq!(cause(read(&text).as_ref().ok(), &[]), "lost");
+        }
         let forged =
             read(r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":[1]}}"#).expect("read");
         assert_eq!((forged.result.as_str(), forged.timestamp), ("FAILURE", Some(1)));

@@ -34,6 +34,8 @@ pub(crate) fn text(job: &JobReport) -> String {
         })).collect::<Vec<_>>(),
         "containers": job.containers.iter().map(container).collect::<Vec<_>>(),
         "deadline": job.deadline,
+        "tests": job.tests,
+        "not_masked": job.not_masked,
         "objects": {
             "count": objects.all.count, "bytes": objects.all.bytes, "states": states,
             "censored": objects.censored_bytes, "left_out": objects.left_out(),

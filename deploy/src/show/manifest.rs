@@ -1,6 +1,7 @@
 //! Reading `manifest.json`, object by object: it can be larger than what this
 //! program may hold.
 
+use super::test_results::TestResults;
 use anyhow::Context;
 use common::report::Report;
 use common::timestamp::Timestamp;
@@ -81,6 +82,36 @@ pub(crate) struct Rest {
     pub(crate) reports: BTreeMap<String, Report>,
     pub(crate) passes: Vec<Pass>,
     pub(crate) deadline: Option<Timestamp>,
+    pub(crate) tests: Option<TestResults>,
+    pub(crate) censoring: Censoring,
+}
+
+/// The secrets that are not masked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Censoring {
+    not_loaded: Vec<NotLoaded>,
+    not_masked: Vec<String>,
+}
+
+/// A secret that could not be loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+struct NotLoaded {
+    path: String,
+    reason: String,
+}
+
+impl Censoring {
+    /// Says of each what is wrong with it.
+    pub(crate) fn complaints(&self) -> impl Iterator<Item = String> {
+        let lost = self
+            .not_loaded
+            .iter()
+            .map(|one| format!("the secret {} could not be loaded: {}", one.path, one.reason));
+        let short = self.not_masked.iter().map(|path| format!("the secret {path} is too short to be masked"));
+        lost.chain(short)
+    }
 }
 
 /// Reads a manifest; passes every object to `each`.
@@ -127,6 +158,8 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "containers" => rest.containers = members.next_value()?,
                 "reports" => rest.reports = members.next_value()?,
                 "passes" => rest.passes = members.next_value()?,
+                "tests" => rest.tests = members.next_value()?,
+                "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
                 "deadline" => rest.deadline = members.next_value()?,
                 _ => {
                     members.next_value::<IgnoredAny>()?;
@@ -199,6 +232,8 @@ mod tests {
         let text = r#"{"version":1,"objects":[{"key":"p/a","state":"stored","stored_bytes":3,"news":1},
             {"key":"p/sidecar-logs.json","state":"failed","error":"403"}],
             "containers":[{"name":"test","command":["make"],"log":"p/build-log.txt","state":"ended","code":3}],
+            "tests":{"tests":"3","failed":"1","failures":[{"name":"a"}]},
+            "censoring":{"secrets":1,"not_loaded":[{"path":"/s/a","reason":"gone"}],"not_masked":["/s/b"]},
             "reports":{},"passes":[{"policy":"final","started":"2026-01-01T00:00:00Z"}],"future":{}}"#;
         let mut objects = Vec::new();
         let rest = read(text.as_bytes(), &mut |object| objects.push(object)).expect("read");
@@ -206,6 +241,11 @@ mod tests {
         assert_eq!(base_of(&objects[1]), Some("p"));
         assert_eq!(name_below("p/a", "p"), Some("a"));
         assert_eq!(name_below("pp/a", "p"), None);
+        assert_eq!(rest.tests.expect("tests").failures[0].name, "a");
+        assert_eq!(
+            rest.censoring.complaints().collect::<Vec<_>>(),
+            ["the secret /s/a could not be loaded: gone", "the secret /s/b is too short to be masked"]
+        );
         assert_eq!((rest.containers[0].code, rest.passes.len(), rest.deadline), (Some(3), 1, None));
     }
 

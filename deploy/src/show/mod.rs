@@ -15,6 +15,7 @@ mod log;
 pub(crate) mod manifest;
 mod objects;
 pub(crate) mod page;
+mod test_results;
 mod text;
 mod timeline;
 

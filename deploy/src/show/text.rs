@@ -3,6 +3,7 @@
 use super::job_report::{ContainerReport, JobReport};
 use super::log::At;
 use super::manifest::Object;
+use super::test_results::TestResults;
 use super::timeline::{self, moments};
 use crate::escape::visible;
 use crate::terminal::size;
@@ -22,6 +23,8 @@ pub(crate) fn lines(job: &JobReport) -> Vec<String> {
     lines.push(format!("  {}", visible(&job.cause)));
     lines.extend(facts(job).map(|facts| format!("  {facts}")));
     lines.extend(job.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
+    lines.extend(job.not_masked.iter().map(|complaint| format!("  not masked: {}", visible(complaint))));
+    section(&mut lines, "Tests", job.tests.as_ref().map(TestResults::lines).unwrap_or_default());
     section(&mut lines, "Timeline", timeline_lines(job));
     for (index, one) in job.containers.iter().enumerate() {
         let name = timeline::name(&one.entry.name, index);

@@ -3,6 +3,7 @@
 mod command_lines;
 pub(crate) mod containers;
 mod crash_campaign;
+mod endings;
 pub(crate) mod job;
 mod mixed_versions;
 mod out_of_memory;

@@ -6,5 +6,6 @@ mod completions;
 mod inject;
 mod run;
 mod show;
+mod test_results;
 mod webhook;
 mod webhook_certificate;

@@ -8,6 +8,7 @@
 mod container;
 mod drawing;
 mod links;
+mod test_results;
 
 pub(crate) use links::Links;
 
@@ -47,6 +48,7 @@ pub(crate) fn html(job: &JobReport, links: &Links) -> String {
                 a.skip href="#objects" { "Skip to the objects" }
                 (header(job))
                 main {
+                    @if let Some(results) = &job.tests { (test_results::section(results)) }
                     (problems(job))
                     (timeline_section(job))
                     @if !job.containers.is_empty() {
@@ -125,6 +127,16 @@ fn header(job: &JobReport) -> Markup {
 
 fn problems(job: &JobReport) -> Markup {
     html! {
+        @if !job.not_masked.is_empty() {
+            section.problems aria-labelledby="secrets-title" {
+                h2 #secrets-title { "Secrets that were not masked" }
+                ul {
+                    @for complaint in &job.not_masked {
+                        li { (visible(complaint)) }
+                    }
+                }
+            }
+        }
         @if !job.problems.is_empty() {
             section.problems aria-labelledby="problems-title" {
                 h2 #problems-title { "What is not known" }

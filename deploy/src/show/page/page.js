@@ -1,5 +1,21 @@
 'use strict';
 (() => {
+  const filtered = (input, rows) => {
+    const count = input.parentElement.querySelector('output');
+    input.parentElement.hidden = false;
+    input.addEventListener('input', () => {
+      const wanted = input.value.toLowerCase();
+      let shown = 0;
+      for (const row of rows) {
+        row.hidden = !row.textContent.toLowerCase().includes(wanted);
+        if (!row.hidden) shown += 1;
+      }
+      count.textContent = wanted ? `${shown} of ${rows.length}` : '';
+    });
+  };
+  for (const input of document.querySelectorAll('[data-filters]')) {
+    filtered(input, Array.from(document.getElementById(input.dataset.filters).children));
+  }
   const table = document.getElementById('objects-table');
   if (!table) return;
   const body = table.tBodies[0];
@@ -29,16 +45,5 @@
       body.append(...rows);
     });
   });
-  const filter = document.getElementById('filter');
-  const count = document.querySelector('output[for=filter]');
-  filter.parentElement.hidden = false;
-  filter.addEventListener('input', () => {
-    const wanted = filter.value.toLowerCase();
-    let shown = 0;
-    for (const row of rows) {
-      row.hidden = !row.textContent.toLowerCase().includes(wanted);
-      if (!row.hidden) shown += 1;
-    }
-    count.textContent = wanted ? `${shown} of ${rows.length}` : '';
-  });
+  filtered(document.getElementById('filter'), rows);
 })();

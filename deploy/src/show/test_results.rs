@@ -1,0 +1,127 @@
+//! The tests of a job, as its manifest holds them.
+
+use crate::escape::visible;
+use serde::{Deserialize, Serialize};
+
+/// At most this many failures are shown on a terminal.
+const MAX_SHOWN: usize = 20;
+
+/// At most this many slow tests are shown on a terminal.
+const MAX_SLOW: usize = 5;
+
+/// Counts are texts, as in the result.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct TestResults {
+    pub(crate) tests: String,
+    pub(crate) failed: String,
+    pub(crate) skipped: String,
+    pub(crate) flaky: String,
+    pub(crate) seconds: String,
+    pub(crate) incomplete_reports: String,
+    pub(crate) failures: Vec<FailedTest>,
+    pub(crate) slowest: Vec<SlowTest>,
+}
+
+/// A test that failed, or passed only when it ran again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct FailedTest {
+    pub(crate) suite: String,
+    pub(crate) name: String,
+    pub(crate) file: String,
+    pub(crate) message: String,
+    pub(crate) output: String,
+    pub(crate) flaky: String,
+}
+
+/// A test and its time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct SlowTest {
+    pub(crate) suite: String,
+    pub(crate) name: String,
+    pub(crate) seconds: String,
+}
+
+impl FailedTest {
+    pub(crate) fn is_flaky(&self) -> bool {
+        self.flaky == "true"
+    }
+
+    /// The first line of its message.
+    pub(crate) fn first_line(&self) -> &str {
+        self.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
+    }
+}
+
+impl TestResults {
+    /// Numbers of all kinds, in one line.
+    pub(crate) fn counts(&self) -> String {
+        let some = |count: &str, what: &str| {
+            let is_some = !count.is_empty() && count != "0";
+            if is_some { format!(", {count} {what}") } else { String::new() }
+        };
+        let text = format!(
+            "{} of {} tests failed{}{}{}, {} s in all",
+            self.failed,
+            self.tests,
+            some(&self.skipped, "skipped"),
+            some(&self.flaky, "flaky"),
+            some(&self.incomplete_reports, "reports not read to their end"),
+            self.seconds,
+        );
+        visible(&text).into_owned()
+    }
+
+    /// The number of failures beyond those that are listed.
+    pub(crate) fn left_out(&self) -> u64 {
+        let listed = self.failures.iter().filter(|failure| !failure.is_flaky()).count() as u64;
+        self.failed.parse::<u64>().unwrap_or(0).saturating_sub(listed)
+    }
+
+    /// Lines for a terminal.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.counts()];
+        lines.extend(self.failures.iter().take(MAX_SHOWN).map(|failure| {
+            let kind = if failure.is_flaky() { "flaky " } else { "" };
+            let text = format!("  {kind}{} {}: {}", failure.suite, failure.name, failure.first_line());
+            visible(&text).trim_end_matches([' ', ':']).to_owned()
+        }));
+        let more = self.failures.len().saturating_sub(MAX_SHOWN) as u64 + self.left_out();
+        if more > 0 {
+            lines.push(format!("  … and {more} more"));
+        }
+        if !self.slowest.is_empty() {
+            lines.push("the slowest:".to_owned());
+            lines.extend(self.slowest.iter().take(MAX_SLOW).map(|test| {
+                visible(&format!("  {:>10} s  {} {}", test.seconds, test.suite, test.name)).into_owned()
+            }));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_lines_and_what_is_left_out_is_counted() {
+        let text = r#"{"tests":"412","failed":"30","skipped":"0","flaky":"1","seconds":"1.500","failures":[
+            {"suite":"s","name":"a\u001b","message":"\n one is not two\nmore"},{"name":"b","flaky":"true"}],
+            "slowest":[{"suite":"s","name":"a","seconds":"1.250"}],"news":1}"#;
+        let results: TestResults = serde_json::from_str(text).expect("read");
+        assert_eq!(
+            results.lines(),
+            [
+                "30 of 412 tests failed, 1 flaky, 1.500 s in all",
+                "  s a\\u{1b}: one is not two",
+                "  flaky  b",
+                "  … and 29 more",
+                "the slowest:",
+                "       1.250 s  s a",
+            ]
+        );
+    }
+}
