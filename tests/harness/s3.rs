@@ -13,8 +13,9 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -117,6 +118,11 @@ impl S3 {
 
     /// The same, with its objects in a directory that is made in `parent`.
     pub fn start_in(parent: &Path) -> Self {
+        Self::start_on(std::net::TcpListener::bind("127.0.0.1:0").expect("a port"), parent)
+    }
+
+    /// The same, on a listener that is bound already.
+    pub fn start_on(listener: std::net::TcpListener, parent: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("pod-utils-s3-").tempdir_in(parent).expect("a directory");
         fs::create_dir(root.path().join(BUCKET)).expect("the bucket");
         let store = s3s_fs::FileSystem::new(root.path()).expect("the store");
@@ -129,7 +135,6 @@ impl S3 {
             seen: Mutex::default(),
             script: Mutex::new(Box::new(|_| Fault::None)),
         });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
         listener.set_nonblocking(true).expect("not blocking");
         let (stop, stopped) = oneshot::channel();
@@ -141,6 +146,21 @@ impl S3 {
     /// `http://127.0.0.1:<port>`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Answers with `fault` from the first request on for as long as `outage`, and
+    /// then serves. Returns how many requests came in that time.
+    pub fn out_for(&self, outage: Duration, fault: Fault) -> Arc<AtomicUsize> {
+        let (first, refused) = (OnceLock::new(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&refused);
+        self.script(move |_| {
+            if first.get_or_init(Instant::now).elapsed() >= outage {
+                return Fault::None;
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            fault
+        });
+        refused
     }
 
     /// Decides what happens to each request from now on.

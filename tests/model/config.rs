@@ -26,6 +26,8 @@ pub(crate) enum Mutation {
     FinalPassDoesNotLook,
     /// It does not see markers.
     DeafToMarkers,
+    /// It takes a store that is out for one that refuses.
+    OutagesAreFinal,
     /// It does not end at its deadline.
     DeadlineIgnored,
 }

@@ -5,7 +5,7 @@ use crate::config::{Config, Mutation};
 use common::signal::Signal;
 use sidecar::deliver::{
     Budget, Bulk, Class, Coordinator, Desired, Document, Effect, Event, Failure, Input, Moment, ObjectStatus,
-    Observation, Outcome, Policy, Precondition, Remembered, Setup, Timer, Verdict, Weights,
+    Observation, Outcome, Policy, Precondition, Remembered, Setup, State, Timer, Verdict, Weights,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) struct Delivery {
     mutation: Option<Mutation>,
 }
 
-const MOMENT: Moment = Moment { now: Duration::ZERO, random: 0, preconditions: true };
+const MOMENT: Moment = Moment { now: Duration::ZERO, random: 0, preconditions: true, accepted: 0 };
 
 fn desired(key: &str, class: Class, source: Content, fingerprint: u8) -> Desired<Content, u8> {
     Desired { key: key.into(), class, bytes: 1, source, fingerprint }
@@ -83,6 +83,7 @@ impl Delivery {
             machine,
             weights: Weights { memory: 1 << 20, largest: 1 << 16, in_flight: 4 },
             checkpoint_interval: Duration::from_secs(30),
+            retry_for: Duration::from_mins(15),
             build_id: "1".into(),
         });
         let effects = core.start(&MOMENT);
@@ -123,6 +124,13 @@ impl Delivery {
             return Ok(());
         }
         self.input(Input::Event(Event::Fired(timer)), log)
+    }
+
+    /// Objects that wait for another attempt.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Key> {
+        let waits = |state: &State| matches!(state, State::Queued | State::Pausing);
+        let waiting = self.core.plan().objects().filter(move |object| waits(&object.state));
+        waiting.map(|object| Key::of(object.desired.class))
     }
 
     /// The files have been listed.
@@ -171,7 +179,10 @@ impl Delivery {
     /// A request failed, whatever the store made of it.
     pub(crate) fn failed(&mut self, number: u32, log: u8) -> Result<(), String> {
         self.requests.remove(&number);
-        let failure = Failure::Transient { message: String::new(), wish: None };
+        let failure = match self.mutation {
+            Some(Mutation::OutagesAreFinal) => Failure::Permanent(String::new()),
+            Some(_) | None => Failure::Transient { message: String::new(), wish: None },
+        };
         self.input(Input::TransferEnded(number, Outcome::Failed(failure)), log)
     }
 
@@ -214,6 +225,7 @@ impl Delivery {
             | Effect::ArmEarliest(..)
             | Effect::Log(_)
             | Effect::LogTransfer(..)
+            | Effect::LogStore(_)
             | Effect::LookAtEntries
             | Effect::BeginPass(_)
             | Effect::Finish => {}
@@ -252,6 +264,10 @@ impl Delivery {
         }
         if is_last && !self.requests.is_empty() {
             return Err("I4: something is on its way together with the final result".to_owned());
+        }
+        let is_open = |class, state: &State| class != Class::Result && state.is_open();
+        if is_last && self.core.plan().objects().any(|other| is_open(other.desired.class, &other.state)) {
+            return Err("I4: the final result comes while something may still be tried".to_owned());
         }
         let manifest = self.core.plan().find("manifest.json");
         if is_last && manifest.is_none_or(|manifest| manifest.state.is_open()) {
@@ -299,7 +315,7 @@ impl Delivery {
             return Err("I7: sidecar outlives its deadline".to_owned());
         }
         let waits = self.core.machine().end(0).is_none();
-        let pauses = self.timers.iter().any(|timer| matches!(timer, Timer::Pause(_)));
+        let pauses = self.timers.iter().any(|timer| matches!(timer, Timer::Pause(_) | Timer::Probe));
         let busy = self.listing.is_some() || !self.requests.is_empty() || pauses;
         if waits || busy || self.core.machine().is_awaiting_term() {
             Ok(())

@@ -97,6 +97,7 @@ fn a_broken_core_is_caught() {
         (Mutation::AbsenceNotRequired, PLAIN, "I5"),
         (Mutation::FinalPassDoesNotLook, PLAIN, "liveness"),
         (Mutation::DeafToMarkers, PLAIN, "liveness"),
+        (Mutation::OutagesAreFinal, PLAIN, "liveness"),
         (Mutation::DeadlineIgnored, Config { deadline: true, ..PLAIN }, "I7"),
     ] {
         let broken = explore(Config { mutation: Some(mutation), ..config });

@@ -8,6 +8,7 @@ use common::report::ChildEnd;
 use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State};
 use sidecar::deliver::{Observation, Timer};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Sidecar's container.
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) killed: bool,
     pub(crate) faults: u8,
     pub(crate) crashes: u8,
+    /// Objects that a sidecar gave up because nothing arrived for too long.
+    pub(crate) given_up: BTreeSet<Key>,
     pub(crate) config: Config,
 }
 
@@ -91,6 +94,7 @@ impl World {
             killed: false,
             faults: config.faults,
             crashes: config.crashes,
+            given_up: BTreeSet::new(),
             config,
         })
     }
@@ -288,6 +292,9 @@ impl World {
             Act::See => delivery.see(look, log)?,
             Act::Fire(timer) => {
                 self.faults -= u8::from(matches!(timer, Timer::Attempt(_)));
+                if timer == Timer::GiveUp {
+                    self.given_up.extend(delivery.waiting());
+                }
                 delivery.fire(timer, log)?;
                 if matches!(timer, Timer::Start(_)) {
                     // It makes sidecar look.
@@ -358,6 +365,7 @@ impl World {
             && appears(Key::Result)
             && !self.config.interim
             && self.bucket.get(Key::Manifest).is_none()
+            && !self.given_up.contains(&Key::Manifest)
         {
             return Err("I4: a final result without a manifest".to_owned());
         }

@@ -1,5 +1,6 @@
 //! The kubelet's part: start, signals, grace period, kill.
 
+use super::follower::Follower;
 use super::options::Options;
 use super::pod::{Pod, Programs};
 use super::reap;
@@ -18,6 +19,9 @@ const MAX_READY_CHECKS: u32 = 500;
 
 /// Interval of these checks.
 const READY_CHECK_INTERVAL: Duration = Duration::from_millis(2);
+
+/// Between two looks at what sidecar says of the destination.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The ends of both programs.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +78,8 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
         ));
     }
     let mut kubelet = Kubelet::start(pod, programs)?;
+    let mut follower = Follower::new(pod.sidecar_log());
+    let mut looks = tokio::time::interval(FOLLOW_INTERVAL);
     loop {
         let deadline = kubelet.deadline;
         let over = async {
@@ -88,6 +94,7 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
             _ = terminate.recv() => kubelet.tell(Signal::TERM, options),
             _ = hang_up.recv() => kubelet.tell(Signal::HUP, options),
             () = over => kubelet.kill(),
+            _ = looks.tick() => follower.news().iter().for_each(|line| terminal::line(line)),
         }
         if let (Some(entrypoint), Some(sidecar)) = (kubelet.entrypoint.end, kubelet.sidecar.end) {
             return Ok(Ends { entrypoint, sidecar, killed: kubelet.killed });

@@ -13,6 +13,7 @@
 
 mod delivered;
 mod destination;
+mod follower;
 mod kubelet;
 mod options;
 mod pod;

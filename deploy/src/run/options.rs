@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) interrupt: Option<Interrupt>,
     /// Time for delivery when the pod is told to end.
     pub(crate) upload_budget: GoDuration,
+    /// Time for which a destination that takes nothing is tried.
+    pub(crate) retry_for: GoDuration,
     /// Directories whose files are secrets, absolute.
     pub(crate) secrets: Vec<String>,
     /// Do not start when a secret cannot be masked.
@@ -63,6 +65,7 @@ impl Options {
             grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
             interrupt: matches.get_one("interrupt").copied(),
             upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
+            retry_for: time("retry-for", DEFAULT_RETRY_FOR),
             secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
             strict: matches.get_flag("strict"),
             s3_credentials_file: readable_file(matches, "s3-credentials-file")?,
@@ -79,6 +82,9 @@ impl Options {
 
 /// Time for delivery in the pod's grace period when nothing is said.
 const DEFAULT_UPLOAD_BUDGET: GoDuration = GoDuration::from_secs(60);
+
+/// Somebody watches, and can deliver the kept directory again.
+const DEFAULT_RETRY_FOR: GoDuration = GoDuration::from_nanos(120_000_000_000);
 
 /// The environment variable that stands for `--programs`.
 const PROGRAMS: &str = "POD_UTILS_BIN_DIR";
@@ -169,6 +175,10 @@ pub(crate) fn command() -> Command {
         .arg(time(
             "upload-budget",
             format!("How long delivery may take after Ctrl-C [default: {DEFAULT_UPLOAD_BUDGET}]"),
+        ))
+        .arg(time(
+            "retry-for",
+            format!("How long to try on while nothing arrives [default: {DEFAULT_RETRY_FOR}]"),
         ))
         .arg(
             Arg::new("secrets")

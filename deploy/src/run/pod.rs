@@ -112,6 +112,7 @@ impl Pod {
                 delivery: Some(DeliveryOptions {
                     fail_on_error: true,
                     grace_period: Some(GoDuration::from_std(grace_period)),
+                    retry_for: Some(options.retry_for),
                     ..DeliveryOptions::default()
                 }),
                 ..SidecarOptions::default()

@@ -16,6 +16,8 @@ pub enum Effect<V> {
     Log(Record),
     /// Write a log record about the object with this number.
     LogTransfer(u32, TransferRecord),
+    /// Write a log record about the store.
+    LogStore(StoreRecord),
     /// Arm a timer, anew when it is armed.
     Arm(Timer, Duration),
     /// Arm a timer, but keep it when it is armed for an earlier time.
@@ -66,14 +68,37 @@ pub enum TransferRecord {
     Queued,
     /// The destination holds it.
     Stored,
-    /// An attempt failed, another one follows after this time.
-    Retrying(Duration, String),
+    /// An attempt failed, another one follows after this time; without one when the
+    /// store takes objects again.
+    Retrying(Option<Duration>, String),
     /// It could not be stored.
     Failed(String),
     /// It cannot be censored.
     Withheld(String),
     /// It is not sent after all.
     Skipped(String),
+}
+
+/// News about the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreRecord {
+    /// It takes nothing at the moment, for this reason; one object at a time asks it.
+    Out(Box<str>),
+    /// Nothing has arrived for some time.
+    Waiting {
+        /// The last failure.
+        error: Box<str>,
+        /// The time since the first one.
+        since: Duration,
+        /// Objects still to be stored.
+        open: usize,
+        /// The time until they are given up, or the given time is over.
+        left: Duration,
+    },
+    /// It takes objects again, after this time.
+    Back(Duration),
+    /// Nothing has arrived for this time, and so many objects are given up.
+    GivenUp(Duration, usize),
 }
 
 /// An order of the machine to the coordinator, which may pass it on to the I/O layer.

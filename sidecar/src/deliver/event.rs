@@ -59,6 +59,13 @@ pub enum Timer {
     Attempt(u32),
     /// The object with this number is queued again after a failed attempt.
     Pause(u32),
+    /// While the store is out: time to ask it again.
+    Probe,
+    /// While nothing arrives: once a minute, to say what is waited for.
+    Waiting,
+    /// Nothing has arrived for `delivery.retry_for`: what is left is given up. Not
+    /// armed while a given time runs, whose end decides.
+    GiveUp,
 }
 
 /// A document that the I/O layer makes from what is known by then.
@@ -92,6 +99,8 @@ pub enum Input<S, F, T, V> {
     TransferEnded(u32, Outcome<F, T>),
     /// A look at an object ended.
     ObjectLookedAt(u32, ObjectStatus<V>),
+    /// Some time has passed: perhaps parts have arrived.
+    Ticked,
 }
 
 /// The objects of a listing: everything but the closing ones.

@@ -42,7 +42,7 @@ mod write;
 
 pub use budget::Budget;
 pub use coordinator::{Coordinator, Moment, Remembered, Setup};
-pub use effect::{Effect, Record, TransferRecord};
+pub use effect::{Effect, Record, StoreRecord, TransferRecord};
 pub use entries::{End, Observation, ReportSummary};
 pub use event::{Bulk, Document, Event, Input, Outcome, Timer};
 pub use machine::{Config, Machine};

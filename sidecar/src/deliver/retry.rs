@@ -3,9 +3,17 @@
 use super::policy::MAX_SMALL_BYTES;
 use std::time::Duration;
 
-/// Attempts for one object in one pass. With pauses of 1, 2, 4 and 8 s an
-/// outage of about 15 s is bridged, as upstream does (1, 4, 9 s).
+/// Attempts to read a file that changes under each of them, and attempts for a
+/// result when everything else was given up.
 pub(super) const MAX_ATTEMPTS: u8 = 5;
+
+/// Attempts for any other object when everything was given up.
+pub(super) const MAX_LAST_ATTEMPTS: u8 = 2;
+
+/// Doublings of a pause and of a timeout. A pause is at most 16 s: longer ones would
+/// be noticed when the store is back.
+const MAX_PAUSE_DOUBLINGS: u8 = 4;
+const MAX_TIMEOUT_DOUBLINGS: u8 = 3;
 
 /// Upper bound on the delay that a store may ask for.
 const LONGEST_WISH: Duration = Duration::from_mins(1);
@@ -14,7 +22,7 @@ const LONGEST_WISH: Duration = Duration::from_mins(1);
 /// exponential from one second, of which at least half, as `jitter` (any
 /// number, from a random source) says; longer where the store asked for it.
 pub fn backoff(attempts: u8, jitter: u32, wish: Option<Duration>) -> Duration {
-    let full = Duration::from_secs(1 << u32::from(attempts.clamp(1, 6) - 1));
+    let full = Duration::from_secs(1 << (attempts.max(1) - 1).min(MAX_PAUSE_DOUBLINGS));
     let pause = full / 2 + (full / 2).mul_f64(f64::from(jitter) / f64::from(u32::MAX));
     pause.max(wish.unwrap_or_default().min(LONGEST_WISH))
 }
@@ -31,7 +39,7 @@ const SLOWEST: u64 = 64 << 10;
 /// it; twice the time for each attempt suits a store that is merely slow.
 pub(super) fn attempt_timeout(bytes: u64, attempts: u8) -> Option<Duration> {
     let first = FIRST_TIMEOUT + Duration::from_secs(bytes / SLOWEST);
-    (bytes <= MAX_SMALL_BYTES).then(|| first * (1 << attempts.min(MAX_ATTEMPTS)))
+    (bytes <= MAX_SMALL_BYTES).then(|| first * (1 << attempts.min(MAX_TIMEOUT_DOUBLINGS)))
 }
 
 #[cfg(test)]
@@ -43,6 +51,7 @@ mod tests {
         assert_eq!(attempt_timeout(0, 0), Some(Duration::from_secs(15)));
         assert_eq!(attempt_timeout(1 << 20, 0), Some(Duration::from_secs(31)));
         assert_eq!(attempt_timeout(10, 3), Some(Duration::from_mins(2)));
+        assert_eq!(attempt_timeout(10, 200), Some(Duration::from_mins(2)));
         assert_eq!(attempt_timeout(2 << 20, 0), None);
     }
 
@@ -53,7 +62,7 @@ mod tests {
             assert_eq!(backoff(attempts, 0, None), full / 2);
             assert_eq!(backoff(attempts, u32::MAX, None), full);
         }
-        assert_eq!(backoff(200, u32::MAX, None), Duration::from_secs(32));
+        assert_eq!(backoff(200, u32::MAX, None), Duration::from_secs(16));
     }
 
     #[test]

@@ -33,6 +33,7 @@ use crate::settings::ItemNames;
 use crate::upload_job::{self, UploadJob};
 use bytes::Bytes;
 use common::codes;
+use common::duration::GoDuration;
 use common::job_spec;
 use common::open_beneath::{self, Opened};
 use common::options::{Source, source};
@@ -43,6 +44,10 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The time for which a store that is away is waited for: the test has not begun, and
+/// waits too.
+const RETRY_FOR: GoDuration = GoDuration::from_secs(60);
 
 /// Upper bound on a clone log, which is in memory together with its text.
 const MAX_CLONE_LOG_BYTES: usize = 64 << 20;
@@ -99,6 +104,7 @@ impl InitUpload {
         cli::warn_unknown(&notes);
         let mut job = UploadJob::new(options.upload, options.censoring_options, &job)?;
         job.settings.item_names = ItemNames::Unreserved;
+        job.settings.delivery.retry_for = Some(RETRY_FOR);
         let main_refs = match source(job_spec::VARIABLE) {
             Source::Json(text) => {
                 exact_refs::main_refs(&text).map_err(|error| OptionError::from_text(error.to_string()))?

@@ -181,6 +181,7 @@ fn failure(error: UploadError, source: &Source) -> Failure {
             Failure::Transient { message, wish: retry_after }
         }
         UploadError::Withheld(reason) => Failure::Withheld(reason),
+        error @ UploadError::Moved => Failure::Unsteady(error.to_string()),
         error @ (UploadError::Source(_)
         | UploadError::Write(WriteError::Permanent(_) | WriteError::PreconditionFailed)) => {
             Failure::Permanent(error.to_string())

@@ -4,6 +4,7 @@ use super::OptionError;
 use common::duration::GoDuration;
 use common::options::{bytes, flag};
 use common::termination::TERMINATION_MESSAGE_PATH;
+use std::time::Duration;
 
 /// Memory for the whole program when nothing else is said: 64 MiB.
 pub const DEFAULT_MEMORY: i64 = 64 << 20;
@@ -14,6 +15,9 @@ pub const LEAST_MEMORY: i64 = 20 << 20;
 
 /// Names that runners give to their reports.
 const DEFAULT_TEST_REPORTS: [&str; 4] = ["junit*.xml", "*junit*.xml", "TEST-*.xml", "*.xunit"];
+/// The time for which a store may be away when nothing else is said: an upgrade of one
+/// takes minutes.
+const DEFAULT_RETRY_FOR: Duration = Duration::from_mins(15);
 
 common::options! {
     /// The object `delivery`.
@@ -36,6 +40,10 @@ common::options! {
         /// any directory. An empty list reads none.
         pub test_reports: Option<Vec<String>> = flag("test-report").value("GLOB")
             .default(|| DEFAULT_TEST_REPORTS.join(", ")),
+        /// Without a given time that runs: tries objects that a later attempt may store until nothing has
+        /// arrived for so long.
+        pub retry_for: Option<GoDuration> = flag("retry-for")
+            .default(|| GoDuration::from_std(DEFAULT_RETRY_FOR).to_string()),
         /// Sidecar is an init container with `restartPolicy: Always`.
         pub native_sidecar: bool = flag("native-sidecar"),
         /// The file that gets the result in one line, when it exists; empty for none.
@@ -56,7 +64,13 @@ impl DeliveryOptions {
         }
         above_zero("delivery.grace_period", self.grace_period)?;
         above_zero("delivery.start_timeout", self.start_timeout)?;
+        above_zero("delivery.retry_for", self.retry_for)?;
         above_zero("delivery.checkpoint_interval", self.checkpoint_interval)
+    }
+
+    /// The time without anything that arrives after which objects are given up.
+    pub fn retry_for(&self) -> Duration {
+        self.retry_for.map_or(DEFAULT_RETRY_FOR, GoDuration::as_std)
     }
 
     /// The file that gets the last words.

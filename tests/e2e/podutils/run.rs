@@ -17,13 +17,13 @@ use std::process::Command;
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 /// A working directory of somebody who runs jobs, with a temp directory of its own.
-struct Desk {
+pub(super) struct Desk {
     tree: Tree,
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("pod-utils-desk-").tempdir().expect("a directory");
         fs::create_dir(dir.path().join("tmp")).expect("made");
         Self { tree: Tree::new(), dir }
@@ -46,7 +46,7 @@ impl Desk {
         process::start(&self.tree, &mut self.command(args))
     }
 
-    fn run(&self, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, args: &[&str]) -> Ended {
         process::run(&self.tree, &mut self.command(args))
     }
 
@@ -74,7 +74,7 @@ impl Desk {
     }
 
     /// The pod directories that are there.
-    fn pods(&self) -> Vec<PathBuf> {
+    pub(super) fn pods(&self) -> Vec<PathBuf> {
         fs::read_dir(self.path("tmp")).expect("listed").flatten().map(|entry| entry.path()).collect()
     }
 }
@@ -247,7 +247,7 @@ fn bucket_gets_the_results() {
 
 /// The path of the one build below a job's path.
 #[track_caller]
-fn base_path(keys: &[String], job: &str) -> String {
+pub(super) fn base_path(keys: &[String], job: &str) -> String {
     let finished = keys.iter().find(|key| key.starts_with(job) && key.ends_with("/finished.json"));
     finished.unwrap_or_else(|| panic!("{keys:?}")).trim_end_matches("/finished.json").to_owned()
 }

@@ -13,6 +13,7 @@ mod initupload;
 mod leak_hunt;
 mod local_space;
 pub(crate) mod option_errors;
+mod outages;
 mod own_credentials;
 mod progress;
 mod refusing_stores;

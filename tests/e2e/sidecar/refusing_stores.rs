@@ -34,11 +34,12 @@ fn unreachable_bucket_is_named_and_loses_nothing() {
     let gcs_options = s3.options(pod.path("").as_path(), &[pod.artifacts()]);
     let endpoint = s3.endpoint().trim_start_matches("http://").to_owned();
     drop(s3);
-    let mut options = pod.sidecar_options(&[&entry], json!({"delivery": {"fail_on_error": true}}));
+    let delivery = json!({"fail_on_error": true, "retry_for": "5s"});
+    let mut options = pod.sidecar_options(&[&entry], json!({"delivery": delivery}));
     options["gcs_options"] = gcs_options;
     let mut command = Command::new(bins::program("sidecar"));
     command.env("JOB_SPEC", SPEC).env("SIDECAR_OPTIONS", options.to_string());
-    // Each object in turn is tried for as long as a short outage may last.
+    // A short patience, then some attempts for the closing objects.
     let ended = process::start(pod.tree(), &mut command).wait_for(Duration::from_mins(5));
     ended.expect_code(1);
     assert!(ended.stderr.contains(&endpoint), "{ended:#?}");

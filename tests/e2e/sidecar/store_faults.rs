@@ -274,7 +274,7 @@ fn elsewhere(endpoint: &str) -> (Pod, Ended) {
         json!({"endpoint": endpoint, "s3_force_path_style": true, "access_key": "a", "secret_key": "b"});
     fs::write(&credentials, text.to_string()).expect("written");
     gcs_options["local_output_dir"] = json!("");
-    let options = json!({"gcs_options": gcs_options, "delivery": {"fail_on_error": true}});
+    let options = json!({"gcs_options": gcs_options, "delivery": {"fail_on_error": true, "retry_for": "5s"}});
     let ended = pod.sidecar(&[&entry], options).wait_for(LONG);
     (pod, ended)
 }
@@ -285,7 +285,7 @@ fn unresolvable_host_is_named() {
     ended.expect_code(1);
     assert!(ended.stderr.contains("no-such-store.invalid"), "{ended:#?}");
     assert!(ended.stderr.contains("Failed to report job status"), "{ended:#?}");
-    // One verdict for all objects, and a second chance for the result.
+    // One patience for all objects, and a second chance for the closing ones.
     assert!(ended.took < Duration::from_mins(2), "{:?}", ended.took);
 }
 

@@ -13,6 +13,7 @@
 //! randomness and what the store can do come with each input as a [`Moment`].
 
 mod passes;
+mod patience;
 mod transfers;
 
 use super::effect::Effect;
@@ -21,6 +22,7 @@ use super::machine::Machine;
 use super::plan::{Action, Desired, Plan, Weights};
 use super::policy::{Part, Policy};
 use super::throughput::Throughput;
+use patience::{Clock, Patience};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -48,6 +50,8 @@ pub struct Setup {
     pub weights: Weights,
     /// The least pause between two checkpoints.
     pub checkpoint_interval: Duration,
+    /// The time without anything that arrives after which objects are given up.
+    pub retry_for: Duration,
     /// The id of this build, for `latest-build.txt`.
     pub build_id: Box<str>,
 }
@@ -61,6 +65,8 @@ pub struct Moment {
     pub random: u32,
     /// The store honours preconditions, as far as is known.
     pub preconditions: bool,
+    /// Bytes of incomplete objects that the store has accepted.
+    pub accepted: u64,
 }
 
 /// The result that the machine waits for.
@@ -90,8 +96,8 @@ pub struct Coordinator<S, F, T: Remembered> {
     composing: u32,
     awaited_result: Option<AwaitedResult>,
     result_key: Option<Box<str>>,
-    /// The time at which uploads end.
-    cutoff: Option<Duration>,
+    clock: Clock,
+    patience: Patience,
     pass_began: Duration,
     checkpoint_took: Duration,
 }
@@ -116,7 +122,8 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             composing: 0,
             awaited_result: None,
             result_key: None,
-            cutoff: None,
+            clock: Clock::default(),
+            patience: Patience::default(),
             pass_began: Duration::ZERO,
             checkpoint_took: Duration::ZERO,
         }
@@ -137,14 +144,15 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub fn handle(&mut self, input: Input<S, F, T, T::Version>, moment: &Moment) -> Effects<T> {
         let mut effects = Vec::new();
         let out = &mut effects;
+        self.look_for_parts(moment, out);
         match input {
             Input::Event(event) => self.event(event, moment, out),
             Input::Listed(policy, bulk) if self.listing == Some(policy) => {
                 self.listed = Some(bulk);
                 self.events.push_back(Event::Prepared(policy));
             }
-            // A listing that was replaced or discarded.
-            Input::Listed(..) => {}
+            // A listing that was replaced or discarded; and parts were looked for.
+            Input::Listed(..) | Input::Ticked => {}
             Input::Composed(document, desired) => self.composed(&document, desired, moment, out),
             Input::TransferEnded(number, outcome) => self.transfer_ended(number, outcome, moment, out),
             Input::ObjectLookedAt(number, status) => self.looked_at(number, status, moment, out),
@@ -204,9 +212,12 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         match event {
             Event::Fired(Timer::Attempt(number)) => self.timed_out(number, moment, out),
             Event::Fired(Timer::Pause(number)) => self.plan.wake(number),
+            Event::Fired(Timer::Probe) => self.plan.probe(),
+            Event::Fired(Timer::Waiting) => self.still_waiting(moment, out),
+            Event::Fired(Timer::GiveUp) => self.give_up(moment, out),
             Event::Fired(timer) => {
                 if timer == Timer::Cutoff {
-                    self.cutoff = None;
+                    self.clock.uploads_end = None;
                 }
                 self.events.push_back(event);
             }
@@ -229,11 +240,12 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             if self.machine.is_over() {
                 return;
             }
-            let left = self.cutoff.map(|at| at.saturating_sub(moment.now));
+            let left = self.clock.uploads_end.map(|at| at.saturating_sub(moment.now));
             let room = left.and_then(|left| self.throughput.bytes_within(left));
             let actions = self.plan.start_more(room);
             self.act(actions, moment, out);
             self.settle(out);
+            self.cease_to_wait(out);
             if self.events.is_empty() {
                 return;
             }
@@ -255,5 +267,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     }
 }
 
+#[cfg(test)]
+mod outage_tests;
 #[cfg(test)]
 mod tests;

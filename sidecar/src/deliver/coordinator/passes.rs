@@ -45,6 +45,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             }
             Directive::Send(policy, part) => self.send(policy, part, moment, out),
             Directive::Cut => {
+                self.plan.hasten();
                 let actions = self.plan.cut(Part::Bulk);
                 self.act(actions, moment, out);
             }
@@ -58,9 +59,9 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     }
 
     fn arm_earliest(&mut self, timer: Timer, after: Duration, moment: &Moment, out: &mut Effects<T>) {
-        if timer == Timer::Cutoff {
-            let at = moment.now + after;
-            self.cutoff = Some(self.cutoff.map_or(at, |armed| armed.min(at)));
+        self.clock.armed(timer, moment.now + after);
+        if self.clock.is_running() {
+            out.push(Effect::Disarm(Timer::GiveUp));
         }
         out.push(Effect::ArmEarliest(timer, after));
     }
@@ -140,7 +141,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub(super) fn settle(&mut self, out: &mut Effects<T>) {
         if let Some((policy, part)) = self.awaited_part
             && self.composing == 0
-            && self.plan.is_settled(part)
+            && (self.plan.is_settled(part) || policy != Policy::Final && self.plan.is_stalled(part))
         {
             self.awaited_part = None;
             self.events.push_back(Event::Sent(policy, part));

@@ -7,7 +7,7 @@ use common::signal::Signal;
 
 /// The content that was stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Held(Option<u8>);
+pub(super) struct Held(pub(super) Option<u8>);
 
 impl Remembered for Held {
     type Version = u8;
@@ -21,18 +21,18 @@ impl Remembered for Held {
     }
 }
 
-type Core = Coordinator<(), u8, Held>;
-type Out = Vec<Effect<u8>>;
+pub(super) type Core = Coordinator<(), u8, Held>;
+pub(super) type Out = Vec<Effect<u8>>;
 
-const PASSED: Event =
+pub(super) const PASSED: Event =
     Event::Observed { entry: 0, observation: Observation::Marker { code: 0, report: None } };
-const TERM: Event = Event::Interrupt(Signal::TERM);
+pub(super) const TERM: Event = Event::Interrupt(Signal::TERM);
 
-fn at(seconds: u64) -> Moment {
-    Moment { now: Duration::from_secs(seconds), random: 0, preconditions: true }
+pub(super) fn at(seconds: u64) -> Moment {
+    Moment { now: Duration::from_secs(seconds), random: 0, preconditions: true, accepted: 0 }
 }
 
-fn core(budget: Option<Budget>) -> Core {
+pub(super) fn core(budget: Option<Budget>) -> Core {
     Coordinator::new(Setup {
         machine: Config {
             entries: 1,
@@ -45,27 +45,29 @@ fn core(budget: Option<Budget>) -> Core {
         },
         weights: Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 },
         checkpoint_interval: Duration::from_secs(30),
+        retry_for: Duration::from_mins(15),
         build_id: "7".into(),
     })
 }
 
-fn object(key: &str, class: Class, bytes: u64, fingerprint: u8) -> Desired<(), u8> {
+pub(super) fn object(key: &str, class: Class, bytes: u64, fingerprint: u8) -> Desired<(), u8> {
     Desired { key: key.into(), class, bytes, source: (), fingerprint }
 }
 
-fn bulk(wanted: Vec<Desired<(), u8>>) -> Bulk<(), u8> {
+pub(super) fn bulk(wanted: Vec<Desired<(), u8>>) -> Bulk<(), u8> {
     Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }
 }
 
-fn log(fingerprint: u8) -> Bulk<(), u8> {
+pub(super) fn log(fingerprint: u8) -> Bulk<(), u8> {
     bulk(vec![object("build-log.txt", Class::BuildLog, 10, fingerprint)])
 }
 
 /// The effects that start or end something.
-fn deeds(effects: Out) -> Out {
+pub(super) fn deeds(effects: Out) -> Out {
     let is_deed = |effect: &Effect<u8>| match effect {
         Effect::Log(_)
         | Effect::LogTransfer(..)
+        | Effect::LogStore(_)
         | Effect::Arm(..)
         | Effect::ArmEarliest(..)
         | Effect::Disarm(_)
@@ -82,20 +84,20 @@ fn deeds(effects: Out) -> Out {
     effects.into_iter().filter(is_deed).collect()
 }
 
-fn event(core: &mut Core, event: Event) -> Out {
+pub(super) fn event(core: &mut Core, event: Event) -> Out {
     deeds(core.handle(Input::Event(event), &at(0)))
 }
 
-fn stored(core: &mut Core, number: u32, version: u8) -> Out {
+pub(super) fn stored(core: &mut Core, number: u32, version: u8) -> Out {
     let outcome = Outcome::Stored { read: None, changed: false, bytes: 1, record: Held(Some(version)) };
     deeds(core.handle(Input::TransferEnded(number, outcome), &at(0)))
 }
 
-fn put(number: u32, precondition: Precondition<u8>) -> Effect<u8> {
+pub(super) fn put(number: u32, precondition: Precondition<u8>) -> Effect<u8> {
     Effect::StartTransfer { number, precondition, unless_stored: false }
 }
 
-fn ended(core: &mut Core, number: u32, outcome: Outcome<u8, Held>) -> Out {
+pub(super) fn ended(core: &mut Core, number: u32, outcome: Outcome<u8, Held>) -> Out {
     deeds(core.handle(Input::TransferEnded(number, outcome), &at(0)))
 }
 
@@ -172,8 +174,8 @@ fn an_attempt_that_takes_too_long_is_aborted_and_repeated() {
     assert_eq!(event(&mut core, Event::Fired(Timer::Attempt(0))), [Effect::AbortTransfer(0)]);
     let effects = core.handle(Input::TransferEnded(0, Outcome::Aborted), &at(15));
     assert!(effects.contains(&Effect::Disarm(Timer::Attempt(0))), "{effects:?}");
-    assert!(effects.contains(&Effect::Arm(Timer::Pause(0), Duration::from_millis(500))), "{effects:?}");
-    assert_eq!(event(&mut core, Event::Fired(Timer::Pause(0))), [put(0, Precondition::Overwrite)]);
+    assert!(effects.contains(&Effect::Arm(Timer::Probe, Duration::from_millis(500))), "{effects:?}");
+    assert_eq!(event(&mut core, Event::Fired(Timer::Probe)), [put(0, Precondition::Overwrite)]);
 }
 
 #[test]

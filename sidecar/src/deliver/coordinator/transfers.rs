@@ -3,7 +3,7 @@
 use super::{Coordinator, Document, Effects, Moment, Remembered};
 use crate::deliver::effect::{Effect, TransferRecord};
 use crate::deliver::event::{Outcome, Timer};
-use crate::deliver::plan::{Class, Failure, State};
+use crate::deliver::plan::{Again, Class, Failure, State, Terms};
 use crate::deliver::policy::Policy;
 use crate::deliver::retry::attempt_timeout;
 use crate::deliver::write::{ObjectStatus, Write, WriteIntent, WriteStep};
@@ -53,7 +53,10 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub(super) fn start_attempt(&mut self, number: u32, moment: &Moment, out: &mut Effects<T>) {
         let object = self.plan.object(number);
         let (class, bytes) = (object.desired.class, object.desired.bytes);
+        let is_large = attempt_timeout(bytes, 0).is_none();
+        let limit = self.clock.limit(class, moment.now);
         let timeout = attempt_timeout(bytes, object.attempts());
+        let timeout = timeout.map(|timeout| limit.map_or(timeout, |limit| timeout.min(limit)));
         let known = object.stored.as_ref().and_then(|stored| stored.version().cloned());
         let policy = match class {
             Class::Result => self.awaited_result.map_or(Policy::BestEffort, |awaited| awaited.policy),
@@ -64,7 +67,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             | Class::OwnLog
             | Class::Manifest => self.policy,
         };
-        let intent = WriteIntent::of(class, policy, timeout.is_none(), known, &self.setup.build_id);
+        let intent = WriteIntent::of(class, policy, is_large, known, &self.setup.build_id);
         let (write, step) = Write::start(intent, moment.preconditions);
         let fingerprint = object.desired.fingerprint.clone();
         let attempt = Attempt { write, fingerprint, bytes, timeout, timed_out: false, aborting: false };
@@ -160,13 +163,17 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         match end {
             End::Stored { read, changed, mut record, .. } => {
                 out.push(Effect::LogTransfer(number, TransferRecord::Stored));
+                self.arrived(moment, out);
                 // Only provisional writes ask for a version.
                 if self.policy == Policy::Final && self.plan.object(number).desired.class != Class::Result {
                     record.forget_version();
                 }
                 self.plan.stored(number, read.unwrap_or(attempt.fingerprint), changed, record);
             }
-            End::Unsent => self.plan.stored(number, attempt.fingerprint, false, T::default()),
+            End::Unsent => {
+                self.arrived(moment, out);
+                self.plan.stored(number, attempt.fingerprint, false, T::default());
+            }
             End::Failed(failure) => self.failed(number, failure, moment, out),
             End::Aborted => match attempt.timeout.filter(|_| attempt.timed_out) {
                 Some(timeout) => {
@@ -181,12 +188,22 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     fn failed(&mut self, number: u32, failure: Failure, moment: &Moment, out: &mut Effects<T>) {
         let text = failure.text().to_owned();
         let withheld = matches!(failure, Failure::Withheld(_));
-        let pause = self.plan.failed(number, failure, moment.random);
-        let record = match (pause, &self.plan.object(number).state) {
-            (Some(pause), _) => {
+        let is_transient = matches!(failure, Failure::Transient { .. });
+        let left = self.clock.left(self.plan.object(number).desired.class, moment.now);
+        let again = self.plan.failed(number, failure, &Terms { random: moment.random, left });
+        if is_transient && again.is_some() {
+            self.wait(&text, moment, out);
+        }
+        let record = match (again, &self.plan.object(number).state) {
+            (Some(Again::After(pause)), _) => {
                 out.push(Effect::Arm(Timer::Pause(number), pause));
-                TransferRecord::Retrying(pause, text)
+                TransferRecord::Retrying(Some(pause), text)
             }
+            (Some(Again::Probe(pause)), _) => {
+                out.push(Effect::Arm(Timer::Probe, pause));
+                TransferRecord::Retrying(None, text)
+            }
+            (Some(Again::WithOthers), _) => TransferRecord::Retrying(None, text),
             (None, State::Failed(_)) => TransferRecord::Failed(text),
             (None, _) if withheld => {
                 self.compose(Document::WithheldNote { number, reason: text.as_str().into() }, out);

@@ -283,7 +283,10 @@ impl Machine {
             | Timer::WaitShare
             | Timer::Checkpoint
             | Timer::Attempt(_)
-            | Timer::Pause(_) => {}
+            | Timer::Pause(_)
+            | Timer::Probe
+            | Timer::Waiting
+            | Timer::GiveUp => {}
             Timer::Interim => self.interim(out),
             Timer::Cutoff => self.cut_off(out),
             Timer::Deadline => {

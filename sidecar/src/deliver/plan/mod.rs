@@ -6,12 +6,15 @@
 //! stored object (`T`) are the I/O layer's business.
 
 mod object;
+mod outage;
 mod outcome;
 mod queue;
 
 use super::policy::{MAX_SMALL_BYTES, Part, Policy};
 pub(super) use object::Action;
 pub use object::{Cause, Class, Completeness, Desired, Failure, Object, State, Summary};
+use outage::{Admission, Outage};
+pub(super) use outage::{Again, Terms};
 pub use queue::Weights;
 use queue::{Queue, Turn};
 
@@ -25,10 +28,9 @@ pub struct Plan<S, F, T> {
     /// the keys.
     displaced: Vec<Object<S, F, T>>,
     queue: Queue,
-    open: [usize; 3],
-    used_up_in_a_row: u32,
-    /// Something was stored since the last listing.
-    answers: bool,
+    /// Open objects of each part, and results.
+    open: [usize; 4],
+    outage: Outage,
 }
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
@@ -39,9 +41,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             by_key: Vec::new(),
             displaced: Vec::new(),
             queue: Queue::new(weights),
-            open: [0; 3],
-            used_up_in_a_row: 0,
-            answers: false,
+            open: [0; 4],
+            outage: Outage::new(),
         }
     }
 
@@ -76,6 +77,17 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Returns whether nothing of this part is open any more.
     pub(super) fn is_settled(&self, part: Part) -> bool {
         self.open[part as usize] == 0
+    }
+
+    /// Returns whether nothing of this part happens because the store is out.
+    pub(super) fn is_stalled(&self, part: Part) -> bool {
+        let of_part = |number: u32| self.object(number).desired.class.part() == Some(part);
+        self.outage.is_stalled() && !self.queue.in_flight().any(of_part)
+    }
+
+    /// Counts the objects that are still to be stored.
+    pub(super) fn open(&self) -> usize {
+        self.open.iter().sum()
     }
 
     /// Counts over all objects.
@@ -146,8 +158,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let objects = &self.objects;
         self.by_key
             .sort_unstable_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
-        self.used_up_in_a_row = 0;
-        self.answers = false;
+        self.outage.begin();
         actions
     }
 
@@ -202,16 +213,20 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     #[must_use]
     pub(super) fn start_more(&mut self, room: Option<u64>) -> Vec<Action> {
         let mut actions = Vec::new();
-        while let Some(turn) = self.queue.take(room) {
+        loop {
+            let admission = self.outage.admission();
+            let Some(turn) = self.queue.take(room, admission) else { return actions };
             match turn {
                 Turn::Start(number) => {
                     self.set_state(number, State::InFlight);
+                    if admission == Admission::Prober && self.object(number).desired.class != Class::Result {
+                        self.outage.probes(number);
+                    }
                     actions.push(Action::Start(number));
                 }
                 Turn::TooLarge(number) => self.set_state(number, State::OutOfTime),
             }
         }
-        actions
     }
 
     /// Aborts whatever of this part is open: no time is left for it.
@@ -316,16 +331,17 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             self.queue.insert(key);
         }
         object.state = state;
-        if let Some(part) = object.desired.class.part() {
-            let open = &mut self.open[part as usize];
-            *open = *open + usize::from(after) - usize::from(before);
-        }
+        let open = &mut self.open[object.desired.class.part().map_or(RESULTS, |part| part as usize)];
+        *open = *open + usize::from(after) - usize::from(before);
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
         self.by_key.binary_search_by(|number| (*self.objects[*number as usize].desired.key).cmp(key))
     }
 }
+
+/// The place of results in the counts of open objects, behind the parts.
+const RESULTS: usize = 3;
 
 /// Object numbers have 32 bits; a listing of four billion files does not fit
 /// into memory anyway.
@@ -337,5 +353,7 @@ fn number_of(index: usize) -> u32 {
 mod hurry_tests;
 #[cfg(test)]
 mod property;
+#[cfg(test)]
+mod retry_tests;
 #[cfg(test)]
 mod tests;

@@ -182,6 +182,8 @@ pub enum Failure {
         /// The delay that the store asked for.
         wish: Option<Duration>,
     },
+    /// The source changed while it was read; to read it again can help.
+    Unsteady(String),
     /// Trying again cannot help.
     Permanent(String),
     /// It cannot be censored.
@@ -195,7 +197,7 @@ impl Failure {
     pub fn text(&self) -> &str {
         match self {
             Self::Transient { message, .. } => message,
-            Self::Permanent(text) | Self::Withheld(text) | Self::Skipped(text) => text,
+            Self::Unsteady(text) | Self::Permanent(text) | Self::Withheld(text) | Self::Skipped(text) => text,
         }
     }
 }

@@ -1,20 +1,14 @@
 //! Ends of attempts.
 
+use super::outage::{Again, Failed, Terms};
 use super::{Class, Failure, Plan, State};
-use crate::deliver::retry::{MAX_ATTEMPTS, backoff};
+use crate::deliver::retry::{MAX_ATTEMPTS, MAX_LAST_ATTEMPTS, backoff};
 use std::time::Duration;
-
-/// After this many objects in a row that used up their attempts, the store
-/// counts as out of order, and every other object gets one attempt, but the
-/// result: it is what people wait for, and the last chance of a store that comes
-/// back. One such object is enough where nothing at all was stored before it.
-const OUT_OF_ORDER: u32 = 3;
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An attempt succeeded. `fingerprint` is of the content that was read.
     pub(in crate::deliver) fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
-        self.used_up_in_a_row = 0;
-        self.answers = true;
+        self.outage.arrived();
         self.queue.leave(number);
         let object = &mut self.objects[number as usize];
         object.stored = Some(Box::new(record));
@@ -32,23 +26,43 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.set_state(number, state);
     }
 
-    /// An attempt failed; the answer is the pause after which to call `wake`.
-    /// `jitter` is any number from a random source.
+    /// A part of an object arrived: the store takes what it is sent.
+    pub(in crate::deliver) fn part_arrived(&mut self) {
+        if self.outage.is_out() {
+            self.outage.arrived();
+        }
+    }
+
+    /// An attempt failed; `None` when no other one follows.
     pub(in crate::deliver) fn failed(
         &mut self,
         number: u32,
         failure: Failure,
-        jitter: u32,
-    ) -> Option<Duration> {
+        terms: &Terms,
+    ) -> Option<Again> {
         self.queue.leave(number);
         if self.follow_decision(number) {
+            self.outage.ended(number);
             return None;
         }
         let state = match failure {
-            Failure::Transient { message, wish } => return self.pause(number, &message, jitter, wish),
-            Failure::Permanent(message) => State::Failed(message.into()),
-            Failure::Withheld(reason) => State::Withheld(reason.into()),
-            Failure::Skipped(reason) => State::Skipped(reason.into()),
+            Failure::Transient { message, wish } => return self.retry(number, &message, wish, terms),
+            Failure::Unsteady(message) => {
+                self.outage.ended(number);
+                return self.read_again(number, &message, terms);
+            }
+            Failure::Permanent(message) => {
+                self.outage.answered(number);
+                State::Failed(message.into())
+            }
+            Failure::Withheld(reason) => {
+                self.outage.ended(number);
+                State::Withheld(reason.into())
+            }
+            Failure::Skipped(reason) => {
+                self.outage.ended(number);
+                State::Skipped(reason.into())
+            }
         };
         self.set_state(number, state);
         None
@@ -61,10 +75,38 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
+    /// The pause before the next probe is over.
+    pub(in crate::deliver) fn probe(&mut self) {
+        self.outage.ready();
+    }
+
+    /// Time is short: a store that is out is asked at once, and more often.
+    pub(in crate::deliver) fn hasten(&mut self) {
+        self.outage.hasten();
+    }
+
     /// A transfer was aborted.
     pub(in crate::deliver) fn aborted(&mut self, number: u32) {
         self.queue.leave(number);
+        self.outage.ended(number);
         self.follow_decision(number);
+    }
+
+    /// Nothing arrived for too long: whatever waits has failed, for this reason.
+    /// Returns the numbers of these objects. Attempts in flight go on to their end.
+    pub(in crate::deliver) fn give_up(&mut self, reason: &str) -> Vec<u32> {
+        self.outage.give_up();
+        let waits = |number: &u32| matches!(self.object(*number).state, State::Queued | State::Pausing);
+        let numbers: Vec<u32> = (0..self.objects.len()).map(super::number_of).filter(waits).collect();
+        for number in &numbers {
+            self.set_state(*number, State::Failed(reason.into()));
+        }
+        numbers
+    }
+
+    /// Returns whether objects wait for a store that is out.
+    pub(in crate::deliver) fn is_out(&self) -> bool {
+        self.outage.is_out()
     }
 
     /// Carries out what was decided about an object while it was in flight;
@@ -87,19 +129,53 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         true
     }
 
-    fn pause(&mut self, number: u32, message: &str, jitter: u32, wish: Option<Duration>) -> Option<Duration> {
-        let object = &mut self.objects[number as usize];
-        object.attempts = object.attempts.saturating_add(1);
-        let attempts = object.attempts;
-        let enough = if self.answers { OUT_OF_ORDER } else { 1 };
-        let out_of_order = object.desired.class != Class::Result && self.used_up_in_a_row >= enough;
-        if attempts >= MAX_ATTEMPTS || out_of_order {
-            self.used_up_in_a_row += 1;
-            let times = if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") };
-            self.set_state(number, State::Failed(format!("{message} (tried {times})").into()));
+    /// Has a transient failure followed by another attempt for as long as there is
+    /// time; once everything was given up, by a few.
+    fn retry(&mut self, number: u32, message: &str, wish: Option<Duration>, terms: &Terms) -> Option<Again> {
+        let (class, attempts) = self.count_attempt(number);
+        let is_result = class == Class::Result;
+        let most = if is_result { MAX_ATTEMPTS } else { MAX_LAST_ATTEMPTS };
+        if terms.left == Some(Duration::ZERO) || self.outage.is_given_up() && attempts >= most {
+            self.fail(number, message, attempts);
+            self.outage.ended(number);
+            return None;
+        }
+        // A result has its own pauses, and tells nothing of the others.
+        let failed = if is_result { Failed::Alone } else { self.outage.failed(number) };
+        let pause = |attempts| terms.within(backoff(attempts, terms.random, wish));
+        let (state, again) = match failed {
+            Failed::Alone => (State::Pausing, Again::After(pause(attempts))),
+            Failed::Probe(probes) => (State::Queued, Again::Probe(pause(probes))),
+            Failed::Behind => (State::Queued, Again::WithOthers),
+        };
+        self.set_state(number, state);
+        Some(again)
+    }
+
+    /// Has a file that changed under an attempt read again, a few times: a job may
+    /// write to it for ever.
+    fn read_again(&mut self, number: u32, message: &str, terms: &Terms) -> Option<Again> {
+        let (_, attempts) = self.count_attempt(number);
+        if attempts >= MAX_ATTEMPTS {
+            self.fail(number, message, attempts);
             return None;
         }
         self.set_state(number, State::Pausing);
-        Some(backoff(attempts, jitter, wish))
+        Some(Again::After(terms.within(backoff(attempts, terms.random, None))))
+    }
+
+    fn count_attempt(&mut self, number: u32) -> (Class, u8) {
+        let object = &mut self.objects[number as usize];
+        object.attempts = object.attempts.saturating_add(1);
+        (object.desired.class, object.attempts)
+    }
+
+    fn fail(&mut self, number: u32, message: &str, attempts: u8) {
+        let times = match attempts {
+            1 => "once".to_owned(),
+            u8::MAX => "very often".to_owned(),
+            attempts => format!("{attempts} times"),
+        };
+        self.set_state(number, State::Failed(format!("{message} (tried {times})").into()));
     }
 }

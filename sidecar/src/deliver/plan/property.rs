@@ -106,7 +106,7 @@ impl World {
         if let Some((number, _)) = self.landed(index) {
             self.aborted.remove(&number);
             // The pause is over when `Wake` comes.
-            let _ = self.plan.failed(number, failure, 0);
+            let _ = self.plan.failed(number, failure, &Terms { random: 0, left: None });
         }
     }
 
@@ -139,6 +139,7 @@ impl World {
             Step::Wake => {
                 let count = self.plan.objects().count();
                 (0..count).for_each(|number| self.plan.wake(number_of(number)));
+                self.plan.probe();
             }
             Step::Cut => {
                 let actions = self.plan.cut(Part::Bulk);
@@ -156,6 +157,7 @@ impl World {
             }
             self.take(Step::Start);
             self.stored(0);
+            self.take(Step::Wake);
         }
         panic!("the pass does not end");
     }

@@ -1,6 +1,7 @@
 //! Which object comes next, and how many may be in flight together.
 
 use super::Class;
+use super::outage::Admission;
 use crate::deliver::policy::MAX_SMALL_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,10 +74,21 @@ impl Queue {
         self.due.remove(&Place::of(key));
     }
 
-    /// The next object, when it may start. One may always be in flight, however
-    /// large it is. `room` is how many bytes can be sent in the time that is left.
-    pub(super) fn take(&mut self, room: Option<u64>) -> Option<Turn> {
-        let place = *self.due.first()?;
+    /// The objects in flight.
+    pub(super) fn in_flight(&self) -> impl Iterator<Item = u32> {
+        self.in_flight.keys().copied()
+    }
+
+    /// The next object of those that are admitted, when it may start. One may
+    /// always be in flight, however large it is. `room` is how many bytes can be
+    /// sent in the time that is left.
+    pub(super) fn take(&mut self, room: Option<u64>, admission: Admission) -> Option<Turn> {
+        let result = || self.first_of(Class::Result);
+        let place = match admission {
+            Admission::All => *self.due.first()?,
+            Admission::Prober => result().or_else(|| self.smallest())?,
+            Admission::Results => result()?,
+        };
         let (class, bytes, number) = place.parts();
         if self.hurry && class == Class::Artifact && bytes > MAX_SMALL_BYTES {
             if self.in_flight.values().any(|weight| *weight > OVERHEAD + MAX_SMALL_BYTES) {
@@ -97,6 +109,18 @@ impl Queue {
         self.in_flight.insert(number, weight);
         self.weight += weight;
         Some(Turn::Start(number))
+    }
+
+    /// The first one of a class.
+    fn first_of(&self, class: Class) -> Option<Place> {
+        let first = Place::of((class, 0, 0));
+        self.due.range(first..=Place::of((class, u64::MAX, u32::MAX))).next().copied()
+    }
+
+    /// The one whose arrival is told soonest.
+    fn smallest(&self) -> Option<Place> {
+        let firsts = Class::ALL.into_iter().filter_map(|class| self.first_of(class));
+        firsts.min_by_key(|place| place.parts().1)
     }
 
     pub(super) fn leave(&mut self, number: u32) {

@@ -1,9 +1,10 @@
-use super::super::retry::{MAX_ATTEMPTS, backoff};
 use super::*;
 
 pub(super) type TestPlan = Plan<(), u32, &'static str>;
 
-const WEIGHTS: Weights = Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 };
+pub(super) const TERMS: Terms = Terms { random: 0, left: None };
+
+pub(super) const WEIGHTS: Weights = Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 };
 
 pub(super) fn plan() -> TestPlan {
     Plan::new(WEIGHTS)
@@ -17,7 +18,7 @@ pub(super) fn document(key: &str, class: Class) -> Desired<(), u32> {
     Desired { key: key.into(), class, bytes: 10, source: (), fingerprint: 0 }
 }
 
-fn transient() -> Failure {
+pub(super) fn transient() -> Failure {
     Failure::Transient { message: "503".to_owned(), wish: None }
 }
 
@@ -151,29 +152,8 @@ fn a_transfer_that_ends_while_it_is_given_up() {
     let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 1, 1)]);
     let _ = plan.start_more(None);
     let _ = plan.reconcile(Policy::BestEffort, vec![file("log", 2, 2)]);
-    assert_eq!(plan.failed(0, transient(), 0), None);
+    assert_eq!(plan.failed(0, transient(), &TERMS), None);
     assert_eq!(started(&mut plan), ["log"]);
-}
-
-#[test]
-fn transient_failures_are_tried_again_a_bounded_number_of_times() {
-    let mut plan = plan();
-    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
-    for attempt in 1..MAX_ATTEMPTS {
-        assert_eq!(started(&mut plan), ["a"]);
-        assert_eq!(plan.failed(0, transient(), 0), Some(backoff(attempt, 0, None)));
-        assert!(started(&mut plan).is_empty());
-        plan.wake(0);
-    }
-    let _ = plan.start_more(None);
-    assert_eq!(plan.failed(0, transient(), 0), None);
-    assert_eq!(state(&plan, "a"), &State::Failed("503 (tried 5 times)".into()));
-    assert!(plan.is_settled(Part::Bulk));
-    assert_eq!(plan.completeness(), Completeness::Incomplete);
-    plan.wake(0);
-    assert!(started(&mut plan).is_empty(), "a late timer changes nothing");
-    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
-    assert_eq!(started(&mut plan), ["a"], "another pass tries again");
 }
 
 #[test]
@@ -181,66 +161,10 @@ fn permanent_failures_stop_nothing_else() {
     let mut plan = plan();
     let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 1, 1)]);
     let _ = plan.start_more(None);
-    assert_eq!(plan.failed(0, Failure::Permanent("403".to_owned()), 0), None);
+    assert_eq!(plan.failed(0, Failure::Permanent("403".to_owned()), &TERMS), None);
     store(&mut plan, "b", 1);
     let summary = plan.summary();
     assert_eq!((summary.stored, summary.failed, summary.open), (1, 1, 0));
-}
-
-#[test]
-fn a_store_out_of_order_does_not_hold_everything_up() {
-    for (answers, with_all_attempts) in [(false, 1), (true, 3)] {
-        let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-        let _ = plan.reconcile(Policy::BestEffort, (0..5).map(|n| file(&format!("f{n}"), 1, 1)).collect());
-        if answers {
-            let _ = plan.submit(file("e", 0, 1));
-            assert_eq!(started(&mut plan), ["e"]);
-            store(&mut plan, "e", 1);
-        }
-        let tries = fail_all(&mut plan, Part::Bulk);
-        assert_eq!(tries, with_all_attempts * u32::from(MAX_ATTEMPTS) + 5 - with_all_attempts);
-        let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
-        assert_eq!(fail_all(&mut plan, Part::OwnLog), 1, "the verdict is shared");
-        let _ = plan.submit(document("finished.json", Class::Result));
-        let result = number(&plan, "finished.json");
-        let _ = plan.start_more(None);
-        assert!(plan.failed(result, transient(), 0).is_some(), "the result keeps its attempts");
-    }
-}
-
-/// Lets every attempt of a part fail; says how many there were.
-fn fail_all(plan: &mut TestPlan, part: Part) -> u32 {
-    let mut tries = 0;
-    while !plan.is_settled(part) {
-        for action in plan.start_more(None) {
-            let Action::Start(number) = action else { panic!("{action:?}") };
-            tries += 1;
-            if plan.failed(number, transient(), 0).is_some() {
-                plan.wake(number);
-            }
-        }
-    }
-    tries
-}
-
-#[test]
-fn a_store_that_answers_again_gets_all_attempts_again() {
-    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-    let _ = plan.reconcile(Policy::BestEffort, vec![file("f", 1, 1)]);
-    let _ = fail_all(&mut plan, Part::Bulk);
-    let _ = plan.submit(file("e", 0, 1));
-    assert_eq!(started(&mut plan), ["e"]);
-    store(&mut plan, "e", 1);
-    let _ = plan.submit(document("sidecar-logs.json", Class::OwnLog));
-    assert_eq!(fail_all(&mut plan, Part::OwnLog), u32::from(MAX_ATTEMPTS));
-}
-
-#[test]
-fn the_result_of_an_unreachable_store() {
-    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
-    let _ = plan.submit(document("finished.json", Class::Result));
-    let _ = plan.start_more(None);
-    assert!(plan.failed(0, transient(), 0).is_some(), "it keeps its attempts");
 }
 
 #[test]
@@ -293,7 +217,7 @@ fn withheld_objects_stay_so_until_their_content_changes() {
     let mut plan = plan();
     let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     let _ = plan.start_more(None);
-    assert_eq!(plan.failed(0, Failure::Withheld("encrypted".to_owned()), 0), None);
+    assert_eq!(plan.failed(0, Failure::Withheld("encrypted".to_owned()), &TERMS), None);
     assert_eq!(plan.completeness(), Completeness::Complete);
     let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1)]);
     assert!(started(&mut plan).is_empty());
@@ -357,7 +281,7 @@ fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     let mut plan = plan();
     let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 1, 1)]);
     let _ = plan.start_more(None);
-    let _ = plan.failed(0, Failure::Permanent("unreadable".to_owned()), 0);
+    let _ = plan.failed(0, Failure::Permanent("unreadable".to_owned()), &TERMS);
     let _ = plan.cut(Part::Bulk);
     plan.aborted(1);
     let _ = plan.reconcile(Policy::BestEffort, vec![]);

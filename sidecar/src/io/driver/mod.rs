@@ -34,6 +34,7 @@ use bytes::Bytes;
 use common::duration::GoDuration;
 use common::timestamp::Timestamp;
 pub use once::Undelivered;
+pub use records::ABOUT_DESTINATION;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -100,7 +101,13 @@ impl Driver {
         };
         let interval = settings.delivery.checkpoint_interval.map_or(Duration::MAX, GoDuration::as_std);
         let build_id = settings.paths.latest_build.first().map_or("", |pointer| pointer.content.as_str());
-        let setup = Setup { machine, weights, checkpoint_interval: interval, build_id: build_id.into() };
+        let setup = Setup {
+            machine,
+            weights,
+            checkpoint_interval: interval,
+            retry_for: settings.delivery.retry_for(),
+            build_id: build_id.into(),
+        };
         let now = Instant::now();
         Self {
             entries: Entries::new(&settings.entries),
@@ -166,6 +173,7 @@ impl Driver {
             now: self.times.start.elapsed(),
             random: jitter(),
             preconditions: self.context.store().is_none_or(Store::conditional_writes),
+            accepted: self.context.store().map_or(0, Store::bytes_in_flight),
         }
     }
 
@@ -174,6 +182,7 @@ impl Driver {
             match effect {
                 Effect::Log(record) => self.log(record),
                 Effect::LogTransfer(number, record) => self.log_transfer(number, record),
+                Effect::LogStore(record) => records::about_store(&record),
                 Effect::Arm(timer, after) => self.timers.arm(timer, after),
                 Effect::ArmEarliest(timer, after) => self.arm_earliest(timer, after),
                 Effect::Disarm(timer) => self.timers.disarm(timer),
@@ -279,6 +288,7 @@ impl Driver {
     fn show_progress(&mut self) {
         let under_way = self.context.store().map_or(0, Store::bytes_in_flight);
         self.progress.show(self.core.plan(), under_way);
+        self.inputs.push_back(Input::Ticked);
     }
 
     /// Abandons what is left and logs how it ended.

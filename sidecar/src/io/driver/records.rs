@@ -1,7 +1,7 @@
 //! The words of log records.
 
 use super::Driver;
-use crate::deliver::{End, Policy, Record, TransferRecord};
+use crate::deliver::{End, Policy, Record, StoreRecord, TransferRecord};
 use crate::io::markers::Entries;
 use common::entry::Entry;
 use std::time::Duration;
@@ -83,6 +83,34 @@ pub(super) fn beginning(policy: Policy) {
     }
 }
 
+const OUT: &str = "The destination takes nothing at the moment";
+const WAITING: &str = "Waiting for the destination";
+const BACK: &str = "The destination takes objects again";
+
+/// The beginnings of the records that say how the destination is; `podutils run`
+/// shows them.
+pub const ABOUT_DESTINATION: [&str; 3] = [OUT, WAITING, BACK];
+
+/// Logs news about the store.
+pub(super) fn about_store(record: &StoreRecord) {
+    match record {
+        StoreRecord::Out(error) => {
+            warn!(error = %error, "{OUT}, trying on");
+        }
+        StoreRecord::Waiting { error, since, open, left } => {
+            let (since, left) = (whole_seconds(*since), whole_seconds(*left));
+            warn!(error = %error, objects = open, "{WAITING} for {since}, at most {left} more");
+        }
+        StoreRecord::Back(after) => {
+            info!("{BACK}, after {}", whole_seconds(*after));
+        }
+        StoreRecord::GivenUp(after, objects) => {
+            let after = whole_seconds(*after);
+            error!("The destination has taken nothing for {after}, {objects} objects are given up");
+        }
+    }
+}
+
 impl Driver {
     /// Logs news about an object.
     pub(super) fn log_transfer(&self, number: u32, record: TransferRecord) {
@@ -94,8 +122,11 @@ impl Driver {
             TransferRecord::Queued => {}
             TransferRecord::Stored => info!(dest = %dest, "Finished upload"),
             TransferRecord::Retrying(pause, error) => {
-                let pause = go_duration(pause);
-                debug!(dest = %dest, error = %error, "Retrying upload in {pause}");
+                let when = pause.map_or_else(
+                    || "when the store takes objects again".to_owned(),
+                    |pause| format!("in {}", go_duration(pause)),
+                );
+                debug!(dest = %dest, error = %error, "Retrying upload {when}");
             }
             TransferRecord::Failed(error) => error!(dest = %dest, error = %error, "Failed upload"),
             TransferRecord::Withheld(error) => {
@@ -125,6 +156,10 @@ fn name(entries: &[Entry], index: usize) -> String {
         Some(entry) if !entry.container_name.is_empty() => format!("Container {}", entry.container_name),
         Some(_) | None => format!("Entry {index}"),
     }
+}
+
+fn whole_seconds(time: Duration) -> String {
+    go_duration(Duration::from_secs(time.as_secs()))
 }
 
 /// A time as Go writes it, for the field `duration`.

@@ -100,6 +100,9 @@ pub enum UploadError {
     /// The content cannot be censored; the reason is for people and free of secrets.
     #[error("{0}")]
     Withheld(String),
+    /// The source changed under the attempt.
+    #[error("it was written to between the look into it and its delivery")]
+    Moved,
     /// The store did not write.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -142,9 +145,7 @@ impl From<PumpError<WriteError>> for UploadError {
         match error {
             PumpError::Source(message) => Self::Source(message),
             PumpError::Withheld(reason) => Self::Withheld(reason),
-            PumpError::Moved => {
-                transient("it was written to between the look into it and its delivery").into()
-            }
+            PumpError::Moved => Self::Moved,
             PumpError::Sink(error) => Self::Write(error),
         }
     }
