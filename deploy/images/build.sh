@@ -36,7 +36,7 @@ while [ $# -gt 0 ]; do
     --tag) tag=${2:?}; shift ;;
     --programs) programs=$(cd "${2:?}" && pwd); shift ;;
     --programs-only) make_images= ;;
-    --package) packages+=(--package "${2:?}"); shift ;;
+    --package) packages+=("${2:?}"); shift ;;
     entrypoint | sidecar | initupload | gcsupload | entrypoint-wrapper | pod-utils | s3-server) images+=("$1") ;;
     *) usage ;;
   esac
@@ -48,6 +48,13 @@ case $arch in
   aarch64) platform=linux/arm64 ;;
   *) fail "--arch $arch: allowed is x86_64 or aarch64" ;;
 esac
+[ "${#packages[@]}" -gt 0 ] || packages=(entrypoint sidecar entrypoint-wrapper podutils)
+for package in "${packages[@]}"; do
+  case $package in
+    entrypoint | sidecar | entrypoint-wrapper | podutils) ;;
+    *) fail "--package $package: allowed is entrypoint, sidecar, entrypoint-wrapper or podutils" ;;
+  esac
+done
 wanted() { [[ " ${images[*]} " == *" $1 "* ]]; }
 
 # Where there is no history (an unpacked archive) any fixed time will do.
@@ -69,9 +76,23 @@ build_programs() {
   remap="[\"--remap-path-prefix=$cargo_home=/cargo\", \"--remap-path-prefix=$root=/pod-utils\"]"
   local cargo=(cargo build --locked --target "$triple" --config "target.'cfg(target_env = \"musl\")'.rustflags=$remap")
   local target=${CARGO_TARGET_DIR:-$root/target}
-  printf 'build.sh: compiling for %s with the profile dist; this takes minutes unless nothing has changed\n' "$triple" >&2
-  (cd "$root" && "${cargo[@]}" --profile dist "${packages[@]}") >&2
-  programs=$target/$triple/dist
+  printf 'build.sh: compiling for %s; this takes minutes unless nothing has changed\n' "$triple" >&2
+  programs=$target/$triple/shipped
+  mkdir -p "$programs"
+  # sidecar survives a panic in a transfer, which takes tables for unwinding; the
+  # programs that are copied into every pod abort.
+  local profile program names
+  for profile in dist dist-unwind; do
+    names=()
+    for program in "${packages[@]}"; do
+      case $profile/$program in
+        dist/entrypoint | dist/entrypoint-wrapper | dist-unwind/sidecar | dist-unwind/podutils) names+=("$program") ;;
+      esac
+    done
+    [ "${#names[@]}" -gt 0 ] || continue
+    (cd "$root" && "${cargo[@]}" --profile "$profile" "${names[@]/#/--package=}") >&2
+    for program in "${names[@]}"; do cp "$target/$triple/$profile/$program" "$programs/"; done
+  done
   if wanted s3-server; then
     (cd "$root" && "${cargo[@]}" --release --package pod-utils-tests --bin s3-server) >&2
     # Beside the others, so that --programs finds it.

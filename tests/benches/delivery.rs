@@ -2,7 +2,7 @@
 //! upstream's sidecar: the same files, the same S3 server (`s3s-fs` on tmpfs, in
 //! this process), in turns in one run.
 //!
-//! `cargo bench -p pod-utils-tests --bench delivery` builds the static `dist`
+//! `cargo bench -p pod-utils-tests --bench delivery` builds the static `dist-unwind`
 //! program and prints one Markdown table per question. `POD_UTILS_BIN_DIR` names
 //! a directory of ready-made programs instead, `UPSTREAM_SIDECAR` upstream's
 //! program, and arguments pick tables by name: `small`, `large`, `huge`, `many`,
@@ -280,11 +280,11 @@ fn sidecar() -> PathBuf {
     let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
     let status = Command::new(env!("CARGO"))
-        .args(["build", "--profile", "dist", "--target", &triple, "-p", "sidecar"])
+        .args(["build", "--profile", "dist-unwind", "--target", &triple, "-p", "sidecar"])
         .current_dir(&root)
         .status()
         .expect("cargo runs");
     assert!(status.success(), "the dist build failed (is the target {triple} installed, and musl-gcc?)");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join(triple).join("dist/sidecar")
+    target.join(triple).join("dist-unwind/sidecar")
 }

@@ -13,12 +13,14 @@ use crate::layout::manifest::{
 };
 use crate::layout::metadata;
 use crate::layout::test_results;
+use crate::layout::value::Value;
 use crate::settings::Settings;
 use bytes::Bytes;
 use common::entry::Entry;
 use common::open_beneath::{self, Opened};
 use common::report::Report;
 use common::timestamp::Timestamp;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Masks a text.
@@ -53,16 +55,21 @@ pub fn told<'a, 'b>(
         .collect()
 }
 
+/// Reads the metadata of all entries.
+pub fn metadata(settings: &Settings, mask: Mask<'_>) -> BTreeMap<String, Value> {
+    let files = settings.entries.iter().map(|entry| (entry, read_metadata(entry)));
+    metadata::merge(files, mask)
+}
+
 /// Builds `finished.json`. `told` is one for each entry.
 pub fn finished(
     settings: &Settings,
+    metadata: BTreeMap<String, Value>,
     told: Vec<Told>,
     reports: &Reports,
     verdict: Verdict,
     mask: Mask<'_>,
 ) -> Bytes {
-    let files = settings.entries.iter().map(|entry| (entry, read_metadata(entry)));
-    let metadata = metadata::merge(files, mask);
     let entries: Vec<_> =
         settings.entries.iter().map(|entry| entry.container_name.as_str()).zip(told).collect();
     let now = Timestamp::now().as_secs();

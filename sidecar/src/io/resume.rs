@@ -2,6 +2,7 @@
 //! sidecar of the same job has delivered, so that large objects need not be sent
 //! again. The log volume, which is hostile, is never asked.
 
+use super::panics::caught;
 use super::source::Source;
 use super::store::Store;
 use super::transfer::{self, Stored, Upload};
@@ -53,8 +54,12 @@ pub type LazyManifest = Shared<LocalBoxFuture<'static, Rc<PreviousManifest>>>;
 pub fn read_lazily(store: Option<Rc<Store>>, key: String) -> LazyManifest {
     async move {
         let Some(store) = store else { return Rc::default() };
-        let text = tokio::time::timeout(READ_TIMEOUT, text(&store, &key)).await.ok().flatten();
-        Rc::new(text.map_or_else(PreviousManifest::default, |text| PreviousManifest::parse(&text)))
+        // A panic in a shared future would be one in everybody who waits for it.
+        let manifest = caught(async {
+            let text = tokio::time::timeout(READ_TIMEOUT, text(&store, &key)).await.ok().flatten();
+            text.map_or_else(PreviousManifest::default, |text| PreviousManifest::parse(&text))
+        });
+        Rc::new(manifest.await.unwrap_or_default())
     }
     .boxed_local()
     .shared()

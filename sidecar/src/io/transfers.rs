@@ -1,7 +1,9 @@
 //! Requests on their way: each object's as one future that can be aborted.
 
 use super::context::{Context, Place};
+use super::fault_injection;
 use super::object::{Fingerprint, Input, Outcome, Record};
+use super::panics::caught;
 use super::resume;
 use super::source::Source;
 use super::store::{Store, StoreError, Version, WriteError};
@@ -61,14 +63,21 @@ impl Transfers {
         self.handles.insert(number, handle);
         self.running.push(Box::pin(async move {
             // The request is dropped at the end of this statement, before its
-            // clean-up is awaited.
-            let ended = Abortable::new(answer(number, &context, request), registration).await;
-            if let (Err(_), Some(store)) = (&ended, context.store()) {
+            // clean-up is awaited. What it shares with others is the store, which
+            // holds nothing that a panic could leave half done.
+            let answered = caught(answer(number, &context, request));
+            let ended = Abortable::new(answered, registration).await;
+            if let (Err(_) | Ok(Err(_)), Some(store)) = (&ended, context.store()) {
                 // Parts without their completion make no object, so that nothing
                 // has to wait until the store has thrown them away.
                 let _ = tokio::time::timeout(CLEAN_UP_TIMEOUT, store.settled()).await;
             }
-            (number, ended.unwrap_or(Input::TransferEnded(number, Outcome::Aborted)))
+            let outcome = match ended {
+                Ok(Ok(answer)) => return (number, answer),
+                Ok(Err(panic)) => Outcome::Failed(Failure::Permanent(panic)),
+                Err(_) => Outcome::Aborted,
+            };
+            (number, Input::TransferEnded(number, outcome))
         }));
     }
 
@@ -117,6 +126,7 @@ async fn answer(number: u32, context: &Context, request: Request) -> Input {
 }
 
 async fn put(context: &Context, store: &Store, upload: &Upload, unless_stored: bool) -> Outcome {
+    fault_injection::point(format_args!("transfer {}", upload.key));
     if let Some(reason) = withheld(context, upload) {
         return Outcome::Failed(Failure::Withheld(reason));
     }

@@ -47,6 +47,12 @@ pub fn merge<'a>(
     merged
 }
 
+/// Stands for the metadata of all entries where it is left out, for this reason.
+pub fn left_out(why: &str) -> BTreeMap<String, Value> {
+    let errors = BTreeMap::from([("metadata".to_owned(), Value::text(why))]);
+    BTreeMap::from([(ERRORS.to_owned(), Value::Object(errors))])
+}
+
 /// Returns the masked members of a metadata file; none where there is no file, or
 /// only `null`.
 fn parse(read: Read, mask: &dyn Fn(&str) -> String) -> Result<BTreeMap<String, Value>, MetadataError> {

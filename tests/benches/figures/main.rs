@@ -71,22 +71,22 @@ struct Bins {
     upstream: Option<PathBuf>,
 }
 
+/// Builds what is shipped, and returns its directory.
+fn shipped(root: &Path) -> PathBuf {
+    let built = Command::new(root.join("deploy/images/build.sh")).arg("--programs-only").output();
+    let built = built.expect("build.sh starts");
+    assert!(built.status.success(), "the build failed: {}", String::from_utf8_lossy(&built.stderr));
+    String::from_utf8_lossy(&built.stdout).trim().into()
+}
+
 impl Bins {
     fn find() -> Self {
         let upstream = upstream();
         if let Some(dir) = std::env::var_os("POD_UTILS_BIN_DIR") {
             return Self { dir: dir.into(), upstream };
         }
-        let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned();
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--profile", "dist", "--target", &triple])
-            .current_dir(&root)
-            .status()
-            .expect("cargo runs");
-        assert!(status.success(), "the dist build failed (is the target {triple} installed, and musl-gcc?)");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        Self { dir: target.join(triple).join("dist"), upstream }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        Self { dir: shipped(root), upstream }
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -10,6 +10,7 @@ mod hostile_files;
 mod hostile_links;
 mod hostile_names;
 mod initupload;
+mod internal_errors;
 mod leak_hunt;
 mod local_space;
 pub(crate) mod option_errors;

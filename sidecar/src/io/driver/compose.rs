@@ -3,14 +3,21 @@
 use super::Driver;
 use crate::deliver::{Class, Desired, Document, Verdict};
 use crate::io::documents;
+use crate::io::fault_injection;
 use crate::io::listing::document;
-use crate::io::object::{Fingerprint, Input, Origin, Wanted};
+use crate::io::object::{Fingerprint, Origin, Wanted};
+use crate::layout::metadata;
 use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG, WITHHELD_SUFFIX};
 use bytes::Bytes;
 use common::timestamp::Timestamp;
 use std::iter::once;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// Time to read and mask the metadata of the entries, at most 1 MiB each.
+const COMPOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Driver {
     pub(super) fn compose(&mut self, wanted: Document) {
@@ -48,17 +55,41 @@ impl Driver {
         }
     }
 
-    /// Reads metadata files in a thread of its own: they may hang.
+    /// Reads metadata files in a thread of its own: they may hang, and what they hold
+    /// may be masked slowly.
     fn compose_result(&mut self, verdict: Verdict) {
         let (settings, tests) = (Arc::clone(&self.settings), self.tests.clone());
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let censor = self.context.censor.clone();
         let compose = move || {
+            fault_injection::point(format_args!("compose"));
             let mask =
                 |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
-            documents::finished(&settings, told, &tests, verdict, &mask)
+            let metadata = documents::metadata(&settings, &mask);
+            documents::finished(&settings, metadata, told, &tests, verdict, &mask)
         };
-        self.composing = Some((verdict, tokio::task::spawn_blocking(compose)));
+        let limit = Instant::now() + COMPOSE_TIMEOUT;
+        let until = self.times.deadline_at.map_or(limit, |deadline| {
+            limit.min(Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2)
+        });
+        self.composing = Some(Composing { verdict, until, made: tokio::task::spawn_blocking(compose) });
+    }
+
+    /// Takes a result that was made, or one without the job's metadata.
+    pub(super) fn result_made(&mut self, verdict: Verdict, made: Result<Bytes, &'static str>) {
+        let content = made.unwrap_or_else(|why| {
+            tracing::error!(error = %why, "The result goes out without the job's metadata");
+            self.plain_result(verdict, why)
+        });
+        self.submit(Document::Result(verdict), document(FINISHED, Class::Result, content));
+    }
+
+    /// Makes a result from what is in memory alone.
+    pub(super) fn plain_result(&self, verdict: Verdict, why: &str) -> Bytes {
+        let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
+        let mask = |text: &str| self.context.masked(text);
+        let metadata = metadata::left_out(why);
+        documents::finished(&self.settings, metadata, told, &self.tests, verdict, &mask)
     }
 
     /// A line with the reason in the place of an object that is withheld, or
@@ -77,14 +108,25 @@ impl Driver {
     }
 }
 
-/// The result being made, once it is; pending for ever without one.
-pub(super) async fn composed(composing: &mut Option<(Verdict, JoinHandle<Bytes>)>) -> Input {
-    let Some((verdict, handle)) = composing else { return std::future::pending().await };
-    let (verdict, done) = (*verdict, handle.await);
+/// A result that is being made.
+#[derive(Debug)]
+pub(super) struct Composing {
+    verdict: Verdict,
+    /// The point in time from which it is not waited for.
+    until: Instant,
+    made: JoinHandle<Bytes>,
+}
+
+/// The result being made, once it is, or why there is none; pending for ever without
+/// one.
+pub(super) async fn made(composing: &mut Option<Composing>) -> (Verdict, Result<Bytes, &'static str>) {
+    let Some(Composing { verdict, until, made }) = composing else { return std::future::pending().await };
+    let (verdict, made) = (*verdict, timeout_at(*until, made).await);
     *composing = None;
-    let content = done.unwrap_or_else(|error| {
-        tracing::error!(error = %error, "The result could not be put together");
-        Bytes::new()
-    });
-    Input::Composed(Document::Result(verdict), document(FINISHED, Class::Result, content))
+    let content = match made {
+        Ok(Ok(content)) => Ok(content),
+        Ok(Err(_)) => Err("it was left out because of an internal error"),
+        Err(_) => Err("it was left out because it could not be read in time"),
+    };
+    (verdict, content)
 }

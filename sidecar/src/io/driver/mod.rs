@@ -4,11 +4,13 @@
 mod compose;
 mod limits;
 mod once;
+mod panics;
 mod records;
 mod uploads;
 
 use super::context::Context;
 use super::documents;
+use super::fault_injection;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
 use super::listing::{self, Listing};
@@ -30,9 +32,10 @@ use crate::junit::Reports;
 use crate::layout::finished::sentence;
 use crate::layout::manifest::PassTimes;
 use crate::settings::Settings;
-use bytes::Bytes;
 use common::duration::GoDuration;
+use common::signal::Signal;
 use common::timestamp::Timestamp;
+use compose::Composing;
 pub use once::Undelivered;
 pub use records::ABOUT_DESTINATION;
 use std::collections::VecDeque;
@@ -67,6 +70,9 @@ pub struct Driver {
     composing: Option<(Verdict, JoinHandle<Bytes>)>,
     /// What was read of test reports.
     tests: Reports,
+    composing: Option<Composing>,
+    /// The first signal that told the pod to stop, and when it came.
+    told_to_stop: Option<(Signal, Instant)>,
     /// What was found about each entry that was lost.
     evidence: Vec<Evidence>,
     times: Times,
@@ -81,6 +87,7 @@ struct Times {
     passes: Vec<PassTimes>,
     /// The end of the given time.
     deadline: Option<Timestamp>,
+    deadline_at: Option<Instant>,
     /// The first interrupt.
     interrupted: Option<Instant>,
 }
@@ -119,12 +126,14 @@ impl Driver {
             listing: None,
             composing: None,
             tests: Reports::default(),
+            told_to_stop: None,
             evidence: vec![Evidence::default(); settings.entries.len()],
             times: Times {
                 start: now,
                 pass_began: now,
                 passes: Vec::new(),
                 deadline: None,
+                deadline_at: None,
                 interrupted: None,
             },
             progress: Progress::new(&own_log),
@@ -134,8 +143,8 @@ impl Driver {
         }
     }
 
-    /// Runs until the core is done; returns sidecar's exit status.
-    pub async fn run(mut self, interrupts: &mut Interrupts) -> u8 {
+    /// Runs until the core is done.
+    async fn work(&mut self, interrupts: &mut Interrupts) {
         let hints = Hints::new(self.settings.entries.iter().map(|entry| Path::new(&entry.marker_file)));
         let mut rescan = tokio::time::interval(RESCAN_INTERVAL);
         rescan.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,23 +155,25 @@ impl Driver {
         while !self.core.machine().is_over() {
             let waiting = self.core.machine().ends().is_none();
             tokio::select! {
-                signal = interrupts.next() => self.inputs.push_back(Input::Event(Event::Interrupt(signal))),
+                signal = interrupts.next() => self.interrupted(signal),
                 () = hints.changed(), if waiting => self.look_at_entries(),
                 _ = rescan.tick(), if waiting => self.look_at_entries(),
                 timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
                 ended = self.transfers.next_ended() => self.inputs.push_back(ended),
                 listed = listed(&mut self.listing) => self.listed(listed),
-                composed = compose::composed(&mut self.composing) => self.inputs.push_back(composed),
+                (verdict, made) = compose::made(&mut self.composing) => self.result_made(verdict, made),
                 () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
             self.proceed();
         }
-        self.end().await
     }
 
     /// Hands inputs to the core and carries its effects out until there are none left.
     fn proceed(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
+            if let Input::TransferEnded(..) = input {
+                fault_injection::point(format_args!("driver"));
+            }
             let effects = self.core.handle(input, &self.moment());
             self.carry_out(effects);
         }
@@ -241,6 +252,8 @@ impl Driver {
         if timer == Timer::Deadline {
             let at = Timestamp::now().after(after);
             self.times.deadline = Some(self.times.deadline.map_or(at, |armed| armed.min(at)));
+            let at = Instant::now() + after;
+            self.times.deadline_at = Some(self.times.deadline_at.map_or(at, |armed| armed.min(at)));
         }
         self.timers.arm_earliest(timer, after);
     }

@@ -15,6 +15,7 @@ use super::input::{Input, SourceError};
 use super::output::{Output, PumpError, Sink, Totals};
 use super::read_ahead::{Block, Fault, each_block, is_worth_a_thread};
 use crate::censor::Censor;
+use crate::io::fault_injection;
 
 /// Pumps a whole source into a sink.
 pub(super) fn pump<S: Sink>(
@@ -23,6 +24,7 @@ pub(super) fn pump<S: Sink>(
     censor: Option<&Censor>,
     sink: &mut S,
 ) -> Result<Totals, PumpError<S::Error>> {
+    fault_injection::point(format_args!("reader {}", upload.key));
     let mut input = Input::open(&upload.source).map_err(source_failed)?;
     let mut censoring = Censoring::of(upload, censor);
     let mut output = Output::new(upload, compress, input.size(), sink);

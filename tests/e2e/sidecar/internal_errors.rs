@@ -1,0 +1,138 @@
+//! Pins: sidecar/README.md, "Internal errors".
+//!
+//! Panics and hangs that a build for tests has on request: they cost an object, or
+//! the job's metadata, but never the result.
+
+use common::signal::Signal;
+use harness::job::Job;
+use harness::pod::Entry;
+use harness::process::{self, Ended};
+use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
+
+fn ended_job(job: &Job) -> Entry {
+    let entry = job.pod.entry("test");
+    job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
+    for name in ["a.txt", "b.txt", "c.txt"] {
+        fs::write(job.pod.artifacts().join(name), name).expect("written");
+    }
+    fs::write(job.pod.artifacts().join("large.bin"), vec![9; 14 << 20]).expect("written");
+    entry
+}
+
+/// Delivers with a fault, of [`sidecar::io`]'s points.
+fn deliver(job: &Job, entry: &Entry, fault: &str, more: Value) -> Ended {
+    let mut command = job.sidecar_command(&[entry], more);
+    process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", fault)).wait_for(Duration::from_mins(2))
+}
+
+fn fail_on_error() -> Value {
+    json!({"delivery": {"fail_on_error": true}})
+}
+
+#[test]
+fn panic_in_a_transfer_is_a_failed_object_and_everything_else_arrives() {
+    for point in ["transfer", "reader"] {
+        for name in ["artifacts/b.txt", "artifacts/large.bin"] {
+            let job = Job::s3();
+            let entry = ended_job(&job);
+            let fault = format!("panic {point} {}/{name}", harness::job::JOB_PATH);
+            let ended = deliver(&job, &entry, &fault, fail_on_error());
+            ended.expect_code(1);
+            assert!(ended.stderr.contains("An internal error at "), "{}", ended.stderr);
+            let listed = job.listed(name);
+            assert_eq!(listed["state"], "failed", "{listed}");
+            let objects = job.manifest()["objects"].as_array().expect("a list").clone();
+            let missing = objects.iter().filter(|object| object["state"] != "stored").count();
+            assert_eq!(missing, 1, "{objects:?}");
+            assert_eq!(job.text("build-log.txt"), "output\n");
+            job.expect_result("SUCCESS");
+        }
+    }
+}
+
+#[test]
+fn panic_in_the_loop_begins_delivery_anew() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let ended = deliver(&job, &entry, "panic driver*1", fail_on_error());
+    ended.expect_code(0);
+    assert!(ended.stderr.contains("Delivery begins anew after an internal error"), "{}", ended.stderr);
+    let objects = job.manifest()["objects"].as_array().expect("a list").clone();
+    assert!(objects.iter().all(|object| object["state"] == "stored"), "{objects:?}");
+    job.expect_result("SUCCESS");
+}
+
+#[test]
+fn loop_that_panics_again_delivers_the_result() {
+    for (more, code) in [(json!({}), 0), (fail_on_error(), 1)] {
+        let job = Job::s3();
+        let entry = ended_job(&job);
+        let ended = deliver(&job, &entry, "panic driver", more);
+        ended.expect_code(code);
+        assert!(ended.stderr.contains("Only the result is delivered"), "{}", ended.stderr);
+        job.expect_result("SUCCESS");
+        let finished: Value = serde_json::from_str(&job.text("finished.json")).expect("JSON");
+        let why = &finished["metadata"]["sidecar-errors"]["metadata"];
+        assert_eq!(why, "it was left out because of an internal error");
+    }
+}
+
+#[test]
+fn panic_in_the_loop_forgets_no_interrupt() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 100"], json!({}));
+    entry.until_log("ready");
+    let mut command = job.sidecar_command(&[&entry], fail_on_error());
+    let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "panic driver*1"));
+    while !process::catches(sidecar.pid(), Signal::TERM) {
+        assert!(!sidecar.has_ended(), "{}", sidecar.stderr());
+        std::thread::yield_now();
+    }
+    sidecar.signal(Signal::TERM);
+    sidecar.until_stderr("Best-effort upload was successful");
+    test.signal(Signal::TERM);
+    let ended = sidecar.wait_for(Duration::from_mins(1));
+    assert!(ended.stderr.contains("Delivery begins anew"), "{}", ended.stderr);
+    ended.expect_code(0);
+    job.expect_result("ABORTED");
+    assert!(test.wait().exit != harness::process::Exit::Code(0));
+}
+
+#[test]
+fn result_goes_out_without_metadata_that_cannot_be_had() {
+    for (fault, why) in [("panic compose", "internal error"), ("hang compose", "could not be read in time")] {
+        let job = Job::s3();
+        let entry = ended_job(&job);
+        fs::write(job.pod.artifacts().join("metadata.json"), r#"{"key":"value"}"#).expect("written");
+        let ended = deliver(&job, &entry, fault, json!({}));
+        ended.expect_code(0);
+        assert!(ended.stderr.contains("without the job's metadata"), "{}", ended.stderr);
+        job.expect_result("SUCCESS");
+        let finished: Value = serde_json::from_str(&job.text("finished.json")).expect("JSON");
+        let said = finished["metadata"]["sidecar-errors"]["metadata"].as_str().expect("said");
+        assert!(said.contains(why), "{said}");
+    }
+}
+
+#[test]
+fn hanging_metadata_leaves_time_for_the_result_within_a_given_time() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 100"], json!({}));
+    entry.until_log("ready");
+    let more = json!({"delivery": {"grace_period": "5s"}});
+    let mut command = job.sidecar_command(&[&entry], more);
+    let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "hang compose"));
+    while !process::catches(sidecar.pid(), Signal::TERM) {
+        assert!(!sidecar.has_ended(), "{}", sidecar.stderr());
+        std::thread::yield_now();
+    }
+    sidecar.signal(Signal::TERM);
+    test.signal(Signal::TERM);
+    sidecar.wait_for(Duration::from_mins(1)).expect_code(0);
+    job.expect_result("ABORTED");
+    drop(test.wait());
+}
