@@ -221,6 +221,7 @@ impl Additions<'_> {
             }),
             delivery: Some(DeliveryOptions {
                 grace_period: Some(GoDuration::from_secs(self.grace)),
+                start_timeout: Some(self.decoration.start_timeout),
                 native_sidecar: self.decoration.native,
                 ..DeliveryOptions::default()
             }),

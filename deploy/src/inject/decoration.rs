@@ -42,6 +42,8 @@ pub(super) struct Decoration {
     /// More signals that stop a container.
     pub(super) stop_signals: Vec<Signal>,
     pub(super) upload_budget: Option<GoDuration>,
+    /// Time after which a container that never starts is given up.
+    pub(super) start_timeout: GoDuration,
     pub(super) ignore_interrupts: bool,
     pub(super) propagate_error_code: bool,
     pub(super) censor: bool,

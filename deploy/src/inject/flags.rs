@@ -2,6 +2,7 @@
 
 use super::decoration::{Home, RunAs};
 use clap::{Arg, ArgAction, Command, value_parser};
+use common::duration::GoDuration;
 use common::signal::Signal;
 use std::path::PathBuf;
 
@@ -10,6 +11,9 @@ pub(crate) const SUBCOMMAND: &str = "inject";
 
 /// The file argument.
 pub(super) const FILE: &str = "FILE";
+
+/// Time after which a container that never starts is given up when nothing is said.
+pub(super) const DEFAULT_START_TIMEOUT: GoDuration = GoDuration::from_secs(600);
 
 /// The programs that have images.
 pub(super) const PROGRAMS: [&str; 4] = ["entrypoint", "sidecar", "initupload", "pod-utils"];
@@ -214,6 +218,10 @@ fn times(command: Command) -> Command {
         .arg(time(
             "upload-budget",
             "How long delivery may take after that [default: 1m0s, or what terminationGracePeriodSeconds leaves]",
+        ))
+        .arg(time(
+            "start-timeout",
+            "How long sidecar waits for a container that does not start, because of its image or its mounts [default: 10m0s]",
         ))
         .arg(switch("ignore-interrupts", "Upload once, when the commands have ended, not at once when told to stop"))
         .arg(switch("propagate-error-code", "After a timeout or an interrupt the command's own code counts"))

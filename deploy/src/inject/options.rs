@@ -91,6 +91,7 @@ impl Decoration {
             interrupt: matches.get_one("interrupt").copied(),
             stop_signals: matches.get_many("stop-signal").unwrap_or_default().copied().collect(),
             upload_budget: matches.get_one("upload-budget").copied(),
+            start_timeout: time("start-timeout", flags::DEFAULT_START_TIMEOUT),
             ignore_interrupts: matches.get_flag("ignore-interrupts"),
             propagate_error_code: matches.get_flag("propagate-error-code"),
             censor: !matches.get_flag("no-censor"),
