@@ -120,9 +120,12 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     let Some(file) = results.document("manifest.json").await? else {
         bail!("there is no manifest.json to compare with");
     };
-    let base = base(&file)?;
+    let (base, gap) = base(&file)?;
     let above = results.above(&base);
     let mut audit = Audit::default();
+    if let Some(gap) = gap {
+        audit.differences.push(gap);
+    }
     if results.head("finished.json").await?.is_none() {
         audit.differences.push("finished.json: it is not there".to_owned());
     }
@@ -169,15 +172,15 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     Ok(audit)
 }
 
-/// The upload path.
-fn base(file: &File) -> Result<String> {
+/// The upload path, and what is wrong with the list of files.
+fn base(file: &File) -> Result<(String, Option<String>)> {
     let mut base = String::new();
-    manifest::read(rewound(file)?, &mut |object| {
+    let rest = manifest::read(rewound(file)?, &mut |object| {
         if let Some(found) = base_of(&object) {
             found.clone_into(&mut base);
         }
     })?;
-    Ok(base)
+    Ok((base, rest.listing.and_then(|listing| listing.gap())))
 }
 
 fn rewound(mut file: &File) -> Result<&File> {

@@ -47,6 +47,8 @@ pub(crate) struct Delivery {
     pub(crate) timers: BTreeSet<Timer>,
     pub(crate) requests: BTreeMap<u32, Request>,
     pub(crate) listing: Option<Policy>,
+    /// It has found the log, but not all files.
+    pub(crate) found: bool,
     /// The last listing, for a core that does not look again.
     listed: Option<u8>,
     /// The deadline has come.
@@ -92,6 +94,7 @@ impl Delivery {
             timers: BTreeSet::new(),
             requests: BTreeMap::new(),
             listing: None,
+            found: false,
             listed: None,
             expired: false,
             cut: false,
@@ -147,6 +150,23 @@ impl Delivery {
         self.listed = Some(found);
         let wanted = vec![desired("build-log.txt", Class::BuildLog, Content::Log(found), found)];
         self.input(Input::Listed(policy, Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }), log)
+    }
+
+    /// The listing finds the log, and goes on.
+    pub(crate) fn find(&mut self, log: u8) -> Result<(), String> {
+        let Some(policy) = self.listing else { return Ok(()) };
+        self.found = true;
+        let wanted = vec![desired("build-log.txt", Class::BuildLog, Content::Log(log), log)];
+        self.input(Input::Found(policy, Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }), log)
+    }
+
+    /// The listing is cut; what it had found has been told.
+    fn cut_listing(&mut self, log: u8) -> Result<(), String> {
+        let Some(policy) = self.listing.take() else { return Ok(()) };
+        self.input(
+            Input::Found(policy, Bulk { wanted: Vec::new(), skipped: Vec::new(), displaced: Vec::new() }),
+            log,
+        )
     }
 
     /// A request reached the store and its answer came back.
@@ -206,8 +226,8 @@ impl Delivery {
                 self.timers.insert(timer);
             }
             Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
-            Effect::List(policy) => self.listing = Some(policy),
-            Effect::DiscardListing => self.listing = None,
+            Effect::List(policy) => (self.listing, self.found) = (Some(policy), false),
+            Effect::CutListing => return self.cut_listing(log),
             Effect::Compose(document) => {
                 let made = self.made(&document);
                 return self.input(Input::Composed(document, made), log);

@@ -71,6 +71,8 @@ pub(crate) enum Act {
     See,
     Fire(Timer),
     List,
+    /// A listing finds the first files.
+    Find,
     Serve(u32),
     Refuse(u32),
     LoseAnswer(u32),
@@ -196,6 +198,9 @@ impl World {
         steps.extend(delivery.timers.iter().filter(fires).map(|timer| Step::Sidecar(Act::Fire(*timer))));
         if delivery.listing.is_some() {
             steps.push(Step::Sidecar(Act::List));
+            if !delivery.found {
+                steps.push(Step::Sidecar(Act::Find));
+            }
         }
         for (number, request) in &delivery.requests {
             steps.push(Step::Sidecar(Act::Serve(*number)));
@@ -302,6 +307,7 @@ impl World {
                 }
             }
             Act::List => delivery.list(log)?,
+            Act::Find => delivery.find(log)?,
             Act::Serve(number) => {
                 delivery.served(number, &mut self.bucket, self.config.readable, log)?;
             }

@@ -112,6 +112,7 @@ impl JobReport {
         if finished.is_none() && objects.all.count == 0 {
             return Err(Problem::new(format!("{}: {}", results.display(), problems.join("; "))));
         }
+        problems.extend(rest.listing.and_then(|listing| listing.gap()));
         let mut containers = rest.containers;
         let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
         containers.truncate(MAX_CONTAINERS);

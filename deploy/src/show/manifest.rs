@@ -2,6 +2,7 @@
 //! program may hold.
 
 use super::test_results::TestResults;
+use crate::escape::visible;
 use anyhow::Context;
 use common::report::Report;
 use common::timestamp::Timestamp;
@@ -84,6 +85,7 @@ pub(crate) struct Rest {
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) tests: Option<TestResults>,
     pub(crate) censoring: Censoring,
+    pub(crate) listing: Option<Listing>,
 }
 
 /// The secrets that are not masked.
@@ -111,6 +113,24 @@ impl Censoring {
             .map(|one| format!("the secret {} could not be loaded: {}", one.path, one.reason));
         let short = self.not_masked.iter().map(|path| format!("the secret {path} is too short to be masked"));
         lost.chain(short)
+    }
+}
+
+/// A listing that is not complete.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Listing {
+    pub(crate) complete: bool,
+    pub(crate) files: u64,
+    pub(crate) reason: String,
+}
+
+impl Listing {
+    /// Returns what is wrong with it; `None` when it is complete.
+    pub(crate) fn gap(&self) -> Option<String> {
+        let why = visible(&self.reason);
+        let gap = format!("the list of files is not complete: {} were found, then {why}", self.files);
+        (!self.complete).then_some(gap)
     }
 }
 
@@ -161,6 +181,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "tests" => rest.tests = members.next_value()?,
                 "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
                 "deadline" => rest.deadline = members.next_value()?,
+                "listing" => rest.listing = members.next_value()?,
                 _ => {
                     members.next_value::<IgnoredAny>()?;
                 }

@@ -29,10 +29,11 @@ pub enum Effect<V> {
     /// A pass begins: take its time, and for a best-effort or final one close
     /// sidecar's own log.
     BeginPass(Policy),
-    /// List the files; answered by `Listed`. A later `List` replaces an earlier one.
+    /// List the files; answered by any number of `Found`, then `Listed` or
+    /// `ListingFailed`. A later `List` replaces an earlier one.
     List(Policy),
-    /// Discard the listing under way.
-    DiscardListing,
+    /// End the listing under way; what it has found so far comes as `Found`.
+    CutListing,
     /// Make a document; answered by `Composed`. A later result replaces an
     /// earlier one.
     Compose(Document),

@@ -91,8 +91,12 @@ pub enum Document {
 pub enum Input<S, F, T, V> {
     /// Something that happened to sidecar, or a timer that fired.
     Event(Event),
-    /// The files were listed.
+    /// Some files were found; more may follow.
+    Found(Policy, Bulk<S, F>),
+    /// The files were listed; these are the last ones.
     Listed(Policy, Bulk<S, F>),
+    /// The listing ended before it was through.
+    ListingFailed(Policy),
     /// A document was made.
     Composed(Document, Desired<S, F>),
     /// A request to store an object, or a look at it, ended.
@@ -112,6 +116,12 @@ pub struct Bulk<S, F> {
     pub skipped: Vec<(Desired<S, F>, String)>,
     /// The same, where another object has the key.
     pub displaced: Vec<(Desired<S, F>, String)>,
+}
+
+impl<S, F> Default for Bulk<S, F> {
+    fn default() -> Self {
+        Self { wanted: Vec::new(), skipped: Vec::new(), displaced: Vec::new() }
+    }
 }
 
 /// The end of a request for an object.

@@ -9,7 +9,7 @@ use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::junit::Reports;
 use crate::layout::finished::Finished;
 use crate::layout::manifest::{
-    self, Censoring, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
+    self, Censoring, ListingGap, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
 };
 use crate::layout::metadata;
 use crate::layout::test_results;
@@ -92,7 +92,7 @@ pub fn manifest(
     entries: &[&WatchedEntry],
     machine: &Machine,
     reports: &Reports,
-    (passes, deadline): (&[PassTimes], Option<Timestamp>),
+    (passes, deadline, listing): (&[PassTimes], Option<Timestamp>, Option<ListingGap>),
     censor: Option<&Censor>,
 ) -> CompressedDocument {
     let mask: Mask<'_> = &|text: &str| censor.map_or_else(|| text.to_owned(), |censor| censor.text(text));
@@ -105,6 +105,7 @@ pub fn manifest(
     let document = Manifest {
         version: manifest::VERSION,
         objects,
+        listing,
         containers: containers(settings, machine, mask),
         censoring: censor.map(|censor| censoring(censor, mask)),
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),

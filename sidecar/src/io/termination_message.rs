@@ -9,20 +9,21 @@ use crate::settings::Settings;
 use std::path::Path;
 
 /// Writes the result in one line, where Kubernetes made a file for it. `verdict`
-/// is that of the result that was stored, `sentence` says why.
+/// is that of the result that was stored, `sentence` says why; `gap` is what the
+/// listing left out.
 pub fn write(
     settings: &Settings,
     context: &Context,
     plan: &ObjectPlan,
     verdict: Option<Verdict>,
-    sentence: &str,
+    (sentence, gap): (&str, Option<String>),
 ) {
     let failed = plan.objects().find_map(|object| {
         let failure = object.state.failure()?;
         Some(format!("{}: {failure}", object.desired.key))
     });
     let secrets = context.censor.as_deref().and_then(|censor| secrets(censor.problems(), censor.unmasked()));
-    let parts = [failed, secrets];
+    let parts = [gap, failed, secrets];
     let text = text(verdict, sentence, plan.summary(), parts.iter().flatten());
     let path = settings.delivery.termination_message_path();
     common::termination::write(Path::new(path), &context.masked(&text));

@@ -16,7 +16,8 @@
 //! `state` is `stored`, `changed` (the source changed while it was read, or the
 //! object is of an earlier pass), `skipped` and `withheld` with a `reason`, or
 //! `failed` with an `error`. The manifest itself and `finished.json`, which follow,
-//! are not listed.
+//! are not listed. Where not all files could be listed, `"listing"` is
+//! `{"complete":false,"files":1000,"reason":"…"}`.
 
 use super::value::{Value, masked_members};
 use common::report::{Report, crc32c_text};
@@ -24,6 +25,7 @@ use common::timestamp::Timestamp;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The schema's version.
 pub const VERSION: u32 = 1;
@@ -36,6 +38,8 @@ pub struct Manifest<O> {
     pub version: u32,
     /// Iterates over the objects.
     pub objects: O,
+    /// Present when not all files could be listed.
+    pub listing: Option<ListingGap>,
     /// The entries, in the order of the options.
     pub containers: Vec<ManifestContainer>,
     /// The state of the secrets; absent when nothing is censored.
@@ -60,6 +64,9 @@ where
         let mut document = serializer.serialize_struct("Manifest", 8)?;
         document.serialize_field("version", &self.version)?;
         document.serialize_field("objects", &Sequence(&self.objects))?;
+        if let Some(listing) = &self.listing {
+            document.serialize_field("listing", listing)?;
+        }
         document.serialize_field("containers", &self.containers)?;
         match &self.censoring {
             Some(censoring) => document.serialize_field("censoring", censoring)?,
@@ -87,6 +94,23 @@ where
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq((self.0)())
+    }
+}
+
+/// A listing that is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ListingGap {
+    /// Always false: a listing that is complete is not mentioned.
+    pub complete: bool,
+    /// The files that were found.
+    pub files: u64,
+    /// The reason why there may be more.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for ListingGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the list of files is not complete: {} were found, then {}", self.files, self.reason)
     }
 }
 
@@ -313,6 +337,7 @@ mod tests {
         let manifest = Manifest {
             version: VERSION,
             objects,
+            listing: None,
             containers: Vec::new(),
             censoring: None,
             reports: BTreeMap::new(),

@@ -118,6 +118,47 @@ fn result_goes_out_without_metadata_that_cannot_be_had() {
 }
 
 #[test]
+fn listing_that_panics_is_told_and_costs_no_log() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let ended = deliver(&job, &entry, "panic listing", fail_on_error());
+    ended.expect_code(1);
+    assert_eq!(job.text("build-log.txt"), "output\n");
+    job.expect_result("SUCCESS");
+    let gap = job.manifest()["listing"].clone();
+    assert_eq!(gap, json!({"complete": false, "files": 0, "reason": "an internal error ended it"}));
+}
+
+#[test]
+fn listing_that_is_not_through_at_the_cut_is_told_and_costs_no_log() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let message = job.pod.path("termination-message");
+    fs::write(&message, "").expect("written");
+    let delivery = json!({"fail_on_error": true, "grace_period": "3s", "termination_message_path": message});
+    let mut command = job.sidecar_command(&[&entry], json!({"delivery": delivery}));
+    let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "hang listing"));
+    sidecar.until_stderr("Finished upload");
+    sidecar.signal(Signal::TERM);
+    let ended = sidecar.wait_for(Duration::from_mins(1));
+    ended.expect_code(1);
+    assert!(ended.took < Duration::from_secs(30), "{:?}", ended.took);
+    assert_eq!(job.text("build-log.txt"), "output\n");
+    job.expect_result("SUCCESS");
+    let gap = job.manifest()["listing"].clone();
+    assert_eq!(gap, json!({"complete": false, "files": 0, "reason": "there was no time left for it"}));
+    let told = fs::read_to_string(&message).expect("there");
+    assert!(told.contains("the list of files is not complete: 0 were found"), "{told}");
+    let mut verify = std::process::Command::new(harness::bins::program("podutils"));
+    let s3 = job.s3.as_ref().expect("a store");
+    verify.args(["verify", &format!("s3://{}/{}", harness::s3::BUCKET, harness::job::JOB_PATH)]);
+    verify.envs(s3.environment()).env("AWS_ALLOW_HTTP", "true");
+    let verified = process::run(job.pod.tree(), &mut verify);
+    verified.expect_code(1);
+    assert!(verified.stdout.contains("the list of files is not complete"), "{verified:#?}");
+}
+
+#[test]
 fn hanging_metadata_leaves_time_for_the_result_within_a_given_time() {
     let job = Job::s3();
     let entry = job.pod.entry("test");

@@ -19,7 +19,7 @@ mod transfers;
 use super::effect::Effect;
 use super::event::{Bulk, Document, Event, Input, Timer};
 use super::machine::Machine;
-use super::plan::{Action, Desired, Plan, Weights};
+use super::plan::{Action, Completeness, Desired, Plan, Weights};
 use super::policy::{Part, Policy};
 use super::throughput::Throughput;
 use patience::{Clock, Patience};
@@ -69,6 +69,16 @@ pub struct Moment {
     pub accepted: u64,
 }
 
+/// A listing whose files are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Listing {
+    policy: Policy,
+    /// The plan was told.
+    begun: bool,
+    /// It was cut: what it had found is still to come.
+    cut: bool,
+}
+
 /// The result that the machine waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct AwaitedResult {
@@ -89,8 +99,12 @@ pub struct Coordinator<S, F, T: Remembered> {
     throughput: Throughput,
     /// The policy of the last listing that the plan was given.
     policy: Policy,
-    listing: Option<Policy>,
+    listing: Option<Listing>,
     listed: Option<Bulk<S, F>>,
+    /// The last listing that was used found all files.
+    is_listing_complete: bool,
+    /// The time of uploads is over.
+    uploads_cut: bool,
     awaited_part: Option<(Policy, Part)>,
     /// Documents that are being made, without the result.
     composing: u32,
@@ -118,6 +132,8 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             policy: Policy::Final,
             listing: None,
             listed: None,
+            is_listing_complete: true,
+            uploads_cut: false,
             awaited_part: None,
             composing: 0,
             awaited_result: None,
@@ -147,12 +163,16 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         self.look_for_parts(moment, out);
         match input {
             Input::Event(event) => self.event(event, moment, out),
-            Input::Listed(policy, bulk) if self.listing == Some(policy) => {
+            Input::Found(policy, bulk) if self.is_listing(policy) => self.found(policy, bulk, moment, out),
+            Input::Listed(policy, bulk) if self.is_listing(policy) => {
                 self.listed = Some(bulk);
                 self.events.push_back(Event::Prepared(policy));
             }
-            // A listing that was replaced or discarded; and parts were looked for.
-            Input::Listed(..) | Input::Ticked => {}
+            Input::ListingFailed(policy) if self.is_listing(policy) => {
+                self.events.push_back(Event::Prepared(policy));
+            }
+            // A listing that was replaced; and parts were looked for.
+            Input::Found(..) | Input::Listed(..) | Input::ListingFailed(_) | Input::Ticked => {}
             Input::Composed(document, desired) => self.composed(&document, desired, moment, out),
             Input::TransferEnded(number, outcome) => self.transfer_ended(number, outcome, moment, out),
             Input::ObjectLookedAt(number, status) => self.looked_at(number, status, moment, out),
@@ -166,7 +186,9 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     #[must_use]
     pub fn upload(&mut self, bulk: Bulk<S, F>, moment: &Moment) -> Effects<T> {
         let mut effects = Vec::new();
-        self.reconcile(Policy::Final, bulk, moment, &mut effects);
+        self.listing = Some(Listing { policy: Policy::Final, begun: false, cut: false });
+        self.found(Policy::Final, bulk, moment, &mut effects);
+        self.end_listing(&mut effects);
         self.proceed(moment, &mut effects);
         effects
     }
@@ -194,6 +216,11 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub fn is_settled(&self) -> bool {
         self.composing == 0
             && [Part::Bulk, Part::OwnLog, Part::Manifest].into_iter().all(|part| self.plan.is_settled(part))
+    }
+
+    /// Returns whether the destination holds everything that it should.
+    pub fn completeness(&self) -> Completeness {
+        if self.is_listing_complete { self.plan.completeness() } else { Completeness::Incomplete }
     }
 
     /// Returns whether the latest result is stored.

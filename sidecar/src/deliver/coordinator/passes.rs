@@ -1,6 +1,8 @@
 //! The machine's directives, and what it is told in return.
 
-use super::{AwaitedResult, Bulk, Coordinator, Desired, Document, Effects, Event, Moment, Remembered};
+use super::{
+    AwaitedResult, Bulk, Coordinator, Desired, Document, Effects, Event, Listing, Moment, Remembered,
+};
 use crate::deliver::checkpoint::rest;
 use crate::deliver::effect::{Directive, Effect, Record};
 use crate::deliver::event::Timer;
@@ -40,11 +42,13 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 out.push(Effect::Log(Record::CheckpointDone));
             }
             Directive::Prepare(policy) => {
-                (self.listing, self.listed) = (Some(policy), None);
+                self.listing = Some(Listing { policy, begun: false, cut: false });
+                self.listed = None;
                 out.push(Effect::List(policy));
             }
             Directive::Send(policy, part) => self.send(policy, part, moment, out),
             Directive::Cut => {
+                self.uploads_cut = true;
                 self.plan.hasten();
                 let actions = self.plan.cut(Part::Bulk);
                 self.act(actions, moment, out);
@@ -71,11 +75,16 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         match part {
             Part::Bulk => {
                 self.policy = policy;
-                self.listing = None;
-                match self.listed.take() {
-                    Some(bulk) => self.reconcile(policy, bulk, moment, out),
-                    // At a cutoff there may be none.
-                    None => out.push(Effect::DiscardListing),
+                if let Some(bulk) = self.listed.take() {
+                    self.found(policy, bulk, moment, out);
+                    self.end_listing(out);
+                } else {
+                    // It failed, or the time for it is over: what it has found counts.
+                    self.is_listing_complete = false;
+                    if let Some(listing) = &mut self.listing {
+                        listing.cut = true;
+                    }
+                    out.push(Effect::CutListing);
                 }
             }
             Part::OwnLog => self.compose(Document::OwnLog, out),
@@ -83,20 +92,38 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         }
     }
 
-    /// Hands a listing to the plan, and puts a note beside whatever is withheld.
-    pub(super) fn reconcile(
-        &mut self,
-        policy: Policy,
-        bulk: Bulk<S, F>,
-        moment: &Moment,
-        out: &mut Effects<T>,
-    ) {
-        let actions = self.plan.reconcile(policy, bulk.wanted);
+    /// Returns whether files of a listing with this policy are taken.
+    pub(super) fn is_listing(&self, policy: Policy) -> bool {
+        self.listing.is_some_and(|listing| listing.policy == policy)
+    }
+
+    /// Hands a piece of a listing to the plan.
+    pub(super) fn found(&mut self, policy: Policy, bulk: Bulk<S, F>, moment: &Moment, out: &mut Effects<T>) {
+        let Some(listing) = &mut self.listing else { return };
+        if !std::mem::replace(&mut listing.begun, true) {
+            self.policy = policy;
+            self.plan.begin_listing();
+        }
+        if listing.cut {
+            self.listing = None;
+        }
+        let actions = self.plan.add(policy, bulk.wanted);
         self.act(actions, moment, out);
         for (skipped, reason) in bulk.skipped {
             self.plan.skip(skipped, &reason);
         }
         self.plan.displace(bulk.displaced);
+        if self.uploads_cut {
+            let actions = self.plan.cut(Part::Bulk);
+            self.act(actions, moment, out);
+        }
+    }
+
+    /// The listing is through. Puts a note beside whatever is withheld.
+    pub(super) fn end_listing(&mut self, out: &mut Effects<T>) {
+        self.listing = None;
+        self.is_listing_complete = true;
+        self.plan.end_listing();
         for (number, reason) in self.plan.withheld() {
             self.compose(Document::WithheldNote { number, reason }, out);
         }
@@ -154,7 +181,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             if self.awaited_part.is_none() {
                 out.push(Effect::Log(Record::Finished));
             }
-            self.events.push_back(Event::ResultSettled(policy, self.plan.completeness()));
+            self.events.push_back(Event::ResultSettled(policy, self.completeness()));
         }
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn deeds(effects: Out) -> Out {
         | Effect::BeginPass(_) => false,
         Effect::LookAtEntries
         | Effect::List(_)
-        | Effect::DiscardListing
+        | Effect::CutListing
         | Effect::Compose(_)
         | Effect::StartTransfer { .. }
         | Effect::LookAtObject { .. }
@@ -236,13 +236,44 @@ fn a_result_that_is_abandoned_while_it_is_made_is_not_sent() {
 }
 
 #[test]
-fn at_the_cutoff_a_listing_under_way_is_discarded() {
+fn at_the_cutoff_what_a_listing_has_found_counts() {
     let mut core = core(Some(Budget::of(Duration::from_secs(30))));
     let _ = event(&mut core, PASSED);
     let _ = event(&mut core, TERM);
+    let found = core.handle(Input::Found(Policy::Final, log(1)), &at(0));
+    assert_eq!(deeds(found), [put(0, Precondition::Overwrite)], "before the rest is known");
     let effects = event(&mut core, Event::Fired(Timer::Cutoff));
-    assert_eq!(effects, [Effect::DiscardListing, Effect::Compose(Document::OwnLog)]);
+    assert_eq!(effects, [Effect::CutListing, Effect::AbortTransfer(0)]);
+    let more = bulk(vec![object("artifacts/a", Class::Artifact, 1, 1)]);
+    assert_eq!(deeds(core.handle(Input::Found(Policy::Final, more), &at(0))), []);
+    assert_eq!(core.plan().summary().cut, 1);
     assert_eq!(deeds(core.handle(Input::Listed(Policy::Final, log(1)), &at(0))), [], "it comes too late");
+    assert_eq!(stored(&mut core, 0, 1), [Effect::Compose(Document::OwnLog)]);
+    assert_eq!(core.completeness(), Completeness::Incomplete);
+}
+
+#[test]
+fn a_listing_that_fails_is_incomplete_and_the_next_one_is_not() {
+    let mut core = core(None);
+    let _ = event(&mut core, TERM);
+    let effects = core.handle(Input::ListingFailed(Policy::BestEffort), &at(0));
+    assert_eq!(deeds(effects), [Effect::CutListing, Effect::Compose(Document::OwnLog)]);
+    assert_eq!(core.completeness(), Completeness::Incomplete);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, bulk(Vec::new())), &at(0));
+    let own_log = object("sidecar-logs.json", Class::OwnLog, 1, 1);
+    let _ = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    let _ = stored(&mut core, 0, 1);
+    assert_eq!(core.completeness(), Completeness::Complete);
+}
+
+#[test]
+fn files_of_a_listing_that_was_replaced_are_ignored() {
+    let mut core = core(None);
+    let _ = event(&mut core, TERM);
+    let _ = event(&mut core, PASSED);
+    assert_eq!(deeds(core.handle(Input::Found(Policy::BestEffort, log(1)), &at(0))), []);
+    assert_eq!(deeds(core.handle(Input::ListingFailed(Policy::BestEffort), &at(0))), []);
 }
 
 #[test]

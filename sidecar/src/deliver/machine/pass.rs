@@ -1,6 +1,6 @@
 //! The one pass: how it begins, is upgraded, goes on from part to part, and ends.
 
-use super::{Completeness, Directive, Machine, Part, Pass, Policy, Record, Verdict};
+use super::{Completeness, Directive, Machine, Part, Pass, Policy, Record, Timer, Verdict};
 
 impl Machine {
     /// Begins a pass, or upgrades the running one.
@@ -23,6 +23,12 @@ impl Machine {
         self.pass = Pass::Preparing(policy);
         out.push(Directive::BeginPass(policy));
         out.push(Directive::Prepare(policy));
+        if self.cut
+            && let Some(budget) = self.config.budget
+        {
+            // Nothing is sent any more; the closing objects cannot wait for long.
+            out.push(Directive::Arm(Timer::Cutoff, budget.deadline.saturating_sub(budget.cutoff) / 4));
+        }
     }
 
     /// Nothing is under way but perhaps a checkpoint, which gives way to anything.

@@ -31,6 +31,9 @@ pub struct Plan<S, F, T> {
     /// Open objects of each part, and results.
     open: [usize; 4],
     outage: Outage,
+    /// While a listing is under way: which of the objects that were known at its
+    /// begin it has found.
+    listed: Vec<bool>,
 }
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
@@ -43,6 +46,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             queue: Queue::new(weights),
             open: [0; 4],
             outage: Outage::new(),
+            listed: Vec::new(),
         }
     }
 
@@ -120,46 +124,69 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
     }
 
-    /// Takes a new listing of the bulk. Transfers in flight are adopted when
-    /// their content is unchanged, else restarted; what was stored unchanged is
-    /// not sent again; what failed gets new attempts.
+    /// Takes a whole new listing of the bulk.
+    #[cfg(test)]
+    #[must_use]
+    pub(super) fn reconcile(&mut self, policy: Policy, listing: Vec<Desired<S, F>>) -> Vec<Action> {
+        self.begin_listing();
+        let actions = self.add(policy, listing);
+        self.end_listing();
+        actions
+    }
+
+    /// A new listing of the bulk begins; the one under way is forgotten.
+    pub(super) fn begin_listing(&mut self) {
+        self.listed = vec![false; self.objects.len()];
+        self.displaced.clear();
+        self.outage.begin();
+    }
+
+    /// Takes a piece of the listing. Transfers in flight are adopted when their
+    /// content is unchanged, else restarted; what was stored unchanged is not sent
+    /// again; what failed gets new attempts.
     ///
     /// The final pass adopts large transfers only. A small one may be a request
     /// that the store accepted and never answers, and the result waits for it.
     #[must_use]
-    pub(super) fn reconcile(&mut self, policy: Policy, listing: Vec<Desired<S, F>>) -> Vec<Action> {
-        let known = self.objects.len();
-        let mut listed = vec![false; known];
+    pub(super) fn add(&mut self, policy: Policy, piece: Vec<Desired<S, F>>) -> Vec<Action> {
         let mut actions = Vec::new();
         // New objects join the order of keys when all of them are known.
         let mut new = Vec::new();
-        for desired in listing {
+        for desired in piece {
             match self.position(&desired.key) {
                 Ok(at) => {
                     let number = self.by_key[at];
-                    listed[number as usize] = true;
+                    if let Some(listed) = self.listed.get_mut(number as usize) {
+                        *listed = true;
+                    }
                     let adopt = policy != Policy::Final || desired.bytes > MAX_SMALL_BYTES;
                     actions.extend(self.update(number, desired, adopt));
                 }
                 Err(_) => new.push(self.push(desired)),
             }
         }
-        for number in (0..known).filter(|number| !listed[*number]) {
+        if !new.is_empty() {
+            self.by_key.append(&mut new);
+            let objects = &self.objects;
+            // Stable: it finds that most of them are in order already.
+            self.by_key
+                .sort_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
+        }
+        actions
+    }
+
+    /// The listing is through: what it has not found is gone.
+    pub(super) fn end_listing(&mut self) {
+        for (number, listed) in std::mem::take(&mut self.listed).into_iter().enumerate() {
             let object = &self.objects[number];
             let bulk = object.desired.class.part() == Some(Part::Bulk);
             let wanted =
                 matches!(object.state, State::Queued | State::Pausing | State::OutOfTime | State::Failed(_));
-            if bulk && wanted {
+            if !listed && bulk && wanted {
                 let gone = State::Skipped("it was gone before it could be read".into());
                 self.set_state(number_of(number), gone);
             }
         }
-        self.by_key.append(&mut new);
-        let objects = &self.objects;
-        self.by_key
-            .sort_unstable_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
-        self.outage.begin();
-        actions
     }
 
     /// Wants one more object, or another content of it.
@@ -190,14 +217,13 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
-    /// Records what is not to be sent because another object has its key. It
-    /// takes the place of what an earlier listing had displaced.
+    /// Records what is not to be sent because another object has its key.
     pub(super) fn displace(&mut self, displaced: impl IntoIterator<Item = (Desired<S, F>, String)>) {
         let object = |(desired, reason): (_, String)| {
             let state = State::Skipped(reason.into());
             Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None }
         };
-        self.displaced = displaced.into_iter().map(object).collect();
+        self.displaced.extend(displaced.into_iter().map(object));
         self.displaced.sort_by(|one, other| one.desired.key.cmp(&other.desired.key));
     }
 

@@ -248,6 +248,7 @@ fn what_is_displaced_is_listed_and_leaves_the_object_alone() {
     plan.displace(taken(["d", "c"]));
     assert_eq!(started(&mut plan), ["b", "d"]);
     store(&mut plan, "d", 1);
+    plan.begin_listing();
     plan.displace(taken(["d", "a"]));
     let listed: Vec<_> =
         plan.objects().map(|object| (&*object.desired.key, object.stored.is_some())).collect();
@@ -287,4 +288,37 @@ fn what_failed_and_is_gone_by_the_next_pass_is_not_missing() {
     let _ = plan.reconcile(Policy::BestEffort, vec![]);
     assert_eq!(plan.completeness(), Completeness::Complete);
     assert_eq!(plan.summary().skipped, 2);
+}
+
+#[test]
+fn a_listing_comes_in_pieces_and_what_it_did_not_find_is_gone_at_its_end() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 2, ..WEIGHTS });
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("b", 3, 1), file("d", 4, 1), file("z", 5, 1)]);
+    plan.begin_listing();
+    assert_eq!(plan.add(Policy::BestEffort, vec![file("c", 1, 1), file("a", 2, 1)]), []);
+    assert_eq!(started(&mut plan), ["c", "a"], "they need not wait for the rest");
+    assert_eq!(state(&plan, "z"), &State::Queued, "it may come yet");
+    assert_eq!(plan.add(Policy::BestEffort, vec![file("d", 4, 1)]), []);
+    plan.end_listing();
+    for gone in ["b", "z"] {
+        assert!(matches!(state(&plan, gone), State::Skipped(_)), "{gone}");
+    }
+    let keys: Vec<_> = plan.objects().map(|object| &*object.desired.key).collect();
+    assert_eq!(keys, ["a", "b", "c", "d", "z"]);
+    store(&mut plan, "a", 1);
+    assert_eq!(started(&mut plan), ["d"]);
+}
+
+#[test]
+fn a_listing_that_begins_anew_forgets_what_the_other_had_found() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 1, ..WEIGHTS });
+    let _ = plan.reconcile(Policy::BestEffort, vec![file("a", 1, 1), file("b", 1, 1), file("c", 1, 1)]);
+    let _ = started(&mut plan);
+    plan.begin_listing();
+    let _ = plan.add(Policy::BestEffort, vec![file("b", 1, 1)]);
+    plan.begin_listing();
+    let _ = plan.add(Policy::Final, vec![file("c", 1, 1)]);
+    plan.end_listing();
+    assert!(matches!(state(&plan, "b"), State::Skipped(_)));
+    assert_eq!(state(&plan, "c"), &State::Queued);
 }

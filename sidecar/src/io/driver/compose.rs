@@ -42,7 +42,7 @@ impl Driver {
         }
         let entries: Vec<_> = self.entries.iter().collect();
         let censor = self.context.censor.as_deref();
-        let times = (self.times.passes.as_slice(), self.times.deadline);
+        let times = (self.times.passes.as_slice(), self.times.deadline, self.gap);
         let (plan, machine) = (self.core.plan(), self.core.machine());
         let content =
             documents::manifest(&self.settings, plan, &entries, machine, &self.tests, times, censor);

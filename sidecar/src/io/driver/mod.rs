@@ -13,7 +13,7 @@ use super::documents;
 use super::fault_injection;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
-use super::listing::{self, Listing};
+use super::listing::{self, Begin, News, Piece, Walking};
 use super::markers::{Entries, Hints, WatchedEntry};
 use super::object::{Core, Effect, Input, Wanted};
 use super::own_log::OwnLog;
@@ -30,7 +30,7 @@ use crate::deliver::{
 };
 use crate::junit::Reports;
 use crate::layout::finished::sentence;
-use crate::layout::manifest::PassTimes;
+use crate::layout::manifest::{ListingGap, PassTimes};
 use crate::settings::Settings;
 use common::duration::GoDuration;
 use common::signal::Signal;
@@ -43,7 +43,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Between two looks at every entry, whatever was hinted: releasing a lock
@@ -66,8 +65,9 @@ pub struct Driver {
     context: Rc<Context>,
     transfers: Transfers,
     timers: Timers,
-    listing: Option<(Policy, JoinHandle<Listing>)>,
-    composing: Option<(Verdict, JoinHandle<Bytes>)>,
+    listing: Option<(Policy, Walking)>,
+    /// What the last listing left out.
+    gap: Option<ListingGap>,
     /// What was read of test reports.
     tests: Reports,
     composing: Option<Composing>,
@@ -124,6 +124,7 @@ impl Driver {
             transfers: Transfers::default(),
             timers: Timers::default(),
             listing: None,
+            gap: None,
             composing: None,
             tests: Reports::default(),
             told_to_stop: None,
@@ -160,7 +161,7 @@ impl Driver {
                 _ = rescan.tick(), if waiting => self.look_at_entries(),
                 timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
                 ended = self.transfers.next_ended() => self.inputs.push_back(ended),
-                listed = listed(&mut self.listing) => self.listed(listed),
+                (policy, news) = news(&mut self.listing) => self.listed(policy, news),
                 (verdict, made) = compose::made(&mut self.composing) => self.result_made(verdict, made),
                 () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
@@ -200,7 +201,7 @@ impl Driver {
                 Effect::LookAtEntries => self.look_at_entries(),
                 Effect::BeginPass(policy) => self.begin_pass(policy),
                 Effect::List(policy) => self.list(policy),
-                Effect::DiscardListing => self.listing = None,
+                Effect::CutListing => self.cut_listing(),
                 Effect::Compose(document) => self.compose(document),
                 Effect::StartTransfer { number, precondition, unless_stored } => {
                     let upload = Box::new(self.upload(number, precondition));
@@ -273,24 +274,58 @@ impl Driver {
         self.context.reopen(&self.settings);
         let settings = Arc::clone(&self.settings);
         let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
-        // A superseded listing cannot be cancelled; its result is discarded.
-        let list = move || {
+        let walking = Walking::start(move |take| {
             let censor = secrets.map(|secrets| secrets.renew());
-            listing::list(&settings, &types, censor)
+            listing::list(&settings, &types, censor.as_ref(), take);
+        });
+        // One that is superseded stops.
+        (self.listing, self.gap) = (Some((policy, walking)), None);
+    }
+
+    fn listed(&mut self, policy: Policy, news: News) {
+        let input = match news {
+            News::Found(piece) => Input::Found(policy, self.take_piece(piece)),
+            News::Through(piece) => {
+                self.listing = None;
+                Input::Listed(policy, self.take_piece(piece))
+            }
+            News::Failed => {
+                tracing::error!("The files could not all be listed, because of an internal error");
+                let gap = "an internal error ended it";
+                let piece = self.end_listing(gap);
+                let bulk = piece.map(|piece| self.take_piece(piece)).unwrap_or_default();
+                self.inputs.push_back(Input::Found(policy, bulk));
+                Input::ListingFailed(policy)
+            }
         };
-        self.listing = Some((policy, tokio::task::spawn_blocking(list)));
+        self.inputs.push_back(input);
     }
 
-    fn listed(&mut self, (policy, listing): (Policy, Listing)) {
-        let bulk = self.take_listing(listing);
-        self.inputs.push_back(Input::Listed(policy, bulk));
+    /// The time for the listing is over.
+    fn cut_listing(&mut self) {
+        let Some(policy) = self.listing.as_ref().map(|(policy, _)| *policy) else { return };
+        if let Some(piece) = self.end_listing("there was no time left for it") {
+            let bulk = self.take_piece(piece);
+            self.inputs.push_back(Input::Found(policy, bulk));
+        }
     }
 
-    /// From now on what was listed is in force: the files, and the secrets.
-    fn take_listing(&mut self, listing: Listing) -> Bulk<super::object::Origin, super::object::Fingerprint> {
-        let Listing { wanted, skipped, displaced, items, censor } = listing;
-        let censor = censor.or_else(|| self.context.censor.clone());
-        self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
+    /// Ends the listing before it is through; returns what it has found.
+    fn end_listing(&mut self, reason: &'static str) -> Option<Piece> {
+        let (_, walking) = self.listing.take()?;
+        let files = walking.files();
+        tracing::warn!("The list of files is not complete: {files} were found, then {reason}");
+        self.gap = Some(ListingGap { complete: false, files, reason });
+        Some(walking.take())
+    }
+
+    /// From its first piece on what is listed is in force: the items, and the secrets.
+    fn take_piece(&mut self, piece: Piece) -> Bulk<super::object::Origin, super::object::Fingerprint> {
+        let Piece { begin, wanted, skipped, displaced, files: _ } = piece;
+        if let Some(Begin { items, censor }) = begin {
+            let censor = censor.or_else(|| self.context.censor.clone());
+            self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
+        }
         Bulk { wanted, skipped, displaced }
     }
 
@@ -313,12 +348,12 @@ impl Driver {
         let has_passed = stored.is_some_and(|verdict| verdict.passed);
         let clause = tests.map(|tests| tests.clause(has_passed)).unwrap_or_default();
         let sentence = sentence(&self.told()) + &clause;
-        termination_message::write(&self.settings, &self.context, self.core.plan(), stored, &sentence);
+        let gap = self.gap.map(|gap| gap.to_string());
+        termination_message::write(&self.settings, &self.context, self.core.plan(), stored, (&sentence, gap));
         close(self.transfers, &self.context).await;
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
         // At the deadline there may be no result at all.
-        let delivered =
-            if is_result_stored { self.core.plan().completeness() } else { Completeness::Incomplete };
+        let delivered = if is_result_stored { self.core.completeness() } else { Completeness::Incomplete };
         let status = exit_status(verdict, delivered, entry_error, fail_on_error);
         match verdict {
             Some(verdict) if entry_error && verdict.failures > 0 => {
@@ -356,17 +391,11 @@ async fn close(transfers: Transfers, context: &Context) {
     }
 }
 
-/// The listing under way, once it is done; pending for ever without one.
-async fn listed(listing: &mut Option<(Policy, JoinHandle<Listing>)>) -> (Policy, Listing) {
-    let Some((policy, handle)) = listing else { return std::future::pending().await };
-    let (policy, done) = (*policy, handle.await);
-    *listing = None;
-    match done {
-        Ok(listing) => (policy, listing),
-        Err(error) => {
-            tracing::error!(error = %error, "The files could not be listed");
-            (policy, Listing::default())
-        }
+/// News of the listing under way; pending for ever without one.
+async fn news(listing: &mut Option<(Policy, Walking)>) -> (Policy, News) {
+    match listing {
+        Some((policy, walking)) => (*policy, walking.news().await),
+        None => std::future::pending().await,
     }
 }
 

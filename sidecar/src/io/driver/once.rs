@@ -1,8 +1,8 @@
 //! One upload for a program that waits for nothing: the same listing, plan,
 //! attempts and retries, without entries, result and deadline.
 
-use super::{Driver, close, listed};
-use crate::deliver::{Completeness, Event, Policy};
+use super::{Driver, News, close, news};
+use crate::deliver::{Bulk, Completeness, Event, Policy};
 use crate::io::context::Place;
 use crate::io::interrupts::Interrupts;
 use crate::io::object::{Input, Wanted};
@@ -55,7 +55,8 @@ impl Driver {
         }
         let interrupted = self.send_all(closing, interrupts).await;
         let summary = self.core.plan().summary();
-        let completeness = self.core.plan().completeness();
+        let completeness =
+            if self.gap.is_some() { Completeness::Incomplete } else { self.core.completeness() };
         close(self.transfers, &self.context).await;
         match (interrupted, completeness) {
             (Err(signal), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
@@ -72,13 +73,7 @@ impl Driver {
         interrupts: &mut Interrupts,
     ) -> Result<(), Signal> {
         self.list(Policy::Final);
-        let (_, listing) = tokio::select! {
-            listed = listed(&mut self.listing) => listed,
-            signal = interrupts.next() => return Err(signal),
-        };
-        let bulk = self.take_listing(listing);
-        let effects = self.core.upload(bulk, &self.moment());
-        self.carry_out(effects);
+        self.list_all(interrupts).await?;
         self.settle(interrupts).await?;
         for group in closing {
             for wanted in group {
@@ -88,6 +83,33 @@ impl Driver {
             self.settle(interrupts).await?;
         }
         Ok(())
+    }
+
+    /// Submits the items as they are listed.
+    async fn list_all(&mut self, interrupts: &mut Interrupts) -> Result<(), Signal> {
+        let mut bulk = Bulk::default();
+        loop {
+            let (_, news) = tokio::select! {
+                news = news(&mut self.listing) => news,
+                signal = interrupts.next() => return Err(signal),
+            };
+            let (piece, is_last) = match news {
+                News::Found(piece) => (Some(piece), false),
+                News::Through(piece) => (Some(piece), true),
+                News::Failed => (self.end_listing("an internal error ended it"), true),
+            };
+            if let Some(piece) = piece {
+                let found = self.take_piece(piece);
+                bulk.wanted.extend(found.wanted);
+                bulk.skipped.extend(found.skipped);
+                bulk.displaced.extend(found.displaced);
+            }
+            if is_last {
+                let effects = self.core.upload(bulk, &self.moment());
+                self.carry_out(effects);
+                return Ok(());
+            }
+        }
     }
 
     /// Runs until no object is open.

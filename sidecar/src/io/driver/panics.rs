@@ -109,20 +109,22 @@ impl Driver {
             compressed_type: None,
             precondition: Precondition::Overwrite,
             censor: false,
+            tests: None,
         };
         let until = Instant::now() + self.settings.delivery.retry_for();
-        for attempt in 1.. {
+        let mut attempts = 0_u8;
+        loop {
             match transfer::upload(store, &upload, None, &self.context.limits).await {
                 Ok(_) => return Ok(()),
                 Err(UploadError::Write(WriteError::Transient { retry_after, .. }))
                     if Instant::now() < until =>
                 {
-                    sleep(backoff(attempt.min(u8::MAX.into()) as u8, jitter(), retry_after)).await;
+                    attempts = attempts.saturating_add(1);
+                    sleep(backoff(attempts, jitter(), retry_after)).await;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
     }
 
     /// Takes note that the pod was told to stop.

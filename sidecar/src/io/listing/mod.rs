@@ -2,7 +2,9 @@
 //! now.
 
 mod walk;
+mod walking;
 
+use super::fault_injection;
 use super::gzip_names::GzipNames;
 use super::object::{Fingerprint, Origin, Wanted};
 use super::source::FileSource;
@@ -17,10 +19,13 @@ use bytes::Bytes;
 use cap_std::fs::Dir;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 use walk::Found;
+pub use walking::{News, Walking};
 
 /// An item as it was found.
 #[derive(Clone, Debug)]
@@ -34,42 +39,73 @@ pub enum Item {
 /// A file that is not sent, and the reason.
 pub type Refused = (Wanted, String);
 
-/// The objects of a pass, except those that close it.
+/// What is in force from the begin of a listing on.
 #[derive(Debug, Default)]
-pub struct Listing {
-    /// Objects to send.
-    pub wanted: Vec<Wanted>,
-    /// Files not to send.
-    pub skipped: Vec<Refused>,
-    /// Files not to send whose key another object has.
-    pub displaced: Vec<Refused>,
+pub struct Begin {
     /// The items, by number; `None` where an item is absent.
     pub items: Vec<Option<Item>>,
-    /// The secrets that masked the names; `None` when nothing is censored.
+    /// The secrets that mask the names; `None` when nothing is censored.
     pub censor: Option<Arc<Censor>>,
 }
 
-/// Lists everything but the closing objects. Blocks.
-pub fn list(settings: &Settings, types: &MediaTypes, censor: Option<Arc<Censor>>) -> Listing {
+/// Some of the objects of a pass; never those that close it.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// In the first piece.
+    pub begin: Option<Begin>,
+    /// Objects to send.
+    pub wanted: Vec<Wanted>,
+    /// Files not to send; in the last piece.
+    pub skipped: Vec<Refused>,
+    /// Files not to send whose key another object has; in the last piece.
+    pub displaced: Vec<Refused>,
+    /// The number of files that were found for it.
+    pub files: u64,
+}
+
+/// Files in a piece.
+const PIECE: usize = 256;
+
+/// Lists everything but the closing objects, and calls `take` with each piece until
+/// that breaks: pointers and build logs at once, then files as they are found. Blocks.
+pub fn list(
+    settings: &Settings,
+    types: &MediaTypes,
+    censor: Option<&Arc<Censor>>,
+    take: &mut dyn FnMut(Piece) -> ControlFlow<()>,
+) {
+    let items: Vec<_> = settings.upload.items.iter().map(|path| (path, open_item(Path::new(path)))).collect();
+    let opened: Vec<Option<Item>> =
+        items.iter().map(|(_, item)| item.as_ref().ok().cloned().flatten()).collect();
     let mut lister = Lister {
         settings,
         types,
-        generation: censor.as_ref().map_or(0, |censor| censor.generation()),
-        censor: censor.as_deref(),
+        generation: censor.map_or(0, |censor| censor.generation()),
+        censor: censor.map(Arc::as_ref),
         local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
         taken: HashSet::new(),
         numbers: HashMap::new(),
         gzip_names: GzipNames::default(),
-        listing: Listing::default(),
+        items: opened.clone(),
+        piece: Piece { begin: Some(Begin { items: opened, censor: censor.cloned() }), ..Piece::default() },
+        skipped: Vec::new(),
+        take,
     };
     lister.pointers();
     lister.build_logs();
-    for (number, item) in (0..).zip(&settings.upload.items) {
-        lister.item(number, item);
+    if lister.flush().is_break() {
+        return;
+    }
+    fault_injection::point(format_args!("listing"));
+    for (number, (path, item)) in (0..).zip(items) {
+        if lister.item(number, path, item).is_break() {
+            return;
+        }
     }
     let (displaced, skipped) = lister.displaced();
-    let listing = lister.listing;
-    Listing { skipped, displaced, censor, ..listing }
+    (lister.piece.displaced, lister.piece.skipped) = (displaced, skipped);
+    // Nothing follows that could be stopped.
+    let _ = lister.flush();
 }
 
 struct Lister<'a> {
@@ -83,7 +119,11 @@ struct Lister<'a> {
     /// The last number appended to a masked key that several files share.
     numbers: HashMap<Fingerprint, u32>,
     gzip_names: GzipNames,
-    listing: Listing,
+    /// The items, by number.
+    items: Vec<Option<Item>>,
+    piece: Piece,
+    skipped: Vec<Refused>,
+    take: &'a mut dyn FnMut(Piece) -> ControlFlow<()>,
 }
 
 impl Lister<'_> {
@@ -93,7 +133,7 @@ impl Lister<'_> {
         let latest = paths.latest_build.iter().map(|pointer| (Class::LatestBuild, pointer));
         for (class, pointer) in alias.chain(latest) {
             let content = Bytes::copy_from_slice(pointer.content.as_bytes());
-            self.listing.wanted.push(document(format!("/{}", pointer.key), class, content));
+            self.piece.wanted.push(document(format!("/{}", pointer.key), class, content));
         }
     }
 
@@ -107,7 +147,7 @@ impl Lister<'_> {
                 continue;
             }
             let path = Path::new(&entry.process_log);
-            self.listing.wanted.push(match FileSource::configured(path.to_owned()).open() {
+            self.piece.wanted.push(match FileSource::configured(path.to_owned()).open() {
                 Ok(file) => Desired {
                     key: name.as_str().into(),
                     class: Class::BuildLog,
@@ -126,30 +166,35 @@ impl Lister<'_> {
         }
     }
 
-    fn item(&mut self, number: u32, path: &str) {
+    /// Hands over what was found.
+    fn flush(&mut self) -> ControlFlow<()> {
+        (self.take)(std::mem::take(&mut self.piece))
+    }
+
+    fn item(&mut self, number: u32, path: &str, item: io::Result<Option<Item>>) -> ControlFlow<()> {
         let name = item_name(path);
-        let item = match open_item(Path::new(path)) {
+        let item = match item {
             Ok(Some(item)) => item,
             Ok(None) => {
                 tracing::warn!(path = %path, "Encountered error in resolving items to upload: it does not exist");
-                self.listing.items.push(None);
-                return;
+                return ControlFlow::Continue(());
             }
             Err(error) => {
                 tracing::warn!(error = %error, path = %path, "Encountered error in resolving items to upload");
                 self.skip(&name, number, None, &error.to_string());
-                self.listing.items.push(None);
-                return;
+                return ControlFlow::Continue(());
             }
         };
-        self.listing.items.push(Some(item.clone()));
         match item {
             Item::File(source) => match source.open() {
                 Ok(file) => {
                     let found = Found::File { stamp: file.stamp(), target: None };
-                    self.found(number, "", Path::new(&name), found);
+                    self.found(number, "", Path::new(&name), found)
                 }
-                Err(error) => self.skip(&name, number, None, &error.to_string()),
+                Err(error) => {
+                    self.skip(&name, number, None, &error.to_string());
+                    ControlFlow::Continue(())
+                }
             },
             Item::Directory(dir) => {
                 let prefix = if name.is_empty() { name } else { format!("{name}/") };
@@ -161,15 +206,22 @@ impl Lister<'_> {
                         }
                         found @ (Found::File { .. } | Found::Other(_)) => found,
                     };
-                    self.found(number, &prefix, file, found);
-                });
+                    self.found(number, &prefix, file, found)
+                })
             }
         }
     }
 
+    /// Adds a file, and hands over a piece that is full.
+    fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) -> ControlFlow<()> {
+        self.add(number, prefix, path, found);
+        self.piece.files += 1;
+        if self.piece.wanted.len() < PIECE { ControlFlow::Continue(()) } else { self.flush() }
+    }
+
     /// Adds a file. Its key is `prefix`, the base name of a directory item and a
     /// slash, followed by its `path`.
-    fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) {
+    fn add(&mut self, number: u32, prefix: &str, path: &Path, found: Found) {
         let raw = path.as_os_str().as_bytes();
         let keeps_name = self.local || self.keeps_gzip_name(number, path, &found);
         let (key, is_masked) = self.key(prefix, raw, keeps_name);
@@ -183,7 +235,7 @@ impl Lister<'_> {
         if let Some(reason) = self.refusal(&key) {
             return self.skip(&key, number, path, &reason);
         }
-        self.listing.wanted.push(Desired {
+        self.piece.wanted.push(Desired {
             key: key.into(),
             class: Class::Artifact,
             bytes: stamp.size,
@@ -198,7 +250,7 @@ impl Lister<'_> {
         if !path.file_name().is_some_and(|name| has_gzip_name(&name.to_string_lossy())) {
             return false;
         }
-        let source = match self.listing.items.get(number as usize) {
+        let source = match self.items.get(number as usize) {
             Some(Some(Item::Directory(dir))) => {
                 let path = target.as_deref().unwrap_or(path);
                 FileSource::in_item(Arc::clone(dir), path.to_owned())
@@ -246,7 +298,7 @@ impl Lister<'_> {
     /// Splits skipped files into key collisions and others.
     fn displaced(&mut self) -> (Vec<Refused>, Vec<Refused>) {
         let mut taken = std::mem::take(&mut self.taken);
-        std::mem::take(&mut self.listing.skipped).into_iter().partition(|(skipped, _)| {
+        std::mem::take(&mut self.skipped).into_iter().partition(|(skipped, _)| {
             // Of several skipped files the first one has the key.
             self.is_reserved(&skipped.key) || !taken.insert(Fingerprint::of_document(skipped.key.as_bytes()))
         })
@@ -280,7 +332,7 @@ impl Lister<'_> {
             source: Origin::Item { item: number, path },
             fingerprint: Fingerprint::of_document(reason.as_bytes()),
         };
-        self.listing.skipped.push((skipped, reason.to_owned()));
+        self.skipped.push((skipped, reason.to_owned()));
     }
 }
 

@@ -3,6 +3,29 @@ use crate::options::{JobFlags, SidecarOptions};
 use common::job_spec::{JobSpec, JobSpecError};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+/// All pieces of a listing.
+#[derive(Debug, Default)]
+struct Listing {
+    wanted: Vec<Wanted>,
+    skipped: Vec<Refused>,
+    displaced: Vec<Refused>,
+    items: Vec<Option<Item>>,
+}
+
+impl Listing {
+    fn of(settings: &Settings) -> Self {
+        let mut all = Self::default();
+        list(settings, &MediaTypes::built_in(), None, &mut |piece| {
+            all.items.extend(piece.begin.into_iter().flat_map(|begin| begin.items));
+            all.wanted.extend(piece.wanted);
+            all.skipped.extend(piece.skipped);
+            all.displaced.extend(piece.displaced);
+            ControlFlow::Continue(())
+        });
+        all
+    }
+}
+
 struct Case {
     dir: tempfile::TempDir,
 }
@@ -54,7 +77,7 @@ impl Case {
     }
 
     fn list(&self, bucket: bool, items: &[&str]) -> Listing {
-        list(&self.settings(bucket, items), &MediaTypes::built_in(), None)
+        Listing::of(&self.settings(bucket, items))
     }
 }
 

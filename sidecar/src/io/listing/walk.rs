@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -32,17 +33,21 @@ pub(super) enum Found {
     Other(String),
 }
 
-/// Calls `each` with the path in the item of everything that is no directory, and
+/// Until `each` breaks, calls it with the path in the item of everything that is no directory, and
 /// of directories that cannot be read. Enters directories in the order of their
 /// names.
-pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Found)) {
+pub(super) fn walk(
+    root: &Dir,
+    configured: &Path,
+    each: &mut dyn FnMut(&Path, Found) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     let mut pending = vec![PathBuf::new()];
     while let Some(path) = pending.pop() {
         let listed = open_directory(root, &path).and_then(|dir| names(&dir).map(|names| (dir, names)));
         let (dir, names) = match listed {
             Ok(listed) => listed,
             Err(error) => {
-                each(&path, Found::Other(format!("the directory cannot be read: {error}")));
+                each(&path, Found::Other(format!("the directory cannot be read: {error}")))?;
                 continue;
             }
         };
@@ -52,10 +57,10 @@ pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Fo
             let kind = if kind == FileType::Unknown { kind_of(&dir, name) } else { kind };
             match kind {
                 FileType::Directory => pending.push(path),
-                FileType::RegularFile => each(&path, file(&dir, name)),
+                FileType::RegularFile => each(&path, file(&dir, name))?,
                 FileType::Symlink => {
                     let found = link(root, configured, &path);
-                    each(&path, found);
+                    each(&path, found)?;
                 }
                 FileType::Fifo
                 | FileType::Socket
@@ -63,12 +68,13 @@ pub(super) fn walk(root: &Dir, configured: &Path, each: &mut dyn FnMut(&Path, Fo
                 | FileType::BlockDevice
                 | FileType::Unknown => {
                     let what = common::open_beneath::describe(kind);
-                    each(&path, Found::Other(format!("it is {what}, not a regular file")));
+                    each(&path, Found::Other(format!("it is {what}, not a regular file")))?;
                 }
             }
         }
         pending[first..].reverse();
     }
+    ControlFlow::Continue(())
 }
 
 fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {

@@ -1,0 +1,196 @@
+//! A listing under way: a thread walks, and the loop takes what it has found so far.
+
+use super::{Begin, Piece, Refused};
+use crate::io::object::Wanted;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// Files that the loop is told of at once. Each piece costs a look at all that are
+/// known, so that pieces grow with them.
+const MIN_PIECE: usize = 1000;
+
+/// A listing under way. It stops by itself when this is dropped.
+#[derive(Debug)]
+pub struct Walking {
+    shared: Arc<Shared>,
+    thread: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    found: Mutex<Found>,
+    news: Notify,
+    stop: AtomicBool,
+}
+
+/// Files that the loop has not taken yet.
+#[derive(Debug, Default)]
+struct Found {
+    /// The items and secrets, at the begin.
+    begin: Option<Begin>,
+    wanted: Vec<Wanted>,
+    skipped: Vec<Refused>,
+    displaced: Vec<Refused>,
+    files: u64,
+    /// The loop is told when so many wait.
+    due: usize,
+    is_through: bool,
+}
+
+/// News of a listing.
+#[derive(Debug)]
+pub enum News {
+    /// Files were found; more follow.
+    Found(Piece),
+    /// The last files were found.
+    Through(Piece),
+    /// The thread is lost.
+    Failed,
+}
+
+impl Walking {
+    /// Has `list` run on a thread; it calls its argument with each piece.
+    pub fn start(list: impl FnOnce(&mut dyn FnMut(Piece) -> ControlFlow<()>) + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let sink = Arc::clone(&shared);
+        let thread = tokio::task::spawn_blocking(move || {
+            list(&mut |piece| sink.add(piece));
+            sink.found().is_through = true;
+            sink.news.notify_one();
+        });
+        Self { shared, thread }
+    }
+
+    /// Waits for news.
+    pub async fn news(&mut self) -> News {
+        loop {
+            {
+                let mut found = self.shared.found();
+                if found.is_through {
+                    return News::Through(found.take());
+                }
+                if found.is_due() {
+                    return News::Found(found.take());
+                }
+            }
+            tokio::select! {
+                () = self.shared.news.notified() => {}
+                ended = &mut self.thread => {
+                    let is_through = ended.is_ok() && self.shared.found().is_through;
+                    if !is_through {
+                        return News::Failed;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns what was found and not taken yet.
+    pub fn take(&self) -> Piece {
+        self.shared.found().take()
+    }
+
+    /// Counts the files that were found so far.
+    pub fn files(&self) -> u64 {
+        self.shared.found().files
+    }
+}
+
+impl Drop for Walking {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn found(&self) -> MutexGuard<'_, Found> {
+        // Each addition leaves it whole.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, piece: Piece) -> ControlFlow<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        let mut found = self.found();
+        found.files += piece.files;
+        if piece.begin.is_some() {
+            found.begin = piece.begin;
+        }
+        found.wanted.extend(piece.wanted);
+        found.skipped.extend(piece.skipped);
+        found.displaced.extend(piece.displaced);
+        if found.is_due() {
+            self.news.notify_one();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl Found {
+    fn is_due(&self) -> bool {
+        self.begin.is_some() || self.wanted.len() >= self.due.max(MIN_PIECE)
+    }
+
+    fn take(&mut self) -> Piece {
+        self.due = usize::try_from(self.files / 8).unwrap_or(usize::MAX);
+        Piece {
+            begin: self.begin.take(),
+            wanted: std::mem::take(&mut self.wanted),
+            skipped: std::mem::take(&mut self.skipped),
+            displaced: std::mem::take(&mut self.displaced),
+            files: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliver::Class;
+    use crate::io::listing::document;
+    use std::sync::mpsc;
+
+    fn piece(files: usize) -> Piece {
+        let wanted = (0..files).map(|n| document(format!("f{n}"), Class::Artifact, "".into()));
+        Piece { wanted: wanted.collect(), files: files as u64, ..Piece::default() }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_was_found_can_be_taken_at_any_time_and_a_listing_that_is_dropped_stops() {
+        let (told, stopped) = mpsc::channel();
+        let mut walking = Walking::start(move |each| {
+            assert!(each(Piece { begin: Some(Begin::default()), ..piece(1) }).is_continue());
+            while each(piece(1)).is_continue() {
+                std::thread::yield_now();
+            }
+            told.send(()).expect("somebody waits");
+        });
+        let News::Found(first) = walking.news().await else { panic!("it goes on") };
+        assert!(first.begin.is_some() && !first.wanted.is_empty());
+        let News::Found(next) = walking.news().await else { panic!("it goes on") };
+        assert!(next.wanted.len() >= MIN_PIECE, "{}", next.wanted.len());
+        let rest = walking.take();
+        assert!(walking.files() >= (first.wanted.len() + next.wanted.len() + rest.wanted.len()) as u64);
+        drop(walking);
+        stopped.recv().expect("it stopped");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_end_and_a_panic_are_told() {
+        let mut walking = Walking::start(|each| {
+            let _ = each(piece(3));
+        });
+        let News::Through(all) = walking.news().await else { panic!("it is through") };
+        assert_eq!(all.wanted.len(), 3);
+        let mut walking = Walking::start(|each| {
+            let _ = each(piece(3));
+            panic!("on purpose");
+        });
+        assert!(matches!(walking.news().await, News::Failed));
+        assert_eq!(walking.take().wanted.len(), 3, "what it had found counts");
+    }
+}
