@@ -22,7 +22,8 @@
 //! | `runs` | patterns of one repeated byte |
 //! | `short_patterns` | patterns too short for grams |
 //! | `trailing_lines` | short last lines, looked for behind the line before |
-//! | `spans` | the union of all matches |
+//! | `spans`, `bare_number` | the union of all matches, and how it is overwritten |
+//! | `views` | the text without layout and escapes, and lists of numbers |
 //!
 //! Matching is exact: no false positives, no false negatives. A pattern is a
 //! byte string, optionally with the case of A to F ignored; a short one can be
@@ -33,6 +34,7 @@
 //! The README has the algorithm in full, and its figures.
 
 mod anchor;
+mod bare_number;
 mod dense_buckets;
 mod filter;
 mod fold;
@@ -49,7 +51,9 @@ mod table;
 mod tests;
 mod trailing_lines;
 mod verify;
+mod views;
 
 pub use fold::folded;
 pub use matcher::{MASK, Matcher, Progress, TooLarge};
 pub use patterns::Pattern;
+pub use views::{MIN_VIEW_BYTES, canonical};

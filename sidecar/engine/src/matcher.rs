@@ -10,6 +10,7 @@ use super::spans::Spans;
 use super::table::Entry;
 use super::trailing_lines::{SearchWindow, TrailingLines, UnnumberedLines};
 use super::verify::{Allowance, PatternSet, Verifier};
+use super::views::{MIN_VIEW_BYTES, ViewProgress, Views};
 use std::fmt;
 
 /// The byte that replaces each byte of a secret (C-23).
@@ -25,6 +26,13 @@ pub struct Matcher {
     folded_runs: Option<Runs>,
     prefix_groups: PrefixGroups,
     trailing: TrailingLines,
+    views: Option<ViewSearch>,
+}
+
+/// Views, and the matcher for them if that is another one.
+struct ViewSearch {
+    views: Views,
+    matcher: Option<Box<Matcher>>,
 }
 
 impl fmt::Debug for Matcher {
@@ -39,7 +47,7 @@ impl fmt::Debug for Matcher {
 pub struct TooLarge;
 
 /// The state of one stream.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Progress {
     /// The next place of the window for each length class.
     next: Vec<usize>,
@@ -55,6 +63,14 @@ pub struct Progress {
     masked: u64,
     work: u64,
     allowance: Allowance,
+    views: Option<Box<InViews>>,
+}
+
+/// The state of a stream in its views.
+#[derive(Debug)]
+struct InViews {
+    view: ViewProgress,
+    progress: Progress,
 }
 
 impl Matcher {
@@ -79,7 +95,30 @@ impl Matcher {
         let classes = classes(&patterns, &prefix_groups);
         let short = ShortPatterns::new(&patterns).map_err(|_| TooLarge)?;
         let (runs, folded_runs) = (Runs::new(&patterns, true), Runs::new(&patterns, false));
-        Ok(Self { patterns, classes, short, runs, folded_runs, prefix_groups, trailing })
+        Ok(Self { patterns, classes, short, runs, folded_runs, prefix_groups, trailing, views: None })
+    }
+
+    /// Builds a matcher that also finds patterns of at least [`MIN_VIEW_BYTES`] where
+    /// a text is wrapped, escaped, or written as numbers. `is_value` tells of each
+    /// pattern whether it is a value in [canonical form](super::canonical), or encoded
+    /// data; values decide which escapes are worth a look.
+    ///
+    /// Fails as [`new`](Self::new) does.
+    pub fn with_views(patterns: Vec<Pattern>, is_value: &[bool]) -> Result<Self, TooLarge> {
+        let is_short = |pattern: &Pattern| pattern.bytes().len() < MIN_VIEW_BYTES && pattern.line().is_none();
+        let matcher = if patterns.iter().any(is_short) {
+            let long = patterns.iter().filter(|pattern| !is_short(pattern)).map(Pattern::duplicate);
+            Some(Box::new(Self::new(long)?))
+        } else {
+            None
+        };
+        let longest = patterns.iter().map(|pattern| pattern.bytes().len()).max().unwrap_or(0);
+        let values = patterns.iter().zip(is_value).filter(|(_, is_value)| **is_value);
+        let values = values.map(|(pattern, _)| pattern.bytes()).filter(|value| value.len() >= MIN_VIEW_BYTES);
+        let views = Views::new(values, longest);
+        let is_needed = patterns.iter().any(|pattern| !is_short(pattern));
+        let all = Self::new(patterns)?;
+        Ok(Self { views: is_needed.then_some(ViewSearch { views, matcher }), ..all })
     }
 
     /// Returns whether there is nothing to find.
@@ -89,32 +128,58 @@ impl Matcher {
 
     /// Returns the state at the start of a stream.
     pub fn start(&self) -> Progress {
-        let next = vec![0; self.classes.len()];
         Progress {
-            next,
-            next_short: 0,
-            next_runs: 0,
-            next_folded_runs: 0,
-            windows: Vec::new(),
-            spans: Spans::default(),
-            masked: 0,
-            work: 0,
-            allowance: Allowance::default(),
+            views: self.views.as_ref().map(|search| {
+                let progress =
+                    search.matcher.as_deref().map_or_else(|| self.start_plain(), Self::start_plain);
+                Box::new(InViews { view: ViewProgress::default(), progress })
+            }),
+            ..self.start_plain()
         }
+    }
+
+    /// Returns the state at the start of a text without views.
+    fn start_plain(&self) -> Progress {
+        let next = vec![0; self.classes.len()];
+        Progress { next, ..Progress::default() }
     }
 
     /// Overwrites every match in the final part of the window, and returns the
     /// length of that part. With `end` no bytes follow, and all are final;
     /// otherwise the next window must begin with the bytes that were not final.
     pub fn mask(&self, progress: &mut Progress, window: &mut [u8], end: bool) -> usize {
-        let released = self.find(progress, window, end);
+        let limit = self.find_in_views(progress, window, end);
+        let released = self.find(progress, window, end, limit);
         progress.masked += progress.spans.apply(window, released, MASK);
         released
     }
 
-    /// Finds all matches, and returns the length of the final part.
-    fn find(&self, progress: &mut Progress, window: &[u8], end: bool) -> usize {
-        let mut released = window.len();
+    /// Finds matches in the views, and returns the length of the part that is final there.
+    fn find_in_views(&self, progress: &mut Progress, window: &[u8], end: bool) -> usize {
+        let Progress { spans, views, .. } = progress;
+        let (Some(search), Some(state)) = (&self.views, views.as_deref_mut()) else { return window.len() };
+        let matcher = search.matcher.as_deref().unwrap_or(self);
+        let InViews { view, progress } = state;
+        search.views.scan(view, window, end, matcher, progress, |from, to| spans.push(from, to))
+    }
+
+    /// Finds all matches in a whole text, which follows others: their costs count together.
+    pub(super) fn each_match(
+        &self,
+        progress: &mut Progress,
+        text: &[u8],
+        mut found: impl FnMut(usize, usize),
+    ) {
+        progress.next.fill(0);
+        (progress.next_short, progress.next_runs, progress.next_folded_runs) = (0, 0, 0);
+        progress.windows.clear();
+        self.find(progress, text, true, text.len());
+        progress.spans.drain(text.len(), &mut found);
+    }
+
+    /// Finds all matches, and returns the length of the final part, at most `limit`.
+    fn find(&self, progress: &mut Progress, window: &[u8], end: bool, limit: usize) -> usize {
+        let mut released = limit;
         let texts = Texts::new(window);
         let known = PatternSet {
             patterns: &self.patterns,
@@ -151,6 +216,9 @@ impl Matcher {
         progress.next_short = progress.next_short.saturating_sub(released);
         progress.next_runs = progress.next_runs.saturating_sub(released);
         progress.next_folded_runs = progress.next_folded_runs.saturating_sub(released);
+        if let Some(state) = &mut progress.views {
+            Views::release(&mut state.view, released);
+        }
         released
     }
 
@@ -160,7 +228,11 @@ impl Matcher {
             + self.short.as_ref().map_or(0, ShortPatterns::memory)
             + self.prefix_groups.memory()
             + self.trailing.memory();
-        (self.patterns.memory() + tables, tables)
+        let (in_views, tables_of_views) = self.views.as_ref().map_or((0, 0), |search| {
+            let (all, tables) = search.matcher.as_ref().map_or((0, 0), |matcher| matcher.memory());
+            (all + search.views.memory(), tables + search.views.memory())
+        });
+        (self.patterns.memory() + tables + in_views, tables + tables_of_views)
     }
 }
 

@@ -31,6 +31,11 @@ impl Pattern {
         Self { any_case: true, ..Self::exact(bytes) }
     }
 
+    /// Returns an equal pattern.
+    pub(super) fn duplicate(&self) -> Self {
+        Self { bytes: self.bytes.clone(), any_case: self.any_case, line: self.line.clone() }
+    }
+
     /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

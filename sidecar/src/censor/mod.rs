@@ -16,6 +16,7 @@
 //! | `stream` | masking of a stream through a sliding window |
 //! | `archive` | looking into containers, and rewriting them |
 //! | `explain` | which secret was found where, for people |
+//! | `likeness` | whether a derived value looks like a secret |
 //! | `globs` | selection of an item's files |
 //! | `budget` | processor time and unpacked bytes that files share |
 
@@ -25,6 +26,7 @@ pub mod encodings;
 pub use censor_engine as engine;
 mod explain;
 mod globs;
+mod likeness;
 mod options;
 mod secrets;
 mod stream;
@@ -35,7 +37,7 @@ pub use budget::{Budget, BudgetExceeded};
 pub use explain::{Explained, Explainer};
 pub use globs::Globs;
 pub use options::{ArchiveOptions, CensoringOptions};
-pub use secrets::Secrets;
+pub use secrets::{Secrets, Source};
 pub use stream::StreamMask;
 
 use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, WalkContext};
@@ -54,6 +56,7 @@ pub struct Censor {
     generation: u64,
     problems: Vec<LoadProblem>,
     unmasked: Vec<String>,
+    sources: Arc<[Source]>,
     withheld: Option<String>,
     /// The reason why nothing can be looked for, and everything must be masked.
     blind: Option<String>,
@@ -96,11 +99,12 @@ impl Censor {
 
     /// Builds a censor of all known values. `generation` distinguishes sets of values.
     pub fn new(secrets: &Secrets, options: &CensoringOptions, generation: u64) -> Self {
-        let patterns = secrets.forms().map(|(_, _, pattern)| pattern);
+        let forms = secrets.forms().map(|(_, encoding, pattern)| (pattern, encoding.is_text()));
         let (matcher, blind) = if secrets.are_too_many() {
             (None, Some("there are more secrets than can be looked for".to_owned()))
         } else {
-            match Matcher::new(patterns) {
+            let (patterns, is_value): (Vec<_>, Vec<_>) = forms.unzip();
+            match Matcher::with_views(patterns, &is_value) {
                 Ok(matcher) if matcher.is_empty() => (None, None),
                 Ok(matcher) => (Some(Arc::new(matcher)), None),
                 Err(error) => (None, Some(format!("the secrets cannot be looked for: {error}"))),
@@ -115,6 +119,7 @@ impl Censor {
             generation,
             problems: Vec::new(),
             unmasked: Vec::new(),
+            sources: Arc::default(),
             withheld: None,
             blind,
         };
@@ -135,6 +140,7 @@ impl Censor {
             generation: self.generation,
             problems: secrets.problems().to_vec(),
             unmasked: secrets.unmasked().map(str::to_owned).collect(),
+            sources: secrets.sources().into(),
             withheld: self.blind.clone().or(strict),
             blind: self.blind.clone(),
         }
@@ -158,6 +164,11 @@ impl Censor {
     /// Returns the files with a value that is too short to mask, or a boolean.
     pub fn unmasked(&self) -> &[String] {
         &self.unmasked
+    }
+
+    /// Returns how the files with more than one value were read.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// Masks secrets in a text.
@@ -219,6 +230,7 @@ impl Censor {
             generation: self.generation,
             problems: self.problems.clone(),
             unmasked: self.unmasked.clone(),
+            sources: Arc::clone(&self.sources),
             withheld: self.withheld.clone(),
             blind: self.blind.clone(),
         }

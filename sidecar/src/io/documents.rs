@@ -3,13 +3,14 @@
 use super::compressed_document::CompressedDocument;
 use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin, path_in_item};
-use crate::censor::Censor;
+use crate::censor::{Censor, Source};
 use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::junit::Reports;
 use crate::layout::finished::Finished;
 use crate::layout::manifest::{
     self, Censoring, ListingGap, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
+    SecretSource,
 };
 use crate::layout::metadata;
 use crate::layout::test_results;
@@ -142,10 +143,16 @@ fn censoring(censor: &Censor, mask: Mask<'_>) -> Censoring {
         .problems()
         .iter()
         .map(|problem| NotLoaded { path: mask(&problem.path), reason: mask(&problem.reason) });
+    let source = |source: &Source| SecretSource {
+        path: mask(&source.path),
+        format: source.format,
+        values: source.values,
+    };
     Censoring {
         secrets: censor.secrets(),
         not_loaded: not_loaded.collect(),
         not_masked: censor.unmasked().iter().map(|path| mask(path)).collect(),
+        sources: censor.sources().iter().map(source).collect(),
     }
 }
 

@@ -7,7 +7,8 @@
 //!              "source_bytes":12,"source_crc32c":"f1e2d3c4","stored_bytes":12,"stored_crc32c":"f1e2d3c4",
 //!              "content_type":"text/plain; charset=utf-8","censored":0,"matches_report":true}],
 //!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt","state":"ended","code":0}],
-//!  "censoring":{"secrets":5,"not_loaded":[{"path":"…","reason":"…"}],"not_masked":["/secrets/short"]},
+//!  "censoring":{"secrets":5,"not_loaded":[{"path":"…","reason":"…"}],"not_masked":["/secrets/short"],
+//!               "sources":[{"path":"/secrets/.netrc","format":"netrc","values":2}]},
 //!  "reports":{"test":{…}},
 //!  "tests":{"tests":"412","failed":"3","failures":[{…}],"slowest":[{…}]},
 //!  "passes":[{"policy":"final","started":"…","finished":"…"}]}
@@ -125,6 +126,20 @@ pub struct Censoring {
     /// Files with a value that is too short to be masked, or a boolean.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_masked: Vec<String>,
+    /// Files with more than one value, at most 1,000 of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<SecretSource>,
+}
+
+/// How a file with more than one value was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SecretSource {
+    /// The file.
+    pub path: String,
+    /// The format that it was recognized as, or configured to be.
+    pub format: &'static str,
+    /// The number of values found in it, beside its whole text.
+    pub values: usize,
 }
 
 /// A secret that could not be loaded.

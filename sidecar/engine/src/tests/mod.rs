@@ -2,6 +2,7 @@
 
 mod hostile;
 mod trailing_lines;
+mod views;
 
 use super::{Matcher, Pattern};
 use proptest::collection::vec;

@@ -1,11 +1,16 @@
 //! The encoded forms of a secret.
 
+mod folded;
 mod quoted;
+mod rare;
 
 use super::engine::Pattern;
+use super::likeness::is_telling_line;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use folded::folded;
 use quoted::{json_escaped, shell_quoted, yaml_quoted};
+use rare::rare;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -52,6 +57,21 @@ pub enum Encoding {
     Shell,
     /// Inside a YAML string.
     Yaml,
+    /// Without layout and escapes.
+    Folded,
+    /// UTF-16 or UTF-32.
+    Wide,
+    /// Base32.
+    Base32,
+    /// Base64 of an encoded value.
+    Base64Twice,
+}
+
+impl Encoding {
+    /// Returns whether it leaves a value as it is, rather than encoding its bits.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Plain | Self::Line | Self::Lossy | Self::Folded)
+    }
 }
 
 impl fmt::Display for Encoding {
@@ -68,6 +88,10 @@ impl fmt::Display for Encoding {
             Self::Hexadecimal => "hexadecimal",
             Self::Shell => "shell-quoted",
             Self::Yaml => "YAML-quoted",
+            Self::Folded => "wrapped or escaped",
+            Self::Wide => "UTF-16 or UTF-32",
+            Self::Base32 => "base32",
+            Self::Base64Twice => "base64 twice",
         })
     }
 }
@@ -88,7 +112,18 @@ pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
             hexadecimal(trimmed, &mut forms);
             percent_encoded(trimmed, &mut forms);
             as_text(trimmed, &mut forms);
+            folded(trimmed, &mut forms);
         }
+    }
+    forms.0
+}
+
+/// Returns the forms of a trimmed secret that are looked for unless there are very
+/// many secrets.
+pub fn rare_encodings(trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
+    let mut forms = Forms(Vec::with_capacity(16));
+    if trimmed.len() >= MIN_ALL_FORMS_BYTES {
+        rare(trimmed, &mut forms);
     }
     forms.0
 }
@@ -221,11 +256,20 @@ fn as_text(value: &[u8], forms: &mut Forms) {
 }
 
 /// Adds the lines of a multi-line secret, which match a key that is printed line
-/// by line with a prefix. The armour of PEM files is no secret.
+/// by line with a prefix. The armour of PEM files is no secret, nor is a line that
+/// public files have.
 fn lines(value: &[u8], forms: &mut Forms) {
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    for line in lines.filter(|line| line.len() >= MIN_LINE_BYTES && !line.starts_with(b"-----")) {
+    let is_secret = |line: &&[u8]| {
+        line.len() >= MIN_LINE_BYTES
+            && !line.starts_with(b"-----")
+            && (*line == value || is_telling_line(line))
+    };
+    for line in lines.filter(is_secret) {
         forms.add(Encoding::Line, line);
+        if line != value && line.len() <= MAX_BYTES {
+            folded(line, forms);
+        }
     }
 }
 

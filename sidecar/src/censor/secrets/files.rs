@@ -1,6 +1,7 @@
 //! Reading of secret directories (C-10 … C-15). An unreadable file does not affect
 //! the others.
 
+use super::credentials::{Owner, Recognized, recognize};
 use super::{Round, SecretBytes, ValueKind, docker, ini, structured};
 use crate::censor::LoadProblem;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -25,24 +26,34 @@ pub(super) struct FileKinds {
     pub(super) structured: Vec<String>,
 }
 
+/// How a file of a kind that the contract or an option names is read.
+struct Named {
+    format: &'static str,
+    kind: ValueKind,
+    read: fn(&[u8]) -> Result<Vec<SecretBytes>, ini::Malformed>,
+}
+
 impl FileKinds {
-    /// Returns the secrets inside a file. The lists take precedence over the
+    /// Returns how to read a file by its name. The lists take precedence over the
     /// well-known names.
-    fn parts(&self, name: &OsStr, content: &[u8]) -> (ValueKind, Result<Vec<SecretBytes>, ini::Malformed>) {
+    fn named(&self, name: &OsStr) -> Option<Named> {
         let listed = |list: &[String]| list.iter().any(|listed| OsStr::new(listed) == name);
         if listed(&self.ini) {
-            (ValueKind::Member, ini::values(content))
+            Some(Named { format: "INI", kind: ValueKind::Member, read: ini::values })
         } else if listed(&self.structured) {
-            (ValueKind::Scalar, structured::scalars(content))
+            Some(Named { format: "YAML or JSON", kind: ValueKind::Scalar, read: structured::scalars })
         } else if name == ".dockercfg" {
-            (ValueKind::Member, docker::credentials(content))
+            Some(Named { format: DOCKER, kind: ValueKind::Member, read: docker::credentials })
         } else if name == ".dockerconfigjson" {
-            (ValueKind::Member, docker::config_credentials(content))
+            Some(Named { format: DOCKER, kind: ValueKind::Member, read: docker::config_credentials })
         } else {
-            (ValueKind::Member, Ok(Vec::new()))
+            None
         }
     }
 }
+
+/// The format of a registry's credentials.
+const DOCKER: &str = "registry credentials";
 
 /// Reads all files of one of the operator's directories.
 pub(super) fn read_directory(directory: &Path, kinds: &FileKinds, round: &mut Round) {
@@ -89,14 +100,30 @@ fn file(path: &Path, name: &OsStr, kinds: &FileKinds, round: &mut Round) {
         Ok(content) => content,
         Err(error) => return round.problem(path, format!("it cannot be read: {error}")),
     };
-    let (kind, parts) = kinds.parts(name, &content);
+    let named = kinds.named(name);
+    let is_listed = named.as_ref().is_some_and(|named| named.format != DOCKER);
+    let parts = named.map(|named| (named.format, named.kind, (named.read)(&content)));
+    let shown = name.to_string_lossy();
+    let recognized = if is_listed { None } else { recognize(&shown, &content, Owner::Operator) };
     round.whole(path, content);
+    let mut source = None;
     match parts {
-        Ok(parts) => round.parts(path, parts, kind),
-        Err(ini::Malformed { values, reason }) => {
+        Some((format, kind, Ok(parts))) => {
+            source = Some((format, parts.len()));
+            round.parts(path, parts, kind);
+        }
+        Some((_, kind, Err(ini::Malformed { values, reason }))) => {
             round.parts(path, values, kind);
             round.problem(path, format!("{reason}; its whole text is masked"));
         }
+        None => {}
+    }
+    if let Some(Recognized { format, values }) = recognized {
+        source = Some((format, source.map_or(0, |(_, count)| count).max(values.len())));
+        round.parts(path, values, ValueKind::Derived);
+    }
+    if let Some((format, count)) = source {
+        round.source(path, format, count);
     }
 }
 

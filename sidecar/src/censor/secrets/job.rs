@@ -3,9 +3,11 @@
 //! The job, which is not trusted, can write to a secret directory in the log
 //! volume. Therefore only regular files directly in it count, links are not
 //! followed, and the total is bounded for the lifetime of the program. Whole files
-//! are masked, whatever their names: no parser reads a hostile program's output.
+//! are masked, and what a simple reader finds in credentials files, which counts
+//! towards the bounds; no parser of YAML reads a hostile program's output.
 
 use super::Round;
+use super::credentials::{Owner, recognize};
 use super::files::{is_hidden, read};
 use common::open_beneath;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
@@ -102,7 +104,13 @@ pub(super) fn read_directory(directory: &Path, round: &mut Round) {
             }
             Ok(content) => {
                 files += 1;
-                round.of_job(&directory.join(name), content);
+                let path = directory.join(name);
+                let recognized = recognize(&name.to_string_lossy(), &content, Owner::Job);
+                round.of_job(&path, content);
+                if let Some(recognized) = recognized {
+                    round.source(&path, recognized.format, recognized.values.len());
+                    recognized.values.into_iter().for_each(|value| round.of_job(&path, value));
+                }
             }
             Err(error) => round.problem(&directory.join(name), format!("it cannot be read: {error}")),
         }

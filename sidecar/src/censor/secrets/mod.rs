@@ -7,15 +7,17 @@
 //! | --- | --- |
 //! | `files` | the operator's directories |
 //! | `job` | directories that the job can write to |
-//! | `docker`, `ini`, `structured` | files with more than one value |
+//! | `docker`, `ini`, `structured` | files that the contract or an option names |
+//! | `credentials` | other files with more than one value |
 
+mod credentials;
 mod docker;
 mod files;
 mod ini;
 mod job;
 mod structured;
 
-use super::encodings::{Encoding, encodings};
+use super::encodings::{Encoding, encodings, rare_encodings};
 use super::engine::Pattern;
 use super::{CensoringOptions, LoadProblem};
 use files::FileKinds;
@@ -35,14 +37,35 @@ type SecretBytes = Zeroizing<Vec<u8>>;
 const MAX_BYTES: usize = 64 << 20;
 const MAX_VALUES: usize = 200_000;
 
+/// Maximum number of values that are also looked for in rare encodings.
+const MAX_VALUES_WITH_RARE_FORMS: usize = 1000;
+
 /// Minimum length of a value of a document with much else in it; shorter ones
 /// (`v1`, `tcp`) would match everywhere.
 const MIN_SCALAR_BYTES: usize = 4;
+
+/// Minimum length of a value of a file that was recognized by its content.
+const MIN_DERIVED_BYTES: usize = 8;
+
+/// Maximum number of files of which it is told how they were read.
+const MAX_SOURCES: usize = 1000;
+
+/// How a file with more than one value was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file.
+    pub path: String,
+    /// The format.
+    pub format: &'static str,
+    /// The number of values in it, beside its whole text.
+    pub values: usize,
+}
 
 /// The result of reading all directories once.
 #[derive(Default)]
 struct Round {
     values: Vec<Found>,
+    sources: Vec<Source>,
     problems: Vec<LoadProblem>,
     bytes: usize,
 }
@@ -61,6 +84,8 @@ enum ValueKind {
     Member,
     /// A value of a document with much else in it.
     Scalar,
+    /// A value of a file that was recognized by its content.
+    Derived,
     /// A value that the job added.
     OfJob,
 }
@@ -79,6 +104,13 @@ impl Round {
 
     fn of_job(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {
         self.add(path.display().to_string().into(), content, ValueKind::OfJob);
+    }
+
+    /// Notes how a file was read.
+    fn source(&mut self, path: &Path, format: &'static str, values: usize) {
+        if self.sources.len() < MAX_SOURCES {
+            self.sources.push(Source { path: path.display().to_string(), format, values });
+        }
     }
 
     fn add(&mut self, file: Rc<str>, bytes: Zeroizing<Vec<u8>>, kind: ValueKind) {
@@ -101,6 +133,7 @@ pub struct Secrets {
     bytes: usize,
     allowance: Allowance,
     problems: Vec<LoadProblem>,
+    sources: Vec<Source>,
     unmasked: BTreeSet<String>,
     too_many: bool,
 }
@@ -148,6 +181,7 @@ impl Secrets {
             bytes: 0,
             allowance: Allowance::default(),
             problems: Vec::new(),
+            sources: Vec::new(),
             unmasked: BTreeSet::new(),
             too_many: false,
         }
@@ -169,13 +203,17 @@ impl Secrets {
     fn take(&mut self, round: Round) -> bool {
         self.too_many |= round.is_full();
         self.problems = round.problems;
+        self.sources = round.sources;
         self.unmasked.clear();
         let mut refused = BTreeSet::new();
         let before = self.known.len();
         for Found { bytes, file, kind } in round.values {
             if !self.is_masked(&bytes, kind) {
                 // A setting that is `true` beside the secrets is not worth a warning.
-                if !trim(&bytes).is_empty() && (kind == ValueKind::Whole || !is_boolean(trim(&bytes))) {
+                if kind != ValueKind::Derived
+                    && !trim(&bytes).is_empty()
+                    && (kind == ValueKind::Whole || !is_boolean(trim(&bytes)))
+                {
                     self.unmasked.insert(file.to_string());
                 }
                 continue;
@@ -213,6 +251,11 @@ impl Secrets {
         self.unmasked.iter().map(String::as_str)
     }
 
+    /// Returns how the files with more than one value were read the last time.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
     /// Returns whether there are too many values to look for.
     pub fn are_too_many(&self) -> bool {
         self.too_many
@@ -221,9 +264,12 @@ impl Secrets {
     /// Returns all forms of all values (C-20 … C-22, and more encodings), each with
     /// the file where its value was first seen.
     pub fn forms(&self) -> impl Iterator<Item = (&str, Encoding, Pattern)> {
-        self.known.iter().flat_map(|(value, file)| {
-            let forms = encodings(&value.0, trim(&value.0));
-            forms.into_iter().map(move |(encoding, pattern)| (&**file, encoding, pattern))
+        let has_rare = self.known.len() <= MAX_VALUES_WITH_RARE_FORMS;
+        self.known.iter().flat_map(move |(value, file)| {
+            let trimmed = trim(&value.0);
+            let rare = if has_rare { rare_encodings(trimmed) } else { Vec::new() };
+            let forms = encodings(&value.0, trimmed);
+            forms.into_iter().chain(rare).map(move |(encoding, pattern)| (&**file, encoding, pattern))
         })
     }
 
@@ -233,6 +279,7 @@ impl Secrets {
         let least = match kind {
             ValueKind::Whole | ValueKind::Member => 1,
             ValueKind::Scalar => MIN_SCALAR_BYTES,
+            ValueKind::Derived => MIN_DERIVED_BYTES,
             ValueKind::OfJob => MIN_BYTES,
         };
         trimmed.len() >= least.max(self.minimum) && !is_boolean(trimmed)

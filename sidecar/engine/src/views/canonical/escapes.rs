@@ -1,0 +1,203 @@
+//! The escapes, each of which is replaced on the stack by what it stands for.
+
+use super::{CLASSES, Canonical, Class, Open};
+
+/// Maximum length of an escape of a terminal that names something.
+const MAX_OSC_BYTES: usize = 512;
+
+/// Maximum length of an entity between `&` and `;`.
+const MAX_ENTITY_BYTES: usize = 10;
+
+/// Returns the character of an entity with a name.
+fn named(name: &[u8]) -> Option<u32> {
+    Some(u32::from(match name.to_ascii_lowercase().as_slice() {
+        b"amp" => b'&',
+        b"lt" => b'<',
+        b"gt" => b'>',
+        b"quot" => b'"',
+        b"apos" => b'\'',
+        b"plus" => b'+',
+        b"equals" => b'=',
+        b"sol" => b'/',
+        b"bsol" => b'\\',
+        b"grave" => b'`',
+        b"dollar" => b'$',
+        b"percnt" => b'%',
+        b"num" => b'#',
+        b"nbsp" => b' ',
+        _ => return None,
+    }))
+}
+
+impl Canonical {
+    /// Replaces an entity that ends here.
+    pub(super) fn entity(&mut self, range: (u32, u32)) {
+        let from = self.bytes.len().saturating_sub(MAX_ENTITY_BYTES + 1);
+        let Some(start) = self.bytes[from..].iter().rposition(|byte| *byte == b'&').map(|at| from + at)
+        else {
+            return self.append(b';', range);
+        };
+        let name = &self.bytes[start + 1..];
+        let number = |digits: &[u8], radix| {
+            std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, radix).ok())
+        };
+        let c = match name {
+            [b'#', b'x' | b'X', digits @ ..] => number(digits, 16),
+            [b'#', digits @ ..] => number(digits, 10),
+            name => named(name),
+        };
+        match c {
+            Some(c) => self.replace(start, range.1, |this, range| this.character(c, range)),
+            None => self.append(b';', range),
+        }
+    }
+
+    /// Replaces the stack from `start` on by what it stands for.
+    fn replace(&mut self, start: usize, end: u32, with: impl FnOnce(&mut Self, (u32, u32))) {
+        let from = self.ranges[start].0;
+        self.truncate(start);
+        self.open = Open::None;
+        with(self, (from, end));
+    }
+
+    /// Gives up an open escape, whose bytes stay, and handles the next byte.
+    fn give_up(&mut self, byte: u8, range: (u32, u32)) {
+        self.open = Open::None;
+        self.plain(byte, range);
+    }
+
+    pub(super) fn percent(&mut self, digits: usize, byte: u8, range: (u32, u32)) {
+        if byte.is_ascii_whitespace() {
+            return;
+        }
+        if !byte.is_ascii_hexdigit() {
+            return self.give_up(byte, range);
+        }
+        self.append(byte, range);
+        self.open = Open::Percent(digits + 1);
+        if digits == 1 {
+            let value = hex_value(&self.bytes[self.start + 1..]);
+            self.replace(self.start, range.1, |this, range| this.push(low_byte(value), range));
+        }
+    }
+
+    pub(super) fn backslash(&mut self, byte: u8, range: (u32, u32)) {
+        match byte {
+            b'\\' => self.ranges[self.start].1 = range.1,
+            b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a' => self.replace(self.start, range.1, |_, _| {}),
+            b'e' | b'E' => self.replace(self.start, range.1, |this, range| this.push(0x1b, range)),
+            b'u' | b'U' | b'x' => {
+                self.append(byte, range);
+                let of = match byte {
+                    b'u' => 4,
+                    b'U' => 8,
+                    _ => 2,
+                };
+                self.open = Open::Hex { digits: 0, of, is_byte: byte == b'x' };
+            }
+            b'0'..=b'7' => {
+                self.append(byte, range);
+                self.open = Open::Octal(1);
+            }
+            // A control that is not escaped ends a line that goes on in the next one.
+            _ => self.replace(self.start, range.1, |this, before| {
+                let is_escaped = CLASSES[usize::from(byte)] != Class::Seam || byte > b' ';
+                this.plain(byte, if is_escaped { (before.0, range.1) } else { range });
+            }),
+        }
+    }
+
+    pub(super) fn hex(&mut self, digits: usize, of: usize, is_byte: bool, byte: u8, range: (u32, u32)) {
+        let first = self.start + 2;
+        match byte {
+            // A line can end within.
+            _ if byte.is_ascii_whitespace() => {}
+            b'{' if digits == 0 && of > 0 && of < 8 => {
+                self.append(byte, range);
+                self.open = Open::Hex { digits: 0, of: 0, is_byte: false };
+            }
+            b'}' if of == 0 && digits > 0 => {
+                let value = hex_value(&self.bytes[first + 1..]);
+                self.replace(self.start, range.1, |this, range| this.character(value, range));
+            }
+            _ if byte.is_ascii_hexdigit() && (of > 0 || digits < 6) => {
+                self.append(byte, range);
+                self.open = Open::Hex { digits: digits + 1, of, is_byte };
+                if digits + 1 == of {
+                    let value = hex_value(&self.bytes[first..]);
+                    self.replace(self.start, range.1, |this, range| {
+                        if is_byte { this.push(low_byte(value), range) } else { this.character(value, range) }
+                    });
+                }
+            }
+            _ => self.give_up(byte, range),
+        }
+    }
+
+    pub(super) fn octal(&mut self, digits: usize, byte: u8, range: (u32, u32)) {
+        let is_digit = (b'0'..=b'7').contains(&byte);
+        if is_digit {
+            self.append(byte, range);
+            self.open = Open::Octal(digits + 1);
+        }
+        if digits == 2 || !is_digit {
+            let digits = &self.bytes[self.start + 1..];
+            let value = digits.iter().fold(0, |value, digit| value * 8 + u32::from(digit - b'0'));
+            let end = self.ranges.last().map_or(range.1, |last| last.1);
+            self.replace(self.start, end, |this, range| this.push(low_byte(value), range));
+        }
+        if !is_digit {
+            self.push(byte, range);
+        }
+    }
+
+    /// Drops the escapes of terminals; their first byte is on the stack.
+    pub(super) fn terminal(&mut self, byte: u8, range: (u32, u32)) {
+        let is_raw = self.ranges.get(self.start).is_some_and(|range| range.1 == range.0 + 1);
+        self.open = match (self.open, byte) {
+            (Open::Escape, b'[') | (Open::Csi, 0x20..=0x3f) => Open::Csi,
+            (Open::Escape, b']') if is_raw => Open::Osc(0),
+            (Open::Osc(_), 0x1b) => Open::OscEscape,
+            (Open::Osc(length), _) if byte != 7 && byte != b'\n' && length < MAX_OSC_BYTES => {
+                Open::Osc(length + 1)
+            }
+            (Open::Csi, 0x40..=0x7e) | (Open::Osc(_) | Open::OscEscape, _) => {
+                self.truncate(self.start);
+                Open::None
+            }
+            _ => {
+                self.truncate(self.start);
+                self.open = Open::None;
+                return self.push(byte, range);
+            }
+        };
+    }
+
+    /// Handles a character as its bytes in UTF-8; two halves become one.
+    fn character(&mut self, c: u32, range: (u32, u32)) {
+        let first = self.surrogate.take().filter(|(_, height)| *height == self.bytes.len());
+        if (0xd800..0xdc00).contains(&c) {
+            self.surrogate = Some((c, self.bytes.len()));
+            return;
+        }
+        let c = match first {
+            Some((first, _)) if (0xdc00..0xe000).contains(&c) => {
+                0x1_0000 + ((first - 0xd800) << 10) + (c - 0xdc00)
+            }
+            _ => c,
+        };
+        let Some(c) = char::from_u32(c) else { return };
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            self.push(byte, range);
+        }
+    }
+}
+
+fn low_byte(value: u32) -> u8 {
+    value.to_le_bytes()[0]
+}
+
+fn hex_value(digits: &[u8]) -> u32 {
+    let digits = std::str::from_utf8(digits).unwrap_or_default();
+    u32::from_str_radix(digits, 16).unwrap_or(0)
+}

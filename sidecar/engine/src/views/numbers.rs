@@ -1,0 +1,377 @@
+//! Bytes written as numbers: `[104, 105]`, `68 69`, `68:69`, `0x68, 0x69`, and the
+//! dumps of `xxd`, `hexdump -C`, `od` and `curl --trace`.
+//!
+//! A list is recognized by four numbers in a row wherever it is sampled. It is
+//! decoded twice, as decimal and as hexadecimal numbers. In a dump the address is
+//! skipped, and the column of characters is masked with the bytes it shows.
+
+use std::ops::Range;
+
+/// Distance of the places that are examined.
+const SAMPLE_BYTES: usize = 8;
+
+/// Numbers in a row that make a list.
+const MIN_NUMBERS: usize = 4;
+
+/// Maximum number of bytes between two numbers: an indentation and an end of a line.
+const MAX_GAP_BYTES: usize = 64;
+
+/// Text around a list that is decoded with it: the rest of a line of a dump.
+const MARGIN_BYTES: usize = 256;
+
+/// Maximum number of bytes in a line of a dump.
+const MAX_DUMP_BYTES: usize = 32;
+
+/// Number of bytes in a line of `curl --trace`, which only a blank separates from
+/// the characters.
+const CURL_BYTES: usize = 16;
+
+/// Maximum size of a part that is decoded at a time.
+const MAX_PART_BYTES: usize = 128 << 10;
+
+/// Where to look in a window.
+pub(super) struct Scan<'a> {
+    pub(super) window: &'a [u8],
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) reach: usize,
+}
+
+/// Decodes lists of numbers.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    open: Option<usize>,
+    places: Places,
+    bytes: Vec<u8>,
+}
+
+/// Where decoded bytes stand in the window.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    ranges: Vec<(u32, u32)>,
+    /// The characters that show them, in a dump.
+    shown: Vec<Option<u32>>,
+}
+
+impl Places {
+    /// Returns the ranges of the window that some decoded bytes stand for.
+    pub(super) fn origins(&self, from: usize, to: usize, mut found: impl FnMut(usize, usize)) {
+        for (range, shown) in self.ranges[from..to].iter().zip(&self.shown[from..to]) {
+            found(range.0 as usize, range.1 as usize);
+            if let Some(at) = shown {
+                found(*at as usize, *at as usize + 1);
+            }
+        }
+    }
+}
+
+impl Numbers {
+    /// Returns where a list begins that may go on.
+    pub(super) fn open(&self) -> Option<usize> {
+        self.open
+    }
+
+    pub(super) fn release(&mut self, released: usize) {
+        self.open = self.open.map(|open| open.saturating_sub(released));
+    }
+
+    /// Hands each decoded list to `found`.
+    pub(super) fn scan(&mut self, scan: &Scan<'_>, mut found: impl FnMut(&[u8], &Places)) {
+        let open = self.open.take();
+        let mut lists: Vec<Range<usize>> = Vec::new();
+        each_list(scan.window, scan.from, scan.to, |at| {
+            let from = at.saturating_sub(MARGIN_BYTES);
+            let to = (at + MARGIN_BYTES).min(scan.window.len());
+            match lists.last_mut() {
+                Some(last) if from <= last.end => last.end = to,
+                _ => lists.push(from..to),
+            }
+        });
+        if let (Some(open), Some(first)) = (open, lists.first_mut())
+            && first.start <= scan.from
+        {
+            first.start = first.start.min(open);
+        }
+        for list in &lists {
+            let mut from = list.start;
+            while from < list.end {
+                let to = (from + MAX_PART_BYTES.max(24 * scan.reach)).min(list.end);
+                for radix in [10, 16] {
+                    self.decode(scan.window, from..to, radix, &mut found);
+                }
+                from = if to < list.end { to - (to - from) / 2 } else { to };
+            }
+        }
+        self.open = lists.last().filter(|last| last.end + MARGIN_BYTES > scan.to).map(|last| last.start);
+    }
+
+    /// Decodes the numbers in a range, and hands over each unbroken list.
+    fn decode(
+        &mut self,
+        window: &[u8],
+        range: Range<usize>,
+        radix: u32,
+        found: &mut impl FnMut(&[u8], &Places),
+    ) {
+        let mut at = range.start;
+        let mut line = Line::default();
+        self.clear();
+        while at < range.end {
+            match self.number(window, at, radix, &mut line) {
+                Step::Go(next) => at = next,
+                Step::Break(next) => {
+                    self.flush(found);
+                    at = next;
+                }
+            }
+            if at > 0 && at <= range.end && window[at - 1] == b'\n' {
+                line = Line::default();
+            }
+        }
+        self.flush(found);
+    }
+
+    /// Reads what stands at a place.
+    fn number(&mut self, window: &[u8], at: usize, radix: u32, line: &mut Line) -> Step {
+        let rest = &window[at..];
+        if rest[0] == b'\n' {
+            return Step::Go(at + 1);
+        }
+        // A dash marks an item of YAML, or separates hexadecimal numbers.
+        let is_dash = rest[0] == b'-' && (radix == 16 || rest.get(1) == Some(&b' '));
+        let gap = rest[usize::from(is_dash)..].iter().take_while(|byte| is_gap(**byte)).count()
+            + usize::from(is_dash);
+        if gap > 0 {
+            if line.has_address && gap >= 2 && line.count > 0 && !line.goes_on(&rest[gap..], radix) {
+                return Step::Go(self.shown(window, at + gap, line));
+            }
+            return if gap > MAX_GAP_BYTES { Step::Break(at + gap) } else { Step::Go(at + gap) };
+        }
+        let prefix = if radix == 16
+            && (rest.starts_with(b"0x") || rest.starts_with(b"0X") || rest.starts_with(b"\\x"))
+        {
+            2
+        } else {
+            0
+        };
+        let minus = usize::from(radix == 10 && rest[0] == b'-');
+        let digits: &[u8] = &rest[prefix + minus..];
+        let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+        let count = digits.iter().take(17).take_while(is_digit).count();
+        let token = prefix + minus + count;
+        let behind = rest.get(token).copied().unwrap_or(b'\n');
+        if line.count == 0
+            && !line.has_address
+            && prefix == 0
+            && is_address(count, behind, rest.get(token + 1))
+        {
+            line.has_address = true;
+            line.most = if count == 4 { CURL_BYTES } else { MAX_DUMP_BYTES };
+            return Step::Go(at + token + usize::from(behind == b':'));
+        }
+        let is_pair = is_gap(behind) || behind == b'\n';
+        if line.has_address
+            && line.count > 0
+            && (!is_pair || !count.is_multiple_of(2) || line.count >= line.most)
+        {
+            return Step::Go(self.shown(window, at, line));
+        }
+        if count == 0 || behind.is_ascii_alphanumeric() {
+            let word = rest.iter().take_while(|byte| !is_gap(**byte) && **byte != b'\n').count().max(1);
+            return Step::Break(at + word);
+        }
+        if self.value(&digits[..count], minus > 0, radix, at, token, line) {
+            Step::Go(at + token)
+        } else {
+            Step::Break(at + token)
+        }
+    }
+
+    /// Adds the bytes of a number; returns whether it has some.
+    fn value(
+        &mut self,
+        digits: &[u8],
+        is_negative: bool,
+        radix: u32,
+        at: usize,
+        length: usize,
+        line: &mut Line,
+    ) -> bool {
+        let number = |digits: &[u8]| {
+            std::str::from_utf8(digits).ok().and_then(|digits| i32::from_str_radix(digits, radix).ok())
+        };
+        if radix == 10 {
+            let value = number(digits).map(|value| if is_negative { -value } else { value });
+            let Some(value) = value.filter(|value| digits.len() <= 3 && (-128..256).contains(value)) else {
+                return false;
+            };
+            self.add(value.to_le_bytes()[0], at, at + length, line);
+            return true;
+        }
+        if !digits.len().is_multiple_of(2) || digits.len() > 16 {
+            return false;
+        }
+        let first = at + length - digits.len();
+        for (index, pair) in digits.chunks(2).enumerate() {
+            let start = if index == 0 { at } else { first + 2 * index };
+            let Some(value) = number(pair) else { return false };
+            self.add(value.to_le_bytes()[0], start, first + 2 * index + 2, line);
+        }
+        true
+    }
+
+    fn add(&mut self, byte: u8, from: usize, to: usize, line: &mut Line) {
+        self.bytes.push(byte);
+        self.places.ranges.push((place(from), place(to)));
+        self.places.shown.push(None);
+        line.count += 1;
+    }
+
+    /// Notes the column of characters, and returns the end of the line.
+    fn shown(&mut self, window: &[u8], at: usize, line: &mut Line) -> usize {
+        let at = at + usize::from(window.get(at).is_some_and(|byte| matches!(byte, b'|' | b'>')));
+        let length = window[at..].iter().take(MARGIN_BYTES).take_while(|byte| **byte != b'\n').count();
+        let first = self.bytes.len().saturating_sub(line.count);
+        for (index, shown) in self.places.shown[first..].iter_mut().enumerate().take(length) {
+            *shown = Some(place(at + index));
+        }
+        line.count = 0;
+        at + length
+    }
+
+    fn clear(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.bytes);
+        self.places.ranges.clear();
+        self.places.shown.clear();
+    }
+
+    fn flush(&mut self, found: &mut impl FnMut(&[u8], &Places)) {
+        if self.bytes.len() >= super::MIN_VIEW_BYTES {
+            found(&self.bytes, &self.places);
+        }
+        self.clear();
+    }
+}
+
+/// What was read.
+enum Step {
+    /// Part of a list; the next place.
+    Go(usize),
+    /// The end of a list; the next place.
+    Break(usize),
+}
+
+/// A line of a dump.
+#[derive(Default)]
+struct Line {
+    has_address: bool,
+    /// Numbers so far.
+    count: usize,
+    /// Numbers before the characters.
+    most: usize,
+}
+
+impl Line {
+    /// Returns whether numbers go on behind a wide gap: the middle of `hexdump -C`.
+    fn goes_on(&self, rest: &[u8], radix: u32) -> bool {
+        let is_digit = |byte: &u8| char::from(*byte).is_digit(radix);
+        self.count == 8
+            && rest.len() > 2
+            && rest[..2].iter().all(is_digit)
+            && (rest[2] == b' ' || rest[2] == b'\n')
+    }
+}
+
+/// Returns whether a number with this many digits, followed by these bytes, is the
+/// address of a line of a dump.
+fn is_address(digits: usize, behind: u8, next: Option<&u8>) -> bool {
+    match behind {
+        b':' => digits >= 4 && next == Some(&b' '),
+        b' ' => digits >= 6,
+        _ => false,
+    }
+}
+
+/// Returns whether a byte separates numbers.
+fn is_gap(byte: u8) -> bool {
+    matches!(byte, b' ' | b',' | b';' | b':' | b'\t' | b'\r' | b'[' | b']' | b'{' | b'}' | b'(' | b')')
+}
+
+/// Finds places within lists. A list has at least 23 bytes, and so two samples in a
+/// row without other letters.
+fn each_list(window: &[u8], from: usize, to: usize, mut found: impl FnMut(usize)) {
+    const SAMPLES: usize = 8;
+    let mut at = from;
+    while at < to {
+        let rest = &window[at..];
+        let Some(block) = rest.first_chunk::<{ (SAMPLES + 1) * SAMPLE_BYTES }>() else {
+            if is_list(rest) {
+                found(at);
+            }
+            at += SAMPLE_BYTES;
+            continue;
+        };
+        let mut is_other = [0; SAMPLES + 1];
+        for (is_other, word) in is_other.iter_mut().zip(block.as_chunks::<SAMPLE_BYTES>().0) {
+            *is_other = other_letters(u64::from_le_bytes(*word));
+        }
+        for sample in 0..SAMPLES {
+            let place = at + sample * SAMPLE_BYTES;
+            if is_other[sample] | is_other[sample + 1] == 0 && is_list(&window[place..]) {
+                found(place);
+            }
+        }
+        at += SAMPLES * SAMPLE_BYTES;
+    }
+}
+
+/// Returns zero if all of eight bytes are digits, separators, or letters of
+/// hexadecimal numbers; G, H, P and X count as such, because that is quick to tell.
+#[inline]
+fn other_letters(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let is_letter = word >> 6;
+    let is_late = word >> 3 | word >> 4;
+    let is_odd = word | word >> 1 | word >> 2;
+    is_letter & is_late & is_odd & ONES
+}
+
+/// Returns whether numbers of a byte follow each other here, from the next one on,
+/// with the same text between them: times of day have several.
+fn is_list(text: &[u8]) -> bool {
+    let first = text.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    // The sample can lie within what separates two numbers.
+    let mut rest = &text[if first == 0 { gap(text) } else { 0 }..];
+    rest = &rest[rest.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count()..];
+    let (mut count, mut between) = (0, None);
+    while count < MIN_NUMBERS {
+        let gap = gap(rest);
+        if gap == 0 || *between.get_or_insert(&rest[..gap]) != &rest[..gap] {
+            return false;
+        }
+        rest = &rest[gap..];
+        let digits = rest.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        if digits == 0 || digits > 4 {
+            return false;
+        }
+        count += digits.div_ceil(2).min(2);
+        rest = &rest[digits..];
+    }
+    true
+}
+
+/// Returns the length of what separates two numbers.
+fn gap(text: &[u8]) -> usize {
+    let is_part = |byte: &&u8| is_gap(**byte) || matches!(**byte, b'\n' | b'-' | b'\\');
+    let gap = text.iter().take(MAX_GAP_BYTES).take_while(is_part).count();
+    match &text[gap..] {
+        [b'0', b'x' | b'X', ..] => gap + 2,
+        [b'x', ..] if gap > 0 => gap + 1,
+        _ => gap,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a window has less than 4 GiB")]
+fn place(at: usize) -> u32 {
+    at as u32
+}
