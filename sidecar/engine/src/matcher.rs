@@ -160,7 +160,9 @@ impl Matcher {
         let (Some(search), Some(state)) = (&self.views, views.as_deref_mut()) else { return window.len() };
         let matcher = search.matcher.as_deref().unwrap_or(self);
         let InViews { view, progress } = state;
-        search.views.scan(view, window, end, matcher, progress, |from, to| spans.push(from, to))
+        let mut in_text =
+            |text: &[u8], found: &mut dyn FnMut(usize, usize)| matcher.each_match(progress, text, found);
+        search.views.scan(view, window, end, &mut in_text, &mut |from, to| spans.push(from, to))
     }
 
     /// Finds all matches in a whole text, which follows others: their costs count together.
@@ -168,13 +170,13 @@ impl Matcher {
         &self,
         progress: &mut Progress,
         text: &[u8],
-        mut found: impl FnMut(usize, usize),
+        found: &mut dyn FnMut(usize, usize),
     ) {
         progress.next.fill(0);
         (progress.next_short, progress.next_runs, progress.next_folded_runs) = (0, 0, 0);
         progress.windows.clear();
         self.find(progress, text, true, text.len());
-        progress.spans.drain(text.len(), &mut found);
+        progress.spans.drain(text.len(), found);
     }
 
     /// Finds all matches, and returns the length of the final part, at most `limit`.

@@ -1,5 +1,6 @@
 //! The matcher against an oracle that tries every pattern at every place.
 
+mod bare_number;
 mod hostile;
 mod trailing_lines;
 mod views;

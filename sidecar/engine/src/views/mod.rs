@@ -21,7 +21,6 @@ mod numbers;
 
 pub use canonical::canonical;
 
-use super::matcher::{Matcher, Progress};
 use canonical::Canonical;
 use gate::Gate;
 use numbers::Numbers;
@@ -45,6 +44,9 @@ const MAX_PART_BYTES: usize = 128 << 10;
 
 /// Minimum number of bytes that are examined together, unless the text ends.
 const MIN_STEP_BYTES: usize = 2048;
+
+/// Searches a whole text for patterns, and reports the range of each match.
+type Search<'a> = dyn FnMut(&[u8], &mut dyn FnMut(usize, usize)) + 'a;
 
 /// What is needed to search views.
 pub(super) struct Views {
@@ -88,9 +90,8 @@ impl Views {
         state: &mut ViewProgress,
         window: &[u8],
         end: bool,
-        matcher: &Matcher,
-        progress: &mut Progress,
-        mut found: impl FnMut(usize, usize),
+        search: &mut Search<'_>,
+        found: &mut dyn FnMut(usize, usize),
     ) -> usize {
         let limit = if end { window.len() } else { window.len().saturating_sub(self.reach) };
         if end || limit >= state.next + MIN_STEP_BYTES {
@@ -99,7 +100,7 @@ impl Views {
                 for (from, to) in parts(from, to, self.reach) {
                     let text = &window[from..to];
                     state.canonical.decode(text);
-                    matcher.each_match(progress, state.canonical.bytes(), |start, stop| {
+                    search(state.canonical.bytes(), &mut |start, stop| {
                         state
                             .canonical
                             .origins(start, stop, text, |start, stop| found(from + start, from + stop));
@@ -108,9 +109,7 @@ impl Views {
             }
             let scan = numbers::Scan { window, from: state.next, to: limit, reach: self.reach };
             state.numbers.scan(&scan, |bytes, places| {
-                matcher.each_match(progress, bytes, |start, stop| {
-                    places.origins(start, stop, &mut found);
-                });
+                search(bytes, &mut |start, stop| places.origins(start, stop, &mut *found));
             });
             state.next = state.next.max(limit);
         }

@@ -231,9 +231,10 @@ impl Archives {
             // It was a container before.
             Ok(false) => Err(ArchiveError::Moved),
             Err(Stop::Io(error)) => Err(ArchiveError::Output(error)),
-            Err(stop @ (Stop::Dirty | Stop::Truncated)) => {
-                Err(ArchiveError::Withheld(format!("{stop} and holds a secret")))
+            Err(Stop::Dirty) => {
+                Err(ArchiveError::Withheld("it holds a secret and cannot be packed anew".to_owned()))
             }
+            Err(stop @ Stop::Truncated) => Err(ArchiveError::Withheld(format!("{stop} and holds a secret"))),
             Err(stop @ (Stop::Damaged(_) | Stop::Member(_) | Stop::File(_))) => {
                 Err(ArchiveError::Withheld(stop.to_string()))
             }

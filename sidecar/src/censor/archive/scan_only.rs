@@ -43,7 +43,9 @@ pub(super) fn censor(
             return Err(Stop::Damaged("it is of another format"));
         }
     };
-    let mut unpacked = Unpacked { decoder, packed: state, meter: walk.meter(), written: 0, room };
+    let again = (format == Format::Xz).then_some(source);
+    let mut unpacked =
+        Unpacked { decoder, packed: state, meter: walk.meter(), written: 0, room, most: u64::MAX, again };
     walk.content(&mut unpacked, &mut io::sink())
 }
 
@@ -93,19 +95,44 @@ struct Unpacked<'a> {
     meter: &'a Meter<'a>,
     written: u64,
     room: u64,
+    /// The content that may be unpacked, if the window is larger than the room for it.
+    most: u64,
+    /// An xz stream, whose window grows with the content: a header that asks for
+    /// more is tried again, and the content is limited.
+    again: Option<&'a dyn ReadAt>,
 }
 
 impl Read for Unpacked<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let most = into.len().min(CHUNK_BYTES);
-        let read = self.decoder.read(&mut into[..most]).map_err(|error| self.stop(error))?;
+        let read = match self.decoder.read(&mut into[..most]) {
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory && self.starts_again() => {
+                self.decoder.read(&mut into[..most])
+            }
+            other => other,
+        };
+        let read = read.map_err(|error| self.stop(error))?;
         self.written += read as u64;
+        if self.written > self.most {
+            return Err(too_large(self.room).into());
+        }
         self.meter.unpack(read, self.packed.read.get(), self.written)?;
         Ok(read)
     }
 }
 
 impl Unpacked<'_> {
+    /// Starts again without a limit on the window, if nothing is unpacked yet.
+    fn starts_again(&mut self) -> bool {
+        let Some(source) = self.again.take().filter(|_| self.written == 0) else { return false };
+        let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
+        self.packed = Rc::clone(&packed.state);
+        self.decoder = Box::new(XzReader::new(packed, true));
+        // A window that grows is twice as large for a moment, and reads ahead.
+        self.most = (self.room / 2).saturating_sub(2 * CHUNK_BYTES as u64);
+        true
+    }
+
     fn stop(&self, error: io::Error) -> io::Error {
         let stop = match error.downcast::<Stop>() {
             Ok(stop) => stop,

@@ -117,3 +117,19 @@ fn i6_frames_to_be_skipped_hide_no_secret() {
         assert!(bench.delivered(&file).is_none_or(|output| !holds(&output, SECRET)));
     }
 }
+
+/// `printf 'hi, the-secret-value\n' | xz -9`, and the same without the secret: their
+/// headers ask for a window of 64 MiB.
+#[test]
+fn memory_is_limited_by_what_is_unpacked_not_by_a_header() {
+    let with_secret = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x1c\x00\x00\x00\x10\xcf\x58\xcc\x01\x00\x14\x68\x69\x2c\x20\x74\x68\x65\x2d\x73\x65\x63\x72\x65\x74\x2d\x76\x61\x6c\x75\x65\x0a\x00\x00\x00\x00\xc7\x5e\xac\x19\x91\xa1\x9b\x59\x00\x01\x2d\x15\x2f\x0b\x71\x6d\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
+    let without = b"\xfd\x37\x7a\x58\x5a\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x1c\x00\x00\x00\x10\xcf\x58\xcc\x01\x00\x02\x68\x69\x0a\x00\x00\xfb\x7b\xe8\xe8\x2a\x58\x43\x4f\x00\x01\x1b\x03\x0b\x2f\xb9\x10\x1f\xb6\xf3\x7d\x01\x00\x00\x00\x00\x04\x59\x5a";
+    assert_clean(without);
+    let bench = Bench::new();
+    assert_eq!(bench.look(with_secret), Verdict::Dirty);
+    let withheld = bench.rewrite(with_secret).expect_err("it cannot be packed anew");
+    assert_eq!(withheld.to_string(), "it holds a secret and cannot be packed anew");
+    // Content that does not fit is still refused.
+    let small = Bench::with(Limits { memory: 4096, ..Limits::default() });
+    assert!(matches!(small.look(without), Verdict::Withheld(reason) if reason.contains("memory")));
+}

@@ -175,7 +175,7 @@ impl Archive<'_, '_> {
     fn withhold(&mut self, entry: &mut Entry, stop: Stop) -> Result<Written, Stop> {
         let reason = match stop {
             Stop::File(_) | Stop::Io(_) => return Err(stop),
-            Stop::Dirty | Stop::Truncated => format!("{stop}, and cannot be packed anew"),
+            Stop::Dirty | Stop::Truncated => format!("{stop} and cannot be packed anew"),
             Stop::Damaged(_) | Stop::Member(_) => stop.to_string(),
         };
         self.walk.count_withheld()?;

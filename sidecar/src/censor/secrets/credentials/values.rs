@@ -11,6 +11,9 @@ use zeroize::Zeroizing;
 /// Minimum length in bytes of a value that is taken for its look alone.
 const MIN_UNNAMED_BYTES: usize = 24;
 
+/// Maximum length of the user and the password of a URL.
+const MAX_URL_BYTES: usize = 1024;
+
 /// Maximum number of values of one file; a document with more contains data.
 pub(super) const MAX_VALUES: usize = 10_000;
 
@@ -42,7 +45,7 @@ impl Values {
     /// Adds a value for certain.
     pub(super) fn add(&mut self, value: &str) {
         let bytes = Zeroizing::new(value.trim().as_bytes().to_vec());
-        if self.known.insert(Value(bytes.clone())) {
+        if self.found.len() < MAX_VALUES && self.known.insert(Value(bytes.clone())) {
             self.found.push(bytes);
         }
     }
@@ -97,7 +100,7 @@ impl Values {
     /// Adds the passwords of all URLs in a text.
     pub(super) fn of_urls(&mut self, text: &str) {
         for (at, _) in text.match_indices("://") {
-            let rest = &text[at + 3..];
+            let rest = beginning(&text[at + 3..], MAX_URL_BYTES);
             let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'<>`".contains(c)).unwrap_or(rest.len());
             // A password can contain a slash that nobody encoded.
             let end = rest[..end].rfind('@').or_else(|| {
@@ -127,6 +130,12 @@ impl Values {
     pub(super) fn into_found(self) -> Vec<SecretBytes> {
         self.found
     }
+}
+
+/// Returns at most so many bytes of the beginning of a text.
+fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    &text[..end]
 }
 
 /// Returns the text that a percent-encoded one stands for.
