@@ -47,14 +47,14 @@ impl Gate {
         let few: usize = values.clone().map(<[u8]>::len).filter(|length| *length < MIN_LONG_BYTES).sum();
         let mut gate = Self { short: Bits::new(total), long: Bits::new(total), few: Bits::new(few) };
         for value in values {
-            for gram in value.windows(SHORT) {
-                gate.short.insert(word(gram));
+            for gram in short_grams(value) {
+                gate.short.insert(gram);
                 if value.len() < MIN_LONG_BYTES {
-                    gate.few.insert(word(gram));
+                    gate.few.insert(gram);
                 }
             }
-            for gram in value.windows(LONG) {
-                gate.long.insert(word(gram));
+            for (left, right) in short_grams(value).zip(short_grams(value).skip(SHORT)) {
+                gate.long.insert(long_gram(left, right));
             }
         }
         gate
@@ -124,11 +124,7 @@ impl Gate {
         if scratch.has_parted_run(ENCODED, &text[from..to], is_encoded) {
             return true;
         }
-        let grams = || {
-            bytes
-                .windows(SHORT)
-                .map(|gram| u64::from(u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]])))
-        };
+        let grams = || short_grams(bytes);
         if !grams().any(|gram| self.short.contains(gram)) {
             return false;
         }
@@ -136,7 +132,7 @@ impl Gate {
         grams().zip(grams().skip(SHORT)).any(|(left, right)| {
             self.short.contains(left)
                 && self.short.contains(right)
-                && (self.long.contains(left | right << 32)
+                && (self.long.contains(long_gram(left, right))
                     || self.few.contains(left) && self.few.contains(right))
         })
     }
@@ -233,9 +229,14 @@ fn is_encoded(byte: u8) -> bool {
     ENCODED_BYTES[usize::from(byte)]
 }
 
-/// Returns the bytes of a gram as a number.
-fn word(gram: &[u8]) -> u64 {
-    gram.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+/// Returns all short grams as numbers.
+fn short_grams(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.windows(SHORT).map(|gram| u64::from(u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]])))
+}
+
+/// Returns the long gram of two short ones side by side.
+fn long_gram(left: u64, right: u64) -> u64 {
+    left | right << 32
 }
 
 /// A set of words that may contain others.

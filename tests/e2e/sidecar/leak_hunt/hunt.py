@@ -7,7 +7,7 @@ Everything here is written without a look at the programs under test: encodings
 and archives are those of the standard library and of bash.
 """
 
-import base64, bz2, gzip, io, json, lzma, os, random, shlex, subprocess, sys, tarfile, urllib.parse, zipfile
+import base64, bz2, gzip, html, io, json, lzma, os, quopri, random, shlex, subprocess, sys, tarfile, urllib.parse, zipfile
 
 PRINTABLE = "".join(chr(c) for c in range(33, 127))
 WORDS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -73,10 +73,33 @@ def forms(rng, secret):
     for change in (str.lower, lambda digits: mixed(rng, digits)):
         parts = quoted.split("%")
         yield "percent-case", "%".join(parts[:1] + [change(part[:2]) + part[2:] for part in parts[1:]]).encode()
+    yield "base64-60", wrapped(bare, 60, "\n").encode()
+    yield "base64-48-indented", wrapped(bare, 48, "\n        ").encode()
+    yield "base64 twice", base64.b64encode(base64.b64encode(b"user:" + bare))
+    yield "base32", base64.b32encode(bare)
+    yield "decimal numbers", str(list(bare)).encode()
+    yield "decimal lines", "".join(f"    - {byte}\n" for byte in bare).encode()
+    yield "hex with colons", bare.hex(":").encode()
+    yield "hex with blanks", bare.hex(" ").encode()
+    yield "hex of C", ", ".join(f"0x{byte:02x}" for byte in bare).encode()
+    yield "percent, twice", urllib.parse.quote(quoted, safe="").encode()
+    yield "percent, userinfo", urllib.parse.quote(bare, safe="$&+,;=-_.~!*'()").encode()
     try:
         words = bare.decode()
     except UnicodeDecodeError:
         return
+    yield "html", html.escape(words).encode()
+    yield "html in json", json.dumps(html.escape(words))[1:-1].encode()
+    yield "json in json", json.dumps(json.dumps(words))[3:-3].encode()
+    yield "json in json in json", json.dumps(json.dumps(json.dumps(words)))[7:-7].encode()
+    yield "utf-16-le", words.encode("utf-16-le")
+    yield "utf-16-be", words.encode("utf-16-be")
+    yield "utf-32-le", words.encode("utf-32-le")
+    yield "quoted-printable", quopri.encodestring(bare)
+    yield "csv", words.replace('"', '""').encode()
+    if not set(words) & set("\\%&"):
+        yield "folded", "\n    ".join(words[at : at + 17] for at in range(0, len(words), 17)).encode()
+        yield "coloured", "\x1b[31m\x1b[K".join(words[at : at + 9] for at in range(0, len(words), 9)).encode()
     yield "json", json.dumps(words)[1:-1].encode()
     yield "json-utf8", json.dumps(words, ensure_ascii=False)[1:-1].encode()
     yield "json-go", go_json(words)[1:-1].encode()

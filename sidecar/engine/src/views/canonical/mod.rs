@@ -224,7 +224,7 @@ impl Canonical {
 
     fn plain(&mut self, byte: u8, range: (u32, u32)) {
         let is_raw = range.1 == range.0 + 1;
-        if self.decoded_backslash == self.bytes.len() && !(is_raw && matches!(byte, b'\\' | b'%' | b'&')) {
+        if self.decoded_backslash == self.bytes.len() && !(is_raw && matches!(byte, b'\\' | b'%')) {
             self.decoded_backslash = NONE;
             (self.open, self.start) = (Open::Backslash, self.bytes.len() - 1);
             return self.backslash(byte, range);
