@@ -93,6 +93,12 @@ impl Signal {
         if number >= 1 && number <= HIGHEST { Some(Self(number)) } else { None }
     }
 
+    /// Returns true for a signal that the process's own doing raises, such as an invalid
+    /// access, a limit that it passes or a timer that it sets.
+    pub const fn is_own_doing(self) -> bool {
+        matches!(self.0, 4..=8 | 11 | 13 | 14 | 24..=27 | 31)
+    }
+
     /// The number, as `kill` takes it.
     pub const fn as_raw(self) -> i32 {
         self.0

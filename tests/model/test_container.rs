@@ -220,6 +220,7 @@ impl TestContainer {
             | Effect::UnwatchPrevious
             | Effect::Spawn
             | Effect::ReportLeftovers(_)
+            | Effect::Snapshot
             | Effect::CloseLog(_) => {}
         }
         Ok(())

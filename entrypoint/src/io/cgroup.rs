@@ -4,7 +4,6 @@
 //! version 1. The root group of a host covers the whole machine and is ignored:
 //! version 2 has no such files there, version 1 has one more.
 
-use crate::supervise::Verdict;
 use common::report::Cgroup;
 use std::path::Path;
 
@@ -67,17 +66,6 @@ fn now() -> Option<Cgroup> {
 
 fn oom_kills(events: &str) -> Option<u64> {
     events.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
-}
-
-/// Returns the verdict's cause. That of a failure mentions processes killed for lack
-/// of memory: their parent often fails with a code that does not show it.
-pub(super) fn cause(verdict: &Verdict, killed: u64) -> String {
-    let cause = &verdict.cause;
-    match (verdict.code, killed) {
-        (0, _) | (_, 0) => cause.clone(),
-        (_, 1) => format!("{cause}; the kernel killed a process of this container for lack of memory"),
-        _ => format!("{cause}; the kernel killed {killed} processes of this container for lack of memory"),
-    }
 }
 
 #[cfg(test)]

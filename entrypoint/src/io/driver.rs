@@ -1,5 +1,6 @@
 //! The loop: one thread polls signals, the child's pipe, stdout and timers.
 
+use super::course::Course;
 use super::files::Files;
 use super::previous::PreviousWatch;
 use super::processes::Processes;
@@ -37,6 +38,7 @@ pub(crate) fn run(options: &EntrypointOptions, policy: &Policy, queue: &Queue) -
         files: Files::new(options),
         report: ReportBuilder::begin(),
         previous: None,
+        last_output: Instant::now(),
         unmarked: None,
         events: VecDeque::new(),
         exit: None,
@@ -61,6 +63,8 @@ pub(super) struct Driver<'a> {
     pub(super) files: Files,
     pub(super) report: ReportBuilder,
     pub(super) previous: Option<PreviousWatch>,
+    /// Time of the last output, or of the start.
+    pub(super) last_output: Instant,
     /// Error of the last attempt to write the marker.
     pub(super) unmarked: Option<io::ErrorKind>,
     pub(super) events: VecDeque<Event>,
@@ -109,7 +113,9 @@ impl Driver<'_> {
 
     fn wait(&self) -> Vec<Source> {
         let previous = self.previous.as_ref();
-        let deadlines = [self.timers.next(), self.pump.deadline(), previous.map(PreviousWatch::deadline)];
+        let sample = self.report.course.as_ref().and_then(Course::deadline);
+        let deadlines =
+            [self.timers.next(), self.pump.deadline(), previous.map(PreviousWatch::deadline), sample];
         let timeout = deadlines.into_iter().flatten().min().map(until);
         let sources = [
             (Source::Signals, self.signals.as_ref().ok().map(AsFd::as_fd), PollFlags::IN),
@@ -138,7 +144,10 @@ impl Driver<'_> {
         }
         if ready.contains(&Source::Pipe) {
             match self.pump.pump() {
-                Pumped::Bytes => self.events.push_back(Event::Output(Output::Bytes)),
+                Pumped::Bytes => {
+                    self.last_output = now;
+                    self.events.push_back(Event::Output(Output::Bytes));
+                }
                 Pumped::Closed => self.events.push_back(Event::Output(Output::Closed)),
                 Pumped::Nothing => {}
             }
@@ -154,6 +163,11 @@ impl Driver<'_> {
                 let (found, trigger) = previous.check();
                 self.events.push_back(Event::Setup(Setup::Previous(found, trigger)));
             }
+        }
+        if let Some(course) = &mut self.report.course
+            && course.deadline().is_some_and(|at| at <= now)
+        {
+            course.sample(&mut self.processes, self.pump.child_bytes(), self.pump.log_descriptor());
         }
         while let Some(timer) = self.timers.take_due(now) {
             self.events.push_back(Event::Fired(timer));

@@ -1,14 +1,20 @@
 //! Carrying out the machine's effects.
 
+use super::course::Course;
 use super::driver::Driver;
 use super::previous::PreviousWatch;
 use super::spawn::{SpawnError, go_error, spawn};
+use super::{snapshot, trace};
 use crate::supervise::{Effect, Event, Marker, Record, Setup, Tally, Timer, Tree, Verdict};
+use common::codes;
 use common::report::{Reason, Report};
 use common::signal::Signal;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// Bytes of output in a termination message.
+const OUTPUT_IN_MESSAGE: usize = 2048;
 
 impl Driver<'_> {
     pub(super) fn execute(&mut self, effect: Effect) {
@@ -36,6 +42,12 @@ impl Driver<'_> {
                     self.events.push_back(Event::Tree(Tree::Descendants(descendants)));
                 }
             }
+            Effect::Snapshot => {
+                if self.report.needs_snapshot() {
+                    let silence = self.last_output.elapsed();
+                    self.report.snapshot(snapshot::take(&mut self.processes), silence);
+                }
+            }
             Effect::ReportLeftovers(pids) => {
                 for name in self.report.name(&pids) {
                     tracing::warn!("Process left behind: {name}");
@@ -48,7 +60,7 @@ impl Driver<'_> {
             Effect::Shorten(timer, limit) => self.timers.shorten(timer, limit),
             Effect::DisarmAll => self.timers.disarm_all(),
             Effect::Record(record) => write(&record),
-            Effect::LogText(text) => self.pump.log_text(&text),
+            Effect::LogText(text) => self.pump.log_text(text.as_bytes()),
             Effect::DrainPipe => self.pump.drain(),
             Effect::CloseLog(verdict) => self.close_log(&verdict),
             Effect::WriteMarker(verdict, tally) => self.write_marker(&verdict, tally),
@@ -78,10 +90,13 @@ impl Driver<'_> {
     }
 
     fn spawn(&mut self) {
-        let extra = [
+        let mut extra = vec![
             ("ENTRYPOINT_TIMEOUT", seconds(self.policy.timeout.as_std())),
             ("ENTRYPOINT_GRACE_PERIOD", seconds(self.policy.grace_period.as_std())),
         ];
+        let (trace, variable) = trace::context();
+        self.report.trace = trace;
+        extra.extend(variable);
         let mut started = self.start(&extra);
         if started.as_ref().is_err_and(SpawnError::lacks_descriptors) {
             // The job matters more than space for its result.
@@ -91,9 +106,14 @@ impl Driver<'_> {
         let setup = match started {
             Ok(pid) => {
                 self.processes.started(pid);
+                self.last_output = Instant::now();
+                self.report.course = Some(Course::begin());
                 Setup::Spawned
             }
-            Err(error) => Setup::SpawnFailed(error.to_string()),
+            Err(error) => {
+                self.report.start_hint = error.hint();
+                Setup::SpawnFailed(error.to_string())
+            }
         };
         self.events.push_back(Event::Setup(setup));
     }
@@ -120,6 +140,9 @@ impl Driver<'_> {
             tracing::warn!("{dropped} bytes of the output could not be written to the process log");
         }
         self.write_records();
+        let output = self.pump.log_tail(OUTPUT_IN_MESSAGE);
+        let sentence = self.report.sentence(verdict, &self.pump.totals());
+        self.end_log(verdict, &sentence);
         if let Err(error) = self.pump.restore_log() {
             tracing::error!(error = %error, "Could not restore the deleted process log");
         }
@@ -127,7 +150,21 @@ impl Driver<'_> {
             tracing::error!(error = %error, "Error executing test process");
         }
         self.write_records_live();
-        self.write_termination_message(verdict);
+        self.write_termination_message(verdict, &sentence, &output);
+    }
+
+    /// Ends the log with the sentence, unless there is nothing to say or it stands there.
+    fn end_log(&mut self, verdict: &Verdict, sentence: &str) {
+        let is_told = verdict.reason == Reason::StartFailed && sentence == verdict.cause;
+        match verdict.code {
+            codes::SUCCESS if sentence == verdict.cause => return,
+            _ if is_told => return,
+            codes::SUCCESS => tracing::warn!("{sentence}"),
+            _ => tracing::error!("{sentence}"),
+        }
+        for record in self.queue.take() {
+            self.pump.log_text(&record.json);
+        }
     }
 
     fn write_marker(&mut self, verdict: &Verdict, tally: Tally) {
@@ -160,17 +197,23 @@ impl Driver<'_> {
         }
     }
 
-    /// Writes the container's termination message where Kubernetes made a file for it.
-    fn write_termination_message(&self, verdict: &Verdict) {
-        let path = &self.options.supervision.termination_message_path;
-        let wanted = match verdict.reason {
-            Reason::TimedOut | Reason::Aborted | Reason::StartFailed | Reason::InternalError => true,
-            // The log's tail explains a plain failure better.
-            Reason::Exited | Reason::Signaled | Reason::PreviousFailed => false,
+    /// Writes the container's termination message where Kubernetes made a file for it. The
+    /// end of the output explains a command that ended by itself, as Kubernetes would have
+    /// shown it without a message.
+    fn write_termination_message(&self, verdict: &Verdict, sentence: &str, output: &[u8]) {
+        let path = Path::new(&self.options.supervision.termination_message_path);
+        let output = match verdict.reason {
+            Reason::Exited | Reason::Signaled if verdict.code != codes::SUCCESS => output,
+            Reason::Exited if sentence == verdict.cause => return,
+            Reason::Exited
+            | Reason::Signaled
+            | Reason::TimedOut
+            | Reason::Aborted
+            | Reason::StartFailed
+            | Reason::PreviousFailed
+            | Reason::InternalError => &[],
         };
-        if wanted {
-            common::termination::write(Path::new(path), &verdict.cause);
-        }
+        common::termination::write_with_output(path, sentence, output);
     }
 }
 

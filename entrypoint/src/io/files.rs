@@ -6,7 +6,7 @@ use super::timestamps::Stamper;
 use crate::options::EntrypointOptions;
 use common::lock::HeldLock;
 use common::preallocated::{self, PreallocatedFile};
-use common::report::Report;
+use common::report::{RESERVED_BYTES, Report};
 use common::{marker, report};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,8 +61,16 @@ impl Files {
     /// Makes the report visible. Sidecar works without one.
     pub(super) fn publish_report(&mut self, report: &Report) -> io::Result<()> {
         let path = marker::report_path(&self.marker_path);
+        let whole = report.encode();
+        if whole.len() > RESERVED_BYTES && self.publish(None, &path, &whole, report::MODE).is_ok() {
+            self.report = None;
+            return Ok(());
+        }
+        // The space is for the report without its history; a limit may be tighter still.
         let reserved = self.report.take();
-        self.publish(reserved, &path, &report.encode(), report::MODE)
+        let small = if whole.len() > RESERVED_BYTES { report.encode_short() } else { whole };
+        self.publish(reserved, &path, &small, report::MODE)
+            .or_else(|_| self.publish(None, &path, &report.encode_short(), report::MODE))
     }
 
     /// Makes the marker visible, which ends the entry.

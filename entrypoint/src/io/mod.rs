@@ -2,6 +2,7 @@
 //! it events. It makes no decision about the job.
 
 mod cgroup;
+mod course;
 mod driver;
 mod effects;
 mod files;
@@ -12,11 +13,16 @@ mod pump;
 pub(crate) mod records;
 mod report;
 mod signals;
+mod snapshot;
 mod spawn;
+mod start_hint;
+mod stat;
 mod stdio;
 mod stdout;
+mod sys_files;
 mod timers;
 mod timestamps;
+mod trace;
 
 pub(crate) use driver::run;
 

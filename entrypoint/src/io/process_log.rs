@@ -7,6 +7,7 @@ use common::timestamp::Timestamp;
 use rustix::fs::{FileType, Mode, OFlags};
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -145,6 +146,16 @@ impl ProcessLog {
         (self.bytes, self.crc32c, self.dropped)
     }
 
+    /// Returns the end of the log, at most `limit` bytes; nothing of one that cannot be
+    /// read.
+    pub(super) fn tail(&self, limit: usize) -> Vec<u8> {
+        let mut bytes = vec![0; limit.min(usize::try_from(self.bytes).unwrap_or(limit))];
+        let from = self.bytes - bytes.len() as u64;
+        let read = self.file.read_at(&mut bytes, from).unwrap_or(0);
+        bytes.truncate(read);
+        bytes
+    }
+
     /// Copies the log back to its path if that no longer names it, as far as there is
     /// room.
     pub(super) fn restore(&self) -> io::Result<()> {
@@ -163,6 +174,12 @@ impl ProcessLog {
         // Part of a log is better than none.
         preallocated::replace(&temp, &self.path)?;
         copied
+    }
+}
+
+impl AsFd for ProcessLog {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

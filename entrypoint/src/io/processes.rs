@@ -3,6 +3,7 @@
 //! Only our own children are ever signalled by pid. They stay ours until they are
 //! reaped, in one place, so that a pid cannot be reused under us.
 
+use super::stat::{Stat, reads_a_pipe};
 use crate::supervise::{Descendant, Identity, Pid, Process, Target, Top, Tree as Event};
 use crate::sys;
 use common::report::ChildEnd;
@@ -11,10 +12,7 @@ use common::timestamp::Timestamp;
 use rustix::io::Errno;
 use rustix::process::{WaitOptions, WaitStatus};
 use std::io;
-use std::path::Path;
-
-/// Upper bound on the length of a name, which is for recognising a process.
-const MAX_NAME_CHARS: usize = 200;
+use std::time::Instant;
 
 /// The job's tree.
 #[derive(Debug, Default)]
@@ -119,12 +117,25 @@ impl Processes {
         }
     }
 
+    /// Lists all processes of the tree that /proc shows before `deadline`, zombies left
+    /// out; none without a readable /proc.
+    pub(super) fn list_tree(&mut self, deadline: Instant) -> Vec<Listed> {
+        if !self.is_proc_readable() {
+            return Vec::new();
+        }
+        let all = listed_until(Some(deadline)).unwrap_or_default();
+        let own = std::process::id();
+        let in_tree =
+            |listed: &&Listed| listed.stat.state != Some(b'Z') && top_of(listed.pid, &all, own).is_some();
+        all.iter().filter(in_tree).copied().collect()
+    }
+
     /// Lists the tree's processes whose parent is not us; `None` without a readable /proc.
     pub(super) fn scan_tree(&mut self) -> Option<Vec<Descendant>> {
         if !self.is_proc_readable() {
             return None;
         }
-        let all = all_processes()?;
+        let all = listed_until(None)?;
         let (own, child) = (std::process::id(), self.running_child());
         let mut found = Vec::new();
         for Listed { pid, stat } in &all {
@@ -203,15 +214,17 @@ fn children() -> Option<Vec<i32>> {
 }
 
 /// A process that /proc shows.
-struct Listed {
-    pid: i32,
-    stat: Stat,
+#[derive(Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) pid: i32,
+    pub(super) stat: Stat,
 }
 
-/// Returns all processes that /proc shows, in ascending order as the kernel lists them
-/// (`proc_pid_readdir`).
-fn all_processes() -> Option<Vec<Listed>> {
-    let processes = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
+/// Returns the processes that /proc shows, in ascending order as the kernel lists them
+/// (`proc_pid_readdir`), as far as there is time.
+fn listed_until(deadline: Option<Instant>) -> Option<Vec<Listed>> {
+    let has_time = |_: &_| deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let processes = std::fs::read_dir("/proc").ok()?.take_while(has_time).filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
         Some(Listed { pid, stat: Stat::of(pid)? })
     });
@@ -252,82 +265,4 @@ fn signal_same(id: Identity, signal: Signal) -> io::Result<()> {
 
 fn start_time(pid: i32) -> u64 {
     Stat::of(pid).map_or(0, |stat| stat.started)
-}
-
-/// The fields of `proc_pid_stat(5)` that are used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
-    /// A letter, such as `D` for uninterruptible sleep.
-    state: Option<u8>,
-    parent: Option<u32>,
-    /// Clock ticks since boot; 0 if unreadable.
-    started: u64,
-}
-
-impl Stat {
-    fn of(pid: i32) -> Option<Self> {
-        Self::read(Path::new(&format!("/proc/{pid}/stat")))
-    }
-
-    fn read(path: &Path) -> Option<Self> {
-        Self::parse(&std::fs::read(path).ok()?)
-    }
-
-    /// Skips the second field, which may hold anything but is in parentheses.
-    fn parse(stat: &[u8]) -> Option<Self> {
-        let after_name = stat.rsplit(|byte| *byte == b')').next()?;
-        let mut fields = std::str::from_utf8(after_name).ok()?.split_ascii_whitespace();
-        let state = fields.next().and_then(|field| field.bytes().next());
-        let parent = fields.next().and_then(|field| field.parse().ok());
-        // Field 22; two of those before it were taken.
-        let started = fields.nth(17).and_then(|field| field.parse().ok()).unwrap_or(0);
-        Some(Self { state, parent, started })
-    }
-}
-
-fn reads_a_pipe(pid: i32) -> bool {
-    std::fs::read_link(format!("/proc/{pid}/fd/0"))
-        .is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"pipe:"))
-}
-
-/// Returns true if no thread of the process is in uninterruptible sleep.
-///
-/// A thread that waits for a dead file system in a page fault can hold the lock that
-/// reading the command line needs; the reader would wait with it.
-fn is_awake(pid: i32) -> bool {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
-    threads.filter_map(Result::ok).all(|thread| {
-        let stat = Stat::read(&thread.path().join("stat"));
-        stat.and_then(|stat| stat.state) != Some(b'D')
-    })
-}
-
-/// Returns `<pid> <command line>`, on one line.
-pub(super) fn name(Pid(pid): Pid) -> String {
-    let read = |file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-    let mut line = if is_awake(pid) { read("cmdline") } else { Vec::new() };
-    if line.is_empty() {
-        // A kernel thread, a process that has just ended, or one that sleeps.
-        line = read("comm");
-    }
-    let text = String::from_utf8_lossy(&line);
-    let shown: String = text
-        .trim_end_matches(['\0', '\n'])
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_NAME_CHARS)
-        .collect();
-    format!("{pid} {shown}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stat_is_read_whatever_the_process_is_called() {
-        let line = b"7 (a) D 1 (b) S 42 7 7 0 -1 4194304 96 0 0 0 1 2 3 4 20 0 1 0 98765 3055616 236 1";
-        assert_eq!(Stat::parse(line), Some(Stat { state: Some(b'S'), parent: Some(42), started: 98765 }));
-        assert_eq!(Stat::parse(b"7 (x) D"), Some(Stat { state: Some(b'D'), parent: None, started: 0 }));
-    }
 }

@@ -163,15 +163,30 @@ impl Pump {
     }
 
     /// Writes a text to the log only.
-    pub(super) fn log_text(&mut self, text: &str) {
+    pub(super) fn log_text(&mut self, text: &[u8]) {
         if let Some(log) = &mut self.log {
-            log.write_record(text.as_bytes());
+            log.write_record(text);
         }
     }
 
     /// Returns the number of bytes that a full volume kept out of the log since the last call.
     pub(super) fn newly_dropped(&mut self) -> u64 {
         self.log.as_mut().map_or(0, ProcessLog::newly_dropped)
+    }
+
+    /// Returns the number of bytes read from the child.
+    pub(super) fn child_bytes(&self) -> u64 {
+        self.child_bytes
+    }
+
+    /// Returns the log's descriptor.
+    pub(super) fn log_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.log.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Returns the end of the log, at most `limit` bytes.
+    pub(super) fn log_tail(&self, limit: usize) -> Vec<u8> {
+        self.log.as_ref().map_or_else(Vec::new, |log| log.tail(limit))
     }
 
     /// Restores a deleted log.
@@ -188,6 +203,7 @@ impl Pump {
             live_dropped_bytes: self.stdout.dropped(),
             log_bytes,
             log_crc32c: report::crc32c_text(crc32c),
+            silent_ns: None,
         }
     }
 }

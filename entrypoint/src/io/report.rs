@@ -1,18 +1,17 @@
 //! The report, collected while the job runs.
 
-use super::cgroup;
-use super::processes;
-use crate::supervise::{Pid, Policy, Tally, Target, Verdict};
+use super::course::Course;
+use super::{cgroup, stat};
+use crate::supervise::{Evidence, Pid, Policy, Tally, Target, Verdict, sentence};
 use crate::sys;
 use common::duration::GoDuration;
 use common::report::{
-    self, Interrupt, Leftovers, MAX_LEFTOVER_NAMES, Origin, Output, Recipient, Report, Usage,
+    self, Interrupt, Leftovers, MAX_INTERRUPTS, MAX_LEFTOVER_NAMES, Origin, Output, ProcessState, Recipient,
+    Report, Trace, Usage,
 };
 use common::signal::Signal;
 use common::timestamp::Timestamp;
-
-/// Upper bound on recorded signals: a storm of them must not fill the memory.
-const MAX_INTERRUPTS: usize = 100;
+use std::time::Duration;
 
 /// Collects the facts for the report.
 #[derive(Debug)]
@@ -21,6 +20,13 @@ pub(super) struct ReportBuilder {
     interrupts: Vec<Interrupt>,
     names: Vec<String>,
     memory: cgroup::Watch,
+    /// The processes before the first signal, and the silence until then.
+    snapshot: Option<(Vec<ProcessState>, Duration)>,
+    pub(super) course: Option<Course>,
+    pub(super) trace: Option<Trace>,
+    pub(super) start_hint: Option<String>,
+    /// The sentence, once it was asked for: log, report and termination message get the same.
+    told: Option<String>,
 }
 
 impl ReportBuilder {
@@ -30,7 +36,40 @@ impl ReportBuilder {
             interrupts: Vec::new(),
             names: Vec::new(),
             memory: cgroup::Watch::begin(),
+            snapshot: None,
+            course: None,
+            trace: None,
+            start_hint: None,
+            told: None,
         }
+    }
+
+    /// Returns true until the processes have been recorded.
+    pub(super) fn needs_snapshot(&self) -> bool {
+        self.snapshot.is_none()
+    }
+
+    /// Records the processes before the first signal.
+    pub(super) fn snapshot(&mut self, processes: Vec<ProcessState>, silence: Duration) {
+        self.snapshot = Some((processes, silence));
+    }
+
+    /// Returns the sentence about the end.
+    pub(super) fn sentence(&mut self, verdict: &Verdict, output: &Output) -> String {
+        if let Some(told) = &self.told {
+            return told.clone();
+        }
+        let waiting = self.snapshot.as_ref().and_then(|(all, _)| all.iter().find(|one| one.waits_longest));
+        let evidence = Evidence {
+            oom_kills: self.memory.ended().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0),
+            dropped_bytes: output.dropped_bytes,
+            silence: self.snapshot.as_ref().map(|(_, silence)| *silence),
+            waiting: waiting.map(|process| (process.name.clone(), process.pid)),
+            start_hint: self.start_hint.clone(),
+        };
+        let told = sentence(verdict, &evidence);
+        self.told = Some(told.clone());
+        told
     }
 
     /// Records a signal from outside.
@@ -59,19 +98,25 @@ impl ReportBuilder {
     /// Records the names of leftovers and returns the names added.
     pub(super) fn name(&mut self, pids: &[Pid]) -> Vec<String> {
         let room = MAX_LEFTOVER_NAMES - self.names.len();
-        let names: Vec<String> = pids.iter().take(room).map(|pid| processes::name(*pid)).collect();
+        let names: Vec<String> = pids.iter().take(room).map(|pid| stat::name(*pid)).collect();
         self.names.extend(names.iter().cloned());
         names
     }
 
     /// Builds the report.
-    pub(super) fn build(&self, policy: &Policy, verdict: &Verdict, tally: Tally, output: Output) -> Report {
-        let cgroup = self.memory.ended();
-        let killed = cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
+    pub(super) fn build(
+        &mut self,
+        policy: &Policy,
+        verdict: &Verdict,
+        tally: Tally,
+        output: Output,
+    ) -> Report {
+        let (processes, silence) = self.snapshot.clone().unzip();
+        let silent_ns = silence.and_then(|silence| u64::try_from(silence.as_nanos()).ok());
         Report {
             version: report::VERSION,
             reason: verdict.reason,
-            cause: cgroup::cause(verdict, killed),
+            cause: self.sentence(verdict, &output),
             code: verdict.code,
             child: verdict.child,
             child_ended: None,
@@ -80,7 +125,7 @@ impl ReportBuilder {
             timeout_ns: policy.timeout.as_nanos(),
             grace_period_ns: policy.grace_period.as_nanos(),
             interrupts: self.interrupts.clone(),
-            output,
+            output: Output { silent_ns, ..output },
             leftovers: Leftovers {
                 ended: tally.ended,
                 killed: tally.killed,
@@ -89,7 +134,10 @@ impl ReportBuilder {
                 names: self.names.clone(),
             },
             usage: usage(),
-            cgroup,
+            cgroup: self.memory.ended(),
+            processes: processes.unwrap_or_default(),
+            course: self.course.as_mut().and_then(Course::finish),
+            trace: self.trace.clone(),
         }
     }
 }

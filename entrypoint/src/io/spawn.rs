@@ -1,5 +1,6 @@
 //! Finding and starting the child, with upstream's error texts.
 
+use super::start_hint;
 use crate::sys::{self, Program};
 use rustix::fs::{Access, CWD, Mode, OFlags};
 use std::ffi::{CString, OsStr};
@@ -37,6 +38,14 @@ pub(super) enum SpawnError {
 }
 
 impl SpawnError {
+    /// Returns an explanation that upstream's text does not give.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exec { path, source } => start_hint::explain(path, source.raw_os_error()?),
+            Self::Pipe(_) | Self::Input(_) | Self::LookUp { .. } => None,
+        }
+    }
+
     /// Returns true if a lower number of open files could help.
     pub(super) fn lacks_descriptors(&self) -> bool {
         match self {

@@ -28,7 +28,7 @@ common::options! {
         pub escalation: Vec<Escalation> = flag("escalation"),
         /// Begins each line of the process log with its time.
         pub timestamps: bool = flag("timestamps").always(),
-        /// The file that gets the cause of a failure in one line, when it exists; empty for none.
+        /// The file that gets the cause of a failure and the end of the output, when it exists; empty for none.
         pub termination_message_path: String = flag("termination-message-path").value("FILE").always()
             .default(|| TERMINATION_MESSAGE_PATH.to_owned()) => TERMINATION_MESSAGE_PATH.to_owned(),
     }

@@ -120,6 +120,8 @@ pub enum Effect {
     /// List the whole tree but entrypoint's children, at once. Without a readable
     /// /proc nothing is reported.
     ScanTree,
+    /// Record what the processes are doing, for the report; the first snapshot counts.
+    Snapshot,
     /// Write the names of these processes to the log and the report.
     ReportLeftovers(Vec<Pid>),
     /// Start or restart a timer.

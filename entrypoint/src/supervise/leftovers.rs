@@ -102,7 +102,7 @@ impl EndingLeftovers {
         if arrivals.is_empty() {
             return;
         }
-        effects.push(Effect::ReportLeftovers(arrivals));
+        effects.extend([Effect::Snapshot, Effect::ReportLeftovers(arrivals)]);
         match self.phase {
             Phase::Term(filters) => {
                 let signal_policy =

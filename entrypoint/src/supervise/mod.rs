@@ -22,6 +22,7 @@ mod event;
 mod killing;
 mod leftovers;
 mod progress;
+mod sentence;
 mod state;
 mod terminating;
 mod verdict;
@@ -36,6 +37,7 @@ pub use effect::{Effect, Record, Share, Target};
 pub use event::{
     Descendant, Event, Identity, Marker, Output, Pid, Predecessor, Process, Setup, Timer, Top, Tree, Trigger,
 };
+pub use sentence::{Evidence, sentence};
 pub use state::{State, Step, begin, step};
 pub use verdict::{Cause, Ending, Grace, NotStarted, Tally, Verdict};
 

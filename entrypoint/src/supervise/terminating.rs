@@ -72,7 +72,7 @@ pub(super) fn terminate(policy: &Policy, cause: Cause, pipe: Pipe) -> Step {
         Cause::Abort(signal) => effects.push(Effect::Record(Record::Interrupted(signal))),
     }
     // The scans precede the signals: whoever they find was there before.
-    effects.push(Effect::Scan);
+    effects.extend([Effect::Snapshot, Effect::Scan]);
     let waiting = match policy.signal_scope {
         SignalScope::Child => Waiting::begin(&mut effects),
         SignalScope::Group => Waiting::default(),

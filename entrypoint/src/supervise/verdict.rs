@@ -116,7 +116,7 @@ fn by_itself(end: ChildEnd) -> Verdict {
         }
         ChildEnd::Signal(signal) => (
             Reason::Signaled,
-            format!("{}, which entrypoint did not send", describe(end)),
+            if signal.is_own_doing() { describe(end) } else { format!("killed from outside ({signal})") },
             Some(format!("wrapped process failed: signal: {}", signal.description())),
         ),
     };
@@ -145,10 +145,10 @@ fn terminated(policy: &Policy, cause: Cause, child: Option<ChildEnd>, grace: Gra
     let rest = match (grace, child) {
         // A success may only mean that the program handles the signal.
         (Grace::Tree { after }, Some(ChildEnd::ExitCode(0))) => {
-            format!("exited with 0 after {after} within {limit}")
+            format!("exited with 0 after {after}")
         }
-        (Grace::Tree { .. }, Some(end)) => format!("{} within {limit}", describe(end)),
-        (Grace::Tree { .. }, None) => format!("ended within {limit}"),
+        (Grace::Tree { .. }, Some(end)) => describe(end),
+        (Grace::Tree { .. }, None) => "ended".to_owned(),
         (Grace::ChildOnly, _) => {
             format!("processes it had started did not exit within {limit}; killed")
         }
@@ -178,7 +178,7 @@ fn not_started(why: &NotStarted) -> Verdict {
         NotStarted::PreviousLost => (
             Reason::PreviousFailed,
             codes::PREVIOUS_FAILED,
-            "not started because the previous step was lost: its entrypoint was killed from outside"
+            "not started because the previous step was lost: its entrypoint ended without a result"
                 .to_owned(),
         ),
         NotStarted::Internal(text) => (Reason::InternalError, codes::INTERNAL_ERROR, text.clone()),

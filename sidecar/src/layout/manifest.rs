@@ -238,7 +238,7 @@ pub fn report_value(report: &Report, mask: &dyn Fn(&str) -> String) -> Value {
     let Ok(Value::Object(mut members)) = Value::parse(&text) else {
         return Value::Null;
     };
-    for key in ["cause", "leftovers"] {
+    for key in ["cause", "leftovers", "processes"] {
         if let Some(value) = members.remove(key) {
             members.insert(key.to_owned(), mask_texts(value, mask));
         }
@@ -292,7 +292,7 @@ pub fn matches_report(report: &Report, source_bytes: u64, source_crc32c: u32) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::report::{Leftovers, Output, Reason, Usage};
+    use common::report::{Leftovers, Output, ProcessState, Reason, Usage};
 
     fn report() -> Report {
         Report {
@@ -311,6 +311,9 @@ mod tests {
             leftovers: Leftovers { names: vec!["7 hidden --x".to_owned()], ..Leftovers::default() },
             usage: Usage::default(),
             cgroup: None,
+            processes: vec![ProcessState { name: "hidden".to_owned(), ..ProcessState::default() }],
+            course: None,
+            trace: None,
         }
     }
 
@@ -322,6 +325,7 @@ mod tests {
         let text = common::json::to_go_string(&all);
         assert!(text.contains(r#""cause":"exited with XXXXXX""#), "{text}");
         assert!(text.contains(r#""names":["7 XXXXXX --x"]"#), "{text}");
+        assert!(text.contains(r#""name":"XXXXXX""#), "{text}");
         assert!(text.contains(r#""version":1"#), "{text}");
         assert_eq!(all.keys().collect::<Vec<_>>(), ["test", "test#2"]);
     }

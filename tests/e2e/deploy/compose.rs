@@ -121,7 +121,8 @@ fn up_twice_delivers_each_run() {
     let project = project.test("sleep 2; echo failing; exit 3");
     project.run(&["up"]).expect_code(0);
     assert_eq!(project.finished()["result"], "FAILURE");
-    assert_eq!(pod::read(&project.path("out/build-log.txt")), "failing\n");
+    let log = pod::read(&project.path("out/build-log.txt"));
+    assert!(log.starts_with("failing\n{") && log.contains("exited with code 3"), "{log}");
     assert_eq!((project.code("test"), project.code("sidecar")), ("exited 3".into(), "exited 1".into()));
 }
 

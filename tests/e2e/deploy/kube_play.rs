@@ -124,7 +124,10 @@ fn test_out_of_memory_fails_with_its_cause() {
     let finished = result(&s3, &run);
     assert_eq!(finished["result"], "FAILURE", "{finished}");
     let cause = finished["metadata"]["pod-utils"]["cause"].as_str().unwrap_or_default();
-    assert!(cause.starts_with("died of SIGKILL") && cause.ends_with("for lack of memory"), "{finished}");
+    assert!(
+        cause.starts_with("killed from outside (SIGKILL)") && cause.ends_with("for lack of memory"),
+        "{finished}"
+    );
     assert_eq!(s3.text(&key(&run, "build-log.txt")), "growing\n");
 }
 

@@ -2,6 +2,7 @@
 
 mod campaign;
 mod command;
+mod history;
 mod hostile_env;
 mod hostile_job;
 mod killed_in_each_state;

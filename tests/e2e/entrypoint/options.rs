@@ -40,7 +40,15 @@ fn cause_goes_to_the_termination_message_file() {
     assert!(!message.exists(), "no file is made");
     fs::write(&message, "").expect("written");
     pod.entrypoint(&entry, &["false"], options("1h")).wait().expect_code(1);
-    assert_eq!(fs::read_to_string(&message).expect("read"), "", "nothing for a plain failure");
+    assert_eq!(fs::read_to_string(&message).expect("read"), "exited with code 1\n");
+    fs::write(&message, "").expect("written");
+    pod.entrypoint(&entry, &["true"], options("1h")).wait().expect_code(0);
+    assert_eq!(fs::read_to_string(&message).expect("read"), "", "nothing for a plain success");
+    let script = "head -c 3000 /dev/zero | tr '\\0' x; echo; echo the end; kill -9 $$";
+    pod.entrypoint(&entry, &["sh", "-c", script], options("1h")).wait().expect_code(137);
+    let text = fs::read_to_string(&message).expect("read");
+    let output = text.strip_prefix("killed from outside (SIGKILL)\n").expect("the sentence first");
+    assert_eq!(output, format!("{}\nthe end\n", "x".repeat(2048 - "\nthe end\n".len())));
     pod.entrypoint(&entry, &[HOSTILE, "ignore"], options("300ms")).wait().expect_code(127);
     let text = fs::read_to_string(&message).expect("read");
     assert_eq!(text, "timed out after 300ms; did not exit within 1s; killed\n");

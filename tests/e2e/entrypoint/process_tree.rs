@@ -140,7 +140,9 @@ fn shell_that_dies_of_term_leaves_its_childs_clean_up_time_through_tee(place) {
     for line in 1..=10 {
         assert!(lines.contains(&format!("clean-up line {line}")), "{lines:?}");
     }
-    assert_eq!(lines.last().map(String::as_str), Some(GRACEFUL));
+    let [.., graceful, sentence] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(graceful, GRACEFUL);
+    assert!(sentence.starts_with("error|aborted by SIGTERM; "), "{sentence}");
     assert_eq!(entry.report()["reason"], "aborted");
 }
 
@@ -154,7 +156,9 @@ fn output_through_a_process_substitution_arrives(place) {
     for line in 1..=10 {
         assert!(lines.contains(&format!("> clean-up line {line}")), "{lines:?}");
     }
-    assert_eq!(lines.last().map(String::as_str), Some(GRACEFUL));
+    let [.., graceful, sentence] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(graceful, GRACEFUL);
+    assert!(sentence.starts_with("error|aborted by SIGTERM; "), "{sentence}");
 }
 
 fn leftover_that_holds_the_pipe_delays_nothing(place) {
@@ -203,8 +207,8 @@ fn timeout_signals_reach_the_child_of_a_waiting_shell(place) {
     let case = Case::start(place, &["sh", "-c", &script], options);
     let (_pod, entry, ended) = case.end(127);
     assert!(ended.took < Duration::from_secs(20), "{:?}", ended.took);
-    assert_eq!(entry.log_lines().last().map(String::as_str),
-        Some("error|Process gracefully exited before 30s grace period"));
+    let graceful = "error|Process gracefully exited before 30s grace period".to_owned();
+    assert!(entry.log_lines().contains(&graceful), "{:?}", entry.log_lines());
 }
 
 fn orphans_are_reaped(place) {
@@ -251,7 +255,7 @@ fn child_that_closes_its_output_goes_on(place) {
     let script = "echo first; exec > /dev/null 2>&1; sleep 0.5; exit 6";
     let case = Case::start(place, &["sh", "-c", script], json!({}));
     let (_pod, entry, ended) = case.end(6);
-    assert_eq!(entry.log_text(), "first\n");
+    assert_eq!(entry.log_lines(), ["first", "error|exited with code 6"]);
     assert!(ended.took > Duration::from_millis(500));
 }
 
@@ -351,7 +355,8 @@ fn lost_or_aborted_predecessor_stops_the_chain() {
     second.until_locked();
     one.signal(Signal::KILL);
     two.wait().expect_code(106);
-    assert_eq!(second.log_lines(), ["info|Skipping as previous step was lost"]);
+    let lost = "error|not started because the previous step was lost: its entrypoint ended without a result";
+    assert_eq!(second.log_lines(), ["info|Skipping as previous step was lost", lost]);
     assert_eq!(second.report()["reason"], "previous_failed");
 }
 
@@ -366,6 +371,8 @@ fn abort_while_waiting_for_the_predecessor_is_130() {
     running.wait().expect_code(130);
     assert_eq!(entry.code().as_deref(), Some("130"));
     let lines = entry.log_lines();
-    assert_eq!(lines.last().map(String::as_str), Some("error|Received interrupt terminated, cancelling..."));
+    let [.., cancelled, sentence] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(cancelled, "error|Received interrupt terminated, cancelling...");
+    assert_eq!(sentence, "error|aborted by SIGTERM before the process was started");
     assert_eq!(entry.report()["reason"], "aborted");
 }

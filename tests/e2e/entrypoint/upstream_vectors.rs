@@ -28,7 +28,7 @@ fn output_goes_to_the_log_and_to_stdout() {
 #[test]
 fn exit_code_of_the_child_is_marker_and_status() {
     let (_pod, entry, ended) = run(&["sh", "-c", "exit 12"], json!({}), 12);
-    assert_eq!(entry.log_text(), "");
+    assert_eq!(entry.log_lines(), ["error|exited with code 12"]);
     assert!(ended.stdout.contains("wrapped process failed: exit status 12"), "{ended:#?}");
 }
 
@@ -41,6 +41,7 @@ fn timeout_is_127() {
             "error|Process did not finish before 1s timeout",
             "error|ERROR: sleep timed out after 1s",
             "error|Process gracefully exited before 1s grace period",
+            "error|timed out after 1s; died of SIGINT",
         ]
     );
     assert_eq!(entry.report()["child"], json!({"signal": "SIGINT"}));
@@ -68,7 +69,10 @@ fn failed_predecessor_stops_the_chain_with_1130() {
     let options = json!({"previous_marker": pod.path("previous")});
     pod.entrypoint(&entry, &["echo", "test"], options).wait().expect_code(106);
     assert_eq!(entry.code().as_deref(), Some("1130"));
-    assert_eq!(entry.log_lines(), ["info|Skipping as previous step exited 9"]);
+    assert_eq!(
+        entry.log_lines(),
+        ["info|Skipping as previous step exited 9", "error|not started because the previous step exited 9"]
+    );
     assert_eq!(entry.report()["reason"], "previous_failed");
 }
 
@@ -103,6 +107,7 @@ fn clean_up_of_a_script_is_awaited() {
             "process started",
             "error|Entrypoint received interrupt: terminated",
             "error|Process gracefully exited before 15s grace period",
+            "error|aborted by SIGTERM; exited with code 3",
         ]
     );
     let report = entry.report();
@@ -182,22 +187,47 @@ fn start_failure_is_told_in_upstreams_words() {
     let no_shebang = file("no-shebang", "echo hello\n", 0o755);
     let no_interpreter = file("no-interpreter", "#!/does/not/exist\n", 0o755);
     let under_file = format!("{plain}/below");
-    for (args, reason) in [
-        (vec![dir.as_str()], format!("fork/exec {dir}: permission denied")),
-        (vec![plain.as_str()], format!("fork/exec {plain}: permission denied")),
-        (vec![foreign.as_str()], format!("fork/exec {foreign}: exec format error")),
-        (vec![no_shebang.as_str()], format!("fork/exec {no_shebang}: exec format error")),
-        (vec![no_interpreter.as_str()], format!("fork/exec {no_interpreter}: no such file or directory")),
-        (vec![under_file.as_str()], format!("fork/exec {under_file}: not a directory")),
+    for (args, reason, hint) in [
+        (vec![dir.as_str()], format!("fork/exec {dir}: permission denied"), "it is a directory"),
+        (
+            vec![plain.as_str()],
+            format!("fork/exec {plain}: permission denied"),
+            "its mode 0644 does not allow to run it",
+        ),
+        (
+            vec![foreign.as_str()],
+            format!("fork/exec {foreign}: exec format error"),
+            "it is built for x86, and",
+        ),
+        (
+            vec![no_shebang.as_str()],
+            format!("fork/exec {no_shebang}: exec format error"),
+            "it is neither a program nor a script that begins with #!",
+        ),
+        (
+            vec![no_interpreter.as_str()],
+            format!("fork/exec {no_interpreter}: no such file or directory"),
+            "its interpreter /does/not/exist does not exist",
+        ),
+        (vec![under_file.as_str()], format!("fork/exec {under_file}: not a directory"), ""),
         (
             vec!["no-such-command"],
             r#"exec: "no-such-command": executable file not found in $PATH"#.to_owned(),
+            "",
         ),
-        (vec![""], "fork/exec : no such file or directory".to_owned()),
+        (vec![""], "fork/exec : no such file or directory".to_owned(), ""),
     ] {
         let entry = pod.entry("test");
         pod.entrypoint(&entry, &args, json!({})).wait().expect_code(127);
-        assert_eq!(entry.log_text(), format!("could not start the process: {reason}"));
+        let said = format!("could not start the process: {reason}");
+        let cause = entry.report()["cause"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(entry.log_text().lines().next(), Some(said.as_str()));
+        if hint.is_empty() {
+            assert_eq!((entry.log_text(), cause), (said.clone(), said));
+        } else {
+            assert!(cause.starts_with(&said) && cause.contains(hint), "{cause}");
+            assert_eq!(entry.log_lines()[1..], [format!("error|{cause}")]);
+        }
         assert_eq!(entry.code().as_deref(), Some("127"));
     }
 }

@@ -171,7 +171,7 @@ fn deleted_log_directory_still_gives_a_result() {
     let script = format!("echo one; sleep 0.2; rm -r {}; echo two; exit 5", pod.logs().display());
     pod.entrypoint(&entry, &["sh", "-c", &script], json!({})).wait().expect_code(5);
     assert_eq!(entry.code().as_deref(), Some("5"));
-    assert_eq!(entry.log_text(), "one\ntwo\n");
+    assert_eq!(entry.log_lines(), ["one", "two", "error|exited with code 5"]);
     assert_eq!(entry.report()["code"], 5);
 }
 

@@ -75,7 +75,7 @@ fn hardened_container_runs_to_its_end() {
     );
     assert_eq!(container.wait(), 3, "{}", container.logs());
     assert_eq!(entry.code().as_deref(), Some("3"));
-    assert_eq!(entry.log_text(), "out\nerr\n");
+    assert_eq!(entry.log_lines(), ["out", "err", "error|exited with code 3"]);
     assert_eq!(entry.report()["reason"], "exited");
 }
 

@@ -65,7 +65,8 @@ fn passing_job_delivers_log_artifacts_and_metadata(job) {
 fn failing_job_delivers_failure_and_its_code(job) {
     let entry = run(job, &["sh", "-c", "echo broken; exit 3"], json!({}), 3);
     job.expect_result("FAILURE");
-    assert_eq!(job.text("build-log.txt"), "broken\n");
+    assert_eq!(entry.log_lines(), ["broken", "error|exited with code 3"]);
+    assert_eq!(job.text("build-log.txt"), entry.log_text());
     assert_eq!(entry.report()["child"], json!({"exit_code": 3}));
 }
 
@@ -76,6 +77,7 @@ fn timeout_that_ends_within_the_grace_period_is_127(job) {
         "error|Process did not finish before 300ms timeout",
         "error|ERROR: sleep timed out after 300ms",
         "error|Process gracefully exited before 30s grace period",
+        "error|timed out after 300ms; died of SIGINT",
     ]);
     assert_eq!(entry.report()["reason"], "timed_out");
 }
@@ -89,6 +91,7 @@ fn timeout_that_ignores_signals_is_killed_and_127(job) {
         "error|Process did not finish before 300ms timeout",
         "error|ERROR: hostile timed out after 300ms",
         "error|Process did not exit before 300ms grace period",
+        "error|timed out after 300ms; did not exit within 300ms; killed",
     ]);
     assert_eq!(entry.report()["reason"], "timed_out");
     assert_eq!(job.pod.tree().members(), []);
@@ -152,7 +155,8 @@ fn two_entries_are_one_result(job) {
     sidecar.wait().expect_code(1);
     job.expect_result("FAILURE");
     assert_eq!(job.text("first-build-log.txt"), "one\n");
-    assert_eq!(job.text("second-build-log.txt"), "two\n");
+    assert_eq!(second.log_lines(), ["two", "error|exited with code 5"]);
+    assert_eq!(job.text("second-build-log.txt"), second.log_text());
     assert!(!job.names().contains(&"build-log.txt".to_owned()));
 }
 
@@ -195,9 +199,13 @@ fn chain_of_entries_stops_at_the_first_failure(job) {
     sidecar.wait().expect_code(1);
     job.expect_result("FAILURE");
     assert_eq!(three.code().as_deref(), Some("1130"));
-    assert_eq!(three.log_lines(), ["info|Skipping as previous step exited 5"]);
+    assert_eq!(three.log_lines(), [
+        "info|Skipping as previous step exited 5",
+        "error|not started because the previous step exited 5",
+    ]);
     assert_eq!(job.text("one-build-log.txt"), "first\n");
-    assert_eq!(job.text("two-build-log.txt"), "second\n");
+    assert_eq!(two.log_lines(), ["second", "error|exited with code 5"]);
+    assert_eq!(job.text("two-build-log.txt"), two.log_text());
     assert_eq!(job.text("three-build-log.txt"), three.log_text());
 }
 
@@ -212,7 +220,10 @@ fn chain_of_entries_stops_after_a_lost_one(job) {
     follower.wait().expect_code(1130 % 256);
     sidecar.wait().expect_code(0);
     job.expect_result("FAILURE");
-    assert_eq!(second.log_lines(), ["info|Skipping as previous step was lost"]);
+    assert_eq!(second.log_lines(), [
+        "info|Skipping as previous step was lost",
+        "error|not started because the previous step was lost: its entrypoint ended without a result",
+    ]);
     assert_eq!(second.report()["reason"], "previous_failed");
 }
 
@@ -305,6 +316,7 @@ fn interrupted(job: &Job, signal: Signal, ignore: bool) {
             format!("error|Entrypoint received interrupt: {word}"),
             "released".to_owned(),
             "error|Process gracefully exited before 15s grace period".to_owned(),
+            format!("error|aborted by {signal}; exited with 0 after {signal}"),
         ]
     );
     assert_eq!(job.text("build-log.txt"), entry.log_text(), "what came after the signal is delivered too");

@@ -63,11 +63,11 @@ fn child_killed_by_oom_is_a_failure_with_its_cause() {
     let (cause, of_entry) = why(&pod);
     assert_eq!(
         cause,
-        "died of SIGKILL, which entrypoint did not send; the kernel killed a process of this container for lack of \
-         memory"
+        "killed from outside (SIGKILL); the kernel killed a process of this container for lack of memory"
     );
     assert_eq!((&of_entry["reason"], &of_entry["code"]), (&json!("signaled"), &json!("137")));
-    assert_eq!(pod.delivered("build-log.txt"), "growing\n");
+    assert_eq!(entry.log_lines(), ["growing".to_owned(), format!("error|{cause}")]);
+    assert_eq!(pod.delivered("build-log.txt"), entry.log_text());
 }
 
 #[test]

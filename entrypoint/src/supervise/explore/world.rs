@@ -173,6 +173,7 @@ impl World {
             | Effect::UnwatchPrevious
             | Effect::Spawn
             | Effect::ReportLeftovers(_)
+            | Effect::Snapshot
             | Effect::Record(_)
             | Effect::LogText(_)
             | Effect::Shorten(..)

@@ -1,6 +1,7 @@
 //! One test for each rule; the interleavings are the explorer's.
 
 mod ending;
+mod sentences;
 mod signalling;
 mod starting;
 

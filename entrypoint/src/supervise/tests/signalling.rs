@@ -164,7 +164,7 @@ fn leftovers_are_named_signalled_and_killed() {
     let mut run = Run::running(policy());
     run.all(&[exited(0), fired(Timer::Quiet)]);
     let effects = run.on(children(&[(8, false), (9, true)]));
-    assert_eq!(effects.first(), Some(&Effect::ReportLeftovers(vec![Pid(8), Pid(9)])));
+    assert_eq!(effects[..2], [Effect::Snapshot, Effect::ReportLeftovers(vec![Pid(8), Pid(9)])]);
     assert_eq!(run.sent(), [(Signal::TERM, to(8))]);
     run.on(fired(Timer::FilterPause));
     assert_eq!(run.sent(), [(Signal::TERM, to(9))], "end of file did not end the filter");

@@ -19,6 +19,9 @@ fn report(reason: Reason, cause: &str, code: i32) -> Report {
         leftovers: Leftovers::default(),
         usage: Usage::default(),
         cgroup: None,
+        processes: Vec::new(),
+        course: None,
+        trace: None,
     }
 }
 

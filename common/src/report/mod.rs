@@ -1,6 +1,13 @@
 //! The report: why and how an entry ended, written by entrypoint just before
 //! its marker, read by sidecar.
 
+mod history;
+
+pub use history::{
+    COLUMNS, Course, MAX_COMMAND_BYTES, MAX_COURSE_BYTES, MAX_PROCESSES, MAX_PROCESSES_BYTES, MAX_SAMPLES,
+    ProcessState, Trace,
+};
+
 use crate::marker;
 use crate::open_beneath::{self, Opened};
 use crate::preallocated::PreallocatedFile;
@@ -16,7 +23,7 @@ pub const VERSION: u32 = 1;
 /// Upper bound on a report that readers accept.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// Upper bound on a report that writers write, and the space they preallocate. Larger
+/// The space that writers preallocate, enough for a report without its history. Larger
 /// costs time: every start allocates it, every end frees it.
 pub const RESERVED_BYTES: usize = 16 * 1024;
 
@@ -126,6 +133,9 @@ pub struct Output {
     pub log_bytes: u64,
     /// CRC32C of the process log: eight lower-case hex digits.
     pub log_crc32c: String,
+    /// Time without output before the first signal, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_ns: Option<u64>,
 }
 
 /// Descendants that were alive after the child's end.
@@ -208,6 +218,15 @@ pub struct Report {
     /// The container's control group, where it can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
+    /// The job's processes before the first signal: at most [`MAX_PROCESSES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessState>,
+    /// The course of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
+    /// The trace that the command's own spans belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
 }
 
 impl Report {
@@ -221,14 +240,28 @@ impl Report {
             .min()
     }
 
-    /// Encodes the report as JSON of at most [`RESERVED_BYTES`], whatever signals the job
-    /// sends and however it names its processes.
+    /// Encodes the report as JSON of at most [`MAX_BYTES`]: processes, then the course are
+    /// dropped to fit.
     pub fn encode(&self) -> Vec<u8> {
         let whole = to_bytes(self);
+        if whole.len() <= MAX_BYTES {
+            return whole;
+        }
+        let without_processes = to_bytes(&Self { processes: Vec::new(), ..self.clone() });
+        if without_processes.len() <= MAX_BYTES {
+            return without_processes;
+        }
+        self.encode_short()
+    }
+
+    /// Encodes the report without its history as JSON of at most [`RESERVED_BYTES`],
+    /// whatever signals the job sends and however it names its processes.
+    pub fn encode_short(&self) -> Vec<u8> {
+        let mut short = Self { processes: Vec::new(), course: None, ..self.clone() };
+        let whole = to_bytes(&short);
         if whole.len() <= RESERVED_BYTES {
             return whole;
         }
-        let mut short = self.clone();
         cut(&mut short.cause, MAX_CAUSE);
         short.interrupts.truncate(MAX_INTERRUPTS);
         short.leftovers.names.truncate(MAX_LEFTOVER_NAMES);
@@ -266,6 +299,12 @@ pub fn read(marker: &Path) -> io::Result<Option<Report>> {
                 // The job can write a report, and this text would be published.
                 report.output.log_crc32c.clear();
             }
+            if let Some(course) = &mut report.course {
+                course.columns.retain(|name, _| COLUMNS.contains(&name.as_str()));
+            }
+            if report.trace.as_ref().is_some_and(|trace| !trace.is_valid()) {
+                report.trace = None;
+            }
             Ok(Some(report))
         }
     }
@@ -282,88 +321,4 @@ pub fn crc32c_text(value: u32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Report {
-        let at = Timestamp::from_nanos(1_767_225_600_000_000_000);
-        Report {
-            version: VERSION,
-            reason: Reason::TimedOut,
-            cause: "timed out after 2h0m0s".to_owned(),
-            code: 127,
-            child: Some(ChildEnd::Signal(Signal::KILL)),
-            child_ended: Some(at),
-            started: at,
-            finished: at,
-            timeout_ns: 1,
-            grace_period_ns: 2,
-            interrupts: vec![Interrupt {
-                signal: Signal::INT,
-                at,
-                from: Origin::Timeout,
-                sent_to: Some(Recipient::Child),
-            }],
-            output: Output { log_crc32c: crc32c_text(0xab), ..Output::default() },
-            leftovers: Leftovers::default(),
-            usage: Usage::default(),
-            cgroup: None,
-        }
-    }
-
-    #[test]
-    fn the_schema_is_the_designs() {
-        let text = serde_json::to_string(&sample()).expect("serialises");
-        for part in [
-            r#""version":1"#,
-            r#""reason":"timed_out""#,
-            r#""child":{"signal":"SIGKILL"}"#,
-            r#""started":"2026-01-01T00:00:00Z""#,
-            r#"{"signal":"SIGINT","at":"2026-01-01T00:00:00Z","from":"timeout","sent_to":"child"}"#,
-            r#""log_crc32c":"000000ab""#,
-        ] {
-            assert!(text.contains(part), "{part} in {text}");
-        }
-        assert_eq!(serde_json::from_str::<Report>(&text).expect("parses"), sample());
-    }
-
-    #[test]
-    fn a_report_never_outgrows_its_space() {
-        let mut report = sample();
-        assert_eq!(serde_json::from_slice::<Report>(&report.encode()).expect("parses"), report);
-        report.cause = "\u{1}".repeat(RESERVED_BYTES);
-        report.leftovers.names = vec!["\u{1}".repeat(10_000); 30];
-        report.interrupts = vec![report.interrupts[0].clone(); 10_000];
-        let bytes = report.encode();
-        assert!(bytes.len() <= RESERVED_BYTES, "{}", bytes.len());
-        let read = serde_json::from_slice::<Report>(&bytes).expect("parses");
-        assert_eq!(read.interrupts, report.interrupts[..MAX_INTERRUPTS]);
-        assert_eq!(read.leftovers.names.len(), MAX_LEFTOVER_NAMES);
-        assert_eq!((read.reason, read.code), (report.reason, report.code));
-    }
-
-    #[test]
-    fn a_forged_checksum_is_no_text_to_publish() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let marker = dir.path().join("m");
-        let mut report = sample();
-        report.output.log_crc32c = "a secret".to_owned();
-        let text = serde_json::to_string(&report).expect("serialises");
-        std::fs::write(marker::report_path(&marker), text).expect("written");
-        let read = read(&marker).expect("read").expect("there");
-        assert_eq!(read.output.log_crc32c, "");
-    }
-
-    #[test]
-    fn unknown_keys_are_ignored_and_nonsense_is_an_error() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let marker = dir.path().join("m");
-        assert_eq!(read(&marker).expect("absent"), None);
-        let mut value = serde_json::to_value(sample()).expect("a value");
-        value["news"] = serde_json::json!({"a": 1});
-        std::fs::write(marker::report_path(&marker), value.to_string()).expect("written");
-        assert_eq!(read(&marker).expect("read"), Some(sample()));
-        std::fs::write(marker::report_path(&marker), "{}").expect("written");
-        assert!(read(&marker).is_err());
-    }
-}
+mod tests;
