@@ -4,7 +4,7 @@ use crate::terminal::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
 use common::options::Single;
-use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
+use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT, Escalation};
 use entrypoint::supervise::Interrupt;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,12 @@ pub(crate) struct Options {
     pub(crate) grace_period: GoDuration,
     /// Signals that the command gets because of Ctrl-C; the default's if `None`.
     pub(crate) interrupt: Option<Interrupt>,
+    /// Signals inside the grace period; the default's if empty.
+    pub(crate) escalation: Vec<Escalation>,
+    /// Begin each line of the build log with its time.
+    pub(crate) timestamps: bool,
+    /// The file that gets the sentence about a failure, absolute; none if empty.
+    pub(crate) termination_message: String,
     /// Time for delivery when the pod is told to end.
     pub(crate) upload_budget: GoDuration,
     /// Time for which a destination that takes nothing is tried.
@@ -64,6 +70,9 @@ impl Options {
             timeout: time("timeout", DEFAULT_TIMEOUT),
             grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
             interrupt: matches.get_one("interrupt").copied(),
+            escalation: matches.get_many("escalation").unwrap_or_default().copied().collect(),
+            timestamps: matches.get_flag("timestamps"),
+            termination_message: new_file(matches, "termination-message")?,
             upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
             retry_for: time("retry-for", DEFAULT_RETRY_FOR),
             secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
@@ -120,6 +129,16 @@ fn readable_file(matches: &ArgMatches, id: &str) -> Result<String, Problem> {
     utf8_path(path).ok_or_else(|| refuse("its name is not UTF-8".to_owned()))
 }
 
+/// Creates an empty file and returns its path, as the kubelet does with a container's
+/// termination message.
+fn new_file(matches: &ArgMatches, id: &str) -> Result<String, Problem> {
+    let Some(path) = matches.get_one::<PathBuf>(id) else { return Ok(String::new()) };
+    let refuse =
+        |why: String| Problem::new(format!("--{id} {}: {why}; allowed is a file to write", path.display()));
+    std::fs::write(path, "").map_err(|error| refuse(error.to_string()))?;
+    utf8_path(path).ok_or_else(|| refuse("its name is not UTF-8".to_owned()))
+}
+
 /// The absolute path as the JSON of options can carry it.
 pub(super) fn utf8_path(path: &Path) -> Option<String> {
     std::path::absolute(path).ok()?.into_os_string().into_string().ok()
@@ -172,6 +191,24 @@ pub(crate) fn command() -> Command {
             ),
         ))
         .arg(interrupt())
+        .arg(
+            Arg::new("escalation")
+                .long("escalation")
+                .value_name(Escalation::VALUE_NAME)
+                .action(ArgAction::Append)
+                .value_parser(Escalation::parser())
+                .help(
+                    "Another signal this long after the first one, instead of SIGTERM, such as SIGQUIT=2s for the \
+                     stacks of Go and JVM programs (repeatable)",
+                ),
+        )
+        .arg(
+            Arg::new("timestamps")
+                .long("timestamps")
+                .action(ArgAction::SetTrue)
+                .help("Begin each line of the build log with its time"),
+        )
+        .arg(file("termination-message", "A file to make, which gets the sentence about a failure"))
         .arg(time(
             "upload-budget",
             format!("How long delivery may take after Ctrl-C [default: {DEFAULT_UPLOAD_BUDGET}]"),
@@ -241,6 +278,13 @@ mod tests {
         assert!(options.keep);
         assert_eq!(options.interrupt, None);
         assert_eq!(options.command, ["make", "-j"]);
+        assert!(
+            options.escalation.is_empty() && !options.timestamps && options.termination_message.is_empty()
+        );
+        let words = ["--escalation", "SIGQUIT=2s", "--escalation", "SIGTERM=5s", "--timestamps", "make"];
+        let options = parsed(&words).expect("valid");
+        let escalation = options.escalation.iter().map(Single::shown).collect::<Vec<_>>();
+        assert_eq!((escalation.join(" "), options.timestamps), ("SIGQUIT=2s SIGTERM=5s".to_owned(), true));
         let options = parsed(&["--interrupt", "received", "make"]).expect("valid");
         assert_eq!(options.interrupt, Some(Interrupt::Received));
     }
@@ -252,6 +296,7 @@ mod tests {
             (&["--job", "", "true"], ["--job", "\"\""]),
             (&["--secrets", "/no/such/dir", "true"], ["--secrets", "/no/such/dir"]),
             (&["--s3-credentials-file", "/no/file", "true"], ["--s3-credentials-file", "/no/file"]),
+            (&["--termination-message", "/no/such/file", "true"], ["--termination-message", "/no/such/file"]),
         ] {
             let problem = parsed(words).expect_err("refused");
             assert_eq!(problem.status, 1);

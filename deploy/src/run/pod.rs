@@ -194,13 +194,19 @@ impl Pod {
 }
 
 /// Supervision with which most reports survive, and records for people. Nobody reads a
-/// termination message here.
+/// termination message here unless its file is given.
 fn supervision(options: &Options) -> SupervisionOptions {
     let reports = SupervisionOptions::with_reports(options.grace_period);
     SupervisionOptions {
         interrupt: options.interrupt.unwrap_or(reports.interrupt),
         record_format: RecordFormat::Plain,
-        termination_message_path: String::new(),
+        termination_message_path: options.termination_message.clone(),
+        timestamps: options.timestamps,
+        escalation: if options.escalation.is_empty() {
+            reports.escalation
+        } else {
+            options.escalation.clone()
+        },
         ..reports
     }
 }

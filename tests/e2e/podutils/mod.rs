@@ -5,6 +5,7 @@ mod censor;
 mod completions;
 mod inject;
 mod run;
+mod run_flags;
 mod run_outages;
 mod show;
 mod test_results;

@@ -29,7 +29,7 @@ impl Desk {
         Self { tree: Tree::new(), dir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
@@ -52,7 +52,7 @@ impl Desk {
 
     /// The one folder of results of a job in the default destination.
     #[track_caller]
-    fn results(&self, job: &str) -> PathBuf {
+    pub(super) fn results(&self, job: &str) -> PathBuf {
         let dir = self.path("pod-utils-out").join(job);
         let mut builds: Vec<_> = fs::read_dir(&dir).expect("the job's folder").flatten().collect();
         assert_eq!(builds.len(), 1, "{builds:?}");
