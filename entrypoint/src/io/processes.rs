@@ -117,17 +117,21 @@ impl Processes {
         }
     }
 
-    /// Lists all processes of the tree that /proc shows before `deadline`, zombies left
-    /// out; none without a readable /proc.
+    /// Lists all processes of the tree, in ascending order, as far as there is time until
+    /// `deadline`, zombies left out; none without a readable /proc. A kernel built without
+    /// `CONFIG_PROC_CHILDREN` shows our own children only.
     pub(super) fn list_tree(&mut self, deadline: Instant) -> Vec<Listed> {
-        if !self.is_proc_readable() {
-            return Vec::new();
+        let mut found = Vec::new();
+        let mut open = if self.is_proc_readable() { children().unwrap_or_default() } else { Vec::new() };
+        while let Some(pid) = open.pop().filter(|_| Instant::now() < deadline) {
+            let Some(stat) = Stat::of(pid) else { continue };
+            open.extend(children_of(pid));
+            if stat.state != Some(b'Z') {
+                found.push(Listed { pid, stat });
+            }
         }
-        let all = listed_until(Some(deadline)).unwrap_or_default();
-        let own = std::process::id();
-        let in_tree =
-            |listed: &&Listed| listed.stat.state != Some(b'Z') && top_of(listed.pid, &all, own).is_some();
-        all.iter().filter(in_tree).copied().collect()
+        found.sort_unstable_by_key(|listed| listed.pid);
+        found
     }
 
     /// Lists the tree's processes whose parent is not us; `None` without a readable /proc.
@@ -135,7 +139,7 @@ impl Processes {
         if !self.is_proc_readable() {
             return None;
         }
-        let all = listed_until(None)?;
+        let all = all_processes()?;
         let (own, child) = (std::process::id(), self.running_child());
         let mut found = Vec::new();
         for Listed { pid, stat } in &all {
@@ -220,15 +224,23 @@ pub(super) struct Listed {
     pub(super) stat: Stat,
 }
 
-/// Returns the processes that /proc shows, in ascending order as the kernel lists them
-/// (`proc_pid_readdir`), as far as there is time.
-fn listed_until(deadline: Option<Instant>) -> Option<Vec<Listed>> {
-    let has_time = |_: &_| deadline.is_none_or(|deadline| Instant::now() < deadline);
-    let processes = std::fs::read_dir("/proc").ok()?.take_while(has_time).filter_map(|entry| {
+/// Returns all processes that /proc shows, in ascending order as the kernel lists them
+/// (`proc_pid_readdir`).
+fn all_processes() -> Option<Vec<Listed>> {
+    let processes = std::fs::read_dir("/proc").ok()?.filter_map(|entry| {
         let pid = entry.ok()?.file_name().to_str()?.parse().ok()?;
         Some(Listed { pid, stat: Stat::of(pid)? })
     });
     Some(processes.collect())
+}
+
+/// Returns the children of all threads of a process.
+fn children_of(pid: i32) -> Vec<i32> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    texts
+        .flat_map(|text| text.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// Returns the ancestor of a process that is our own child.
