@@ -15,7 +15,7 @@ use common::report::crc32c_text;
 use futures::StreamExt;
 use sidecar::io::store::Head;
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Seek;
@@ -283,6 +283,7 @@ fn attributes(head: &Head, object: &Object) -> Option<String> {
     ];
     // A store has a type for everything; the manifest names those that were set.
     let differs = |(what, is, wanted): &(&str, &Option<String>, &Option<String>)| match (is, wanted) {
+        (Some(is), Some(wanted)) if *what == "content type" => !is_same_media_type(is, wanted),
         (is, Some(wanted)) => is.as_ref() != Some(wanted),
         (Some(_), None) => *what == "content encoding",
         (None, None) => false,
@@ -291,6 +292,24 @@ fn attributes(head: &Head, object: &Object) -> Option<String> {
     let shown =
         |value: &Option<String>| value.as_ref().map_or("none".to_owned(), |value| format!("{value:?}"));
     Some(format!("its {what} is {}, manifest.json says {}", shown(is), shown(wanted)))
+}
+
+/// Compares media types as such (RFC 9110, 8.3.1): some stores spell them anew. The type,
+/// the names of parameters and a character set have no case; parameters have no order, and
+/// a value may stand in quotes.
+fn is_same_media_type(one: &str, other: &str) -> bool {
+    let parts = |text: &str| {
+        let mut parts = text.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let parameters = parts.filter(|part| !part.is_empty()).map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().trim_matches('"'));
+            let value = if name == "charset" { value.to_ascii_lowercase() } else { value.to_owned() };
+            (name, value)
+        });
+        (kind, parameters.collect::<BTreeSet<_>>())
+    };
+    parts(one) == parts(other)
 }
 
 /// Later runs replace these.
@@ -305,6 +324,26 @@ async fn check_pointer(above: &Results, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn media_types_are_compared_as_such() {
+        let same = "text/plain; charset=utf-8";
+        for spelled in
+            ["text/plain;charset=utf-8", "Text/Plain ; Charset=\"UTF-8\"", "text/plain; charset=UTF-8;"]
+        {
+            assert!(is_same_media_type(spelled, same), "{spelled}");
+        }
+        for other in [
+            "text/plain",
+            "text/html; charset=utf-8",
+            "text/plain; charset=utf-16",
+            same.trim_end_matches('8'),
+        ] {
+            assert!(!is_same_media_type(other, same), "{other}");
+        }
+        assert!(is_same_media_type("a/b; x=1; y=2", "a/b;y=2;x=1"));
+        assert!(!is_same_media_type("a/b; x=A", "a/b; x=a"));
+    }
 
     #[test]
     fn types_are_compared_where_they_are_known() {

@@ -216,3 +216,78 @@ fn azure_without_an_account_is_one_line() {
     ended.expect_code(1);
     assert!(ended.stderr.contains("AZURE_STORAGE_ACCOUNT"), "{ended:#?}");
 }
+
+/// A store with TLS that takes everything, and the variables to reach it.
+fn private_store(pod: &Pod) -> (Web, Vec<(&'static str, String)>) {
+    let web = Web::start_tls(|asked| {
+        if asked.method == "GET" { Answer(404, Vec::new(), String::new()) } else { Answer::stored() }
+    });
+    fs::write(pod.path("ca.pem"), web.ca()).expect("written");
+    let environment = vec![
+        ("AWS_ENDPOINT_URL", web.url()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+    ];
+    (web, environment)
+}
+
+#[test]
+fn s3_trusts_the_bundle_that_an_sdk_would() {
+    let pod = Pod::new();
+    let (web, environment) = private_store(&pod);
+    let with = |name: &'static str, value: String| {
+        let mut environment = environment.clone();
+        environment.push((name, value));
+        upload(&pod, BUCKET_URL, &environment)
+    };
+    with("AWS_CA_BUNDLE", pod.path("ca.pem").display().to_string()).expect_code(0);
+    assert!(!puts(&web, "file.txt").is_empty());
+    fs::create_dir_all(pod.path("home/.aws")).expect("made");
+    let config = format!("[default]\nca_bundle = {}\n", pod.path("ca.pem").display());
+    fs::write(pod.path("home/.aws/config"), config).expect("written");
+    upload(&pod, BUCKET_URL, &environment).expect_code(0);
+    // The variable counts before the profile, and is all that is trusted.
+    let other = Web::start_tls(|_| Answer::stored());
+    fs::write(pod.path("other.pem"), other.ca()).expect("written");
+    let ended = with("AWS_CA_BUNDLE", pod.path("other.pem").display().to_string());
+    ended.expect_code(1);
+    assert!(ended.stderr.contains("certificate"), "{ended:#?}");
+    fs::write(pod.path("other.pem"), "no certificate").expect("written");
+    let ended = with("AWS_CA_BUNDLE", pod.path("other.pem").display().to_string());
+    ended.expect_code(1);
+    assert!(ended.stderr.contains("AWS_CA_BUNDLE") && ended.stderr.contains("PEM"), "{ended:#?}");
+}
+
+/// A proxy gets the address as a whole.
+#[test]
+fn proxy_of_the_environment_is_used_unless_the_host_is_excepted() {
+    let pod = Pod::new();
+    let proxy = Web::start(|asked| {
+        if asked.method == "GET" { Answer(404, Vec::new(), String::new()) } else { Answer::stored() }
+    });
+    let mut environment = vec![
+        ("AWS_ENDPOINT_URL", "http://store.invalid".to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", "us-east-1".to_owned()),
+        ("HTTP_PROXY", proxy.url()),
+    ];
+    upload(&pod, BUCKET_URL, &environment).expect_code(0);
+    assert!(!puts(&proxy, "http://bucket.store.invalid/").is_empty(), "{:?}", proxy.asked());
+    let (excepted, before) = (S3::start(), proxy.asked().len());
+    environment.push(("NO_PROXY", "127.0.0.1".to_owned()));
+    environment[0].1 = excepted.endpoint().to_owned();
+    upload(&pod, BUCKET_URL, &environment).expect_code(0);
+    assert_eq!((excepted.text(OBJECT).as_str(), proxy.asked().len()), ("content", before));
+}
+
+#[test]
+fn s3_without_keys_says_where_it_looked() {
+    let (pod, s3) = (Pod::new(), S3::start());
+    let ended = upload(&pod, BUCKET_URL, &place(&s3));
+    ended.expect_code(1);
+    for place in ["s3_credentials_file", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "profile"] {
+        assert!(ended.stderr.contains(place), "{place}: {ended:#?}");
+    }
+}

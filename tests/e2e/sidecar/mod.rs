@@ -20,6 +20,7 @@ mod progress;
 mod refusing_stores;
 mod restarts;
 mod store_answers;
+mod store_conditions;
 mod store_emulators;
 mod store_faults;
 mod store_requests;

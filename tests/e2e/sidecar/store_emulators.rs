@@ -1,8 +1,11 @@
 //! Pins: I5; sidecar/README.md, "Destinations".
 //!
 //! Servers of other makers: Azurite (`npm install -g azurite`) for Azure Blob,
-//! and gcp-storage-emulator (`pip install gcp-storage-emulator`) for Google.
+//! gcp-storage-emulator (`pip install gcp-storage-emulator`) and fake-gcs-server
+//! (`go install github.com/fsouza/fake-gcs-server@latest`) for Google.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Running};
 use harness::wait;
@@ -162,59 +165,179 @@ fn azurite_accepts_a_shared_access_signature_and_a_key() {
     }
 }
 
-#[test]
-fn azurite_refuses_a_provisional_result_over_the_final_one() {
-    let azurite = azurite!();
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    let options = json!({
-        "gcs_options": {"local_output_dir": "", "bucket": "az://results/ci", "path_strategy": "explicit"},
-    });
-    let mut command = pod.sidecar_command(&[&entry], options);
-    command.env("AZURE_STORAGE_CONNECTION_STRING", {
-        let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-        format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={}/devstoreaccount1", azurite.url)
-    });
+/// A job whose test goes on until it is told to end, and its sidecar, which has been told
+/// to stop and has stored a provisional result.
+fn stopped(pod: &Pod, entry: &Entry, bucket: &str, environment: &[(&str, String)]) -> (Running, Running) {
+    let script = format!("echo ready; while [ ! -e '{}' ]; do sleep 0.05; done", pod.path("end").display());
+    let test = pod.entrypoint(entry, &["sh", "-c", &script], json!({}));
+    entry.until_log("ready");
+    let options =
+        json!({"gcs_options": {"local_output_dir": "", "bucket": bucket, "path_strategy": "explicit"}});
+    let mut command = pod.sidecar_command(&[entry], options);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut sidecar = process::start(pod.tree(), &mut command);
     let pid = sidecar.pid();
     wait::until("sidecar to watch files", || process::watches_files(pid).then_some(()));
     sidecar.signal(common::signal::Signal::TERM);
     sidecar.until_stderr("Best-effort upload was successful");
+    (test, sidecar)
+}
+
+#[test]
+fn azurite_refuses_a_provisional_result_over_the_final_one() {
+    let azurite = azurite!();
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+    let account = format!("{}/devstoreaccount1", azurite.url);
+    let connection = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={account}");
+    let environment = [("AZURE_STORAGE_CONNECTION_STRING", connection)];
+    let (test, sidecar) = stopped(&pod, &entry, "az://results/ci", &environment);
     let finished = || azurite.get("ci/logs/job/1/finished.json")["text"].as_str().expect("text").to_owned();
     assert!(finished().contains("ABORTED"), "{}", finished());
-    pod.entrypoint(&entry, &["echo", "late"], json!({})).wait().expect_code(0);
+    fs::write(pod.path("end"), "").expect("written");
+    test.wait().expect_code(0);
     sidecar.wait().expect_code(0);
     assert!(finished().contains("SUCCESS"), "{}", finished());
 }
 
-/// The emulator knows Google's XML API for objects in one piece only, and takes
-/// neither empty ones nor gzip that is none.
-#[test]
-fn gcs_emulator_accepts_a_job_of_small_objects() {
-    if !installed("gcp-storage-emulator") || !installed("curl") {
-        harness::skip!("gcp-storage-emulator is not installed");
+/// An emulator of Google's store, with one bucket.
+struct Google {
+    pod: Pod,
+    port: u16,
+    _server: Running,
+}
+
+impl Google {
+    /// Starts gcp-storage-emulator of Python's package index.
+    fn gcp_storage_emulator() -> Option<Self> {
+        Self::start("gcp-storage-emulator", |command, port| {
+            command.args(["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=ci-results"]);
+            command.arg(format!("--port={port}"));
+        })
     }
-    let (pod, entry) = ended_job();
-    for name in ["empty", "report.json.gz"] {
-        fs::remove_file(pod.artifacts().join(name)).expect("removed");
+
+    /// Starts fake-gcs-server of the Go module proxy.
+    fn fake_gcs_server() -> Option<Self> {
+        let google = Self::start("fake-gcs-server", |command, port| {
+            command.args(["-scheme=http", "-host=127.0.0.1", "-backend=memory", "-log-level=error"]);
+            command.arg(format!("-port={port}")).arg(format!("-public-host=127.0.0.1:{port}"));
+        })?;
+        google.curl(
+            &["-X", "POST", "-H", "content-type: application/json", "-d", r#"{"name":"ci-results"}"#],
+            "/storage/v1/b",
+        );
+        Some(google)
     }
-    let port = free_port();
-    let mut command = Command::new("gcp-storage-emulator");
-    command.args(["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=results"]);
-    command.arg(format!("--port={port}"));
-    let mut server = process::start(pod.tree(), &mut command);
-    until_listening(&mut server, port);
-    let spec = json!({"type": "periodic", "job": "job", "buildid": "1"});
-    let environment = [("STORAGE_EMULATOR_HOST", format!("127.0.0.1:{port}"))];
-    sidecar(&pod, &entry, "gs://results/ci", &environment, &spec);
-    let get = |key: &str| {
+
+    fn start(program: &str, arguments: impl Fn(&mut Command, u16)) -> Option<Self> {
+        let path = std::env::var("HOME").map(|home| format!("{home}/go/bin/{program}")).unwrap_or_default();
+        let program = if std::path::Path::new(&path).is_file() { path } else { program.to_owned() };
+        if !installed(&program) || !installed("curl") {
+            return None;
+        }
+        let (pod, port) = (Pod::new(), free_port());
+        let mut command = Command::new(program);
+        arguments(&mut command, port);
+        let mut server = process::start(pod.tree(), &mut command);
+        until_listening(&mut server, port);
+        Some(Self { pod, port, _server: server })
+    }
+
+    fn curl(&self, args: &[&str], path: &str) -> String {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--fail", &format!("http://127.0.0.1:{port}/results/{key}")]);
-        let ended = process::run(pod.tree(), &mut curl);
+        curl.args(["--silent", "--show-error", "--fail"]).args(args);
+        curl.arg(format!("http://127.0.0.1:{}{path}", self.port));
+        let ended = process::run(self.pod.tree(), &mut curl);
         ended.expect_code(0);
         ended.stdout
+    }
+
+    fn path(key: &str) -> String {
+        let escaped = key.bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"));
+        format!("/storage/v1/b/ci-results/o/{escaped}")
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.curl(&[], &format!("{}?alt=media", Self::path(key)))
+    }
+
+    fn described(&self, key: &str) -> Value {
+        serde_json::from_str(&self.curl(&[], &Self::path(key))).expect("JSON")
+    }
+
+    fn environment(&self) -> [(&'static str, String); 1] {
+        [("STORAGE_EMULATOR_HOST", format!("127.0.0.1:{}", self.port))]
+    }
+}
+
+/// Delivers a whole job twice, and reads it back.
+fn google_accepts_a_whole_job(google: &Google) {
+    let (pod, entry) = ended_job();
+    let large: Vec<u8> = (0..13_u32 << 18).flat_map(u32::to_le_bytes).collect();
+    fs::write(pod.artifacts().join("large.bin"), &large).expect("written");
+    for _ in 0..2 {
+        sidecar(&pod, &entry, "gs://ci-results/ci", &google.environment(), &presubmit());
+    }
+    assert_eq!(google.text(&format!("{PATH}/build-log.txt")), "output\n");
+    assert_eq!(google.text(&format!("{PATH}/artifacts/100% of a?b#c +ü.txt")), "odd\n");
+    let described = google.described(&format!("{PATH}/artifacts/large.bin"));
+    assert_eq!(described["size"].as_str().expect("text"), large.len().to_string());
+    let sum = STANDARD.encode(crc32c::crc32c(&large).to_be_bytes());
+    assert_eq!(described["crc32c"].as_str(), Some(sum.as_str()), "{described}");
+    let log = google.described(&format!("{PATH}/build-log.txt"));
+    assert_eq!(log["contentType"], "text/plain; charset=utf-8", "{log}");
+    let alias = google.described("ci/pr-logs/directory/job/1.txt");
+    let link = format!("gs://ci-results/{PATH}");
+    assert_eq!(alias["metadata"]["x-goog-meta-link"], link, "{alias}");
+    let packed = google.described(&format!("{PATH}/artifacts/report.json"));
+    assert_eq!(
+        (&packed["contentType"], &packed["contentEncoding"]),
+        (&json!("application/json"), &json!("gzip"))
+    );
+    let manifest: Value = serde_json::from_str(&google.text(&format!("{PATH}/manifest.json"))).expect("JSON");
+    let objects = manifest["objects"].as_array().expect("a list");
+    assert!(objects.iter().all(|object| object["state"] == "stored"), "{manifest}");
+    assert!(google.text(&format!("{PATH}/finished.json")).contains(r#""result":"SUCCESS""#));
+    let mut verify = Command::new(harness::bins::program("podutils"));
+    verify.args(["verify", &format!("gs://ci-results/{PATH}")]).envs(google.environment());
+    process::run(pod.tree(), &mut verify).expect_code(0);
+}
+
+#[test]
+fn gcp_storage_emulator_accepts_a_whole_job() {
+    let Some(google) = Google::gcp_storage_emulator() else {
+        harness::skip!("gcp-storage-emulator and curl are not installed")
     };
-    assert_eq!(get("ci/logs/job/1/build-log.txt"), "output\n");
-    assert_eq!(get("ci/logs/job/latest-build.txt"), "1");
-    assert!(get("ci/logs/job/1/finished.json").contains(r#""result":"SUCCESS""#));
+    google_accepts_a_whole_job(&google);
+}
+
+#[test]
+fn fake_gcs_server_accepts_a_whole_job() {
+    let Some(google) = Google::fake_gcs_server() else {
+        harness::skip!("fake-gcs-server and curl are not installed")
+    };
+    google_accepts_a_whole_job(&google);
+}
+
+/// `ifGenerationMatch`, for objects in one request and in a resumable upload.
+#[test]
+fn fake_gcs_server_keeps_conditions() {
+    let Some(google) = Google::fake_gcs_server() else {
+        harness::skip!("fake-gcs-server and curl are not installed")
+    };
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    fs::create_dir_all(pod.artifacts()).expect("made");
+    fs::write(pod.artifacts().join("large.bin"), vec![1; 14 << 20]).expect("written");
+    let (test, sidecar) = stopped(&pod, &entry, "gs://ci-results/ci", &google.environment());
+    let finished = || google.text("ci/logs/job/1/finished.json");
+    assert!(finished().contains("ABORTED"), "{}", finished());
+    fs::write(pod.artifacts().join("large.bin"), vec![2; 15 << 20]).expect("written");
+    fs::write(pod.path("end"), "").expect("written");
+    test.wait().expect_code(0);
+    sidecar.wait().expect_code(0);
+    assert!(finished().contains("SUCCESS"), "{}", finished());
+    let large = google.described("ci/logs/job/1/artifacts/large.bin");
+    assert_eq!(large["size"].as_str().expect("text"), (15 << 20).to_string());
 }

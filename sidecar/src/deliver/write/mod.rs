@@ -157,8 +157,13 @@ impl<V: Clone> Write<V> {
         }
         self.overtaken += 1;
         match self.intent {
-            WriteIntent::LatestBuild(_) if self.overtaken < MAX_PUTS && preconditions => {
+            WriteIntent::LatestBuild(_) if self.overtaken <= MAX_PUTS && preconditions => {
                 WriteStep::LookAt { content: true }
+            }
+            // The last look has shown an older build, but others keep writing.
+            WriteIntent::LatestBuild(_) if preconditions => {
+                let text = "other builds write it all the time";
+                WriteStep::Fail(Failure::Skipped(text.to_owned()))
             }
             WriteIntent::LatestBuild(_) | WriteIntent::Overwrite | WriteIntent::UnlessStored => {
                 self.overwrite()
@@ -178,8 +183,14 @@ impl<V: Clone> Write<V> {
                     }
                     None => put_over(Some(version)),
                 },
+                ObjectStatus::Unanswered(message) => {
+                    WriteStep::Fail(Failure::Transient { message, wish: None })
+                }
                 // Credentials that may only write are common: then as upstream.
-                ObjectStatus::Unreadable | ObjectStatus::Unanswered(_) => self.overwrite(),
+                ObjectStatus::Unreadable if self.overtaken == 0 => self.overwrite(),
+                ObjectStatus::Unreadable => WriteStep::Fail(Failure::Skipped(
+                    "another build wrote it, and it cannot be read".to_owned(),
+                )),
             },
             WriteIntent::Provisional { yields, .. } => match status {
                 ObjectStatus::Unanswered(message) => {

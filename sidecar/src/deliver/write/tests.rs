@@ -93,11 +93,27 @@ fn the_latest_build_never_goes_back() {
     let newer = WriteStep::Fail(Failure::Skipped("it holds the newer build 13".to_owned()));
     assert_eq!(write.looked_at(present(2, "13\n")), newer);
     assert_eq!(latest().0.looked_at(ObjectStatus::Absent), put(Precondition::IfAbsent));
-    for unknown in [ObjectStatus::Unreadable, ObjectStatus::Unanswered(String::new())] {
-        let (mut write, _) = latest();
-        assert_eq!(write.looked_at(unknown), put(Precondition::Overwrite));
-        assert!(write.is_abortable(), "no other write of this sidecar follows");
+    let (mut write, _) = latest();
+    assert_eq!(write.looked_at(ObjectStatus::Unreadable), put(Precondition::Overwrite));
+    assert!(write.is_abortable(), "no other write of this sidecar follows");
+    let unanswered = latest().0.looked_at(ObjectStatus::Unanswered("503".to_owned()));
+    assert_eq!(unanswered, WriteStep::Fail(Failure::Transient { message: "503".to_owned(), wish: None }));
+}
+
+#[test]
+fn the_latest_build_is_given_up_and_not_overwritten_after_lost_races() {
+    let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
+    for version in 0..MAX_PUTS {
+        assert_eq!(write.looked_at(present(version, "11")), put(Precondition::IfVersion(version)));
+        assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
     }
+    assert_eq!(write.looked_at(present(99, "11")), put(Precondition::IfVersion(99)), "looked at once more");
+    let step = write.precondition_failed(true);
+    assert!(matches!(step, WriteStep::Fail(Failure::Skipped(_))), "{step:?}");
+    let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
+    let _ = (write.looked_at(ObjectStatus::Absent), write.precondition_failed(true));
+    let step = write.looked_at(ObjectStatus::Unreadable);
+    assert!(matches!(step, WriteStep::Fail(Failure::Skipped(_))), "{step:?}");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Opens Google Cloud Storage (U-91).
 
+use super::bucket::Bucket;
 use super::failure::one_line;
 use super::federation::{ExternalAccount, Federation};
+use super::google::{EmulatorBucket, GOOGLE, JsonApi};
 use super::http::{Connector, Outcome, client_options, note, with_call_context};
+use super::remote::Json;
 use super::s3::no_retries;
 use super::variables::Variables;
 use super::{StoreError, setup};
@@ -18,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Opens a bucket; nothing is contacted yet.
-pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<GoogleCloudStorage, StoreError> {
+pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
     open_with(bucket, credentials, |name| std::env::var(name).ok())
 }
 
@@ -26,7 +29,7 @@ fn open_with(
     bucket: &str,
     credentials: Option<&Path>,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<GoogleCloudStorage, StoreError> {
+) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
     let variables = Variables::new(environment);
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
@@ -36,8 +39,8 @@ fn open_with(
     let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));
     if let Some(url) = variables.get("STORAGE_EMULATOR_HOST")?.map(|host| emulator_url(&host)) {
         // Emulators take requests without credentials, as the Go client sends them.
-        let builder = builder.with_base_url(&url).with_client_options(options(&url));
-        return builder.with_credentials(anonymous()).build().map_err(fail);
+        let api = JsonApi::new(&url, bucket, anonymous())?;
+        return Ok((Arc::new(EmulatorBucket::new(api.clone())), Json { api, is_emulator: true }));
     }
     let variable = variables.get("GOOGLE_APPLICATION_CREDENTIALS")?.map(PathBuf::from);
     let file = credentials
@@ -55,18 +58,31 @@ fn open_with(
             CredentialsFile::ServiceAccount => builder.with_service_account_path(&text).build(),
             CredentialsFile::AuthorizedUser => builder.with_application_credentials(&text).build(),
         };
-        return built.map_err(|error| setup(format!("{option} {text:?}: {error}")));
+        let built = built.map_err(|error| setup(format!("{option} {text:?}: {error}")))?;
+        return with_json(built, bucket, Some(base_url.as_str()).filter(|url| !url.is_empty()));
     }
     // By this name gcloud knows private endpoints.
     let endpoint = variables.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")?;
-    let builder = match endpoint.as_deref().map(|url| url.trim_end_matches('/')) {
+    let endpoint = endpoint.as_deref().map(|url| url.trim_end_matches('/'));
+    let builder = match endpoint {
         Some(url) => builder.with_base_url(url).with_client_options(options(url)),
         None => builder.with_client_options(client_options()),
     };
     // The first store is built for its chain of well-known file and metadata
     // server; the second one falls back to anonymous access.
     let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
-    builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)
+    let built = builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)?;
+    with_json(built, bucket, endpoint)
+}
+
+/// Adds the JSON API, with the same credentials.
+fn with_json(
+    store: GoogleCloudStorage,
+    bucket: &str,
+    address: Option<&str>,
+) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
+    let api = JsonApi::new(address.unwrap_or(GOOGLE), bucket, Arc::clone(store.credentials()))?;
+    Ok((Arc::new(store), Json { api, is_emulator: false }))
 }
 
 /// Reads and checks a credentials file.
@@ -225,12 +241,13 @@ mod tests {
     }
 
     #[test]
-    fn an_emulator_needs_no_credentials() {
+    fn an_emulator_is_told_by_its_variable() {
         let host = |name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| "localhost:1".to_owned());
-        let store = open_with("bucket", None, host).expect("opened");
-        let credential =
-            store.credentials().get_credential().now_or_never().expect("at hand").expect("static");
-        assert_eq!(credential.bearer, "");
+        let (_, json) = open_with("bucket", None, host).expect("opened");
+        assert!(json.is_emulator);
+        assert!(
+            anonymous().get_credential().now_or_never().expect("at hand").expect("static").bearer.is_empty()
+        );
     }
 
     #[test]

@@ -10,11 +10,13 @@ mod error_text;
 mod failure;
 mod federation;
 mod gcs;
+mod google;
 mod http;
 mod local;
 mod local_space;
 mod multipart;
 mod part_retry;
+mod preconditions;
 mod profile;
 mod read;
 mod remote;
@@ -23,16 +25,17 @@ mod upload;
 mod variables;
 mod write;
 
+pub(in crate::io) use bucket::Properties;
 pub(in crate::io) use buffers::{Buffer, Buffers};
 pub(in crate::io) use local::{Draft, Local};
 pub(in crate::io) use multipart::Multipart;
 pub use read::{Head, Listed};
-pub(in crate::io) use remote::{Properties, Remote};
+pub(in crate::io) use remote::Remote;
 pub use write::{Precondition, Version, WriteError};
 
 use crate::destination::{Credentials, Destination, clean_prefix};
+use bucket::Dialect;
 use cleanup::CleanupTasks;
-use remote::Dialect;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -123,8 +126,9 @@ impl Store {
         let backend = match destination {
             Destination::Gs { bucket, prefix } => {
                 s3.map_or(Ok(()), s3::check)?;
-                let store = Arc::new(gcs::open(bucket, gcs)?);
-                Backend::Remote(Remote::new(store, Dialect::Gcs, &clean_prefix(prefix), cleanup.clone()))
+                let (store, json) = gcs::open(bucket, gcs)?;
+                let remote = Remote::new(store, Dialect::Gcs, &clean_prefix(prefix), cleanup.clone());
+                Backend::Remote(remote.with_json(json))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
@@ -151,8 +155,8 @@ impl Store {
     /// Returns whether the store honours [`Precondition`]s.
     ///
     /// Becomes false when the store refuses its first conditional write; later
-    /// writes ignore their preconditions. GCS and Azure take none for objects in
-    /// parts: there the precondition is checked just before the completion.
+    /// writes ignore their preconditions. Azure takes none for objects in parts: there
+    /// the precondition is checked just before the completion.
     pub fn conditional_writes(&self) -> bool {
         match &self.backend {
             Backend::Remote(remote) => remote.conditional_writes(),

@@ -1,15 +1,15 @@
 //! An object that is sent in parts (a multipart upload).
 
+use super::bucket::Properties;
 use super::bytes_in_flight::BytesGuard;
 use super::failure::Failure;
-use super::remote::{Properties, Remote, version_of};
+use super::remote::{Remote, version_of};
 use super::upload::{Upload, completed_before};
 use super::{CleanupTasks, Precondition, Version, WriteError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use object_store::PutPayload;
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl Multipart {
         precondition: &Precondition,
     ) -> Result<Self, WriteError> {
         let path = remote.path(key)?;
-        let upload = remote.open_multipart(&path, properties).await?;
+        let upload = remote.open_multipart(&path, properties, precondition).await?;
         Ok(Self {
             upload: Some(upload),
             path,
@@ -57,11 +57,16 @@ impl Multipart {
     }
 
     /// Starts to send the next part; [`Multipart::part_sent`] drives it.
-    pub(in crate::io) fn send_part(&mut self, remote: &Remote, content: Bytes) -> Result<(), WriteError> {
+    pub(in crate::io) fn send_part(
+        &mut self,
+        remote: &Remote,
+        content: Bytes,
+        is_last: bool,
+    ) -> Result<(), WriteError> {
         let upload = self.upload.as_ref().ok_or_else(completed_before)?;
         let (number, bytes, guard) = (self.begun, content.len(), self.guard.clone());
         let checksum = remote.checksum(&content);
-        let part = upload.send_part(number, PutPayload::from_bytes(content), checksum);
+        let part = upload.send_part(number, content, is_last, checksum);
         self.begun += 1;
         let counted = part.map(move |sent| {
             let id = sent?;
@@ -90,10 +95,10 @@ impl Multipart {
     pub(in crate::io) async fn complete(mut self, remote: &Remote) -> Result<Option<Version>, WriteError> {
         let header = remote.completion_header(&self.precondition);
         let conditional = header.is_some();
-        if !conditional {
+        let upload = self.upload.clone().ok_or_else(completed_before)?;
+        if !conditional && !upload.keeps_precondition() {
             remote.check_precondition(&self.path, &self.precondition).await?;
         }
-        let upload = self.upload.clone().ok_or_else(completed_before)?;
         let parts = self.sent.values().cloned().collect();
         let failure = match upload.complete(parts, header).await {
             Ok(result) => {

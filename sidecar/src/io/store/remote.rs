@@ -1,8 +1,9 @@
 //! Objects in a bucket.
 
-use super::bucket::Bucket;
+use super::bucket::{Bucket, Dialect, Properties};
 use super::bytes_in_flight::BytesInFlight;
 use super::failure::{Failure, classify};
+use super::google::JsonApi;
 use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
 use super::upload::Upload;
@@ -13,37 +14,31 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, GetOptions, HeaderValue, ObjectStore, ObjectStoreExt, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, UpdateVersion,
+    GetOptions, HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, UpdateVersion,
 };
-use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The provider, where stores differ: preconditions on completions, checksums,
-/// names of metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    S3,
-    Gcs,
-    Azure,
-}
-
-/// An object's attributes beside its bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::io) struct Properties {
-    pub(in crate::io) content_type: String,
-    pub(in crate::io) content_encoding: Option<&'static str>,
-    pub(in crate::io) metadata: Vec<(String, String)>,
+/// The uses of Google's JSON API.
+#[derive(Clone, Debug)]
+pub(super) struct Json {
+    pub(super) api: JsonApi,
+    /// An emulator, which may know nothing else; on Google only what has a condition and
+    /// does not fit into one request.
+    pub(super) is_emulator: bool,
 }
 
 /// An open bucket.
 #[derive(Debug)]
 pub(in crate::io) struct Remote {
     store: Arc<dyn Bucket>,
-    dialect: Dialect,
+    json: Option<Json>,
+    pub(super) dialect: Dialect,
     prefix: String,
-    conditional: AtomicBool,
+    pub(super) conditional: AtomicBool,
+    /// The store compares tags without their quotes.
+    pub(super) bare_tags: AtomicBool,
     cleanup: CleanupTasks,
     buffers: Mutex<Weak<Buffers>>,
     bytes_in_flight: BytesInFlight,
@@ -53,13 +48,20 @@ impl Remote {
     pub(super) fn new(store: Arc<dyn Bucket>, dialect: Dialect, prefix: &str, cleanup: CleanupTasks) -> Self {
         Self {
             store,
+            json: None,
             dialect,
             prefix: prefix.to_owned(),
             conditional: AtomicBool::new(true),
+            bare_tags: AtomicBool::new(false),
             cleanup,
             buffers: Mutex::default(),
             bytes_in_flight: BytesInFlight::default(),
         }
+    }
+
+    /// Uses Google's JSON API too.
+    pub(super) fn with_json(self, json: Json) -> Self {
+        Self { json: Some(json), ..self }
     }
 
     /// Ignores preconditions from now on.
@@ -95,35 +97,48 @@ impl Remote {
         precondition: &Precondition,
     ) -> Result<Option<Version>, WriteError> {
         let path = self.path(key)?;
-        let mode = if self.conditional_writes() { put_mode(precondition) } else { PutMode::Overwrite };
-        let result = self.put_once(&path, content.clone(), properties, mode).await;
+        let precondition = self.in_force(precondition);
+        let result = self.put_once(&path, content.clone(), properties, &precondition).await;
+        let result = match result {
+            Err(Failure::Write(WriteError::PreconditionFailed)) => {
+                self.put_with_bare_tag(&path, &content, properties, &precondition).await
+            }
+            result => result,
+        };
         if let Err(Failure::NotImplemented(_)) = &result
-            && *precondition != Precondition::Overwrite
+            && precondition != Precondition::Overwrite
             && self.conditional.swap(false, Ordering::Relaxed)
         {
-            tracing::warn!("The store refuses conditional writes, going on without");
+            tracing::warn!(
+                "The store refuses conditional writes, going on without: a late write can replace a newer one"
+            );
             return self
-                .put_once(&path, content, properties, PutMode::Overwrite)
+                .put_once(&path, content, properties, &Precondition::Overwrite)
                 .await
                 .map_err(Failure::into_write_error);
         }
         result.map_err(Failure::into_write_error)
     }
 
-    async fn put_once(
+    pub(super) async fn put_once(
         &self,
         path: &Path,
         content: Bytes,
         properties: &Properties,
-        mode: PutMode,
+        precondition: &Precondition,
     ) -> Result<Option<Version>, Failure> {
-        let replaces = matches!(mode, PutMode::Update(_));
-        let options = PutOptions { mode, attributes: self.attributes(properties), ..PutOptions::default() };
-        let (result, last) = with_call_context(
-            self.checksum(&content),
-            self.store.put_opts(path, PutPayload::from_bytes(content), options),
-        )
-        .await;
+        let replaces = matches!(precondition, Precondition::IfVersion(_));
+        let emulator = self.json.as_ref().filter(|json| json.is_emulator);
+        let (result, last) = if let Some(Json { api, .. }) = emulator {
+            with_call_context(None, api.put(path, content, properties, precondition)).await
+        } else {
+            let mode = put_mode(precondition);
+            let options =
+                PutOptions { mode, attributes: properties.attributes(self.dialect), ..PutOptions::default() };
+            let checksum = self.checksum(&content);
+            let put = self.store.put_opts(path, PutPayload::from_bytes(content), options);
+            with_call_context(checksum, put).await
+        };
         match result {
             // Google sends the generation with everything that it has stored.
             Ok(result) if self.dialect == Dialect::Gcs && result.version.is_none() => {
@@ -148,8 +163,18 @@ impl Remote {
         &self,
         path: &Path,
         properties: &Properties,
+        precondition: &Precondition,
     ) -> Result<Upload, WriteError> {
-        let options = PutMultipartOptions { attributes: self.attributes(properties), ..Default::default() };
+        let precondition = self.in_force(precondition);
+        let needs_json = |json: &&Json| json.is_emulator || precondition != Precondition::Overwrite;
+        if let Some(Json { api, .. }) = self.json.as_ref().filter(needs_json) {
+            let (begun, last) = with_call_context(None, api.begin(path, properties, &precondition)).await;
+            return begun
+                .map(Upload::Resumable)
+                .map_err(|error| bucket_missing(classify(&error, last.as_ref())).into_write_error());
+        }
+        let options =
+            PutMultipartOptions { attributes: properties.attributes(self.dialect), ..Default::default() };
         let open = async {
             match self.dialect {
                 Dialect::S3 | Dialect::Gcs => {
@@ -177,25 +202,6 @@ impl Remote {
         &self.cleanup
     }
 
-    fn attributes(&self, properties: &Properties) -> Attributes {
-        let mut attributes = Attributes::new();
-        if !properties.content_type.is_empty() {
-            attributes.insert(Attribute::ContentType, properties.content_type.clone().into());
-        }
-        if let Some(encoding) = properties.content_encoding {
-            attributes.insert(Attribute::ContentEncoding, encoding.into());
-        }
-        for (name, value) in &properties.metadata {
-            let (name, value) = match self.dialect {
-                Dialect::Gcs => (name.clone(), value.clone()),
-                Dialect::S3 => (path_escaped(&name.to_lowercase()), path_escaped(value)),
-                Dialect::Azure => (identifier(name), path_escaped(value)),
-            };
-            attributes.insert(Attribute::Metadata(name.into()), value.into());
-        }
-        attributes
-    }
-
     /// Returns a checksum that the store verifies. S3 has one in its signature;
     /// Azure's would have to be signed, which the library does not do.
     pub(super) fn checksum(&self, content: &[u8]) -> Option<Extra> {
@@ -209,43 +215,7 @@ impl Remote {
         }
     }
 
-    /// Returns the precondition as a header of the completion, where the store has one.
-    pub(super) fn completion_header(&self, precondition: &Precondition) -> Option<Extra> {
-        let (name, value) = match (self.dialect, precondition) {
-            // GCS has no conditions for uploads in parts
-            // (<https://docs.cloud.google.com/storage/docs/request-preconditions>).
-            // Azure signs conditions, and the library does so only for objects in one piece.
-            (Dialect::Gcs | Dialect::Azure, _) | (Dialect::S3, Precondition::Overwrite) => return None,
-            (Dialect::S3, Precondition::IfAbsent) => ("if-none-match", "*"),
-            (Dialect::S3, Precondition::IfVersion(version)) => ("if-match", version.e_tag.as_deref()?),
-        };
-        let value = HeaderValue::from_str(value).ok().filter(|_| self.conditional_writes());
-        value.map(|value| Extra { on: On::Completion, name, value })
-    }
-
-    /// Checks a precondition now, for stores that take none with a completion. Best
-    /// effort: another writer can still come between.
-    pub(super) async fn check_precondition(
-        &self,
-        path: &Path,
-        precondition: &Precondition,
-    ) -> Result<(), WriteError> {
-        if *precondition == Precondition::Overwrite || !self.conditional_writes() {
-            return Ok(());
-        }
-        let found = self.head_version(path).await?;
-        let holds = match precondition {
-            Precondition::Overwrite => true,
-            Precondition::IfAbsent => found.is_none(),
-            Precondition::IfVersion(seen) => found.is_some_and(|found| match self.dialect {
-                Dialect::Gcs => found.generation == seen.generation,
-                Dialect::S3 | Dialect::Azure => found.e_tag == seen.e_tag,
-            }),
-        };
-        if holds { Ok(()) } else { Err(WriteError::PreconditionFailed) }
-    }
-
-    async fn head_version(&self, path: &Path) -> Result<Option<Version>, WriteError> {
+    pub(super) async fn head_version(&self, path: &Path) -> Result<Option<Version>, WriteError> {
         let (result, last) = with_call_context(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
@@ -334,25 +304,6 @@ impl Remote {
     }
 }
 
-/// Escapes as Go's `url.PathEscape`, which upstream's S3 client applies to
-/// metadata (U-72).
-fn path_escaped(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~$&+=:@".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(escaped, "%{byte:02X}");
-        }
-        escaped
-    })
-}
-
-/// Converts a name to an identifier of C#, which Azure's metadata requires.
-fn identifier(name: &str) -> String {
-    name.replace(|c: char| !c.is_ascii_alphanumeric(), "_").to_lowercase()
-}
-
 /// Makes "not found" permanent for a write, where it means that the bucket is
 /// missing.
 fn bucket_missing(failure: Failure) -> Failure {
@@ -383,16 +334,4 @@ fn put_mode(precondition: &Precondition) -> PutMode {
 pub(super) fn version_of(result: PutResult) -> Option<Version> {
     let known = result.e_tag.is_some() || result.version.is_some();
     known.then_some(Version { e_tag: result.e_tag, generation: result.version })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_is_escaped_as_upstream_does_on_s3() {
-        assert_eq!(path_escaped("gs://bucket/a b"), "gs:%2F%2Fbucket%2Fa%20b");
-        assert_eq!(path_escaped("x-goog-meta-link"), "x-goog-meta-link");
-        assert_eq!(identifier("X-Goog-Meta-Link"), "x_goog_meta_link");
-    }
 }

@@ -1,11 +1,15 @@
 //! Opens S3 and compatible stores (U-92, U-93).
 
-use super::http::{Connector, client_options};
+use super::failure::one_line;
+use super::http::{Connector, Outcome, client_options, note, with_call_context};
 use super::profile::Profile;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, S3ConditionalPut};
-use object_store::{RetryConfig, StaticCredentialProvider};
+use async_trait::async_trait;
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, S3ConditionalPut,
+};
+use object_store::{CredentialProvider, RetryConfig, StaticCredentialProvider};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::Path;
@@ -60,9 +64,63 @@ impl Drop for CredentialsFile {
 /// Opens a bucket; nothing is contacted yet.
 pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<AmazonS3, StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
-    builder(bucket, &file, |name| std::env::var(name).ok())?
-        .build()
-        .map_err(|error| setup(format!("s3://{bucket}: {error}")))
+    let environment = |name: &str| std::env::var(name).ok();
+    let (builder, has_keys) = builder(bucket, &file, environment)?;
+    let fail = |error: object_store::Error| setup(format!("s3://{bucket}: {error}"));
+    let store = builder.clone().build().map_err(fail)?;
+    if has_keys || !is_last_resort(&builder, environment) {
+        return Ok(store);
+    }
+    let chain = Arc::clone(store.credentials());
+    builder.with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)
+}
+
+/// Returns whether only the machine's own role is left as a source of keys, and nobody
+/// said that there is one.
+fn is_last_resort(builder: &AmazonS3Builder, environment: impl Fn(&str) -> Option<String>) -> bool {
+    use AmazonS3ConfigKey as Key;
+    let keys = [
+        Key::AccessKeyId,
+        Key::WebIdentityTokenFile,
+        Key::ContainerCredentialsRelativeUri,
+        Key::ContainerCredentialsFullUri,
+        Key::MetadataEndpoint,
+    ];
+    let is_set = |text: Option<String>| text.is_some_and(|text| !text.is_empty());
+    let skips = builder.get_config_value(&Key::SkipSignature).is_some_and(|value| value == "true");
+    !skips
+        && !keys.into_iter().any(|key| is_set(builder.get_config_value(&key)))
+        && !is_set(environment("AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+}
+
+/// The role of the machine, which is asked where no other source of keys was named.
+#[derive(Debug)]
+struct LastResort {
+    chain: AwsCredentialProvider,
+}
+
+#[async_trait]
+impl CredentialProvider for LastResort {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let (result, last) = with_call_context(None, self.chain.get_credential()).await;
+        let error = match (result, last) {
+            // No later attempt can succeed: nobody is there.
+            (Err(error), Some(Outcome::NoAnswer(_)) | None) => error,
+            (Err(error), Some(answered)) => {
+                note(answered);
+                error
+            }
+            (Ok(credential), _) => return Ok(credential),
+        };
+        let text = format!(
+            "no credentials were found; looked at s3_credentials_file, AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE \
+             with AWS_ROLE_ARN, the profile, AWS_CONTAINER_CREDENTIALS_…_URI, and the role of the machine: {}",
+            one_line(&error.to_string())
+        );
+        Err(object_store::Error::Generic { store: "S3", source: text.into() })
+    }
 }
 
 /// Reads every setting without opening the bucket.
@@ -96,11 +154,12 @@ fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
     Ok(file)
 }
 
+/// Returns also whether it has keys that do not change.
 fn builder(
     bucket: &str,
     file: &CredentialsFile,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<AmazonS3Builder, StoreError> {
+) -> Result<(AmazonS3Builder, bool), StoreError> {
     let variables = Variables::new(&environment);
     let mut options = client_options();
     if file.insecure {
@@ -142,10 +201,11 @@ fn builder(
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
     let connector = connector(&builder, fixed, &profile, &variables)?;
-    Ok(builder
+    let builder = builder
         .with_virtual_hosted_style_request(address.virtual_hosted)
         .with_client_options(options)
-        .with_http_connector(connector))
+        .with_http_connector(connector);
+    Ok((builder, fixed.is_some()))
 }
 
 /// Returns the connector with the trust that SDKs of AWS have
@@ -276,7 +336,7 @@ mod tests {
         .expect("written");
         let file = load(&path).expect("loaded");
         assert!(file.insecure);
-        let builder = builder("bucket", &file, |_| None).expect("built");
+        let (builder, _) = builder("bucket", &file, |_| None).expect("built");
         let value = |key| builder.get_config_value(&key);
         assert_eq!(value(AmazonS3ConfigKey::Region).as_deref(), Some("eu01"));
         assert_eq!(value(AmazonS3ConfigKey::S3Endpoint).as_deref(), Some("https://foobar.com"));

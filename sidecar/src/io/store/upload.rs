@@ -6,9 +6,11 @@
 use super::WriteError;
 use super::bucket::Bucket;
 use super::failure::{Failure, classify, one_line};
+use super::google::Session;
 use super::http::{Extra, Outcome, with_call_context};
 use crate::deliver::backoff;
 use crate::io::jitter::jitter;
+use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use object_store::multipart::PartId;
@@ -27,6 +29,8 @@ pub(super) enum Upload {
     Named { store: Arc<dyn Bucket>, path: Path, id: String },
     /// One that the library keeps account of; taken out for its completion.
     OfLibrary(Arc<Mutex<Option<Box<dyn MultipartUpload>>>>),
+    /// One of Google's JSON API, with its condition.
+    Resumable(Session),
 }
 
 impl Upload {
@@ -38,15 +42,27 @@ impl Upload {
         Self::OfLibrary(Arc::new(Mutex::new(Some(upload))))
     }
 
+    /// Returns whether the store holds it to the precondition with which it was begun.
+    pub(super) fn keeps_precondition(&self) -> bool {
+        matches!(self, Self::Resumable(_))
+    }
+
     /// Sends a part; parts are begun in their order.
     pub(super) fn send_part(
         &self,
         number: usize,
-        content: PutPayload,
+        content: Bytes,
+        is_last: bool,
         checksum: Option<Extra>,
     ) -> BoxFuture<'static, Result<PartId, WriteError>> {
         match self.clone() {
+            Self::Resumable(session) => async move {
+                session.send_part(number, content, is_last).await?;
+                Ok(PartId { content_id: String::new() })
+            }
+            .boxed(),
             Self::Named { store, path, id } => async move {
+                let content = PutPayload::from_bytes(content);
                 for attempt in 1.. {
                     let part = store.put_part(&path, &id, number, content.clone());
                     let (result, last) = with_call_context(checksum.clone(), part).await;
@@ -74,7 +90,7 @@ impl Upload {
             .boxed(),
             Self::OfLibrary(upload) => {
                 let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
-                let part = upload.as_mut().map(|upload| upload.put_part(content));
+                let part = upload.as_mut().map(|upload| upload.put_part(PutPayload::from_bytes(content)));
                 async move {
                     let Some(part) = part else { return Err(completed_before()) };
                     let (result, last) = with_call_context(checksum, part).await;
@@ -94,6 +110,7 @@ impl Upload {
     ) -> Result<PutResult, Failure> {
         let (store, path, id) = match self {
             Self::Named { store, path, id } => (store, path, id),
+            Self::Resumable(session) => return session.complete().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(mut taken) = taken else { return Err(Failure::Write(completed_before())) };
@@ -136,6 +153,7 @@ impl Upload {
     pub(super) async fn abort(&self) {
         let aborted = match self {
             Self::Named { store, path, id } => store.abort_multipart(path, id).await,
+            Self::Resumable(session) => session.abort().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(mut taken) = taken else { return };

@@ -24,6 +24,10 @@ const MAX_PARTS: u64 = 10_000;
 /// The step in which parts grow.
 const PART_STEP_BYTES: u64 = 1024 * 1024;
 
+/// Google takes pieces of a resumable upload in multiples of this
+/// (<https://docs.cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload>).
+const PIECE_STEP_BYTES: usize = 256 * 1024;
+
 /// Upper bound on a part; 10,000 of them are an object of 320 GB. Two are in
 /// memory at a time.
 const MAX_PART_BYTES: u64 = 32 * 1024 * 1024;
@@ -75,12 +79,12 @@ async fn send(
     parts: &mut mpsc::Receiver<Part>,
     limits: &Limits,
 ) -> Result<(), WriteError> {
-    multipart.send_part(remote, first.bytes)?;
+    multipart.send_part(remote, first.bytes, first.last)?;
     loop {
         let room = multipart.parts_in_flight() < limits.parts_in_memory;
         tokio::select! {
             part = parts.recv(), if room => match part {
-                Some(part) => multipart.send_part(remote, part.bytes)?,
+                Some(part) => multipart.send_part(remote, part.bytes, part.last)?,
                 None => break,
             },
             Some(result) = multipart.part_sent() => result?,
@@ -137,6 +141,10 @@ impl PartSink {
         part_bytes: usize,
     ) -> Self {
         let runtime = Handle::current();
+        let part_bytes = match part_bytes % PIECE_STEP_BYTES {
+            rest if rest < part_bytes => part_bytes - rest,
+            _ => part_bytes,
+        };
         Self { runtime, sender, permits, buffers, part_bytes, expected: 0, head: None, filling: None }
     }
 

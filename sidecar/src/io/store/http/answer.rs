@@ -43,7 +43,13 @@ enum Kind {
 impl Expected {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let query = request.uri().query().unwrap_or_default();
-        let lists = || query.contains("list-type=2") || query.contains("comp=list");
+        let path = request.uri().path();
+        // S3 and Google's XML API, Azure, Google's JSON API.
+        let lists = || {
+            query.contains("list-type=2")
+                || query.contains("comp=list")
+                || path.starts_with("/storage/v1/b/") && path.ends_with("/o")
+        };
         let kind = match request.method().as_str() {
             "HEAD" => Kind::Object,
             "GET" if request.extensions().get::<ObjectContent>().is_some() => Kind::Object,
