@@ -30,9 +30,9 @@ const SUBCOMMANDS: [Subcommand; 9] = [
     Subcommand { command: explain::command, run: explain::run },
     Subcommand {
         command: completions::completions_command,
-        run: |matches| completions::run_completions(matches, command),
+        run: |matches| completions::run_completions(matches, visible),
     },
-    Subcommand { command: completions::man_command, run: |matches| completions::run_man(matches, command) },
+    Subcommand { command: completions::man_command, run: |matches| completions::run_man(matches, visible) },
 ];
 
 /// Runs the tool with its command line, program name first.
@@ -59,6 +59,7 @@ enum Request {
 }
 
 fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
+    let help = help_of(&args);
     match command().try_get_matches_from(args) {
         Ok(mut matches) => match matches.remove_subcommand() {
             Some((name, matches)) => {
@@ -69,12 +70,25 @@ fn parse(args: Vec<OsString>) -> Result<Request, Problem> {
             }
             None => Err(Problem::syntax("no subcommand given; see podutils --help")),
         },
-        Err(error) => refusal(&error),
+        Err(error) => refusal(&error, &help),
     }
 }
 
+/// The command line that shows the help about what was typed: that of the subcommand, if there
+/// is one.
+fn help_of(args: &[OsString]) -> String {
+    let mut words = vec!["podutils".to_owned()];
+    let mut command = visible();
+    for word in args.iter().skip(1).map_while(|word| word.to_str()) {
+        let Some(found) = command.find_subcommand(word).cloned() else { break };
+        words.push(word.to_owned());
+        command = found;
+    }
+    words.join(" ") + " --help"
+}
+
 /// clap's message in one line: what is wrong, and what may have been meant.
-fn refusal(error: &clap::Error) -> Result<Request, Problem> {
+fn refusal(error: &clap::Error, help: &str) -> Result<Request, Problem> {
     let text = error.render().to_string();
     let kind = error.kind();
     if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
@@ -91,11 +105,24 @@ fn refusal(error: &clap::Error) -> Result<Request, Problem> {
     let missing = (kind == ErrorKind::MissingRequiredArgument)
         .then(|| text.lines().nth(1).map(|argument| format!(" {}", argument.trim())));
     let more = tip.or(missing.flatten()).unwrap_or_default();
-    Err(Problem::syntax(format!("{first}{more}; see podutils --help")))
+    Err(Problem::syntax(format!("{first}{more}; see {help}")))
 }
 
 /// The whole tool.
 pub(crate) fn command() -> Command {
+    visible().subcommand(
+        Command::new(run::session::SUBCOMMAND).hide(true).arg(
+            Arg::new(run::session::WORDS)
+                .num_args(1..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(clap::value_parser!(OsString)),
+        ),
+    )
+}
+
+/// The tool as people know it: without the subcommand that it starts itself with.
+fn visible() -> Command {
     Command::new("podutils")
         .version(common::version::VERSION)
         .about(
@@ -103,15 +130,6 @@ pub(crate) fn command() -> Command {
         )
         .disable_help_subcommand(true)
         .subcommands(SUBCOMMANDS.iter().map(|subcommand| (subcommand.command)()))
-        .subcommand(
-            Command::new(run::session::SUBCOMMAND).hide(true).arg(
-                Arg::new(run::session::WORDS)
-                    .num_args(1..)
-                    .trailing_var_arg(true)
-                    .allow_hyphen_values(true)
-                    .value_parser(clap::value_parser!(OsString)),
-            ),
-        )
         .after_help(
             "podutils SUBCOMMAND --help says more about one of them, with examples.\n\n\
              Examples:\n  \
@@ -139,6 +157,9 @@ mod tests {
             (&["podutils", "run", "--timeout", "1", "--", "true"], "1.5h"),
             (&["podutils", "run", "--out"], "--out"),
             (&["podutils", "censor", "x"], "--secrets"),
+            (&["podutils", "show"], "see podutils show --help"),
+            (&["podutils", "webhook", "certificate"], "see podutils webhook certificate --help"),
+            (&["podutils", "run", "--timeout", "-5s", "--", "true"], "allowed is a time above zero"),
         ] {
             let problem = problem(words);
             assert_eq!(problem.status, 2, "{problem:?}");

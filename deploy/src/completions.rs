@@ -30,12 +30,14 @@ fn programs(podutils: Define) -> impl Iterator<Item = (&'static str, Define)> {
 }
 
 fn program_arg() -> Arg {
-    Arg::new("PROGRAM")
-        .value_parser(PossibleValuesParser::new(
-            std::iter::once(PODUTILS).chain(OTHERS.map(|(name, _)| name)),
-        ))
-        .default_value(PODUTILS)
-        .help("For which program")
+    Arg::new("PROGRAM").default_value(PODUTILS).help("For which program")
+}
+
+/// The argument for programs only.
+fn known_program_arg() -> Arg {
+    program_arg().value_parser(PossibleValuesParser::new(
+        std::iter::once(PODUTILS).chain(OTHERS.map(|(name, _)| name)),
+    ))
 }
 
 fn directory_arg(help: &'static str) -> Arg {
@@ -52,7 +54,7 @@ pub(crate) fn completions_command() -> Command {
                 .value_parser(PossibleValuesParser::new(["bash", "zsh", "fish"]))
                 .help("For which shell"),
         )
-        .arg(program_arg())
+        .arg(known_program_arg())
         .arg(directory_arg(
             "Write a file for each program into this directory instead, under the name the shell looks for",
         ))
@@ -68,13 +70,14 @@ pub(crate) fn completions_command() -> Command {
 pub(crate) fn man_command() -> Command {
     Command::new("man")
         .about("Prints a manual page")
-        .arg(program_arg())
+        .arg(program_arg().value_name("PAGE").help("Which page: a program's, or podutils-SUBCOMMAND"))
         .arg(directory_arg(
             "Write the pages of all programs into this directory instead, subcommands included",
         ))
         .after_help(
             "Examples:\n  \
              podutils man sidecar | man -l -\n  \
+             podutils man podutils-run | man -l -\n  \
              podutils man --dir /usr/local/share/man/man1",
         )
 }
@@ -109,18 +112,31 @@ pub(crate) fn run_completions(matches: &ArgMatches, podutils: Define) -> Result<
 /// Runs `podutils man`.
 pub(crate) fn run_man(matches: &ArgMatches, podutils: Define) -> Result<u8, Problem> {
     let Some(dir) = matches.get_one::<PathBuf>("dir") else {
-        terminal::print(&page(named(chosen(matches), podutils))?)?;
+        let wanted = chosen(matches);
+        let Some((_, command)) = pages(podutils).find(|(name, _)| name == wanted) else {
+            let names: Vec<_> = pages(podutils).map(|(name, _)| name).collect();
+            let text = format!("there is no page {wanted:?}; allowed are {}", names.join(", "));
+            return Err(Problem::new(terminal::harmless(&text)));
+        };
+        terminal::print(&page(command)?)?;
         return Ok(0);
     };
-    for (name, command) in programs(podutils) {
-        write(dir, &format!("{name}.1"), &page(command())?)?;
-        for subcommand in command().get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
-            let full = format!("{name}-{}", subcommand.get_name());
-            let subcommand = subcommand.clone().version(common::version::VERSION).display_name(full.clone());
-            write(dir, &format!("{full}.1"), &page(subcommand)?)?;
-        }
+    for (name, command) in pages(podutils) {
+        write(dir, &format!("{name}.1"), &page(command)?)?;
     }
     Ok(0)
+}
+
+/// The pages with their names: one for each program and each subcommand.
+fn pages(podutils: Define) -> impl Iterator<Item = (String, Command)> {
+    programs(podutils).flat_map(|(name, command)| {
+        let of_subcommand = |subcommand: &Command| {
+            let full = format!("{name}-{}", subcommand.get_name());
+            (full.clone(), subcommand.clone().version(common::version::VERSION).display_name(full))
+        };
+        let subcommands: Vec<_> = command().get_subcommands().map(of_subcommand).collect();
+        std::iter::once((name.to_owned(), command())).chain(subcommands)
+    })
 }
 
 fn chosen(matches: &ArgMatches) -> &str {

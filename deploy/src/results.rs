@@ -145,23 +145,19 @@ impl Results {
     /// Downloads a JSON document of any size into a temporary file, to keep it out of
     /// memory; gives up at a first byte that is none of JSON's.
     pub(crate) async fn document(&self, name: &str) -> Result<Option<std::fs::File>> {
-        let take = |file: &mut std::io::Result<std::fs::File>, block: &[u8]| {
-            if let Ok(open) = file
-                && open.stream_position().is_ok_and(|at| at == 0)
-                && block.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{')
-            {
+        let take = |(file, shape): &mut (std::io::Result<std::fs::File>, Shape), block: &[u8]| {
+            if let Ok(open) = file {
                 // Not to download gigabytes of something else.
-                *file = Err(std::io::Error::other("it is no JSON object"));
-            }
-            if let Ok(open) = file
-                && let Err(error) = open.write_all(block)
-            {
-                *file = Err(error);
+                let written = shape.take(block).and_then(|()| open.write_all(block));
+                if let Err(error) = written {
+                    *file = Err(error);
+                }
             }
             file.is_ok()
         };
-        let found = self.through(name, tempfile::tempfile, take).await.with_context(|| name.to_owned())?;
-        let Some((_, file)) = found else { return Ok(None) };
+        let begin = || (tempfile::tempfile(), Shape::default());
+        let found = self.through(name, begin, take).await.with_context(|| name.to_owned())?;
+        let Some((_, (file, _))) = found else { return Ok(None) };
         let mut file = file.with_context(|| name.to_owned())?;
         file.rewind().context("a temporary file")?;
         Ok(Some(file))
@@ -176,6 +172,56 @@ impl Results {
             bail!("{name}: it has more than {limit} bytes");
         }
         Ok(Some(bytes))
+    }
+}
+
+/// Upper bound on a text in a document of ours; the longest are reports of 64 KiB.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// The form of a JSON object, as far as it shows byte by byte: what stands outside of texts, and how
+/// long these are. The parser checks the rest.
+#[derive(Debug, Default)]
+struct Shape {
+    has_begun: bool,
+    /// The length of the text so far.
+    text: Option<usize>,
+    is_escaped: bool,
+}
+
+impl Shape {
+    /// Looks at the next block; the error says what no JSON object has.
+    fn take(&mut self, block: &[u8]) -> std::io::Result<()> {
+        for byte in block {
+            let wrong = match &mut self.text {
+                Some(length) => {
+                    *length += 1;
+                    if self.is_escaped {
+                        self.is_escaped = false;
+                    } else if *byte == b'\\' {
+                        self.is_escaped = true;
+                    } else if *byte == b'"' {
+                        self.text = None;
+                        continue;
+                    }
+                    (*length > MAX_TEXT_BYTES).then_some("it has a text of more than 64 KiB")
+                }
+                None if byte.is_ascii_whitespace() => None,
+                None if !self.has_begun => {
+                    self.has_begun = true;
+                    (*byte != b'{').then_some("it is no JSON object")
+                }
+                None if *byte == b'"' => {
+                    self.text = Some(0);
+                    None
+                }
+                // Brackets, numbers, and the letters of true, false and null.
+                None => (!b"{}[]:,0123456789+-.eEtrufalsn".contains(byte)).then_some("it is no JSON object"),
+            };
+            if let Some(wrong) = wrong {
+                return Err(std::io::Error::other(wrong));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -209,6 +255,24 @@ pub(crate) fn block_on<T>(task: impl Future<Output = Result<T, Problem>>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_json_object_is_given_up_at_once() {
+        let long = format!("{{\"key\": \"{}\"}}", "k".repeat(MAX_TEXT_BYTES + 1));
+        for (text, is_taken) in [
+            (" {\"a\": [1.5e3, true, null, \"x\\\"y\\\\\"], \"b\": -1}\n", true),
+            ("[]", false),
+            ("{x", false),
+            ("{\"a\": <html>", false),
+            (&long, false),
+        ] {
+            for size in [1, 7, 1 << 20] {
+                let mut shape = Shape::default();
+                let taken = text.as_bytes().chunks(size).all(|block| shape.take(block).is_ok());
+                assert_eq!(taken, is_taken, "{text}");
+            }
+        }
+    }
 
     #[test]
     fn the_folder_above_is_found_by_whole_segments() {

@@ -39,7 +39,7 @@ finish() {
 }
 trap finish EXIT
 
-for name in webhook-e2e webhook-plain pod-utils-webhook; do
+for name in webhook-e2e webhook-plain pod-utils-webhook kube-system; do
   cluster get namespace "$name" >/dev/null 2>&1 || cluster create namespace "$name" >/dev/null
   [ -z "${ACCOUNTS:-}" ] || $ACCOUNTS "$name" >/dev/null
 done
@@ -47,11 +47,8 @@ cluster label --overwrite namespace webhook-e2e pod-utils.dev/inject=true >/dev/
 
 step 'the manifests, as a dry run'
 manifests=$(cluster kustomize "$root/deploy/kubernetes/webhook")
-if said=$(cluster apply --dry-run=server --validate=strict -f - <<<"$manifests" 2>&1); then
-  same 'objects that the API server takes' "$(wc -l <<<"$said")" "$(grep -c '^kind:' <<<"$manifests")"
-else
-  failed "the manifests: $said"
-fi
+taken=$(cluster apply --dry-run=server --validate=strict -o name -f - <<<"$manifests" | wc -l)
+same 'objects that the API server takes' "$taken" "$(grep -c '^kind:' <<<"$manifests")"
 
 step 'the certificate, by the account of the Job'
 # The configuration as it is shipped, but for where the webhook is.
@@ -148,6 +145,7 @@ bare=$(load webhook-plain) with=$(load webhook-e2e)
 printf 'bare:    %s\nwebhook: %s\n' "$bare" "$with"
 same 'pods without an error' "$(jq -r '.count - .errors' <<<"$with")" 1000
 same 'decorated' "$(jq -r .decorated <<<"$with")" 1000
+# On a machine that is busy with other things these two say nothing.
 check 'the median creation takes at most 20 ms more' test "$(jq -n --argjson a "$bare" --argjson b "$with" '$b.p50_ms - $a.p50_ms <= 20')" = true
 metrics=$(get metrics)
 bucket() { sed -n "s/^pod_utils_webhook_request_duration_seconds_bucket{le=\"$1\"} //p" <<<"$metrics"; }

@@ -11,7 +11,7 @@ mod table;
 use crate::escape::visible;
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use common::json::{Notes, decode};
+use common::json::{Document, Notes, decode};
 use common::options::Options;
 use entrypoint::options::EntrypointOptions;
 use sidecar::initupload::InitUploadOptions;
@@ -98,8 +98,13 @@ fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
         return Err(Problem::new(format!("{:?}: allowed are {}", visible(name), known.join(", "))));
     };
     let json = json.ok_or_else(|| Problem::new(format!("{name} is not set; write {name}='…'")))?;
-    let meaning =
-        explain(&json).map_err(|why| Problem::new(format!("{name}: {}", visible(&redact::text(&why)))))?;
+    let refuse = |why: String| {
+        // A key that is missing may be there with a mistake in it.
+        let unknown: Vec<_> =
+            unknown_keys(name, &json).iter().map(|key| format!("; the unknown option {key}")).collect();
+        Problem::new(format!("{name}: {}", visible(&redact::text(&format!("{why}{}", unknown.concat())))))
+    };
+    let meaning = explain(&json).map_err(refuse)?;
     let mut lines = vec![format!("{name}")];
     let width = meaning.rows.iter().map(|row| row.key.len()).max().unwrap_or(0);
     let values = meaning.rows.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(32);
@@ -115,6 +120,20 @@ fn explained(assignment: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
     );
     lines.extend(meaning.words);
     Ok(lines.join("\n") + "\n")
+}
+
+/// The keys of a document that the program does not know, each with what may be meant. None where it is no document.
+fn unknown_keys(name: &str, text: &str) -> Vec<String> {
+    fn of<T: Document + Default>(text: &str) -> Vec<String> {
+        let notes = decode(&mut T::default(), text);
+        notes.map(|notes| notes.unknown().map(|key| key.to_string()).collect()).unwrap_or_default()
+    }
+    match name {
+        entrypoint::options::VARIABLE => of::<EntrypointOptions>(text),
+        sidecar::options::VARIABLE => of::<SidecarOptions>(text),
+        sidecar::initupload::VARIABLE => of::<InitUploadOptions>(text),
+        _ => of::<UploadOptions>(text),
+    }
 }
 
 fn decoded<T: Options + Default>(text: &str) -> Result<(T, Meaning), String> {
@@ -200,6 +219,7 @@ mod tests {
             (r#"GCSUPLOAD_OPTIONS={"bucket":"b","path_strategy":"x"}"#, "explicit"),
             ("INITUPLOAD_OPTIONS", "is not set"),
             ("HOME=x", "allowed are ENTRYPOINT_OPTIONS"),
+            (r#"ENTRYPOINT_OPTIONS={"args":["x"],"proces_log":"/l"}"#, "did you mean \"process_log\"?"),
         ] {
             let line = refused(assignment);
             assert!(line.contains(part) && line.lines().count() == 1, "{line}");

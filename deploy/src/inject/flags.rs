@@ -37,7 +37,7 @@ fn switch(id: &'static str, help: &str) -> Arg {
 }
 
 fn time(id: &'static str, help: &str) -> Arg {
-    option(id, "TIME", help).value_parser(crate::run::duration)
+    option(id, "TIME", help).value_parser(crate::run::duration).allow_hyphen_values(true)
 }
 
 fn home(text: &str) -> Result<Home, String> {

@@ -42,6 +42,10 @@ impl Delivered {
         delivered.stored.extend(CLOSING.map(|name| (name.to_owned(), None)));
         // The log and the result are not to drown in artifacts.
         delivered.stored.sort_by_key(|(name, _)| name.contains('/'));
+        // What failed comes first, and those that failed in one way together.
+        delivered
+            .missing
+            .sort_by(|(_, a), (_, b)| (!a.starts_with("failed"), a).cmp(&(!b.starts_with("failed"), b)));
         delivered
     }
 
@@ -56,9 +60,15 @@ impl Delivered {
         lines.extend(more(rest.len()));
         if !self.missing.is_empty() {
             lines.push(format!("{} not delivered:", self.missing.len()));
-            let (shown, rest) = self.missing.split_at(self.missing.len().min(MAX_MISSING));
-            lines.extend(shown.iter().map(|(name, why)| format!("  {name:<40} {why}")));
-            lines.extend(more(rest.len()));
+            let groups: Vec<_> = self.missing.chunk_by(|(_, a), (_, b)| a == b).collect();
+            let (shown, rest) = groups.split_at(groups.len().min(MAX_MISSING));
+            lines.extend(shown.iter().map(|group| {
+                let (name, why) = &group[0];
+                let others =
+                    if group.len() > 1 { format!(" and {} more", group.len() - 1) } else { String::new() };
+                format!("  {:<40} {why}", format!("{name}{others}"))
+            }));
+            lines.extend(more(rest.iter().map(|group| group.len()).sum()));
         }
         lines
     }
@@ -80,14 +90,17 @@ mod tests {
             {"key": "base/dir/x", "state": "stored", "stored_bytes": 1},
             {"key": "base/pipe", "state": "skipped", "reason": "it is a named pipe"},
             {"key": "base/denied", "state": "failed", "error": "403"},
+            {"key": "base/fifo", "state": "skipped", "reason": "it is a named pipe"},
         ]});
         let lines = Delivered::new(&manifest, |key| key.trim_start_matches("base/")).lines("/out");
         assert_eq!(lines[0], "4 objects in /out");
         assert!(lines[1].starts_with("  a\\u{a}b ") && lines[1].ends_with("3 bytes"), "{lines:?}");
         assert!(lines[4].starts_with("  dir/x"), "{lines:?}");
-        assert_eq!(lines[5], "2 not delivered:");
-        assert!(lines[6].ends_with("skipped: it is a named pipe"), "{lines:?}");
-        assert!(lines[7].ends_with("failed: 403"), "{lines:?}");
+        assert_eq!(lines[5], "3 not delivered:");
+        assert!(lines[6].ends_with("failed: 403"), "{lines:?}");
+        assert!(lines[7].starts_with("  pipe and 1 more "), "{lines:?}");
+        assert!(lines[7].ends_with("skipped: it is a named pipe"), "{lines:?}");
+        assert_eq!(lines.len(), 8);
     }
 
     #[test]

@@ -47,8 +47,14 @@ impl Destination {
                 Problem::new(error.to_string().replacen("bucket", "--out", 1) + ", or a plain directory")
             })?
         } else {
+            if let Some(scheme) = mistyped_scheme(&options.out) {
+                let why = format!("is {scheme}:// meant? A directory of this name is ./{}", options.out);
+                return Err(refuse(&why));
+            }
             let jobs = Path::new(&options.out).join(&options.job);
-            let dir = own_directory(&jobs, &mut build_id).map_err(|error| refuse(&error.to_string()))?;
+            let dir = own_directory(&jobs, &mut build_id)
+                .and_then(|dir| dir.canonicalize())
+                .map_err(|error| refuse(&error.to_string()))?;
             upload.local_output_dir = utf8_path(&dir).ok_or_else(|| refuse("the path is not UTF-8"))?;
             destination::Destination::local_dir(&upload.local_output_dir)
                 .map_err(|error| refuse(&error.to_string()))?
@@ -75,6 +81,14 @@ impl Destination {
         Ok(Self { spec, upload, store, base })
     }
 
+    fn credentials(&self) -> Credentials {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        Credentials {
+            gcs_credentials_file: path(&self.upload.gcs_credentials_file),
+            s3_credentials_file: path(&self.upload.s3_credentials_file),
+        }
+    }
+
     /// The upload path as people write it.
     pub(crate) fn display(&self) -> String {
         match (&self.store, self.base.as_str()) {
@@ -97,13 +111,8 @@ impl Destination {
 
     /// Reads a document of ours back from where it was delivered.
     pub(crate) async fn read_back(&self, name: &str) -> anyhow::Result<Value> {
-        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-        let credentials = Credentials {
-            gcs_credentials_file: path(&self.upload.gcs_credentials_file),
-            s3_credentials_file: path(&self.upload.s3_credentials_file),
-        };
         let named = || name.to_owned();
-        let store = Store::open(&self.store, &credentials)?;
+        let store = Store::open(&self.store, &self.credentials())?;
         let read = store.read_small(&paths::join(&[&self.base, name]), MAX_DOCUMENT_BYTES).await;
         let (bytes, _) = read.with_context(named)?.with_context(|| format!("there is no {name}"))?;
         serde_json::from_slice(&bytes).with_context(named)
@@ -113,6 +122,12 @@ impl Destination {
     pub(crate) fn name_of<'a>(&self, key: &'a str) -> &'a str {
         key.strip_prefix(&self.base).map_or(key, |name| name.trim_start_matches('/'))
     }
+}
+
+/// Returns the scheme of a store in what looks like an address with too few slashes.
+fn mistyped_scheme(out: &str) -> Option<&str> {
+    let (scheme, _) = out.split_once(':')?;
+    ["s3", "gs", "az", "file", "http", "https"].contains(&scheme).then_some(scheme)
 }
 
 /// The time in milliseconds as a number that people can read: its order is that

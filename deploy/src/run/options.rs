@@ -64,6 +64,8 @@ impl Options {
         let time = |id: &str, default| matches.get_one(id).copied().unwrap_or(default);
         let words = matches.get_many::<OsString>(COMMAND).unwrap_or_default();
         let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
+        let command: Vec<_> = words.map(utf8_word).collect::<Result<_, _>>()?;
+        is_program(&command)?;
         Ok(Self {
             job: job_name(&text("job"))?.to_owned(),
             out: text("out"),
@@ -84,7 +86,7 @@ impl Options {
                 .get_one("programs")
                 .cloned()
                 .or_else(|| std::env::var_os(PROGRAMS).map(PathBuf::from)),
-            command: words.map(utf8_word).collect::<Result<_, _>>()?,
+            command,
         })
     }
 }
@@ -150,6 +152,27 @@ fn utf8_word(word: &OsString) -> Result<String, Problem> {
     })
 }
 
+/// Refuses what is no program but looks like a common mistake. One that is not found is a failed
+/// job, as in a pod.
+fn is_program(command: &[String]) -> Result<(), Problem> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    if program.contains('/') && Path::new(program).is_dir() {
+        return Err(Problem::new(format!("{COMMAND} {program}: it is a directory; allowed is a program")));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let exists = || {
+        let mut places = std::env::split_paths(&path).map(|dir| dir.join(program));
+        Path::new(program).exists() || places.any(|place| place.exists())
+    };
+    if arguments.is_empty() && program.contains(char::is_whitespace) && !exists() {
+        let quoted = program.replace('\'', r"'\''");
+        return Err(Problem::new(format!(
+            "{COMMAND} {program:?}: there is no such program; for a line of a shell: podutils run -- sh -c '{quoted}'"
+        )));
+    }
+    Ok(())
+}
+
 /// A time on the command line.
 pub(crate) fn duration(text: &str) -> Result<GoDuration, String> {
     match text.parse::<GoDuration>() {
@@ -169,7 +192,9 @@ pub(crate) fn interrupt() -> Arg {
 /// The subcommand's definition.
 pub(crate) fn command() -> Command {
     let time = |id: &'static str, help: String| {
-        Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help)
+        let time = Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help);
+        // For -5s the parser says what is allowed.
+        time.allow_hyphen_values(true)
     };
     let file = |id: &'static str, help: &'static str| {
         Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
@@ -301,6 +326,21 @@ mod tests {
             let problem = parsed(words).expect_err("refused");
             assert_eq!(problem.status, 1);
             assert!(parts.iter().all(|part| problem.text.contains(part)), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn commands_that_cannot_be_programs_are_named() {
+        for (words, part) in [
+            (&["make test && echo 'ok'"][..], r"-- sh -c 'make test && echo '\''ok'\''"),
+            (&["/tmp/"], "it is a directory"),
+            (&["./", "x"], "it is a directory"),
+        ] {
+            let problem = parsed(words).expect_err("refused");
+            assert!(problem.text.contains(part), "{problem:?}");
+        }
+        for words in [&["no-such-program"][..], &["a b", "c"], &["/no/such/program"]] {
+            assert!(parsed(words).is_ok(), "{words:?}");
         }
     }
 

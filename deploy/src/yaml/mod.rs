@@ -16,11 +16,13 @@
 //! | [`scalar`] | what a scalar means to Kubernetes' parser |
 //! | [`document`] | one document, and the two formats |
 //! | [`stream`] | a stream taken apart into documents |
+//! | [`flow`] | brackets that would take too much to parse |
 //! | [`lenient`] | indentation that only Kubernetes' parser takes |
 //! | [`read`], [`json`] | the text of one document, or of a stream of JSON, becomes nodes |
 //! | [`mod@write`] | nodes become text |
 
 mod document;
+mod flow;
 mod json;
 mod lenient;
 mod read;

@@ -4,7 +4,7 @@
 //! of it.
 
 use super::scalar::{Meaning, Scalar, Style};
-use super::{Map, Node, lenient};
+use super::{Map, Node, flow, lenient};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -25,6 +25,9 @@ const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 /// Reads one document; the error says the line, counted on from `line`, and what
 /// is wrong.
 pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
+    if flow::holds_more_than(text, MAX_NODES) {
+        return Err(format!("line {}: the document has more than {MAX_NODES} values", line + 1));
+    }
     let refusal = match strict(text, line) {
         Err(Refusal::Syntax(refusal)) => refusal,
         read => return read.map_err(|(Refusal::Syntax(error) | Refusal::Content(error))| error),

@@ -42,23 +42,25 @@ fn is_comment(line: &str) -> bool {
 /// The texts between the document markers, each with the number of lines in
 /// front of it. What stands behind a marker in its line belongs to the
 /// document.
-fn split(text: &str) -> Vec<(usize, String)> {
-    let mut chunks = vec![(0, String::new())];
+fn split(text: &str) -> Vec<(usize, &str)> {
+    let mut chunks = Vec::new();
+    // The line and the place at which the document began that is being read.
+    let (mut first, mut begin, mut at) = (0, 0, 0);
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let marker =
             |marker| line.strip_prefix(marker).filter(|rest| rest.trim_start() != *rest || rest.is_empty());
-        if let Some(rest) = marker("---") {
-            chunks.push((number, if rest.trim().is_empty() { String::new() } else { rest.to_owned() }));
-            if rest.trim().is_empty()
-                && let Some(chunk) = chunks.last_mut()
-            {
-                chunk.0 = number + 1;
-            }
-        } else if marker("...").is_some() {
-            chunks.push((number + 1, String::new()));
-        } else if let Some((_, chunk)) = chunks.last_mut() {
-            chunk.push_str(line);
+        let end = at + line.len();
+        let next = match (marker("---"), marker("...")) {
+            (Some(rest), _) if !rest.trim().is_empty() => Some((number, end - rest.len())),
+            (Some(_), _) | (None, Some(_)) => Some((number + 1, end)),
+            (None, None) => None,
+        };
+        if let Some(next) = next {
+            chunks.push((first, &text[begin..at]));
+            (first, begin) = next;
         }
+        at = end;
     }
+    chunks.push((first, &text[begin..]));
     chunks
 }

@@ -6,6 +6,7 @@ mod completions;
 mod inject;
 mod run;
 mod run_flags;
+mod run_mistakes;
 mod run_outages;
 mod show;
 mod test_results;

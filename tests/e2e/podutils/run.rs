@@ -340,39 +340,6 @@ fn program_that_cannot_start_is_a_failed_job() {
     assert!(log.contains("could not start the process"), "{log}");
 }
 
-#[test]
-fn mistakes_are_one_line_and_nothing_runs() {
-    let desk = Desk::new();
-    fs::write(desk.path("file"), "").expect("written");
-    let witness = desk.path("ran");
-    let touch = witness.display().to_string();
-    for (args, status, part) in [
-        (&["run"][..], 2, "no command"),
-        (&["run", "--timeout", "soon", "--", "touch"], 2, "soon"),
-        (&["run", "--jobs", "x", "--", "touch"], 2, "--job"),
-        (&["run", "--out", "ftp://x", "--", "touch"], 1, "ftp://x"),
-        (&["run", "--out", "file/below", "--", "touch"], 1, "file/below"),
-        (&["run", "--out", "file:///dev/null/x", "--", "touch"], 1, "/dev/null/x"),
-        (&["run", "--secrets", "missing", "--", "touch"], 1, "missing"),
-        (&["run", "--secrets", "file", "--", "touch"], 1, "file"),
-        (&["run", "--s3-credentials-file", "missing", "--", "touch"], 1, "missing"),
-        (&["run", "--programs", "tmp", "--", "touch"], 1, "tmp/entrypoint"),
-        (&["run", "--job", "a/b", "--", "touch"], 1, "a/b"),
-        (&["frobnicate"], 2, "frobnicate"),
-    ] {
-        let mut words = args.to_vec();
-        if words.last() == Some(&"touch") {
-            words.push(&touch);
-        }
-        let ended = desk.run(&words);
-        ended.expect_code(status);
-        let line = ended.only_line();
-        assert!(line.starts_with("error: ") && line.contains(part), "{words:?}: {line}");
-        assert!(!witness.exists(), "{words:?}");
-        assert_eq!(desk.pods(), Vec::<PathBuf>::new());
-    }
-}
-
 /// The wrapped command is the unit tests of a crate of this project.
 #[test]
 fn unit_tests_of_a_crate_run_as_a_job() {
