@@ -3,6 +3,7 @@
 
 mod compose;
 mod limits;
+mod listings;
 mod once;
 mod panics;
 mod records;
@@ -13,7 +14,7 @@ use super::documents;
 use super::fault_injection;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
-use super::listing::{self, Begin, News, Piece, Walking};
+use super::listing::Walking;
 use super::markers::{Entries, Hints, WatchedEntry};
 use super::object::{Core, Effect, Input, Wanted};
 use super::own_log::OwnLog;
@@ -25,7 +26,7 @@ use super::timers::Timers;
 use super::transfers::{Request, Transfers};
 use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{
-    Budget, Bulk, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
+    Budget, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
     exit_status,
 };
 use crate::junit::Reports;
@@ -161,7 +162,7 @@ impl Driver {
                 _ = rescan.tick(), if waiting => self.look_at_entries(),
                 timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
                 ended = self.transfers.next_ended() => self.inputs.push_back(ended),
-                (policy, news) = news(&mut self.listing) => self.listed(policy, news),
+                (policy, news) = listings::news(&mut self.listing) => self.listed(policy, news),
                 (verdict, made) = compose::made(&mut self.composing) => self.result_made(verdict, made),
                 () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
@@ -270,65 +271,6 @@ impl Driver {
         }
     }
 
-    fn list(&mut self, policy: Policy) {
-        self.context.reopen(&self.settings);
-        let settings = Arc::clone(&self.settings);
-        let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
-        let walking = Walking::start(move |take| {
-            let censor = secrets.map(|secrets| secrets.renew());
-            listing::list(&settings, &types, censor.as_ref(), take);
-        });
-        // One that is superseded stops.
-        (self.listing, self.gap) = (Some((policy, walking)), None);
-    }
-
-    fn listed(&mut self, policy: Policy, news: News) {
-        let input = match news {
-            News::Found(piece) => Input::Found(policy, self.take_piece(piece)),
-            News::Through(piece) => {
-                self.listing = None;
-                Input::Listed(policy, self.take_piece(piece))
-            }
-            News::Failed => {
-                tracing::error!("The files could not all be listed, because of an internal error");
-                let gap = "an internal error ended it";
-                let piece = self.end_listing(gap);
-                let bulk = piece.map(|piece| self.take_piece(piece)).unwrap_or_default();
-                self.inputs.push_back(Input::Found(policy, bulk));
-                Input::ListingFailed(policy)
-            }
-        };
-        self.inputs.push_back(input);
-    }
-
-    /// The time for the listing is over.
-    fn cut_listing(&mut self) {
-        let Some(policy) = self.listing.as_ref().map(|(policy, _)| *policy) else { return };
-        if let Some(piece) = self.end_listing("there was no time left for it") {
-            let bulk = self.take_piece(piece);
-            self.inputs.push_back(Input::Found(policy, bulk));
-        }
-    }
-
-    /// Ends the listing before it is through; returns what it has found.
-    fn end_listing(&mut self, reason: &'static str) -> Option<Piece> {
-        let (_, walking) = self.listing.take()?;
-        let files = walking.files();
-        tracing::warn!("The list of files is not complete: {files} were found, then {reason}");
-        self.gap = Some(ListingGap { complete: false, files, reason });
-        Some(walking.take())
-    }
-
-    /// From its first piece on what is listed is in force: the items, and the secrets.
-    fn take_piece(&mut self, piece: Piece) -> Bulk<super::object::Origin, super::object::Fingerprint> {
-        let Piece { begin, wanted, skipped, displaced, files: _ } = piece;
-        if let Some(Begin { items, censor }) = begin {
-            let censor = censor.or_else(|| self.context.censor.clone());
-            self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
-        }
-        Bulk { wanted, skipped, displaced }
-    }
-
     fn submit(&mut self, document: Document, wanted: Wanted) {
         self.inputs.push_back(Input::Composed(document, wanted));
     }
@@ -388,14 +330,6 @@ async fn close(transfers: Transfers, context: &Context) {
     if let Some(store) = context.store() {
         // See the constant.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, store.settled()).await;
-    }
-}
-
-/// News of the listing under way; pending for ever without one.
-async fn news(listing: &mut Option<(Policy, Walking)>) -> (Policy, News) {
-    match listing {
-        Some((policy, walking)) => (*policy, walking.news().await),
-        None => std::future::pending().await,
     }
 }
 

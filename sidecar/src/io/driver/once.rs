@@ -1,10 +1,12 @@
 //! One upload for a program that waits for nothing: the same listing, plan,
 //! attempts and retries, without entries, result and deadline.
 
-use super::{Driver, News, close, news};
+use super::listings::news;
+use super::{Driver, close};
 use crate::deliver::{Bulk, Completeness, Event, Policy};
 use crate::io::context::Place;
 use crate::io::interrupts::Interrupts;
+use crate::io::listing::News;
 use crate::io::object::{Input, Wanted};
 use common::signal::Signal;
 use thiserror::Error;

@@ -1,0 +1,79 @@
+//! Listings: their start, what they find, and their end before they are through.
+
+use super::Driver;
+use crate::deliver::{Bulk, Policy};
+use crate::io::context::Context;
+use crate::io::listing::{self, Begin, News, Piece, Walking};
+use crate::io::object::{Fingerprint, Input, Origin};
+use crate::layout::manifest::ListingGap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+impl Driver {
+    pub(super) fn list(&mut self, policy: Policy) {
+        self.context.reopen(&self.settings);
+        let settings = Arc::clone(&self.settings);
+        let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
+        let walking = Walking::start(move |take| {
+            let censor = secrets.map(|secrets| secrets.renew());
+            listing::list(&settings, &types, censor.as_ref(), take);
+        });
+        // One that is superseded stops.
+        (self.listing, self.gap) = (Some((policy, walking)), None);
+    }
+
+    pub(super) fn listed(&mut self, policy: Policy, news: News) {
+        let input = match news {
+            News::Found(piece) => Input::Found(policy, self.take_piece(piece)),
+            News::Through(piece) => {
+                self.listing = None;
+                Input::Listed(policy, self.take_piece(piece))
+            }
+            News::Failed => {
+                tracing::error!("The files could not all be listed, because of an internal error");
+                let gap = "an internal error ended it";
+                let piece = self.end_listing(gap);
+                let bulk = piece.map(|piece| self.take_piece(piece)).unwrap_or_default();
+                self.inputs.push_back(Input::Found(policy, bulk));
+                Input::ListingFailed(policy)
+            }
+        };
+        self.inputs.push_back(input);
+    }
+
+    /// The time for the listing is over.
+    pub(super) fn cut_listing(&mut self) {
+        let Some(policy) = self.listing.as_ref().map(|(policy, _)| *policy) else { return };
+        if let Some(piece) = self.end_listing("there was no time left for it") {
+            let bulk = self.take_piece(piece);
+            self.inputs.push_back(Input::Found(policy, bulk));
+        }
+    }
+
+    /// Ends the listing before it is through; returns what it has found.
+    pub(super) fn end_listing(&mut self, reason: &'static str) -> Option<Piece> {
+        let (_, walking) = self.listing.take()?;
+        let files = walking.files();
+        tracing::warn!("The list of files is not complete: {files} were found, then {reason}");
+        self.gap = Some(ListingGap { complete: false, files, reason });
+        Some(walking.take())
+    }
+
+    /// From its first piece on what is listed is in force: the items, and the secrets.
+    pub(super) fn take_piece(&mut self, piece: Piece) -> Bulk<Origin, Fingerprint> {
+        let Piece { begin, wanted, skipped, displaced, files: _ } = piece;
+        if let Some(Begin { items, censor }) = begin {
+            let censor = censor.or_else(|| self.context.censor.clone());
+            self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
+        }
+        Bulk { wanted, skipped, displaced }
+    }
+}
+
+/// News of the listing under way; pending for ever without one.
+pub(super) async fn news(listing: &mut Option<(Policy, Walking)>) -> (Policy, News) {
+    match listing {
+        Some((policy, walking)) => (*policy, walking.news().await),
+        None => std::future::pending().await,
+    }
+}
