@@ -1,9 +1,9 @@
 //! `podutils`: the operator's tool, for people rather than pods.
 //!
-//! [`cli`] knows the subcommands, and each subcommand has a module of its name. They share
-//! [`results`] (reading results, wherever they are), [`yaml`] (YAML as Kubernetes
-//! reads it), [`terminal`] (what people read) and [`escape`] (hostile text in it).
-//! [`contained`] starts the programs that `podutils run` needs.
+//! `cli` knows the subcommands, and each subcommand has a module of its name. They share
+//! `results` (reading results, wherever they are), `yaml` (YAML as Kubernetes
+//! reads it), `terminal` (what people read) and `escape` (hostile text in it).
+//! `contained` starts the programs that `podutils run` needs.
 
 mod censor;
 mod cli;
