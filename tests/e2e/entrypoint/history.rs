@@ -3,6 +3,7 @@
 //! The processes before the first signal, the silence, the course of the job, and the
 //! trace of the command, as the report holds them.
 
+use super::hostile_env::copy_program;
 use super::process_tree::{Case, Place};
 use harness::pod::Pod;
 use harness::process;
@@ -45,7 +46,7 @@ fn hostile_names_stay_names() {
     let pod = Pod::new();
     let entry = pod.entry("test");
     let program = pod.path("a\"b\n\u{1b}[31m");
-    std::fs::copy(env!("CARGO_BIN_EXE_hostile"), &program).expect("copied");
+    copy_program(env!("CARGO_BIN_EXE_hostile").as_ref(), &program);
     let program = program.display().to_string();
     let options = json!({"timeout": "1s", "grace_period": "300ms"});
     let script = format!("\"$0\" ignore {}; true", "x".repeat(500));

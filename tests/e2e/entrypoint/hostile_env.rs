@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -124,6 +125,14 @@ fn setuid_child_dies_with_pid_1() {
     assert_eq!(case.pod.tree().members(), []);
 }
 
+/// Copies a program by another process: a descriptor of ours that is open for writing
+/// could be inherited by what another thread starts just then, and nobody can run a
+/// program that is open for writing.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{} is copied", from.display());
+}
+
 /// An entrypoint of nobody's, whose stdout is a pipe of ours: it may not be
 /// opened again through /proc. `None` where we are nobody ourselves.
 pub(crate) fn with_foreign_stdout(args: &[&str]) -> Option<(Pod, Entry, Running, std::io::PipeReader)> {
@@ -133,9 +142,9 @@ pub(crate) fn with_foreign_stdout(args: &[&str]) -> Option<(Pod, Entry, Running,
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).expect("set");
     }
     let program = pod.path("entrypoint");
-    fs::copy(bins::program("entrypoint"), &program).expect("copied");
+    copy_program(&bins::program("entrypoint"), &program);
     let hostile = pod.path("hostile");
-    fs::copy(HOSTILE, &hostile).expect("copied");
+    copy_program(HOSTILE.as_ref(), &hostile);
     let hostile = hostile.display().to_string();
     let args: Vec<_> =
         args.iter().map(|word| if *word == HOSTILE { hostile.as_str() } else { word }).collect();

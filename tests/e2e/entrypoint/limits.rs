@@ -3,7 +3,7 @@
 //! entrypoint where something is refused or short: modes, file sizes, descriptors; and
 //! what its own job must not do to it.
 
-use super::hostile_env::{opened_again, with_foreign_stdout};
+use super::hostile_env::{copy_program, opened_again, with_foreign_stdout};
 use harness::pod::Pod;
 use harness::{bins, process, skip, wait};
 use rustix::process::Pid;
@@ -103,7 +103,7 @@ fn own_stdout_still_opens_again_without_root() {
         std::fs::set_permissions(dir, all).expect("done");
     }
     let program = pod.path("entrypoint");
-    std::fs::copy(bins::program("entrypoint"), &program).expect("done");
+    copy_program(&bins::program("entrypoint"), &program);
     let options = json!({"artifact_dir": ""});
     let job = "echo ready; until [ -e seen ]; do sleep 0.01; done";
     let options = pod.entrypoint_options(&entry, &["sh", "-c", job], options).to_string();
