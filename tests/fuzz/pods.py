@@ -23,7 +23,9 @@ def pods(node):
     if isinstance(node, dict):
         spec = node.get("spec")
         if isinstance(spec, dict) and isinstance(spec.get("containers"), list):
-            yield {"apiVersion": "v1", "kind": "Pod", "metadata": node.get("metadata") or {}, "spec": spec}
+            metadata = dict(node.get("metadata") or {})
+            metadata.setdefault("generateName", "pod-")  # as controllers name the pods of a template
+            yield {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
         for value in node.values():
             yield from pods(value)
     elif isinstance(node, list):

@@ -28,13 +28,13 @@ pub(super) fn holds_more_than(text: &str, limit: usize) -> bool {
         let at =
             if opens { Some(0) } else { [": [", ": {"].iter().filter_map(|open| content.find(open)).min() };
         if let Some(at) = at {
-            let from = rest.len() - (line.len() - column - at);
-            let (commas, end) = collection(&rest[rest.len() - from..]);
+            let from = column + at;
+            let (commas, end) = collection(&rest[from..]);
             count += commas;
             if count > limit {
                 return true;
             }
-            rest = &rest[rest.len() - from + end..];
+            rest = &rest[from + end..];
             continue;
         }
         if opens_block(content) {
@@ -99,6 +99,7 @@ fn quoted(bytes: &[u8], open: usize, quote: u8) -> usize {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' if quote == b'"' => at += 1,
+            b'\'' if quote == b'\'' && bytes.get(at + 1) == Some(&quote) => at += 1,
             byte if byte == quote => return at,
             _ => {}
         }
