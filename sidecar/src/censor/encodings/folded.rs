@@ -18,7 +18,10 @@ pub(super) fn folded(value: &[u8], forms: &mut Forms) {
         add(&of_forms, value, forms);
     }
     if value.iter().any(|byte| *byte == b'=' || !byte.is_ascii()) {
-        add(&quoted_printable(value), value, forms);
+        // Where no line ends within, there is no seam beside which the view is searched.
+        let quoted = quoted_printable(value);
+        forms.add(Encoding::Folded, quoted.as_slice());
+        add(&quoted, value, forms);
     }
     if let Ok(text) = std::str::from_utf8(value)
         && !text.is_ascii()
