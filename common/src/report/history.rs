@@ -1,4 +1,4 @@
-//! What the job was doing: its processes before the first signal, and the course of its use
+//! The history of a job: its processes before the first signal, and the course of its use
 //! of the machine.
 
 use serde::{Deserialize, Serialize};

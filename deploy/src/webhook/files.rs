@@ -28,7 +28,7 @@ struct Texts {
     pair: (Vec<u8>, Vec<u8>),
 }
 
-/// What was made of the files.
+/// The files as they were parsed.
 #[derive(Debug)]
 pub(super) struct Files {
     paths: Paths,

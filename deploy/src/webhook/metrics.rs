@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What became of a request for admission.
+/// The outcome of a request for admission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
     Decorated,
@@ -32,7 +32,7 @@ impl Outcome {
     }
 }
 
-/// What is loaded again when its file changes.
+/// A source that is loaded again when its file changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     Options,

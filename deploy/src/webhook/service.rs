@@ -1,4 +1,4 @@
-//! What is answered to each request.
+//! Routes each request and answers it.
 
 use super::files::Files;
 use super::metrics::{Metrics, Outcome};

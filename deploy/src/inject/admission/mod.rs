@@ -39,7 +39,7 @@ const NOT_HERE: [&str; 9] =
 /// Controllers that start their pods' containers again for ever.
 const SERVICES: [&str; 5] = ["DaemonSet", "Node", "ReplicaSet", "ReplicationController", "StatefulSet"];
 
-/// What an API server fills in where a pod says nothing (`pkg/apis/core/v1/defaults.go`).
+/// Values that an API server fills in where a pod says nothing (`pkg/apis/core/v1/defaults.go`).
 const DEFAULT_RESTART_POLICY: &str = "Always";
 const DEFAULT_GRACE_SECONDS: i64 = 30;
 const DEFAULT_MESSAGE_POLICY: &str = "File";

@@ -20,7 +20,7 @@ const MAX_REFUSAL_CHARS: usize = 2000;
 /// The HTTP status that a refusal gives the client: the pod cannot be processed.
 const UNPROCESSABLE: u16 = 422;
 
-/// What becomes of a pod that cannot be decorated.
+/// The treatment of a pod that cannot be decorated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Undecoratable {
     Refuse,
@@ -161,7 +161,7 @@ pub(super) fn review(
     Ok(Reviewed { body, outcome, pod, reason })
 }
 
-/// What becomes of the object of a request.
+/// The decision about the object of a request.
 enum Decision {
     /// It stays as it is, with the reason.
     Unchanged(&'static str),
