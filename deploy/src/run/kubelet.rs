@@ -94,12 +94,19 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
             _ = terminate.recv() => kubelet.tell(Signal::TERM, options),
             _ = hang_up.recv() => kubelet.tell(Signal::HUP, options),
             () = over => kubelet.kill(),
-            _ = looks.tick() => follower.news().iter().for_each(|line| terminal::line(line)),
+            _ = looks.tick() => show(&mut follower),
         }
         if let (Some(entrypoint), Some(sidecar)) = (kubelet.entrypoint.end, kubelet.sidecar.end) {
+            // Sidecar may have ended between two looks.
+            show(&mut follower);
             return Ok(Ends { entrypoint, sidecar, killed: kubelet.killed });
         }
     }
+}
+
+/// Prints what sidecar has said of the destination since the last look.
+fn show(follower: &mut Follower) {
+    follower.news().iter().for_each(|line| terminal::line(line));
 }
 
 /// A running pod.
