@@ -1,4 +1,4 @@
-//! What a masked number becomes.
+//! Masks of bare numbers.
 
 use crate::{Matcher, Pattern};
 

@@ -48,7 +48,7 @@ const MIN_STEP_BYTES: usize = 2048;
 /// Searches a whole text for patterns, and reports the range of each match.
 type Search<'a> = dyn FnMut(&[u8], &mut dyn FnMut(usize, usize)) + 'a;
 
-/// What is needed to search views.
+/// Everything a search of views needs.
 pub(super) struct Views {
     gate: Gate,
     reach: usize,

@@ -253,7 +253,7 @@ impl Numbers {
     }
 }
 
-/// What was read.
+/// The result of reading.
 enum Step {
     /// Part of a list; the next place.
     Go(usize),

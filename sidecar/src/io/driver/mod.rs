@@ -67,14 +67,14 @@ pub struct Driver {
     transfers: Transfers,
     timers: Timers,
     listing: Option<(Policy, Walking)>,
-    /// What the last listing left out.
+    /// The gap of the last listing, if it was cut.
     gap: Option<ListingGap>,
-    /// What was read of test reports.
+    /// The test reports read so far.
     tests: Reports,
     composing: Option<Composing>,
     /// The first signal that told the pod to stop, and when it came.
     told_to_stop: Option<(Signal, Instant)>,
-    /// What was found about each entry that was lost.
+    /// Evidence about each entry, for those that were lost.
     evidence: Vec<Evidence>,
     times: Times,
     progress: Progress,

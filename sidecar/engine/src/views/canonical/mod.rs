@@ -175,7 +175,7 @@ impl Canonical {
     }
 
     /// Returns the ranges of the text that a range of canonical bytes stands for.
-    /// What lies between two of them is part of the value, unless it is the end of a line.
+    /// Text between two of them is part of the value, unless it is the end of a line.
     pub(super) fn origins(&self, from: usize, to: usize, text: &[u8], mut found: impl FnMut(usize, usize)) {
         let ranges = &self.ranges[from..to];
         let Some(first) = ranges.first() else { return };

@@ -16,7 +16,7 @@ pub(super) fn of_json(key: &str, value: Value, values: &mut Values) {
     }
 }
 
-/// What a node of YAML stands in.
+/// The context of a YAML node.
 enum Open {
     /// A mapping whose next node is a key.
     Key,
