@@ -32,7 +32,9 @@ pub fn dir() -> &'static Path {
 fn build() -> Option<PathBuf> {
     let own = std::env::current_exe().expect("the test's own path");
     let profile_dir = own.ancestors().nth(2).expect("cargo's layout").to_owned();
-    let target_dir = profile_dir.ancestors().skip(1).find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    // Cargo keeps this file in every target directory; `CACHEDIR.TAG` it writes
+    // only into one that it has made itself.
+    let target_dir = profile_dir.ancestors().skip(1).find(|dir| dir.join(".rustc_info.json").is_file());
     let target_dir = target_dir.expect("a target directory of cargo");
     let mut cargo = Command::new(env!("CARGO"));
     // The whole workspace with its tests, so that cargo unifies features as

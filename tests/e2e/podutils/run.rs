@@ -345,7 +345,7 @@ fn program_that_cannot_start_is_a_failed_job() {
 fn unit_tests_of_a_crate_run_as_a_job() {
     let desk = Desk::new();
     let own = std::env::current_exe().expect("its own path");
-    let target = own.ancestors().find(|dir| dir.join("CACHEDIR.TAG").is_file());
+    let target = own.ancestors().find(|dir| dir.join(".rustc_info.json").is_file());
     // A test program that was carried elsewhere builds in the desk's directory.
     let target = target.map_or_else(|| desk.path("target"), Path::to_owned);
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
