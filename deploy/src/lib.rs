@@ -2,14 +2,14 @@
 //!
 //! `cli` knows the subcommands, and each subcommand has a module of its name. They share
 //! `results` (reading results, wherever they are), `yaml` (YAML as Kubernetes
-//! reads it), `terminal` (what people read) and `escape` (hostile text in it).
+//! reads it) and `terminal` (what people read). `job_page` is the report of a job, and
+//! makes hostile text harmless.
 //! `contained` starts the programs that `podutils run` needs.
 
 mod censor;
 mod cli;
 mod completions;
 mod contained;
-mod escape;
 mod explain;
 mod inject;
 mod results;

@@ -1,9 +1,8 @@
 //! Lines for people, on stderr because stdout is the test's; and stdout itself.
 
-use common::duration::GoDuration;
-use std::fmt::Display;
 use std::io::Write;
-use std::time::Duration;
+
+pub(crate) use job_page::amounts::{size, time};
 
 /// A user's mistake or a failure: one line, and the exit status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,48 +51,7 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Problem> {
     }
 }
 
-/// A time as people read it: Go's form, in milliseconds below a minute, else in seconds.
-pub(crate) fn time(duration: Duration) -> impl Display {
-    let unit = if duration < Duration::from_mins(1) { 1_000_000 } else { 1_000_000_000 };
-    let nanos = GoDuration::from_std(duration).as_nanos();
-    GoDuration::from_nanos(nanos - nanos % unit)
-}
-
-/// A size as people read it.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if bytes < 1024 {
-        return format!("{bytes} bytes");
-    }
-    let mut tenths = bytes.saturating_mul(10) / 1024;
-    let mut unit = UNITS[0];
-    for larger in &UNITS[1..] {
-        if tenths >= 10 * 1024 {
-            tenths /= 1024;
-            unit = larger;
-        }
-    }
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 /// A hostile text made harmless for a terminal.
 pub(crate) fn harmless(text: &str) -> String {
-    crate::escape::visible(text).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_and_times_are_short() {
-        assert_eq!(size(0), "0 bytes");
-        assert_eq!(size(1023), "1023 bytes");
-        assert_eq!(size(1024), "1.0 KiB");
-        assert_eq!(size(300 << 20), "300.0 MiB");
-        assert_eq!(size(5 << 40), "5.0 TiB");
-        assert_eq!(time(Duration::from_nanos(1_234_567_891)).to_string(), "1.234s");
-        assert_eq!(time(Duration::from_millis(61_900)).to_string(), "1m1s");
-        assert_eq!(time(Duration::ZERO).to_string(), "0s");
-    }
+    job_page::escape::visible(text).into_owned()
 }

@@ -5,14 +5,14 @@
 //! manifest are named too. `manifest.json` itself and `finished.json` come after it
 //! and are only looked for.
 
-use crate::escape::visible;
 use crate::results::{Results, block_on};
-use crate::show::manifest::{self, Object, base_of, name_below};
 use crate::terminal::{self, Problem, size};
 use anyhow::{Context, Result, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::report::crc32c_text;
 use futures::StreamExt;
+use job_page::escape::visible;
+use job_page::manifest::{self, Object, base_of, name_below};
 use sidecar::io::store::Head;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
@@ -180,7 +180,8 @@ fn base(file: &File) -> Result<(String, Option<String>)> {
         if let Some(found) = base_of(&object) {
             found.clone_into(&mut base);
         }
-    })?;
+    })
+    .map_err(anyhow::Error::msg)?;
     Ok((base, rest.listing.and_then(|listing| listing.gap())))
 }
 

@@ -8,12 +8,12 @@ mod markdown;
 mod redact;
 mod table;
 
-use crate::escape::visible;
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use common::json::{Document, Notes, decode};
 use common::options::Options;
 use entrypoint::options::EntrypointOptions;
+use job_page::escape::visible;
 use sidecar::initupload::InitUploadOptions;
 use sidecar::options::{SidecarOptions, UploadOptions};
 use table::Row;

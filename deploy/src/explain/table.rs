@@ -1,8 +1,8 @@
 //! Options with their values, one row for each.
 
 use super::redact;
-use crate::escape::visible;
 use common::options::{Options, Shape, Value};
+use job_page::escape::visible;
 
 /// One key with its value.
 pub(super) struct Row {

@@ -1,7 +1,7 @@
 //! Delivered objects according to the manifest, in a bounded number of lines.
 
-use crate::escape::visible;
 use crate::terminal;
+use job_page::escape::visible;
 use serde_json::Value;
 
 /// At most this many objects are named.

@@ -1,6 +1,6 @@
 //! Follows sidecar's records while it delivers, for what people wait for.
 
-use crate::escape::visible;
+use job_page::escape::visible;
 use serde_json::Value;
 use sidecar::io::driver::ABOUT_DESTINATION;
 use std::fs::File;

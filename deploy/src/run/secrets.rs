@@ -1,8 +1,8 @@
 //! The secrets of `--secrets`, looked at before the job begins: what cannot be
 //! masked afterwards cannot be taken back.
 
-use crate::escape::visible;
 use crate::terminal::{self, Problem};
+use job_page::escape::visible;
 use sidecar::censor::{Censor, CensoringOptions, Secrets};
 
 /// The options of sidecar for these directories.

@@ -1,10 +1,10 @@
 //! A job's report for scripts.
 
-use super::job_report::{ContainerReport, JobReport};
-use super::log::At;
-use super::manifest::Object;
-use super::timeline::{Kind, moments};
-use crate::escape;
+use job_page::escape;
+use job_page::excerpt::At;
+use job_page::job::{ContainerReport, JobReport};
+use job_page::manifest::Object;
+use job_page::timeline::{Kind, moments};
 use serde_json::{Value, json};
 
 /// One document; nothing in it acts on a terminal.

@@ -1,30 +1,26 @@
 //! `podutils show`: what happened to a job, read from where its results are.
 //!
 //! ```text
-//!  finished.json ─┐                        ┌─▶ terminal   lines for people
-//!  manifest.json ─┼─▶ JobReport (bounded) ─────┼─▶ json       a document for scripts
-//!  build logs ────┘   objects, log, timeline └─▶ page       one HTML page
+//!  finished.json ─┐                        ┌─▶ text        lines for people
+//!  manifest.json ─┼─▶ JobReport (bounded) ─┼─▶ json        a document for scripts
+//!  build logs ────┘   (job_page)           └─▶ job_page    one HTML page
 //! ```
 //!
 //! Everything was censored by sidecar before it was delivered. Names and lines
-//! are the job's, and hostile: [`crate::escape`] makes them harmless.
+//! are the job's, and hostile: [`job_page::escape`] makes them harmless.
 
-mod job_report;
 mod json;
 mod log;
-pub(crate) mod manifest;
-mod objects;
-pub(crate) mod page;
-mod test_results;
+mod read;
 mod text;
-mod timeline;
 
-pub(crate) use job_report::JobReport;
-pub(crate) use page::Links;
+pub(crate) use read::job_report;
 
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use job_page::html;
+use job_page::links::Links;
 use sidecar::destination::{Credentials, Destination};
 use std::path::{Path, PathBuf};
 
@@ -65,9 +61,9 @@ pub(crate) fn command() -> Command {
 pub(crate) async fn write_page(directory: &Path) -> Result<PathBuf, Problem> {
     let results =
         Results::open(Destination::LocalDir { root: directory.to_owned() }, Credentials::default())?;
-    let job = JobReport::read(&results).await?;
+    let job = job_report(&results).await?;
     let path = directory.join(PAGE);
-    std::fs::write(&path, page::html(&job, &Links::beside()))
+    std::fs::write(&path, html::page(&job, &Links::beside()))
         .map_err(|error| Problem::new(format!("cannot write {}: {error}", path.display())))?;
     Ok(path)
 }
@@ -76,12 +72,12 @@ pub(crate) async fn write_page(directory: &Path) -> Result<PathBuf, Problem> {
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let results = Results::from_matches(matches)?;
     let links = match matches.get_one::<String>("links") {
-        Some(base) => Links::given(base)?,
-        None => Links::of(results.destination()),
+        Some(base) => Links::given(base).map_err(|why| Problem::new(format!("--links {base:?}: {why}")))?,
+        None => links_to(results.destination()),
     };
-    let job = block_on(JobReport::read(&results))?;
+    let job = block_on(job_report(&results))?;
     let text = if matches.get_flag("html") {
-        page::html(&job, &links)
+        html::page(&job, &links)
     } else if matches.get_flag("json") {
         json::text(&job) + "\n"
     } else {
@@ -89,4 +85,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     };
     terminal::print(text.as_bytes())?;
     Ok(0)
+}
+
+/// The links that a browser can follow by itself.
+fn links_to(destination: &Destination) -> Links {
+    match destination {
+        Destination::LocalDir { root } | Destination::File { root } => Links::to_directory(root),
+        Destination::Gs { bucket, prefix } => Links::to_google(bucket, prefix),
+        // Their addresses depend on region, account and endpoint, and need a signature.
+        Destination::S3 { .. } | Destination::Az { .. } => Links::none(),
+    }
 }

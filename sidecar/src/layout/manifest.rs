@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The schema's version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = job_page::manifest::VERSION;
 
 /// The whole document. `objects` iterates over every object, in the order of the
 /// keys; they are built one by one while the document is written.

@@ -11,7 +11,7 @@ pub const FINISHED: &str = "finished.json";
 /// The manifest of a final pass.
 pub const MANIFEST: &str = "manifest.json";
 /// Sidecar's own log.
-pub const OWN_LOG: &str = "sidecar-logs.json";
+pub const OWN_LOG: &str = job_page::manifest::OWN_LOG;
 /// Appended to the key of an object that cannot be censored.
 pub const WITHHELD_SUFFIX: &str = ".withheld.txt";
 

@@ -1,57 +1,56 @@
 //! Links of a page to logs and artifacts.
 
-use crate::terminal::Problem;
-use sidecar::destination::Destination;
 use std::fmt::Write;
 use std::path::Path;
 
 /// The part of a link in front of an object's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Links {
+pub struct Links {
     /// Ends with a slash; `None` where a browser cannot follow.
     base: Option<String>,
 }
 
 impl Links {
     /// For a page that lies beside the objects.
-    pub(crate) fn beside() -> Self {
+    pub fn beside() -> Self {
         Self { base: Some("./".to_owned()) }
     }
 
+    /// For a page whose objects a browser cannot reach.
+    pub fn none() -> Self {
+        Self { base: None }
+    }
+
     /// Parses a URL of a web server, or a path relative to the page.
-    pub(crate) fn given(base: &str) -> Result<Self, Problem> {
+    pub fn given(base: &str) -> Result<Self, String> {
         let scheme = base.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains('/'));
         if base.is_empty() || !matches!(scheme, None | Some("https" | "http" | "file")) {
-            return Err(Problem::new(format!(
-                "--links {base:?}: allowed is a URL with https, http or file, or a path relative to the page"
-            )));
+            return Err(
+                "allowed is a URL with https, http or file, or a path relative to the page".to_owned()
+            );
         }
         let base = base.trim_end_matches('/');
         Ok(Self { base: Some(format!("{base}/")) })
     }
 
-    /// The URL at which a browser finds a destination's objects by itself.
-    pub(crate) fn of(destination: &Destination) -> Self {
-        let base = match destination {
-            Destination::LocalDir { root } | Destination::File { root } => file_url(root),
-            // The console's address: it asks the reader to log in.
-            Destination::Gs { bucket, prefix } => {
-                let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", encoded(prefix)) };
-                Some(format!("https://storage.cloud.google.com/{}/{prefix}", encoded(bucket)))
-            }
-            // Their addresses depend on region, account and endpoint, and need a signature.
-            Destination::S3 { .. } | Destination::Az { .. } => None,
-        };
-        Self { base }
+    /// For objects below a directory of this machine.
+    pub fn to_directory(root: &Path) -> Self {
+        Self { base: file_url(root) }
+    }
+
+    /// For objects in a bucket of Google: the console's address, which asks the reader to log in.
+    pub fn to_google(bucket: &str, prefix: &str) -> Self {
+        let prefix = if prefix.is_empty() { String::new() } else { format!("{}/", encoded(prefix)) };
+        Self { base: Some(format!("https://storage.cloud.google.com/{}/{prefix}", encoded(bucket))) }
     }
 
     /// The link to an object.
-    pub(super) fn to(&self, name: &str) -> Option<String> {
+    pub(crate) fn to(&self, name: &str) -> Option<String> {
         self.base.as_ref().map(|base| format!("{base}{}", encoded(name)))
     }
 
     /// The link to a line of a text: browsers that know text fragments scroll to it.
-    pub(super) fn to_line(&self, name: &str, text: &str) -> Option<String> {
+    pub(crate) fn to_line(&self, name: &str, text: &str) -> Option<String> {
         let plain: String = text.trim().chars().take(60).collect();
         let link = self.to(name)?;
         if plain.is_empty() || plain.contains(['\\', '…']) {
@@ -100,9 +99,11 @@ mod tests {
         }
         let links = Links::given("https://ci.example/x/").expect("a base");
         assert_eq!(links.to("a").as_deref(), Some("https://ci.example/x/a"));
-        let of = |text: &str| Links::of(&Destination::parse(text).expect("a destination")).to("a");
-        assert_eq!(of("file:///a b").as_deref(), Some("file:///a%20b/a"));
-        assert_eq!(of("gs://b/p").as_deref(), Some("https://storage.cloud.google.com/b/p/a"));
-        assert_eq!(of("s3://b/p"), None);
+        assert_eq!(Links::to_directory(Path::new("/a b")).to("a").as_deref(), Some("file:///a%20b/a"));
+        assert_eq!(
+            Links::to_google("b", "p").to("a").as_deref(),
+            Some("https://storage.cloud.google.com/b/p/a")
+        );
+        assert_eq!(Links::none().to("a"), None);
     }
 }

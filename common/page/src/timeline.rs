@@ -1,7 +1,7 @@
 //! The moments of a job in order.
 
-use super::job_report::JobReport;
-use crate::terminal;
+use crate::amounts;
+use crate::job::JobReport;
 use common::duration::GoDuration;
 use common::report::{Interrupt, Origin, Recipient, Report};
 use common::signal::Signal;
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 /// The kind of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Entrypoint started.
     Start,
     /// A signal came from outside.
     Received,
@@ -28,19 +29,22 @@ pub(crate) enum Kind {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub(crate) at: Timestamp,
+pub struct Moment {
+    /// The time.
+    pub at: Timestamp,
     /// The container concerned, or sidecar.
-    pub(crate) who: String,
-    pub(crate) kind: Kind,
-    pub(crate) what: String,
+    pub who: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// A phrase about it.
+    pub what: String,
 }
 
 /// The name of sidecar in a timeline.
-pub(crate) const SIDECAR: &str = "sidecar";
+pub const SIDECAR: &str = "sidecar";
 
 /// All moments in order.
-pub(crate) fn moments(job: &JobReport) -> Vec<Moment> {
+pub fn moments(job: &JobReport) -> Vec<Moment> {
     let mut moments = Vec::new();
     for (index, container) in job.containers.iter().enumerate() {
         if let Some(report) = &container.report {
@@ -71,12 +75,12 @@ pub(crate) fn moments(job: &JobReport) -> Vec<Moment> {
 }
 
 /// A container's name, or its number.
-pub(crate) fn name(name: &str, index: usize) -> String {
+pub fn name(name: &str, index: usize) -> String {
     if name.is_empty() { format!("entry {index}") } else { name.to_owned() }
 }
 
 /// Begin and planned end of a container's grace period, if it began.
-pub(crate) fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
+pub fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
     let ends_it = |signal| matches!(signal, Signal::HUP | Signal::INT | Signal::QUIT | Signal::TERM);
     let began = report
         .interrupts
@@ -87,7 +91,7 @@ pub(crate) fn grace(report: &Report) -> Option<(Timestamp, Timestamp)> {
 }
 
 /// The time at which the timeout was due.
-pub(crate) fn timeout(report: &Report) -> Timestamp {
+pub fn timeout(report: &Report) -> Timestamp {
     report.started.after(GoDuration::from_nanos(report.timeout_ns).as_std())
 }
 
@@ -138,18 +142,18 @@ fn signal(interrupt: &Interrupt) -> String {
 }
 
 /// A span as people read it.
-pub(crate) fn time(span: GoDuration) -> String {
-    terminal::time(span.as_std()).to_string()
+pub fn time(span: GoDuration) -> String {
+    amounts::time(span.as_std()).to_string()
 }
 
 /// A time of day as people read it, in UTC.
-pub(crate) fn clock(at: Timestamp) -> String {
+pub fn clock(at: Timestamp) -> String {
     at.in_seconds(0).replace('T', " ").replace('Z', " UTC")
 }
 
 /// The part of a span that is worth a drawing of its own: from the first signal
 /// or the last exit on, when it is too short to be seen in the whole.
-pub(crate) fn ending(job: &JobReport) -> Option<(Timestamp, Timestamp)> {
+pub fn ending(job: &JobReport) -> Option<(Timestamp, Timestamp)> {
     let (begin, end) = job.span()?;
     let reports = || job.containers.iter().filter_map(|container| container.report.as_ref());
     let signals =

@@ -1,9 +1,8 @@
 //! Reading `manifest.json`, object by object: it can be larger than what this
 //! program may hold.
 
-use super::test_results::TestResults;
 use crate::escape::visible;
-use anyhow::Context;
+use crate::test_results::TestResults;
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
@@ -13,7 +12,11 @@ use std::fmt;
 use std::io::{BufReader, Read};
 
 /// The schema's version that is understood.
-const VERSION: u32 = sidecar::layout::manifest::VERSION;
+pub const VERSION: u32 = 1;
+
+/// The name of the document that is always at a job's upload path and that no job can
+/// name: sidecar's own records.
+pub const OWN_LOG: &str = "sidecar-logs.json";
 
 /// A manifest up to this size is held while it is read, which takes a third of
 /// the time: some thirty thousand objects.
@@ -25,33 +28,44 @@ const MAX_KEY_BYTES: usize = 4096;
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Object {
-    pub(crate) key: String,
-    pub(crate) source: Option<String>,
-    pub(crate) state: String,
-    pub(crate) reason: Option<String>,
-    pub(crate) error: Option<String>,
-    pub(crate) stored_bytes: Option<u64>,
-    pub(crate) stored_crc32c: Option<String>,
-    pub(crate) content_type: Option<String>,
-    pub(crate) content_encoding: Option<String>,
-    pub(crate) censored: u64,
-    pub(crate) matches_report: Option<bool>,
+pub struct Object {
+    /// The key at the destination.
+    pub key: String,
+    /// The file that it comes from.
+    pub source: Option<String>,
+    /// `stored`, `changed`, `skipped`, `withheld` or `failed`.
+    pub state: String,
+    /// The reason why it was skipped or withheld.
+    pub reason: Option<String>,
+    /// The error with which it failed.
+    pub error: Option<String>,
+    /// Its size at the destination.
+    pub stored_bytes: Option<u64>,
+    /// The checksum of what is stored, eight hex digits.
+    pub stored_crc32c: Option<String>,
+    /// Its media type.
+    pub content_type: Option<String>,
+    /// Its content encoding.
+    pub content_encoding: Option<String>,
+    /// Bytes of secrets that were masked.
+    pub censored: u64,
+    /// Tells whether a log is what entrypoint wrote.
+    pub matches_report: Option<bool>,
 }
 
 impl Object {
     /// Returns whether something of it lies at the destination.
-    pub(crate) fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         self.stored_bytes.is_some()
     }
 
     /// Returns whether it is as it should be.
-    pub(crate) fn is_stored(&self) -> bool {
+    pub fn is_stored(&self) -> bool {
         self.state == "stored"
     }
 
     /// The reason why it is not.
-    pub(crate) fn why(&self) -> &str {
+    pub fn why(&self) -> &str {
         self.error.as_deref().or(self.reason.as_deref()).unwrap_or_default()
     }
 }
@@ -59,39 +73,54 @@ impl Object {
 /// One container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Container {
-    pub(crate) name: String,
-    pub(crate) command: Vec<String>,
-    pub(crate) log: String,
-    pub(crate) state: String,
-    pub(crate) code: Option<i32>,
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its command.
+    pub command: Vec<String>,
+    /// The key of its log.
+    pub log: String,
+    /// `ended`, `lost`, `unreadable` or `running`.
+    pub state: String,
+    /// Its code, once it ended.
+    pub code: Option<i32>,
 }
 
 /// Begin and end of a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Pass {
-    pub(crate) policy: String,
-    pub(crate) started: Timestamp,
+pub struct Pass {
+    /// `checkpoint`, `best_effort` or `final`.
+    pub policy: String,
+    /// The time when it began.
+    pub started: Timestamp,
     #[serde(default)]
-    pub(crate) finished: Option<Timestamp>,
+    /// The time when it was through; `None` if another one took over.
+    pub finished: Option<Timestamp>,
 }
 
 /// Everything but the objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rest {
-    pub(crate) containers: Vec<Container>,
-    pub(crate) reports: BTreeMap<String, Report>,
-    pub(crate) passes: Vec<Pass>,
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) tests: Option<TestResults>,
-    pub(crate) censoring: Censoring,
-    pub(crate) listing: Option<Listing>,
+pub struct Rest {
+    /// The containers.
+    pub containers: Vec<Container>,
+    /// Reports of entrypoints, by container.
+    pub reports: BTreeMap<String, Report>,
+    /// Sidecar's passes.
+    pub passes: Vec<Pass>,
+    /// The time when sidecar had to end.
+    pub deadline: Option<Timestamp>,
+    /// The tests of the job's reports.
+    pub tests: Option<TestResults>,
+    /// Secrets that were not masked.
+    pub censoring: Censoring,
+    /// Gaps in the list of files.
+    pub listing: Option<Listing>,
 }
 
 /// The secrets that are not masked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Censoring {
+pub struct Censoring {
     not_loaded: Vec<NotLoaded>,
     not_masked: Vec<String>,
 }
@@ -106,7 +135,7 @@ struct NotLoaded {
 
 impl Censoring {
     /// Says of each what is wrong with it.
-    pub(crate) fn complaints(&self) -> impl Iterator<Item = String> {
+    pub fn complaints(&self) -> impl Iterator<Item = String> {
         let lost = self
             .not_loaded
             .iter()
@@ -119,33 +148,39 @@ impl Censoring {
 /// A listing that is not complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Listing {
-    pub(crate) complete: bool,
-    pub(crate) files: u64,
-    pub(crate) reason: String,
+pub struct Listing {
+    /// Always false: one that is complete is not mentioned.
+    pub complete: bool,
+    /// Files that were found.
+    pub files: u64,
+    /// The reason why there may be more.
+    pub reason: String,
 }
 
 impl Listing {
     /// Returns what is wrong with it; `None` when it is complete.
-    pub(crate) fn gap(&self) -> Option<String> {
+    pub fn gap(&self) -> Option<String> {
         let why = visible(&self.reason);
         let gap = format!("the list of files is not complete: {} were found, then {why}", self.files);
         (!self.complete).then_some(gap)
     }
 }
 
-/// Reads a manifest; passes every object to `each`.
-pub(crate) fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> anyhow::Result<Rest> {
+/// Reads a manifest; passes every object to `each`. The error is one line.
+pub fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
     let mut from = from;
     let mut begin = Vec::new();
-    from.by_ref().take(MAX_BYTES_IN_MEMORY + 1).read_to_end(&mut begin).context("manifest.json")?;
+    from.by_ref()
+        .take(MAX_BYTES_IN_MEMORY + 1)
+        .read_to_end(&mut begin)
+        .map_err(|error| format!("manifest.json: {error}"))?;
     let rest = if begin.len() as u64 <= MAX_BYTES_IN_MEMORY {
         parse(serde_json::Deserializer::from_slice(&begin), each)
     } else {
         let whole = BufReader::with_capacity(64 << 10, begin.chain(from));
         parse(serde_json::Deserializer::from_reader(whole), each)
     };
-    rest.context("manifest.json")
+    rest.map_err(|error| format!("manifest.json: {error}"))
 }
 
 fn parse<'de, R: serde_json::de::Read<'de>>(
@@ -228,16 +263,16 @@ impl<'de> Visitor<'de> for Objects<'_> {
 
 /// The upload path of a job, by the one document that is always at it and that no
 /// job can name; `None` for any other object.
-pub(crate) fn base_of(object: &Object) -> Option<&str> {
+pub fn base_of(object: &Object) -> Option<&str> {
     if object.source.is_some() {
         return None;
     }
-    let base = object.key.strip_suffix(sidecar::layout::paths::OWN_LOG)?;
+    let base = object.key.strip_suffix(OWN_LOG)?;
     Some(base.trim_end_matches('/'))
 }
 
 /// The name of a key below the upload path; `None` for what lies elsewhere.
-pub(crate) fn name_below<'a>(key: &'a str, base: &str) -> Option<&'a str> {
+pub fn name_below<'a>(key: &'a str, base: &str) -> Option<&'a str> {
     match base {
         "" => Some(key),
         base => key.strip_prefix(base)?.strip_prefix('/'),
@@ -277,7 +312,7 @@ mod tests {
             read(text.as_bytes(), &mut |_| {})
         };
         assert!(manifest(MAX_KEY_BYTES).is_ok());
-        let error = format!("{:#}", manifest(MAX_KEY_BYTES + 1).expect_err("too long"));
+        let error = manifest(MAX_KEY_BYTES + 1).expect_err("too long");
         assert!(error.contains("a key of 4097 bytes"), "{error}");
     }
 
@@ -287,7 +322,6 @@ mod tests {
             ["", "[]", "{}", r#"{"version":2}"#, r#"{"version":1,"objects":[1]}"#, r#"{"version":1} x"#]
         {
             let error = read(text.as_bytes(), &mut |_| {}).expect_err(text);
-            let error = format!("{error:#}");
             assert!(error.starts_with("manifest.json: ") && !error.contains('\n'), "{error}");
         }
     }

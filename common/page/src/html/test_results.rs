@@ -1,7 +1,7 @@
 //! The tests on the page.
 
 use crate::escape::visible;
-use crate::show::test_results::{FailedTest, TestResults};
+use crate::test_results::{FailedTest, TestResults};
 use maud::{Markup, html};
 
 /// Failures whose output is open from the beginning.

@@ -1,19 +1,13 @@
-//! The report of a job, read from its destination.
+//! The report of a job, from its documents.
 
-use super::log::{self, Excerpt};
-use super::manifest::{self, Container, Pass};
-use super::objects::Objects;
-use super::test_results::TestResults;
-use crate::results::Results;
-use crate::terminal::Problem;
-use anyhow::{Context, Result, anyhow};
+use crate::excerpt::Excerpt;
+use crate::manifest::{Container, Pass, Rest};
+use crate::objects::Objects;
+use crate::test_results::TestResults;
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-
-/// `finished.json` holds what the job says about itself, a MiB for each entry.
-const MAX_FINISHED_BYTES: u64 = 16 << 20;
 
 /// At most this many secrets that were not masked are named.
 const MAX_COMPLAINTS: usize = 20;
@@ -23,13 +17,15 @@ const MAX_CONTAINERS: usize = 50;
 
 /// `finished.json`, as far as it is shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(crate) struct Finished {
+pub struct Finished {
     /// Unix seconds.
     #[serde(default)]
-    pub(crate) timestamp: Option<i64>,
-    pub(crate) result: String,
+    pub timestamp: Option<i64>,
+    /// `SUCCESS`, `FAILURE` or `ABORTED`.
+    pub result: String,
+    /// The commit that was tested.
     #[serde(default)]
-    pub(crate) revision: String,
+    pub revision: String,
     #[serde(default)]
     metadata: Metadata,
 }
@@ -48,90 +44,74 @@ struct OwnMetadata {
 
 /// One container with its report and its log.
 #[derive(Clone, Debug)]
-pub(crate) struct ContainerReport {
-    pub(crate) entry: Container,
-    pub(crate) report: Option<Report>,
+pub struct ContainerReport {
+    /// Its line in the manifest.
+    pub entry: Container,
+    /// The report of its entrypoint.
+    pub report: Option<Report>,
     /// Its log's name below the destination.
-    pub(crate) log_name: String,
+    pub log_name: String,
     /// An excerpt of the log, or the reason why there is none.
-    pub(crate) log: Result<Excerpt, String>,
+    pub log: Result<Excerpt, String>,
 }
 
 /// Everything known about one job.
 #[derive(Debug)]
-pub(crate) struct JobReport {
+pub struct JobReport {
     /// The destination as people write it.
-    pub(crate) destination: String,
+    pub destination: String,
     /// `SUCCESS`, `FAILURE` or `ABORTED`; `UNKNOWN` without a result.
-    pub(crate) result: String,
+    pub result: String,
     /// The reason of the result, in one sentence.
-    pub(crate) cause: String,
-    pub(crate) finished: Option<Finished>,
-    pub(crate) containers: Vec<ContainerReport>,
-    pub(crate) containers_left_out: usize,
-    pub(crate) passes: Vec<Pass>,
-    pub(crate) deadline: Option<Timestamp>,
-    pub(crate) objects: Objects,
+    pub cause: String,
+    /// The result's document.
+    pub finished: Option<Finished>,
+    /// The containers, in the order of the options.
+    pub containers: Vec<ContainerReport>,
+    /// Number of further containers.
+    pub containers_left_out: usize,
+    /// Sidecar's passes.
+    pub passes: Vec<Pass>,
+    /// The time when sidecar had to end.
+    pub deadline: Option<Timestamp>,
+    /// The delivered objects.
+    pub objects: Objects,
     /// The tests that the job's reports hold.
-    pub(crate) tests: Option<TestResults>,
+    pub tests: Option<TestResults>,
     /// Secrets that were not masked.
-    pub(crate) not_masked: Vec<String>,
+    pub not_masked: Vec<String>,
     /// Problems met while reading.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl JobReport {
-    /// Reads everything; fails only if nothing at all can be read.
-    pub(crate) async fn read(results: &Results) -> Result<Self, Problem> {
-        let mut problems = Vec::new();
-        let finished = match results.small("finished.json", MAX_FINISHED_BYTES).await {
-            Ok(Some(bytes)) => {
-                parse_finished(&bytes).map_err(|error| problems.push(format!("{error:#}"))).ok()
-            }
-            Ok(None) => {
-                problems.push(
-                    "there is no finished.json: the job may still run, or nothing was delivered".to_owned(),
-                );
-                None
-            }
-            Err(error) => {
-                problems.push(format!("{error:#}"));
-                None
-            }
-        };
-        let mut objects = Objects::default();
-        let rest = match results.document("manifest.json").await {
-            Ok(Some(file)) => manifest::read(file, &mut |object| objects.add(object)),
-            Ok(None) => Err(anyhow!("there is no manifest.json: sidecar writes it after its final upload")),
-            Err(error) => Err(error),
-        };
-        let rest = rest.unwrap_or_else(|error| {
-            problems.push(format!("{error:#}"));
-            manifest::Rest::default()
-        });
-        if finished.is_none() && objects.all.count == 0 {
-            return Err(Problem::new(format!("{}: {}", results.display(), problems.join("; "))));
-        }
+    /// Joins the documents; `problems` says what is wrong with them. The logs are not
+    /// read yet.
+    pub fn new(
+        destination: String,
+        finished: Option<Finished>,
+        rest: Rest,
+        objects: Objects,
+        mut problems: Vec<String>,
+    ) -> Self {
         problems.extend(rest.listing.and_then(|listing| listing.gap()));
         let mut containers = rest.containers;
         let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
         containers.truncate(MAX_CONTAINERS);
-        let mut reported = Vec::new();
-        for (index, entry) in containers.into_iter().enumerate() {
+        let container = |(index, entry): (usize, Container)| {
             let report = report_of(&rest.reports, &entry.name, index).cloned();
             let log_name = objects.name(&entry.log).to_owned();
-            let log = read_log(results, &objects, &entry.log, &log_name).await;
-            let log = log.map_err(|error| format!("{error:#}"));
-            reported.push(ContainerReport { entry, report, log_name, log });
-        }
+            ContainerReport { entry, report, log_name, log: Err("it was not read".to_owned()) }
+        };
+        let containers: Vec<_> = containers.into_iter().enumerate().map(container).collect();
         let result =
             finished.as_ref().map(|finished| finished.result.clone()).filter(|text| !text.is_empty());
-        Ok(Self {
-            destination: results.display(),
+        Self {
+            destination,
             result: result.unwrap_or_else(|| "UNKNOWN".to_owned()),
-            cause: cause(finished.as_ref(), &reported),
+            cause: cause(finished.as_ref(), &containers),
             finished,
-            containers: reported,
+            containers,
             containers_left_out,
             passes: rest.passes,
             deadline: rest.deadline,
@@ -139,11 +119,11 @@ impl JobReport {
             not_masked: rest.censoring.complaints().take(MAX_COMPLAINTS).collect(),
             objects,
             problems,
-        })
+        }
     }
 
     /// From the first start to the last thing that is known to have happened.
-    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+    pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let reports = || self.containers.iter().filter_map(|container| container.report.as_ref());
         let begins =
             reports().map(|report| report.started).chain(self.passes.iter().map(|pass| pass.started));
@@ -163,33 +143,27 @@ fn report_of<'a>(
     reports.get(&format!("{name}#{index}")).or_else(|| reports.get(name))
 }
 
-async fn read_log(results: &Results, objects: &Objects, key: &str, name: &str) -> Result<Excerpt> {
-    // Without its line in the manifest it is read as it is.
-    let all = objects.troubled.iter().chain(objects.largest());
-    let encoding =
-        all.into_iter().find(|object| object.key == key).and_then(|object| object.content_encoding.clone());
-    let read = log::read(results, name, encoding.as_deref()).await?;
-    read.with_context(|| format!("{name} is not there"))
-}
-
-fn parse_finished(bytes: &[u8]) -> Result<Finished> {
-    let lenient = |error: serde_json::Error| -> Result<Finished, serde_json::Error> {
-        // Metadata is the job's: whatever it put under our name is not ours.
-        #[derive(Deserialize)]
-        struct WithoutMetadata {
-            #[serde(default)]
-            timestamp: Option<i64>,
-            result: String,
-            #[serde(default)]
-            revision: String,
-            #[expect(dead_code, reason = "it is stepped over")]
-            metadata: Option<Box<RawValue>>,
-        }
-        let read: WithoutMetadata = serde_json::from_slice(bytes).map_err(|_| error)?;
-        let WithoutMetadata { timestamp, result, revision, .. } = read;
-        Ok(Finished { timestamp, result, revision, metadata: Metadata::default() })
-    };
-    serde_json::from_slice(bytes).or_else(lenient).context("finished.json")
+impl Finished {
+    /// Parses `finished.json`. The error is one line.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let lenient = |error: serde_json::Error| -> Result<Self, serde_json::Error> {
+            // Metadata is the job's: whatever it put under our name is not ours.
+            #[derive(Deserialize)]
+            struct WithoutMetadata {
+                #[serde(default)]
+                timestamp: Option<i64>,
+                result: String,
+                #[serde(default)]
+                revision: String,
+                #[expect(dead_code, reason = "it is stepped over")]
+                metadata: Option<Box<RawValue>>,
+            }
+            let read: WithoutMetadata = serde_json::from_slice(bytes).map_err(|_| error)?;
+            let WithoutMetadata { timestamp, result, revision, .. } = read;
+            Ok(Self { timestamp, result, revision, metadata: Metadata::default() })
+        };
+        serde_json::from_slice(bytes).or_else(lenient).map_err(|error| format!("finished.json: {error}"))
+    }
 }
 
 /// Describes in one sentence why the job ended.
@@ -223,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_jobs_own_metadata_does_not_disturb() {
-        let read = |text: &str| parse_finished(text.as_bytes());
+        let read = |text: &str| Finished::parse(text.as_bytes());
         let ours = read(
             r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":{"cause":"timed out"},"x":{}}}"#,
         );
@@ -238,7 +212,7 @@ mod tests {
         let forged =
             read(r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":[1]}}"#).expect("read");
         assert_eq!((forged.result.as_str(), forged.timestamp), ("FAILURE", Some(1)));
-        assert!(format!("{:#}", read("[]").expect_err("no object")).starts_with("finished.json: "));
+        assert!(read("[]").expect_err("no object").starts_with("finished.json: "));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// The text with every character that a terminal or a browser would act on
 /// instead of showing it as a visible escape: control characters, and those that
 /// turn the direction of writing, join or take no room.
-pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts) {
         return Cow::Borrowed(text);
     }
@@ -21,12 +21,12 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// A line of a log: a tab stays a gap, colours are left out, the rest is [`visible`].
-pub(crate) fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     visible(&without_colours(text).replace('\t', "    ")).into_owned()
 }
 
 /// JSON text in which nothing acts. Such characters appear in strings only.
-pub(crate) fn json(text: &str) -> String {
+pub fn json(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if acts(c) && c != '\n' {

@@ -4,8 +4,8 @@
 //! image with a title to those who cannot see it.
 
 use crate::escape::visible;
-use crate::show::job_report::JobReport;
-use crate::show::timeline::{self, SIDECAR};
+use crate::job::JobReport;
+use crate::timeline::{self, SIDECAR};
 use common::report::{Origin, Report};
 use common::timestamp::Timestamp;
 use maud::{Markup, html};

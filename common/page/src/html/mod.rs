@@ -7,17 +7,15 @@
 
 mod container;
 mod drawing;
-mod links;
 mod test_results;
 
-pub(crate) use links::Links;
-
-use super::job_report::JobReport;
-use super::manifest::Object;
-use super::text::{finished_at, sums, trouble};
-use super::timeline::{self, moments};
+use crate::amounts::size;
 use crate::escape::visible;
-use crate::terminal::size;
+use crate::job::JobReport;
+use crate::links::Links;
+use crate::manifest::Object;
+use crate::timeline::{self, moments};
+use crate::words::{finished_at, sums, trouble};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -30,7 +28,7 @@ const SCRIPT: &str = include_str!("page.js");
 const MAX_MOMENTS: usize = 200;
 
 /// The page.
-pub(crate) fn html(job: &JobReport, links: &Links) -> String {
+pub fn page(job: &JobReport, links: &Links) -> String {
     let title = format!("{}: {}", job.result, job.destination);
     let page = html! {
         (DOCTYPE)

@@ -1,12 +1,12 @@
 //! One container on the page.
 
-use super::links::Links;
+use crate::amounts::size;
 use crate::escape::visible;
-use crate::show::job_report::ContainerReport;
-use crate::show::log::{At, Excerpt};
-use crate::show::text::{command, leftovers};
-use crate::show::timeline;
-use crate::terminal::size;
+use crate::excerpt::{At, Excerpt};
+use crate::job::ContainerReport;
+use crate::links::Links;
+use crate::timeline;
+use crate::words::{command, leftovers};
 use common::duration::GoDuration;
 use common::report::{ChildEnd, Report};
 use maud::{Markup, html};

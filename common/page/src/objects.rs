@@ -1,6 +1,6 @@
 //! The objects of a job in bounded memory: sums over all, and those worth showing.
 
-use super::manifest::{Object, base_of};
+use crate::manifest::{Object, base_of};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
@@ -12,9 +12,11 @@ const MAX_LARGEST: usize = 300;
 
 /// Number and bytes of some objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sum {
-    pub(crate) count: u64,
-    pub(crate) bytes: u64,
+pub struct Sum {
+    /// Number of objects.
+    pub count: u64,
+    /// Sum of their sizes.
+    pub bytes: u64,
 }
 
 impl Sum {
@@ -26,14 +28,17 @@ impl Sum {
 
 /// Sums over a job's objects, and the notable ones.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Objects {
-    pub(crate) all: Sum,
-    pub(crate) by_state: BTreeMap<String, Sum>,
-    pub(crate) censored_bytes: u64,
+pub struct Objects {
+    /// All of them.
+    pub all: Sum,
+    /// Sums by state.
+    pub by_state: BTreeMap<String, Sum>,
+    /// Bytes of secrets that were masked.
+    pub censored_bytes: u64,
     /// The upload path, when the manifest tells it.
-    pub(crate) base: Option<String>,
+    pub base: Option<String>,
     /// Not as they should be.
-    pub(crate) troubled: Vec<Object>,
+    pub troubled: Vec<Object>,
     largest: BinaryHeap<Reverse<Ranked>>,
 }
 
@@ -55,7 +60,8 @@ impl PartialOrd for Ranked {
 }
 
 impl Objects {
-    pub(crate) fn add(&mut self, object: Object) {
+    /// Takes one object.
+    pub fn add(&mut self, object: Object) {
         let bytes = object.stored_bytes.unwrap_or(0);
         self.all.add(bytes);
         // The states are ours and few; a forged manifest shall not make more of them.
@@ -83,25 +89,25 @@ impl Objects {
     }
 
     /// Number of objects that are not in order.
-    pub(crate) fn count_of_troubled(&self) -> u64 {
+    pub fn count_of_troubled(&self) -> u64 {
         self.all.count - self.by_state.get("stored").map_or(0, |sum| sum.count)
     }
 
     /// The largest that are in order, from large to small.
-    pub(crate) fn largest(&self) -> Vec<&Object> {
+    pub fn largest(&self) -> Vec<&Object> {
         let mut largest: Vec<_> = self.largest.iter().map(|Reverse(ranked)| ranked).collect();
         largest.sort_by(|one, other| other.cmp(one));
         largest.into_iter().map(|ranked| &ranked.0).collect()
     }
 
     /// Number of objects that are counted only.
-    pub(crate) fn left_out(&self) -> u64 {
+    pub fn left_out(&self) -> u64 {
         self.all.count - (self.troubled.len() + self.largest.len()) as u64
     }
 
     /// The name below the upload path; the whole key elsewhere.
-    pub(crate) fn name<'a>(&self, key: &'a str) -> &'a str {
-        self.base.as_deref().and_then(|base| super::manifest::name_below(key, base)).unwrap_or(key)
+    pub fn name<'a>(&self, key: &'a str) -> &'a str {
+        self.base.as_deref().and_then(|base| crate::manifest::name_below(key, base)).unwrap_or(key)
     }
 }
 

@@ -12,52 +12,70 @@ const MAX_SLOW: usize = 5;
 /// Counts are texts, as in the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub(crate) struct TestResults {
-    pub(crate) tests: String,
-    pub(crate) failed: String,
-    pub(crate) skipped: String,
-    pub(crate) flaky: String,
-    pub(crate) seconds: String,
-    pub(crate) incomplete_reports: String,
-    pub(crate) failures: Vec<FailedTest>,
-    pub(crate) slowest: Vec<SlowTest>,
+pub struct TestResults {
+    /// Number of tests.
+    pub tests: String,
+    /// Number of those that failed.
+    pub failed: String,
+    /// Number of those that were skipped.
+    pub skipped: String,
+    /// Number of those that passed only when they ran again.
+    pub flaky: String,
+    /// Sum of their times, in seconds.
+    pub seconds: String,
+    /// Number of reports that were not read to their end.
+    pub incomplete_reports: String,
+    /// The tests that failed, as far as there is room.
+    pub failures: Vec<FailedTest>,
+    /// The slowest tests.
+    pub slowest: Vec<SlowTest>,
 }
 
 /// A test that failed, or passed only when it ran again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub(crate) struct FailedTest {
-    pub(crate) suite: String,
-    pub(crate) name: String,
-    pub(crate) file: String,
-    pub(crate) message: String,
-    pub(crate) output: String,
-    pub(crate) flaky: String,
+pub struct FailedTest {
+    /// Name of its suite.
+    pub suite: String,
+    /// Its own name.
+    pub name: String,
+    /// Its source file.
+    pub file: String,
+    /// The message of its failure.
+    pub message: String,
+    /// Its output.
+    pub output: String,
+    /// `true` if it passed when it ran again.
+    pub flaky: String,
 }
 
 /// A test and its time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
-pub(crate) struct SlowTest {
-    pub(crate) suite: String,
-    pub(crate) name: String,
-    pub(crate) seconds: String,
+pub struct SlowTest {
+    /// Name of its suite.
+    pub suite: String,
+    /// Its own name.
+    pub name: String,
+    /// Its time, in seconds.
+    pub seconds: String,
 }
 
 impl FailedTest {
-    pub(crate) fn is_flaky(&self) -> bool {
+    /// Returns true if it passed when it ran again.
+    pub fn is_flaky(&self) -> bool {
         self.flaky == "true"
     }
 
     /// The first line of its message.
-    pub(crate) fn first_line(&self) -> &str {
+    pub fn first_line(&self) -> &str {
         self.message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default()
     }
 }
 
 impl TestResults {
     /// Numbers of all kinds, in one line.
-    pub(crate) fn counts(&self) -> String {
+    pub fn counts(&self) -> String {
         let some = |count: &str, what: &str| {
             let is_some = !count.is_empty() && count != "0";
             if is_some { format!(", {count} {what}") } else { String::new() }
@@ -75,13 +93,13 @@ impl TestResults {
     }
 
     /// The number of failures beyond those that are listed.
-    pub(crate) fn left_out(&self) -> u64 {
+    pub fn left_out(&self) -> u64 {
         let listed = self.failures.iter().filter(|failure| !failure.is_flaky()).count() as u64;
         self.failed.parse::<u64>().unwrap_or(0).saturating_sub(listed)
     }
 
     /// Lines for a terminal.
-    pub(crate) fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.counts()];
         lines.extend(self.failures.iter().take(MAX_SHOWN).map(|failure| {
             let kind = if failure.is_flaky() { "flaky " } else { "" };
