@@ -120,10 +120,10 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     let Some(file) = results.document("manifest.json").await? else {
         bail!("there is no manifest.json to compare with");
     };
-    let (base, gap) = base(&file)?;
+    let (base, gaps) = base(&file)?;
     let above = results.above(&base);
     let mut audit = Audit::default();
-    if let Some(gap) = gap {
+    for gap in gaps {
         audit.differences.push(gap);
     }
     if results.head("finished.json").await?.is_none() {
@@ -173,8 +173,8 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     Ok(audit)
 }
 
-/// The upload path, and what is wrong with the list of files.
-fn base(file: &File) -> Result<(String, Option<String>)> {
+/// The upload path, and what the delivery has left out.
+fn base(file: &File) -> Result<(String, Vec<String>)> {
     let mut base = String::new();
     let rest = manifest::read(rewound(file)?, &mut |object| {
         if let Some(found) = base_of(&object) {
@@ -182,7 +182,7 @@ fn base(file: &File) -> Result<(String, Option<String>)> {
         }
     })
     .map_err(anyhow::Error::msg)?;
-    Ok((base, rest.listing.and_then(|listing| listing.gap())))
+    Ok((base, rest.gaps().collect()))
 }
 
 fn rewound(mut file: &File) -> Result<&File> {

@@ -83,9 +83,10 @@ impl Delivery {
         };
         let mut core = Coordinator::new(Setup {
             machine,
-            weights: Weights { memory: 1 << 20, largest: 1 << 16, in_flight: 4 },
+            weights: Weights { memory: 1 << 20, largest: 1 << 16, in_flight: 4, sent_bytes: None },
             checkpoint_interval: Duration::from_secs(30),
             retry_for: Duration::from_mins(15),
+            pass_time: None,
             build_id: "1".into(),
         });
         let effects = core.start(&MOMENT);
@@ -149,7 +150,7 @@ impl Delivery {
         };
         self.listed = Some(found);
         let wanted = vec![desired("build-log.txt", Class::BuildLog, Content::Log(found), found)];
-        self.input(Input::Listed(policy, Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }), log)
+        self.input(Input::Listed(policy, Bulk { wanted, ..Bulk::default() }), log)
     }
 
     /// The listing finds the log, and goes on.
@@ -157,16 +158,13 @@ impl Delivery {
         let Some(policy) = self.listing else { return Ok(()) };
         self.found = true;
         let wanted = vec![desired("build-log.txt", Class::BuildLog, Content::Log(log), log)];
-        self.input(Input::Found(policy, Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }), log)
+        self.input(Input::Found(policy, Bulk { wanted, ..Bulk::default() }), log)
     }
 
     /// The listing is cut; what it had found has been told.
     fn cut_listing(&mut self, log: u8) -> Result<(), String> {
         let Some(policy) = self.listing.take() else { return Ok(()) };
-        self.input(
-            Input::Found(policy, Bulk { wanted: Vec::new(), skipped: Vec::new(), displaced: Vec::new() }),
-            log,
-        )
+        self.input(Input::Found(policy, Bulk::default()), log)
     }
 
     /// A request reached the store and its answer came back.

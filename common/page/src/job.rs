@@ -94,7 +94,7 @@ impl JobReport {
         objects: Objects,
         mut problems: Vec<String>,
     ) -> Self {
-        problems.extend(rest.listing.and_then(|listing| listing.gap()));
+        problems.extend(rest.gaps());
         let mut containers = rest.containers;
         let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
         containers.truncate(MAX_CONTAINERS);

@@ -115,6 +115,17 @@ pub struct Rest {
     pub censoring: Censoring,
     /// Gaps in the list of files.
     pub listing: Option<Listing>,
+    /// Objects beyond a limit.
+    pub limits: Option<Limits>,
+}
+
+impl Rest {
+    /// Says what the delivery has left out: files that were not listed, objects beyond a
+    /// limit.
+    pub fn gaps(&self) -> impl Iterator<Item = String> {
+        let listing = self.listing.as_ref().and_then(Listing::gap);
+        listing.into_iter().chain(self.limits.as_ref().and_then(Limits::gap))
+    }
 }
 
 /// The secrets that are not masked.
@@ -155,13 +166,37 @@ pub struct Listing {
     pub files: u64,
     /// The reason why there may be more.
     pub reason: String,
+    /// Files that were counted only.
+    pub not_listed: u64,
+}
+
+/// Objects beyond a limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Their number.
+    pub objects: u64,
+    /// The limit that the first of them is beyond.
+    pub reason: String,
+}
+
+impl Limits {
+    /// Returns what was left out because of them.
+    pub fn gap(&self) -> Option<String> {
+        let s = if self.objects == 1 { "" } else { "s" };
+        let gap = || format!("{} object{s} beyond a limit, first by {}", self.objects, visible(&self.reason));
+        (self.objects > 0).then(gap)
+    }
 }
 
 impl Listing {
     /// Returns what is wrong with it; `None` when it is complete.
     pub fn gap(&self) -> Option<String> {
         let why = visible(&self.reason);
-        let gap = format!("the list of files is not complete: {} were found, then {why}", self.files);
+        let mut gap = format!("the list of files is not complete: {} were found, then {why}", self.files);
+        if self.not_listed > 0 {
+            gap = format!("{gap}; {} more were counted only", self.not_listed);
+        }
         (!self.complete).then_some(gap)
     }
 }
@@ -217,6 +252,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
                 "deadline" => rest.deadline = members.next_value()?,
                 "listing" => rest.listing = members.next_value()?,
+                "limits" => rest.limits = members.next_value()?,
                 _ => {
                     members.next_value::<IgnoredAny>()?;
                 }

@@ -3,7 +3,9 @@
 use super::decoration::{Home, RunAs};
 use clap::{Arg, ArgAction, Command, value_parser};
 use common::duration::GoDuration;
+use common::options::args;
 use common::signal::Signal;
+use sidecar::options::LimitOptions;
 use std::path::PathBuf;
 
 /// The subcommand's name.
@@ -82,7 +84,7 @@ pub(crate) fn command() -> Command {
         .arg(switch("krm", "Be a function of Kustomize or kpt: read and write a ResourceList, options in its functionConfig").conflicts_with_all(["check", "explain"]))
         .arg(switch("explain", "Say on stderr what was changed and why").conflicts_with("check"));
     let command = destination(job(documents(command)));
-    options(images(containers(times(secrets(command))))).after_help(AFTER)
+    options(images(containers(limits(times(secrets(command)))))).after_help(AFTER)
 }
 
 fn documents(command: Command) -> Command {
@@ -225,6 +227,10 @@ fn times(command: Command) -> Command {
         ))
         .arg(switch("ignore-interrupts", "Upload once, when the commands have ended, not at once when told to stop"))
         .arg(switch("propagate-error-code", "After a timeout or an interrupt the command's own code counts"))
+}
+
+fn limits(command: Command) -> Command {
+    command.next_help_heading("Limits of a delivery").args(args(&LimitOptions::default()))
 }
 
 fn containers(command: Command) -> Command {

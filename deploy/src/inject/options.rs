@@ -12,9 +12,10 @@ use crate::terminal::Problem;
 use clap::ArgMatches;
 use common::duration::GoDuration;
 use common::job_spec::{DecorationConfig, JobSpec, JobType};
+use common::options::fill;
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
 use serde_json::json;
-use sidecar::options::UploadOptions;
+use sidecar::options::{LimitOptions, UploadOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -177,6 +178,11 @@ fn overlays(matches: &ArgMatches) -> Result<Overlays, Problem> {
     }
     if matches.get_flag("strict") {
         overlays.add_sidecar(&json!({"censoring_options": {"strict": true}}), "--strict")?;
+    }
+    let mut limits = LimitOptions::default();
+    fill(&mut limits, matches).map_err(|error| Problem::new(error.to_string()))?;
+    if limits != LimitOptions::default() {
+        overlays.add_sidecar(&json!({"delivery": {"limits": limits}}), "--limit-…")?;
     }
     for text in list(matches, "option") {
         overlays.add_option(&text)?;

@@ -3,9 +3,10 @@
 use crate::terminal::Problem;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
-use common::options::Single;
+use common::options::{Single, args, fill};
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT, Escalation};
 use entrypoint::supervise::Interrupt;
+use sidecar::options::LimitOptions;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) upload_budget: GoDuration,
     /// Time for which a destination that takes nothing is tried.
     pub(crate) retry_for: GoDuration,
+    /// The cost that a delivery may have.
+    pub(crate) limits: LimitOptions,
     /// Directories whose files are secrets, absolute.
     pub(crate) secrets: Vec<String>,
     /// Do not start when a secret cannot be masked.
@@ -66,7 +69,10 @@ impl Options {
         let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
         let command: Vec<_> = words.map(utf8_word).collect::<Result<_, _>>()?;
         is_program(&command)?;
+        let mut limits = LimitOptions::default();
+        fill(&mut limits, matches).map_err(|error| Problem::new(error.to_string()))?;
         Ok(Self {
+            limits,
             job: job_name(&text("job"))?.to_owned(),
             out: text("out"),
             timeout: time("timeout", DEFAULT_TIMEOUT),
@@ -242,6 +248,7 @@ pub(crate) fn command() -> Command {
             "retry-for",
             format!("How long to try on while nothing arrives [default: {DEFAULT_RETRY_FOR}]"),
         ))
+        .args(args(&LimitOptions::default()))
         .arg(
             Arg::new("secrets")
                 .long("secrets")

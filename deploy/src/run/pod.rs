@@ -11,7 +11,7 @@ use common::job_spec::{self, JobSpec};
 use common::json::to_go_string;
 use common::{marker, report};
 use entrypoint::options::{EntrypointOptions, RecordFormat, SupervisionOptions};
-use sidecar::options::{DeliveryOptions, SidecarOptions, UploadOptions};
+use sidecar::options::{DeliveryOptions, LimitOptions, SidecarOptions, UploadOptions};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,7 @@ impl Pod {
                     fail_on_error: true,
                     grace_period: Some(GoDuration::from_std(grace_period)),
                     retry_for: Some(options.retry_for),
+                    limits: (options.limits != LimitOptions::default()).then(|| options.limits.clone()),
                     ..DeliveryOptions::default()
                 }),
                 ..SidecarOptions::default()

@@ -6,11 +6,8 @@ use std::time::Duration;
 
 /// Processor time and unpacked bytes for all files of a pass, or for one log.
 ///
-/// Give one to [`Censor::with_budget`] for everything a censor does, or to
-/// [`Censor::stream_within`] for one stream. What exceeds it must be withheld.
-///
-/// [`Censor::with_budget`]: super::Censor::with_budget
-/// [`Censor::stream_within`]: super::Censor::stream_within
+/// Give one to [`Censor::with_budget`](super::Censor::with_budget) at the begin of a pass.
+/// What exceeds it must not be delivered.
 #[derive(Debug)]
 pub struct Budget {
     cpu_time: Duration,
@@ -23,10 +20,10 @@ pub struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BudgetExceeded {
     /// The processor time.
-    #[error("censoring has used up its {0:?} of processor time")]
+    #[error("delivery.limits.cpu_time: masking has used up its {0:?} of processor time")]
     CpuTime(Duration),
     /// The unpacked bytes.
-    #[error("all containers together unpack to more than {0} bytes")]
+    #[error("delivery.limits.unpacked_bytes: all containers together unpack to more than {0} bytes")]
     UnpackedBytes(u64),
 }
 
@@ -36,15 +33,23 @@ impl Budget {
         Self { cpu_time, unpacked_bytes, spent_nanos: AtomicU64::new(0), unpacked: AtomicU64::new(0) }
     }
 
+    /// Creates a budget of the same processor time for one stream, which unpacks nothing.
+    pub(super) fn of_stream(&self) -> Self {
+        Self::new(self.cpu_time, u64::MAX)
+    }
+
+    /// Returns whether the processor time is used up.
+    pub fn time_exceeded(&self) -> Option<BudgetExceeded> {
+        let spent = Duration::from_nanos(self.spent_nanos.load(Ordering::Relaxed));
+        (spent > self.cpu_time).then_some(BudgetExceeded::CpuTime(self.cpu_time))
+    }
+
     /// Returns which part is used up, if any.
     pub fn exceeded(&self) -> Option<BudgetExceeded> {
-        if Duration::from_nanos(self.spent_nanos.load(Ordering::Relaxed)) > self.cpu_time {
-            Some(BudgetExceeded::CpuTime(self.cpu_time))
-        } else if self.unpacked.load(Ordering::Relaxed) > self.unpacked_bytes {
-            Some(BudgetExceeded::UnpackedBytes(self.unpacked_bytes))
-        } else {
-            None
-        }
+        let unpacked = self.unpacked.load(Ordering::Relaxed);
+        let exceeded =
+            (unpacked > self.unpacked_bytes).then_some(BudgetExceeded::UnpackedBytes(self.unpacked_bytes));
+        self.time_exceeded().or(exceeded)
     }
 
     /// Spends processor time.

@@ -19,6 +19,7 @@
 //! | `likeness` | whether a derived value looks like a secret |
 //! | `globs` | selection of an item's files |
 //! | `budget` | processor time and unpacked bytes that files share |
+//! | `scans` | what was found in a file that has several names |
 
 pub mod archive;
 mod budget;
@@ -28,6 +29,7 @@ mod explain;
 mod globs;
 mod likeness;
 mod options;
+mod scans;
 mod secrets;
 mod stream;
 #[cfg(test)]
@@ -37,11 +39,13 @@ pub use budget::{Budget, BudgetExceeded};
 pub use explain::{Explained, Explainer};
 pub use globs::Globs;
 pub use options::{ArchiveOptions, CensoringOptions};
+pub use scans::Identity;
 pub use secrets::{Secrets, Source};
 pub use stream::StreamMask;
 
 use archive::{ArchiveError, Archives, ReadAt, Rewritten, Verdict, WalkContext};
 use engine::Matcher;
+use scans::Scans;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -52,6 +56,7 @@ pub struct Censor {
     globs: Arc<Globs>,
     archives: Archives,
     budget: Option<Arc<Budget>>,
+    scans: Arc<Scans>,
     secrets: usize,
     generation: u64,
     problems: Vec<LoadProblem>,
@@ -115,6 +120,7 @@ impl Censor {
             globs: Arc::new(Globs::new(&options.include_directories, &options.exclude_directories)),
             archives: Archives::new(options.archives.limits()),
             budget: None,
+            scans: Arc::default(),
             secrets: 0,
             generation,
             problems: Vec::new(),
@@ -136,6 +142,7 @@ impl Censor {
             globs: Arc::clone(&self.globs),
             archives: self.archives.clone(),
             budget: self.budget.clone(),
+            scans: Arc::clone(&self.scans),
             secrets: secrets.count(),
             generation: self.generation,
             problems: secrets.problems().to_vec(),
@@ -201,24 +208,35 @@ impl Censor {
         self.withheld.as_deref()
     }
 
-    /// Returns the mask for one stream; `None` when there are no secrets. Not to be
-    /// called on a censor that withholds everything.
+    /// Returns the mask for an artifact, within the budget of the pass; `None` when there
+    /// are no secrets. Not to be called on a censor that withholds everything.
     pub fn stream(&self) -> Option<StreamMask> {
         self.mask_within(self.budget.clone())
     }
 
-    /// Returns the mask for one stream with a budget of its own, such as a process
-    /// log's; otherwise as [`stream`](Self::stream).
-    pub fn stream_within(&self, budget: Arc<Budget>) -> Option<StreamMask> {
-        self.mask_within(Some(budget))
+    /// Returns the mask for a process log, which has as much processor time as all artifacts
+    /// together; otherwise as [`stream`](Self::stream).
+    pub fn stream_of_log(&self) -> Option<StreamMask> {
+        self.mask_within(self.budget.as_ref().map(|budget| Arc::new(budget.of_stream())))
+    }
+
+    /// Returns the mask for a document of sidecar's own, which is masked whatever else has
+    /// cost; otherwise as [`stream`](Self::stream).
+    pub fn stream_of_document(&self) -> Option<StreamMask> {
+        self.mask_within(None)
+    }
+
+    /// Returns which part of the pass's budget is used up.
+    pub fn exceeded(&self) -> Option<BudgetExceeded> {
+        self.budget.as_ref().and_then(|budget| budget.exceeded())
     }
 
     fn mask_within(&self, budget: Option<Arc<Budget>>) -> Option<StreamMask> {
         self.matcher.as_ref().map(|matcher| StreamMask::new(Arc::clone(matcher)).within(budget))
     }
 
-    /// Returns a censor of the same values whose streams and containers share a
-    /// budget from now on: that of one pass.
+    /// Returns a censor of the same values for one pass: its artifacts share a budget, and
+    /// what is found in a file holds for its other names.
     #[must_use]
     pub fn with_budget(&self, budget: Arc<Budget>) -> Self {
         Self {
@@ -226,6 +244,7 @@ impl Censor {
             globs: Arc::clone(&self.globs),
             archives: self.archives.clone(),
             budget: Some(budget),
+            scans: Arc::default(),
             secrets: self.secrets,
             generation: self.generation,
             problems: self.problems.clone(),
@@ -250,6 +269,22 @@ impl Censor {
             }
             None => Ok(Verdict::Plain { note: None }),
         }
+    }
+
+    /// As [`look_into`](Self::look_into), once for all names of the file. What reads it must
+    /// compare: [`Verdict::Clean`] says with what.
+    pub fn look_into_once(
+        &self,
+        identity: Identity,
+        source: &dyn ReadAt,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Verdict, ArchiveError> {
+        self.scans.once(identity, is_stopped, || self.look_into(source, is_stopped))
+    }
+
+    /// Remembers that a file that is no container holds no secret.
+    pub fn is_clean(&self, identity: Identity, bytes: u64, crc32c: u32) {
+        self.scans.is_clean(identity, bytes, crc32c);
     }
 
     /// Rewrites a container without its secrets.

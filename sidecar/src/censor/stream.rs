@@ -42,9 +42,9 @@ impl StreamMask {
         released
     }
 
-    /// Returns why the stream must be withheld, if its budget is used up.
+    /// Returns why the stream must not be delivered, if its budget is used up.
     pub fn exceeded(&self) -> Option<BudgetExceeded> {
-        self.budget.as_ref().and_then(|budget| budget.exceeded())
+        self.budget.as_ref().and_then(|budget| budget.time_exceeded())
     }
 
     /// Returns the number of bytes overwritten so far.

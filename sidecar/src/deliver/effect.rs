@@ -74,6 +74,8 @@ pub enum TransferRecord {
     Retrying(Option<Duration>, String),
     /// It could not be stored.
     Failed(String),
+    /// It is beyond a limit of the pass.
+    OverLimit(String),
     /// It cannot be censored.
     Withheld(String),
     /// It is not sent after all.

@@ -59,6 +59,9 @@ pub enum Timer {
     Attempt(u32),
     /// The object with this number is queued again after a failed attempt.
     Pause(u32),
+    /// The time that the operator allows for the artifacts of a pass is over: what is not
+    /// stored is left out.
+    PassTime,
     /// While the store is out: time to ask it again.
     Probe,
     /// While nothing arrives: once a minute, to say what is waited for.
@@ -116,11 +119,13 @@ pub struct Bulk<S, F> {
     pub skipped: Vec<(Desired<S, F>, String)>,
     /// The same, where another object has the key.
     pub displaced: Vec<(Desired<S, F>, String)>,
+    /// Files beyond a limit were left out.
+    pub is_partial: bool,
 }
 
 impl<S, F> Default for Bulk<S, F> {
     fn default() -> Self {
-        Self { wanted: Vec::new(), skipped: Vec::new(), displaced: Vec::new() }
+        Self { wanted: Vec::new(), skipped: Vec::new(), displaced: Vec::new(), is_partial: false }
     }
 }
 

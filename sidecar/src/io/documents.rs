@@ -9,8 +9,8 @@ use crate::deliver::{Class, End, Machine, Object, State, Verdict};
 use crate::junit::Reports;
 use crate::layout::finished::Finished;
 use crate::layout::manifest::{
-    self, Censoring, ListingGap, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
-    SecretSource,
+    self, Censoring, LimitsGap, ListingGap, Manifest, ManifestContainer, ManifestObject, NotLoaded,
+    PassTimes, SecretSource,
 };
 use crate::layout::metadata;
 use crate::layout::test_results;
@@ -107,6 +107,7 @@ pub fn manifest(
         version: manifest::VERSION,
         objects,
         listing,
+        limits: over_limit(plan),
         containers: containers(settings, machine, mask),
         censoring: censor.map(|censor| censoring(censor, mask)),
         reports: manifest::reports(names.zip(entries.iter().map(|entry| entry.report())), mask),
@@ -116,6 +117,13 @@ pub fn manifest(
     };
     CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
         .expect("compressing into memory does not fail, and keys are texts")
+}
+
+/// Counts what is beyond a limit.
+pub fn over_limit(plan: &ObjectPlan) -> Option<LimitsGap> {
+    let mut reasons = plan.objects().filter_map(|object| object.state.over_limit());
+    let reason = reasons.next()?.to_owned();
+    Some(LimitsGap { objects: 1 + reasons.count(), reason })
 }
 
 fn containers(settings: &Settings, machine: &Machine, mask: Mask<'_>) -> Vec<ManifestContainer> {
@@ -167,8 +175,10 @@ fn manifest_object(
     let (state, reason, error) = match &object.state {
         State::Stored => ("stored", None, None),
         State::Changed => ("changed", None, None),
-        State::Skipped(reason) if stored.is_some() => ("changed", text(reason), None),
-        State::Skipped(reason) => ("skipped", text(reason), None),
+        State::Skipped(reason) | State::OverLimit(reason) if stored.is_some() => {
+            ("changed", text(reason), None)
+        }
+        State::Skipped(reason) | State::OverLimit(reason) => ("skipped", text(reason), None),
         State::OutOfTime | State::Aborting(_) if stored.is_some() => {
             ("changed", Some(NO_TIME.to_owned()), None)
         }

@@ -4,11 +4,12 @@
 //! that a growing log or an endless file becomes an object of known length.
 
 use super::compressed_document::CompressedDocument;
+use crate::censor::Identity;
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use common::open_beneath::{self, Opened};
 use rustix::buffer::spare_capacity;
-use rustix::fs::{FileType, OFlags, Stat};
+use rustix::fs::{FileType, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -32,6 +33,7 @@ pub enum Source {
 pub struct FileSource {
     location: Location,
     plain: bool,
+    linked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,12 +60,12 @@ pub struct Stamp {
 impl FileSource {
     /// A path from the options, opened by the rules of [`common::open_beneath`].
     pub fn configured(path: PathBuf) -> Self {
-        Self { location: Location::Configured(path), plain: false }
+        Self { location: Location::Configured(path), plain: false, linked: false }
     }
 
     /// A file below an item's directory, whose handle it cannot leave.
     pub fn in_item(dir: Arc<Dir>, path: PathBuf) -> Self {
-        Self { location: Location::Item { dir, path }, plain: false }
+        Self { location: Location::Item { dir, path }, plain: false, linked: false }
     }
 
     /// The same file, to be censored as plain bytes whatever it begins with:
@@ -71,6 +73,12 @@ impl FileSource {
     #[must_use]
     pub fn plain(self) -> Self {
         Self { plain: true, ..self }
+    }
+
+    /// The same file, which a symbolic link may have led to.
+    #[must_use]
+    pub fn linked(self, linked: bool) -> Self {
+        Self { linked, ..self }
     }
 
     /// Returns whether the file is never taken for a container.
@@ -87,7 +95,7 @@ impl FileSource {
             },
             Location::Item { dir, path } => open_below(dir, path)?.into(),
         };
-        OpenFile::new(fd)
+        OpenFile::new(fd, self.linked)
     }
 }
 
@@ -98,16 +106,22 @@ fn open_below(dir: &Dir, path: &std::path::Path) -> io::Result<File> {
     Ok(dir.open_with(path, &options)?.into_std())
 }
 
+/// The unit of `st_blocks`.
+const BLOCK_BYTES: u64 = 512;
+
 /// An open regular file, read up to the size it had when it was opened.
 #[derive(Debug)]
 pub struct OpenFile {
     fd: OwnedFd,
     stamp: Stamp,
     left: u64,
+    has_other_names: bool,
+    /// It takes less space than its size.
+    is_sparse: bool,
 }
 
 impl OpenFile {
-    fn new(fd: OwnedFd) -> io::Result<Self> {
+    fn new(fd: OwnedFd, linked: bool) -> io::Result<Self> {
         let stat = rustix::fs::fstat(&fd)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind != FileType::RegularFile {
@@ -115,7 +129,19 @@ impl OpenFile {
             return Err(io::Error::other(format!("it is {what}, not a regular file")));
         }
         let stamp = Stamp::of(&stat);
-        Ok(Self { fd, stamp, left: stamp.size })
+        let blocks = u64::try_from(stat.st_blocks).unwrap_or(u64::MAX);
+        Ok(Self {
+            fd,
+            stamp,
+            left: stamp.size,
+            has_other_names: linked || stat.st_nlink > 1,
+            is_sparse: blocks.saturating_mul(BLOCK_BYTES) < stamp.size,
+        })
+    }
+
+    /// Returns whether the same file may be met under another name.
+    pub fn has_other_names(&self) -> bool {
+        self.has_other_names
     }
 
     /// Returns the file's identity when it was opened.
@@ -147,6 +173,30 @@ impl OpenFile {
         Ok(kept)
     }
 
+    /// Skips a hole of at least `least` bytes that begins where the next read would; returns
+    /// its length, 0 for none.
+    pub fn skip_hole(&mut self, least: u64) -> u64 {
+        if !self.is_sparse || self.left < least {
+            return 0;
+        }
+        let at = self.stamp.size - self.left;
+        let data = match rustix::fs::seek(&self.fd, SeekFrom::Data(at)) {
+            Ok(data) => data.min(self.stamp.size),
+            // Nothing but a hole up to the end.
+            Err(Errno::NXIO) => self.stamp.size,
+            Err(_) => at,
+        };
+        let hole = data.saturating_sub(at);
+        let skipped = if hole < least { 0 } else { hole };
+        if rustix::fs::seek(&self.fd, SeekFrom::Start(at + skipped)).is_err() {
+            // Never for a regular file; what follows would be read at a wrong place.
+            self.left = 0;
+            return 0;
+        }
+        self.left -= skipped;
+        skipped
+    }
+
     /// Reads at an offset, up to the size that the file had when it was opened.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.stamp.size.saturating_sub(at)).unwrap_or(usize::MAX);
@@ -163,6 +213,11 @@ impl OpenFile {
 }
 
 impl Stamp {
+    /// Returns what distinguishes the content from that of all other files.
+    pub fn identity(&self) -> Identity {
+        (self.device, self.inode, self.size, self.mtime_ns, self.ctime_ns)
+    }
+
     pub(super) fn of(stat: &Stat) -> Self {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or(0),

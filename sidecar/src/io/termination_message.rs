@@ -1,6 +1,7 @@
 //! The termination message: what Kubernetes shows when the container has ended.
 
 use super::context::Context;
+use super::documents;
 use super::object::ObjectPlan;
 use crate::censor::LoadProblem;
 use crate::deliver::sentence::size;
@@ -23,7 +24,8 @@ pub fn write(
         Some(format!("{}: {failure}", object.desired.key))
     });
     let secrets = context.censor.as_deref().and_then(|censor| secrets(censor.problems(), censor.unmasked()));
-    let parts = [gap, failed, secrets];
+    let limits = documents::over_limit(plan).map(|gap| gap.to_string());
+    let parts = [gap, limits, failed, secrets];
     let text = text(verdict, sentence, plan.summary(), parts.iter().flatten());
     let path = settings.delivery.termination_message_path();
     common::termination::write(Path::new(path), &context.masked(&text));

@@ -191,6 +191,7 @@ fn failure(error: UploadError, source: &Source) -> Failure {
             Failure::Transient { message, wish: retry_after }
         }
         UploadError::Withheld(reason) => Failure::Withheld(reason),
+        UploadError::OverLimit(reason) => Failure::OverLimit(reason),
         error @ UploadError::Moved => Failure::Unsteady(error.to_string()),
         error @ (UploadError::Source(_)
         | UploadError::Write(WriteError::Permanent(_) | WriteError::PreconditionFailed)) => {

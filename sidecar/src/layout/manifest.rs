@@ -18,7 +18,8 @@
 //! object is of an earlier pass), `skipped` and `withheld` with a `reason`, or
 //! `failed` with an `error`. The manifest itself and `finished.json`, which follow,
 //! are not listed. Where not all files could be listed, `"listing"` is
-//! `{"complete":false,"files":1000,"reason":"…"}`.
+//! `{"complete":false,"files":1000,"reason":"…","not_listed":7}`. Where objects are beyond
+//! a limit, and therefore skipped, `"limits"` is `{"objects":3,"reason":"…"}`.
 
 use super::value::{Value, masked_members};
 use common::report::{Report, crc32c_text};
@@ -41,6 +42,8 @@ pub struct Manifest<O> {
     pub objects: O,
     /// Present when not all files could be listed.
     pub listing: Option<ListingGap>,
+    /// Present when objects are beyond a limit.
+    pub limits: Option<LimitsGap>,
     /// The entries, in the order of the options.
     pub containers: Vec<ManifestContainer>,
     /// The state of the secrets; absent when nothing is censored.
@@ -62,11 +65,14 @@ where
     I: Iterator<Item = ManifestObject>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Manifest", 8)?;
+        let mut document = serializer.serialize_struct("Manifest", 9)?;
         document.serialize_field("version", &self.version)?;
         document.serialize_field("objects", &Sequence(&self.objects))?;
         if let Some(listing) = &self.listing {
             document.serialize_field("listing", listing)?;
+        }
+        if let Some(limits) = &self.limits {
+            document.serialize_field("limits", limits)?;
         }
         document.serialize_field("containers", &self.containers)?;
         match &self.censoring {
@@ -107,11 +113,40 @@ pub struct ListingGap {
     pub files: u64,
     /// The reason why there may be more.
     pub reason: &'static str,
+    /// The files that were counted only.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_listed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl fmt::Display for ListingGap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the list of files is not complete: {} were found, then {}", self.files, self.reason)
+        write!(f, "the list of files is not complete: {} were found, then {}", self.files, self.reason)?;
+        match self.not_listed {
+            0 => Ok(()),
+            more => write!(f, "; {more} more were counted only"),
+        }
+    }
+}
+
+/// Objects that are beyond a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitsGap {
+    /// Their number.
+    pub objects: usize,
+    /// The limit that the first of them is beyond.
+    pub reason: String,
+}
+
+impl fmt::Display for LimitsGap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { objects, reason } = self;
+        let s = if *objects == 1 { "" } else { "s" };
+        write!(f, "{objects} object{s} beyond a limit, first by {reason}")
     }
 }
 
@@ -357,6 +392,7 @@ mod tests {
             version: VERSION,
             objects,
             listing: None,
+            limits: None,
             containers: Vec::new(),
             censoring: None,
             reports: BTreeMap::new(),

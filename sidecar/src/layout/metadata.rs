@@ -53,6 +53,21 @@ pub fn left_out(why: &str) -> BTreeMap<String, Value> {
     BTreeMap::from([(ERRORS.to_owned(), Value::Object(errors))])
 }
 
+/// Adds problems of the delivery itself: what it is about, and the problem.
+pub fn add_problems(metadata: &mut BTreeMap<String, Value>, problems: &[(&str, String)]) {
+    if problems.is_empty() {
+        return;
+    }
+    let problems = problems.iter().map(|(about, problem)| ((*about).to_owned(), Value::text(problem)));
+    let mut errors = match metadata.remove(ERRORS) {
+        // Anything else was written by the job.
+        Some(Value::Object(errors)) => errors,
+        Some(_) | None => BTreeMap::new(),
+    };
+    errors.extend(problems);
+    metadata.insert(ERRORS.to_owned(), Value::Object(errors));
+}
+
 /// Returns the masked members of a metadata file; none where there is no file, or
 /// only `null`.
 fn parse(read: Read, mask: &dyn Fn(&str) -> String) -> Result<BTreeMap<String, Value>, MetadataError> {
@@ -93,6 +108,25 @@ mod tests {
             r#"{"hello":"there","sidecar-errors":{"entry 2: ":"it is a directory, not a regular file","entry 3: ":"not valid JSON: expected value at line 1 column 1"},"world":"thanks"}"#,
             "V-SM-3"
         );
+    }
+
+    #[test]
+    fn problems_of_the_delivery_join_those_of_the_files() {
+        let problems = [("listing", "it is not complete".to_owned())];
+        for (before, after) in [
+            ("{}", r#"{"sidecar-errors":{"listing":"it is not complete"}}"#),
+            (
+                r#"{"sidecar-errors":{"entry 0: ":"gone"}}"#,
+                r#"{"sidecar-errors":{"entry 0: ":"gone","listing":"it is not complete"}}"#,
+            ),
+            (r#"{"sidecar-errors":"mine"}"#, r#"{"sidecar-errors":{"listing":"it is not complete"}}"#),
+        ] {
+            let Ok(Value::Object(mut metadata)) = Value::parse(before) else { panic!("an object") };
+            add_problems(&mut metadata, &[]);
+            assert_eq!(common::json::to_go_string(&metadata), before);
+            add_problems(&mut metadata, &problems);
+            assert_eq!(common::json::to_go_string(&metadata), after);
+        }
     }
 
     #[test]

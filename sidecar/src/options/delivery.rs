@@ -1,8 +1,9 @@
 //! What upstream's sidecar does not have: the object `delivery`.
 
 use super::OptionError;
+use super::limits::{LimitOptions, above_zero};
 use common::duration::GoDuration;
-use common::options::{bytes, flag};
+use common::options::{bytes, flag, object};
 use common::termination::TERMINATION_MESSAGE_PATH;
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ common::options! {
         /// The file that gets the result in one line, when it exists; empty for none.
         pub termination_message_path: Option<String> = flag("termination-message-path").value("FILE")
             .default(|| TERMINATION_MESSAGE_PATH.to_owned()),
+        /// The cost of one pass over artifacts; build logs and the closing objects are exempt.
+        pub limits: Option<LimitOptions> = object("Limits of a delivery"),
     }
 }
 
@@ -65,6 +68,7 @@ impl DeliveryOptions {
         above_zero("delivery.grace_period", self.grace_period)?;
         above_zero("delivery.start_timeout", self.start_timeout)?;
         above_zero("delivery.retry_for", self.retry_for)?;
+        self.limits().validate()?;
         above_zero("delivery.checkpoint_interval", self.checkpoint_interval)
     }
 
@@ -78,6 +82,11 @@ impl DeliveryOptions {
         self.termination_message_path.as_deref().unwrap_or(TERMINATION_MESSAGE_PATH)
     }
 
+    /// The cost that one pass may have.
+    pub fn limits(&self) -> LimitOptions {
+        self.limits.clone().unwrap_or_default()
+    }
+
     /// The globs of test reports.
     pub fn test_reports(&self) -> Vec<String> {
         self.test_reports.clone().unwrap_or_else(|| DEFAULT_TEST_REPORTS.map(str::to_owned).to_vec())
@@ -86,14 +95,5 @@ impl DeliveryOptions {
     /// Bytes that the program may take.
     pub fn memory_bytes(&self) -> u64 {
         self.memory.unwrap_or(DEFAULT_MEMORY).max(LEAST_MEMORY).unsigned_abs()
-    }
-}
-
-fn above_zero(key: &str, time: Option<GoDuration>) -> Result<(), OptionError> {
-    match time {
-        Some(time) if time.as_nanos() <= 0 => {
-            Err(OptionError::new(key, &time.to_string(), "a time above zero, or nothing"))
-        }
-        Some(_) | None => Ok(()),
     }
 }

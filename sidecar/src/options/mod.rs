@@ -8,6 +8,7 @@ mod censoring;
 pub(crate) mod command;
 mod delivery;
 mod error;
+mod limits;
 mod media_type;
 mod upload;
 
@@ -15,6 +16,7 @@ pub use censoring::DeprecatedCensoring;
 pub use command::{JobFlags, command};
 pub use delivery::{DEFAULT_MEMORY, DeliveryOptions, LEAST_MEMORY};
 pub use error::{LoadError, OptionError};
+pub use limits::LimitOptions;
 pub use upload::{GcsPath, UploadOptions};
 
 use crate::censor::CensoringOptions;
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn o_18_every_key_in_its_order() {
-        let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":33554432,"grace_period":30000000000,"checkpoint_interval":60000000000}}"#;
+        let text = r#"{"gcs_options":{"bucket":"b","path_strategy":"explicit","dry_run":true},"wrapper_options":{"process_log":"p","marker_file":"m","metadata_file":""},"entries":[{"process_log":"q","marker_file":"n","metadata_file":"f"}],"entry_error":true,"ignore_interrupts":true,"write_memory_profile":true,"secret_directories":[],"censoring_concurrency":1,"censoring_buffer_size":2,"delivery":{"fail_on_error":true,"memory":33554432,"grace_period":30000000000,"checkpoint_interval":60000000000,"limits":{"cpu_time":1000000000,"unpacked_bytes":1,"files":2,"sent_bytes":3,"time":4}}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
         let text = r#"{"gcs_options":{"dry_run":false},"censoring_options":{"secret_directories":["/s"],"censoring_concurrency":1,"censoring_buffer_size":2,"include_directories":["a"],"exclude_directories":["b"],"ini_filenames":["c"],"minimum_secret_length":3,"structured_filenames":["d"],"strict":true}}"#;
         assert_eq!(common::json::to_go_string(&decoded(text)), text);
@@ -212,6 +214,13 @@ mod tests {
             decoded(&text).validate().map_err(|error| error.to_string())
         };
         assert_eq!(message(r#"{"memory":20971520,"grace_period":"30s"}"#), Ok(()));
+        assert_eq!(message(r#"{"limits":{"cpu_time":"1m","files":0}}"#), Ok(()));
+        for (limit, key) in
+            [(r#""cpu_time":0"#, "cpu_time"), (r#""files":-1"#, "files"), (r#""time":-1"#, "time")]
+        {
+            let error = message(&format!(r#"{{"limits":{{{limit}}}}}"#)).expect_err("refused");
+            assert!(error.starts_with(&format!("delivery.limits.{key} ")), "{error}");
+        }
         assert!(message(r#"{"memory":1}"#).expect_err("refused").starts_with("delivery.memory \"1\""));
         assert!(message(r#"{"grace_period":-1}"#).is_err());
         assert_eq!(message(r#"{"checkpoint_interval":"30s"}"#), Ok(()));

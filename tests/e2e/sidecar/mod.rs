@@ -12,6 +12,7 @@ mod hostile_names;
 mod initupload;
 mod internal_errors;
 mod leak_hunt;
+mod limits;
 mod local_space;
 pub(crate) mod option_errors;
 mod outages;

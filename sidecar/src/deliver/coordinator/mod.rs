@@ -52,6 +52,8 @@ pub struct Setup {
     pub checkpoint_interval: Duration,
     /// The time without anything that arrives after which objects are given up.
     pub retry_for: Duration,
+    /// The time for the artifacts of a pass; `None` for any.
+    pub pass_time: Option<Duration>,
     /// The id of this build, for `latest-build.txt`.
     pub build_id: Box<str>,
 }
@@ -77,6 +79,14 @@ struct Listing {
     begun: bool,
     /// It was cut: what it had found is still to come.
     cut: bool,
+    /// It has left out files.
+    is_partial: bool,
+}
+
+impl Listing {
+    fn new(policy: Policy) -> Self {
+        Self { policy, begun: false, cut: false, is_partial: false }
+    }
 }
 
 /// The result that the machine waits for.
@@ -105,6 +115,8 @@ pub struct Coordinator<S, F, T: Remembered> {
     is_listing_complete: bool,
     /// The time of uploads is over.
     uploads_cut: bool,
+    /// The time for the artifacts of this pass is over.
+    artifacts_cut: bool,
     awaited_part: Option<(Policy, Part)>,
     /// Documents that are being made, without the result.
     composing: u32,
@@ -134,6 +146,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             listed: None,
             is_listing_complete: true,
             uploads_cut: false,
+            artifacts_cut: false,
             awaited_part: None,
             composing: 0,
             awaited_result: None,
@@ -186,7 +199,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     #[must_use]
     pub fn upload(&mut self, bulk: Bulk<S, F>, moment: &Moment) -> Effects<T> {
         let mut effects = Vec::new();
-        self.listing = Some(Listing { policy: Policy::Final, begun: false, cut: false });
+        self.listing = Some(Listing::new(Policy::Final));
         self.found(Policy::Final, bulk, moment, &mut effects);
         self.end_listing(&mut effects);
         self.proceed(moment, &mut effects);
@@ -242,6 +255,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             Event::Fired(Timer::Probe) => self.plan.probe(),
             Event::Fired(Timer::Waiting) => self.still_waiting(moment, out),
             Event::Fired(Timer::GiveUp) => self.give_up(moment, out),
+            Event::Fired(Timer::PassTime) => self.limit_artifacts(moment, out),
             Event::Fired(timer) => {
                 if timer == Timer::Cutoff {
                     self.clock.uploads_end = None;
@@ -294,6 +308,8 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     }
 }
 
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod outage_tests;
 #[cfg(test)]

@@ -35,6 +35,10 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             Directive::Hurry => self.plan.hurry(),
             Directive::BeginPass(policy) => {
                 self.pass_began = moment.now;
+                self.artifacts_cut = false;
+                if let Some(time) = self.setup.pass_time {
+                    out.push(Effect::Arm(Timer::PassTime, time));
+                }
                 out.push(Effect::BeginPass(policy));
             }
             Directive::EndCheckpoint => {
@@ -42,7 +46,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 out.push(Effect::Log(Record::CheckpointDone));
             }
             Directive::Prepare(policy) => {
-                self.listing = Some(Listing { policy, begun: false, cut: false });
+                self.listing = Some(Listing::new(policy));
                 self.listed = None;
                 out.push(Effect::List(policy));
             }
@@ -104,6 +108,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             self.policy = policy;
             self.plan.begin_listing();
         }
+        listing.is_partial |= bulk.is_partial;
         if listing.cut {
             self.listing = None;
         }
@@ -116,13 +121,29 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         if self.uploads_cut {
             let actions = self.plan.cut(Part::Bulk);
             self.act(actions, moment, out);
+        } else if self.artifacts_cut {
+            let actions = self.plan.limit();
+            self.act(actions, moment, out);
+        }
+    }
+
+    /// The time for artifacts is over: what is not stored is left out, and a listing under
+    /// way ends.
+    pub(super) fn limit_artifacts(&mut self, moment: &Moment, out: &mut Effects<T>) {
+        self.artifacts_cut = true;
+        let actions = self.plan.limit();
+        self.act(actions, moment, out);
+        if let Some(Listing { policy, cut: false, .. }) = self.listing
+            && self.listed.is_none()
+        {
+            self.events.push_back(Event::Prepared(policy));
         }
     }
 
     /// The listing is through. Puts a note beside whatever is withheld.
     pub(super) fn end_listing(&mut self, out: &mut Effects<T>) {
-        self.listing = None;
-        self.is_listing_complete = true;
+        let listing = self.listing.take();
+        self.is_listing_complete = !listing.is_some_and(|listing| listing.is_partial);
         self.plan.end_listing();
         for (number, reason) in self.plan.withheld() {
             self.compose(Document::WithheldNote { number, reason }, out);

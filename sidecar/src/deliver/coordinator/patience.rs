@@ -41,6 +41,7 @@ impl Clock {
             | Timer::Interim
             | Timer::Attempt(_)
             | Timer::Pause(_)
+            | Timer::PassTime
             | Timer::Probe
             | Timer::Waiting
             | Timer::GiveUp => {}

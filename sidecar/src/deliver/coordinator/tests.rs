@@ -43,9 +43,10 @@ pub(super) fn core(budget: Option<Budget>) -> Core {
             native: false,
             start_timeout: None,
         },
-        weights: Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 },
+        weights: Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4, sent_bytes: None },
         checkpoint_interval: Duration::from_secs(30),
         retry_for: Duration::from_mins(15),
+        pass_time: None,
         build_id: "7".into(),
     })
 }
@@ -55,7 +56,7 @@ pub(super) fn object(key: &str, class: Class, bytes: u64, fingerprint: u8) -> De
 }
 
 pub(super) fn bulk(wanted: Vec<Desired<(), u8>>) -> Bulk<(), u8> {
-    Bulk { wanted, skipped: Vec::new(), displaced: Vec::new() }
+    Bulk { wanted, ..Bulk::default() }
 }
 
 pub(super) fn log(fingerprint: u8) -> Bulk<(), u8> {

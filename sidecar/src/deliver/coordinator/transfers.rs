@@ -205,6 +205,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             }
             (Some(Again::WithOthers), _) => TransferRecord::Retrying(None, text),
             (None, State::Failed(_)) => TransferRecord::Failed(text),
+            (None, State::OverLimit(_)) => TransferRecord::OverLimit(text),
             (None, _) if withheld => {
                 self.compose(Document::WithheldNote { number, reason: text.as_str().into() }, out);
                 TransferRecord::Withheld(text)

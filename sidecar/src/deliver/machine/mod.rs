@@ -284,6 +284,7 @@ impl Machine {
             | Timer::Checkpoint
             | Timer::Attempt(_)
             | Timer::Pause(_)
+            | Timer::PassTime
             | Timer::Probe
             | Timer::Waiting
             | Timer::GiveUp => {}

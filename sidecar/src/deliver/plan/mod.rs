@@ -9,14 +9,16 @@ mod object;
 mod outage;
 mod outcome;
 mod queue;
+mod summary;
 
 use super::policy::{MAX_SMALL_BYTES, Part, Policy};
 pub(super) use object::Action;
-pub use object::{Cause, Class, Completeness, Desired, Failure, Object, State, Summary};
+pub use object::{Cause, Class, Desired, Failure, Object, State};
 use outage::{Admission, Outage};
 pub(super) use outage::{Again, Terms};
 pub use queue::Weights;
 use queue::{Queue, Turn};
+pub use summary::{Completeness, Summary};
 
 /// Wanted and stored objects. An object's number never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -94,36 +96,6 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.open.iter().sum()
     }
 
-    /// Counts over all objects.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary { skipped: self.displaced.len(), ..Summary::default() };
-        for object in &self.objects {
-            match object.state {
-                State::Stored | State::Changed => {
-                    summary.stored += 1;
-                    summary.stored_bytes = summary.stored_bytes.saturating_add(object.desired.bytes);
-                }
-                State::Skipped(_) => summary.skipped += 1,
-                State::OutOfTime => summary.cut += 1,
-                State::Withheld(_) => summary.withheld += 1,
-                State::Failed(_) => summary.failed += 1,
-                State::Queued | State::InFlight | State::Restarting | State::Aborting(_) | State::Pausing => {
-                    summary.open += 1;
-                    summary.open_bytes = summary.open_bytes.saturating_add(object.desired.bytes);
-                }
-            }
-        }
-        summary
-    }
-
-    /// Returns whether the destination holds everything that it should.
-    pub fn completeness(&self) -> Completeness {
-        let missing = |object: &Object<S, F, T>| {
-            object.state.is_open() || object.state.failure().is_some() || object.state == State::OutOfTime
-        };
-        if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
-    }
-
     /// Takes a whole new listing of the bulk.
     #[cfg(test)]
     #[must_use]
@@ -138,6 +110,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     pub(super) fn begin_listing(&mut self) {
         self.listed = vec![false; self.objects.len()];
         self.displaced.clear();
+        self.queue.begin();
         self.outage.begin();
     }
 
@@ -180,8 +153,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         for (number, listed) in std::mem::take(&mut self.listed).into_iter().enumerate() {
             let object = &self.objects[number];
             let bulk = object.desired.class.part() == Some(Part::Bulk);
-            let wanted =
-                matches!(object.state, State::Queued | State::Pausing | State::OutOfTime | State::Failed(_));
+            let wanted = matches!(
+                object.state,
+                State::Queued | State::Pausing | State::OutOfTime | State::OverLimit(_) | State::Failed(_)
+            );
             if !listed && bulk && wanted {
                 let gone = State::Skipped("it was gone before it could be read".into());
                 self.set_state(number_of(number), gone);
@@ -251,6 +226,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                     actions.push(Action::Start(number));
                 }
                 Turn::TooLarge(number) => self.set_state(number, State::OutOfTime),
+                Turn::OverLimit(number) => {
+                    let reason = "delivery.limits.sent_bytes: the bytes of artifacts to send are used up";
+                    self.set_state(number, State::OverLimit(reason.into()));
+                }
             }
         }
     }
@@ -258,9 +237,19 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Aborts whatever of this part is open: no time is left for it.
     #[must_use]
     pub(super) fn cut(&mut self, part: Part) -> Vec<Action> {
-        let of_part = |number: &u32| self.object(*number).desired.class.part() == Some(part);
-        let numbers: Vec<u32> = (0..self.objects.len()).map(number_of).filter(of_part).collect();
-        numbers.into_iter().filter_map(|number| self.leave(number, Cause::NoTime)).collect()
+        self.leave_all(Cause::NoTime, |class| class.part() == Some(part))
+    }
+
+    /// Aborts whatever artifact is open: the time that the operator allows is over.
+    #[must_use]
+    pub(super) fn limit(&mut self) -> Vec<Action> {
+        self.leave_all(Cause::OverLimit, |class| class == Class::Artifact)
+    }
+
+    fn leave_all(&mut self, cause: Cause, of_class: impl Fn(Class) -> bool) -> Vec<Action> {
+        let is_left = |number: &u32| of_class(self.object(*number).desired.class);
+        let numbers: Vec<u32> = (0..self.objects.len()).map(number_of).filter(is_left).collect();
+        numbers.into_iter().filter_map(|number| self.leave(number, cause)).collect()
     }
 
     /// Aborts one object: another content will be wanted of it.
@@ -283,6 +272,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Changed
             | State::Skipped(_)
             | State::OutOfTime
+            | State::OverLimit(_)
             | State::Withheld(_)
             | State::Failed(_) => {}
         }
@@ -326,6 +316,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 | State::Changed
                 | State::Skipped(_)
                 | State::OutOfTime
+                | State::OverLimit(_)
                 | State::Withheld(_)
                 | State::Failed(_),
                 _,

@@ -68,6 +68,8 @@ pub enum Cause {
     Replaced,
     /// There is no time left.
     NoTime,
+    /// The time for artifacts that the operator allows is over.
+    OverLimit,
 }
 
 impl Cause {
@@ -75,6 +77,9 @@ impl Cause {
         match self {
             Self::Replaced => State::Skipped("another one replaces it".into()),
             Self::NoTime => State::OutOfTime,
+            Self::OverLimit => {
+                State::OverLimit("delivery.limits.time: the time for artifacts is over".into())
+            }
         }
     }
 }
@@ -101,6 +106,8 @@ pub enum State {
     Skipped(Box<str>),
     /// There was no time to send it.
     OutOfTime,
+    /// It is beyond a limit that the operator sets.
+    OverLimit(Box<str>),
     /// It cannot be censored.
     Withheld(Box<str>),
     /// It could not be stored.
@@ -116,6 +123,7 @@ impl State {
             | Self::Changed
             | Self::Skipped(_)
             | Self::OutOfTime
+            | Self::OverLimit(_)
             | Self::Withheld(_)
             | Self::Failed(_) => false,
         }
@@ -134,6 +142,11 @@ impl State {
     /// Returns why it could not be stored.
     pub fn failure(&self) -> Option<&str> {
         if let Self::Failed(error) = self { Some(error) } else { None }
+    }
+
+    /// Returns which limit it is beyond.
+    pub fn over_limit(&self) -> Option<&str> {
+        if let Self::OverLimit(reason) = self { Some(reason) } else { None }
     }
 
     /// Returns why it cannot be censored.
@@ -188,6 +201,8 @@ pub enum Failure {
     Permanent(String),
     /// It cannot be censored.
     Withheld(String),
+    /// A limit of the pass is reached.
+    OverLimit(String),
     /// A rule says that it need not be stored after all.
     Skipped(String),
 }
@@ -197,37 +212,11 @@ impl Failure {
     pub fn text(&self) -> &str {
         match self {
             Self::Transient { message, .. } => message,
-            Self::Unsteady(text) | Self::Permanent(text) | Self::Withheld(text) | Self::Skipped(text) => text,
+            Self::Unsteady(text)
+            | Self::Permanent(text)
+            | Self::Withheld(text)
+            | Self::OverLimit(text)
+            | Self::Skipped(text) => text,
         }
     }
-}
-
-/// Counts over all objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Objects that are queued, in flight or pausing.
-    pub open: usize,
-    /// Objects that the destination holds as wanted.
-    pub stored: usize,
-    /// Their bytes, as listed.
-    pub stored_bytes: u64,
-    /// Bytes of open objects, as listed.
-    pub open_bytes: u64,
-    /// Objects not sent by a rule.
-    pub skipped: usize,
-    /// Objects for which there was no time.
-    pub cut: usize,
-    /// Objects that cannot be censored.
-    pub withheld: usize,
-    /// Objects that could not be stored.
-    pub failed: usize,
-}
-
-/// The completeness of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Completeness {
-    /// Every object was stored, or skipped by a rule.
-    Complete,
-    /// At least one object could not be stored.
-    Incomplete,
 }

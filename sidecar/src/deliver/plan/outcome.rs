@@ -9,7 +9,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An attempt succeeded. `fingerprint` is of the content that was read.
     pub(in crate::deliver) fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
         self.outage.arrived();
-        self.queue.leave(number);
+        self.queue.arrived(number);
         let object = &mut self.objects[number as usize];
         object.stored = Some(Box::new(record));
         object.stored_fingerprint = (!changed).then_some(fingerprint);
@@ -58,6 +58,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             Failure::Withheld(reason) => {
                 self.outage.ended(number);
                 State::Withheld(reason.into())
+            }
+            Failure::OverLimit(reason) => {
+                self.outage.ended(number);
+                State::OverLimit(reason.into())
             }
             Failure::Skipped(reason) => {
                 self.outage.ended(number);
@@ -122,6 +126,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             | State::Changed
             | State::Skipped(_)
             | State::OutOfTime
+            | State::OverLimit(_)
             | State::Withheld(_)
             | State::Failed(_) => return false,
         };

@@ -49,7 +49,7 @@ struct World {
 impl World {
     fn new() -> Self {
         Self {
-            plan: Plan::new(Weights { memory: 1 << 20, largest: 1 << 10, in_flight: 3 }),
+            plan: Plan::new(Weights { memory: 1 << 20, largest: 1 << 10, in_flight: 3, sent_bytes: None }),
             files: BTreeMap::new(),
             bucket: BTreeMap::new(),
             in_flight: BTreeMap::new(),

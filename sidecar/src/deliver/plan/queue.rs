@@ -14,6 +14,8 @@ pub struct Weights {
     pub largest: u64,
     /// Transfers at most, however small they are.
     pub in_flight: usize,
+    /// Bytes of artifacts that a pass may send; `None` for any number.
+    pub sent_bytes: Option<u64>,
 }
 
 /// Memory of a transfer beside its content: buffers, a connection, a task.
@@ -26,6 +28,8 @@ pub(super) enum Turn {
     Start(u32),
     /// The time that is left is not enough for it.
     TooLarge(u32),
+    /// The bytes that the pass may send are not enough for it.
+    OverLimit(u32),
 }
 
 /// A place in the queue: the class, the size, and the object's number, from the
@@ -52,14 +56,30 @@ impl Place {
 pub(super) struct Queue {
     weights: Weights,
     due: BTreeSet<Place>,
-    in_flight: BTreeMap<u32, u64>,
+    in_flight: BTreeMap<u32, InFlight>,
     weight: u64,
     hurry: bool,
+    /// Bytes of artifacts that may still be sent; `None` for any number.
+    allowance: Option<u64>,
+}
+
+/// An object in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct InFlight {
+    weight: u64,
+    /// Bytes taken of the allowance.
+    allowed: u64,
 }
 
 impl Queue {
     pub(super) fn new(weights: Weights) -> Self {
-        Self { weights, due: BTreeSet::new(), in_flight: BTreeMap::new(), weight: 0, hurry: false }
+        let allowance = weights.sent_bytes;
+        Self { weights, due: BTreeSet::new(), in_flight: BTreeMap::new(), weight: 0, hurry: false, allowance }
+    }
+
+    /// A pass begins, with its whole allowance.
+    pub(super) fn begin(&mut self) {
+        self.allowance = self.weights.sent_bytes;
     }
 
     pub(super) fn hurry(&mut self) {
@@ -91,13 +111,18 @@ impl Queue {
         };
         let (class, bytes, number) = place.parts();
         if self.hurry && class == Class::Artifact && bytes > MAX_SMALL_BYTES {
-            if self.in_flight.values().any(|weight| *weight > OVERHEAD + MAX_SMALL_BYTES) {
+            if self.in_flight.values().any(|other| other.weight > OVERHEAD + MAX_SMALL_BYTES) {
                 return None;
             }
             if room.is_some_and(|room| bytes > room) {
                 self.due.remove(&place);
                 return Some(Turn::TooLarge(number));
             }
+        }
+        let allowed = if class == Class::Artifact { bytes } else { 0 };
+        if self.allowance.is_some_and(|left| allowed > left) {
+            self.due.remove(&place);
+            return Some(Turn::OverLimit(number));
         }
         let weight = OVERHEAD + bytes.min(self.weights.largest);
         let fits =
@@ -106,8 +131,9 @@ impl Queue {
             return None;
         }
         self.due.remove(&place);
-        self.in_flight.insert(number, weight);
+        self.in_flight.insert(number, InFlight { weight, allowed });
         self.weight += weight;
+        self.allowance = self.allowance.map(|left| left - allowed);
         Some(Turn::Start(number))
     }
 
@@ -123,7 +149,18 @@ impl Queue {
         firsts.min_by_key(|place| place.parts().1)
     }
 
+    /// The object's transfer ended, and its bytes may be sent again.
     pub(super) fn leave(&mut self, number: u32) {
-        self.weight -= self.in_flight.remove(&number).unwrap_or(0);
+        let Some(InFlight { weight, allowed }) = self.in_flight.remove(&number) else { return };
+        self.weight -= weight;
+        // One of an earlier pass took nothing of this one's.
+        let restored =
+            |left: u64| left.saturating_add(allowed).min(self.weights.sent_bytes.unwrap_or(u64::MAX));
+        self.allowance = self.allowance.map(restored);
+    }
+
+    /// The object is stored.
+    pub(super) fn arrived(&mut self, number: u32) {
+        self.weight -= self.in_flight.remove(&number).map_or(0, |object| object.weight);
     }
 }

@@ -4,7 +4,8 @@ pub(super) type TestPlan = Plan<(), u32, &'static str>;
 
 pub(super) const TERMS: Terms = Terms { random: 0, left: None };
 
-pub(super) const WEIGHTS: Weights = Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4 };
+pub(super) const WEIGHTS: Weights =
+    Weights { memory: 64 << 20, largest: 16 << 20, in_flight: 4, sent_bytes: None };
 
 pub(super) fn plan() -> TestPlan {
     Plan::new(WEIGHTS)

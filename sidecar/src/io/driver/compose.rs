@@ -60,12 +60,13 @@ impl Driver {
     fn compose_result(&mut self, verdict: Verdict) {
         let (settings, tests) = (Arc::clone(&self.settings), self.tests.clone());
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
-        let censor = self.context.censor.clone();
+        let (censor, problems) = (self.context.censor.clone(), self.problems());
         let compose = move || {
             fault_injection::point(format_args!("compose"));
             let mask =
                 |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
-            let metadata = documents::metadata(&settings, &mask);
+            let mut metadata = documents::metadata(&settings, &mask);
+            metadata::add_problems(&mut metadata, &problems);
             documents::finished(&settings, metadata, told, &tests, verdict, &mask)
         };
         let limit = Instant::now() + COMPOSE_TIMEOUT;
@@ -84,11 +85,19 @@ impl Driver {
         self.submit(Document::Result(verdict), document(FINISHED, Class::Result, content));
     }
 
+    /// What the delivery leaves out, for the result.
+    fn problems(&self) -> Vec<(&'static str, String)> {
+        let limits = documents::over_limit(self.core.plan()).map(|gap| ("limits", gap.to_string()));
+        let listing = self.gap.map(|gap| ("listing", gap.to_string()));
+        [limits, listing].into_iter().flatten().collect()
+    }
+
     /// Makes a result from what is in memory alone.
     pub(super) fn plain_result(&self, verdict: Verdict, why: &str) -> Bytes {
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let mask = |text: &str| self.context.masked(text);
-        let metadata = metadata::left_out(why);
+        let mut metadata = metadata::left_out(why);
+        metadata::add_problems(&mut metadata, &self.problems());
         documents::finished(&self.settings, metadata, told, &self.tests, verdict, &mask)
     }
 

@@ -27,7 +27,10 @@ pub(super) fn of(memory: u64) -> (Weights, Limits) {
     // The bounds above fit into any usize of today.
     let part_bytes = usize::try_from(part).unwrap_or(usize::MAX);
     let largest = part * parts_in_memory as u64;
-    (Weights { memory, largest, in_flight: MAX_IN_FLIGHT }, Limits { part_bytes, parts_in_memory })
+    (
+        Weights { memory, largest, in_flight: MAX_IN_FLIGHT, sent_bytes: None },
+        Limits { part_bytes, parts_in_memory },
+    )
 }
 
 #[cfg(test)]

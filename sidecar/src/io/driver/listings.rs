@@ -1,6 +1,7 @@
 //! Listings: their start, what they find, and their end before they are through.
 
 use super::Driver;
+use crate::censor::Budget;
 use crate::deliver::{Bulk, Policy};
 use crate::io::context::Context;
 use crate::io::listing::{self, Begin, News, Piece, Walking};
@@ -9,13 +10,18 @@ use crate::layout::manifest::ListingGap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// The reason of a listing that left out files.
+const FILES_LIMIT: &str = "delivery.limits.files was reached";
+
 impl Driver {
     pub(super) fn list(&mut self, policy: Policy) {
         self.context.reopen(&self.settings);
         let settings = Arc::clone(&self.settings);
         let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
+        let limits = self.settings.delivery.limits();
         let walking = Walking::start(move |take| {
-            let censor = secrets.map(|secrets| secrets.renew());
+            let budget = Arc::new(Budget::new(limits.cpu_time(), limits.unpacked_bytes()));
+            let censor = secrets.map(|secrets| Arc::new(secrets.renew().with_budget(budget)));
             listing::list(&settings, &types, censor.as_ref(), take);
         });
         // One that is superseded stops.
@@ -27,7 +33,11 @@ impl Driver {
             News::Found(piece) => Input::Found(policy, self.take_piece(piece)),
             News::Through(piece) => {
                 self.listing = None;
-                Input::Listed(policy, self.take_piece(piece))
+                let bulk = self.take_piece(piece);
+                if let Some(gap) = &self.gap {
+                    tracing::warn!("{gap}");
+                }
+                Input::Listed(policy, bulk)
             }
             News::Failed => {
                 tracing::error!("The files could not all be listed, because of an internal error");
@@ -55,18 +65,24 @@ impl Driver {
         let (_, walking) = self.listing.take()?;
         let files = walking.files();
         tracing::warn!("The list of files is not complete: {files} were found, then {reason}");
-        self.gap = Some(ListingGap { complete: false, files, reason });
+        let not_listed = self.gap.map_or(0, |gap| gap.not_listed);
+        self.gap = Some(ListingGap { complete: false, files, reason, not_listed });
         Some(walking.take())
     }
 
     /// From its first piece on what is listed is in force: the items, and the secrets.
     pub(super) fn take_piece(&mut self, piece: Piece) -> Bulk<Origin, Fingerprint> {
-        let Piece { begin, wanted, skipped, displaced, files: _ } = piece;
+        let Piece { begin, wanted, skipped, displaced, files: _, not_listed } = piece;
+        if not_listed > 0 {
+            let files = self.settings.delivery.limits().files();
+            let gap = ListingGap { complete: false, files, reason: FILES_LIMIT, not_listed: 0 };
+            self.gap.get_or_insert(gap).not_listed += not_listed;
+        }
         if let Some(Begin { items, censor }) = begin {
             let censor = censor.or_else(|| self.context.censor.clone());
             self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
         }
-        Bulk { wanted, skipped, displaced }
+        Bulk { wanted, skipped, displaced, is_partial: not_listed > 0 }
     }
 }
 

@@ -27,7 +27,7 @@ use super::transfers::{Request, Transfers};
 use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{
     Budget, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
-    exit_status,
+    Weights, exit_status,
 };
 use crate::junit::Reports;
 use crate::layout::finished::sentence;
@@ -111,9 +111,10 @@ impl Driver {
         let build_id = settings.paths.latest_build.first().map_or("", |pointer| pointer.content.as_str());
         let setup = Setup {
             machine,
-            weights,
+            weights: Weights { sent_bytes: settings.delivery.limits().sent_bytes(), ..weights },
             checkpoint_interval: interval,
             retry_for: settings.delivery.retry_for(),
+            pass_time: settings.delivery.limits().time(),
             build_id: build_id.into(),
         };
         let now = Instant::now();

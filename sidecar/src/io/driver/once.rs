@@ -64,7 +64,8 @@ impl Driver {
             (Err(signal), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
             (Ok(()), Completeness::Complete) => Ok(()),
             (Ok(()), Completeness::Incomplete) => {
-                Err(Undelivered::Failed { failed: summary.failed, all: summary.failed + summary.stored })
+                let failed = summary.failed + summary.over_limit;
+                Err(Undelivered::Failed { failed, all: failed + summary.stored })
             }
         }
     }
@@ -105,6 +106,7 @@ impl Driver {
                 bulk.wanted.extend(found.wanted);
                 bulk.skipped.extend(found.skipped);
                 bulk.displaced.extend(found.displaced);
+                bulk.is_partial |= found.is_partial;
             }
             if is_last {
                 let effects = self.core.upload(bulk, &self.moment());

@@ -129,6 +129,9 @@ impl Driver {
                 debug!(dest = %dest, error = %error, "Retrying upload {when}");
             }
             TransferRecord::Failed(error) => error!(dest = %dest, error = %error, "Failed upload"),
+            TransferRecord::OverLimit(error) => {
+                warn!(dest = %dest, error = %error, "Left out, beyond a limit");
+            }
             TransferRecord::Withheld(error) => {
                 warn!(dest = %dest, error = %error, "Withheld, because it cannot be censored");
             }

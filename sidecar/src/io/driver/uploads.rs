@@ -44,7 +44,8 @@ impl Driver {
                 (Source::File(FileSource::configured(path.unwrap_or_default().into()).plain()), true, None)
             }
             Origin::Item { item, path } => {
-                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned(), &key)
+                let linked = path.is_some();
+                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned(), &key, linked)
             }
         };
         let list = &self.settings.upload.compress_file_types;
@@ -92,7 +93,7 @@ impl Driver {
         (source, class == Class::OwnLog && !key.ends_with(WITHHELD_SUFFIX), named)
     }
 
-    fn file(&self, item: u32, path: PathBuf, key: &str) -> (Source, bool, Option<Named>) {
+    fn file(&self, item: u32, path: PathBuf, key: &str, linked: bool) -> (Source, bool, Option<Named>) {
         let censor = self.context.censor.as_ref();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let configured =
@@ -101,7 +102,7 @@ impl Driver {
             Some(Some(Item::Directory(dir))) => {
                 let censored = censor.is_some_and(|censor| censor.selects(path.as_os_str().as_bytes()));
                 let named = named_as_stored(&name, key, &self.context.types);
-                (Source::File(FileSource::in_item(dir.clone(), path)), censored, Some(named))
+                (Source::File(FileSource::in_item(dir.clone(), path).linked(linked)), censored, Some(named))
             }
             Some(Some(Item::File(source))) => {
                 let censored = censor.is_some_and(|censor| censor.selects(b"."));

@@ -1,6 +1,7 @@
 //! Lists the objects that the destination is to hold, from the files as they are
 //! now.
 
+mod text;
 mod walk;
 mod walking;
 
@@ -18,12 +19,12 @@ use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
 use cap_std::fs::Dir;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
+use text::{escaped, go_text};
 use walk::Found;
 pub use walking::{News, Walking};
 
@@ -61,10 +62,12 @@ pub struct Piece {
     pub displaced: Vec<Refused>,
     /// The number of files that were found for it.
     pub files: u64,
+    /// The number of files that were found beyond `delivery.limits.files`.
+    pub not_listed: u64,
 }
 
 /// Files in a piece.
-const PIECE: usize = 256;
+const PIECE: u64 = 256;
 
 /// Lists everything but the closing objects, and calls `take` with each piece until
 /// that breaks: pointers and build logs at once, then files as they are found. Blocks.
@@ -87,6 +90,7 @@ pub fn list(
         numbers: HashMap::new(),
         gzip_names: GzipNames::default(),
         items: opened.clone(),
+        room: settings.delivery.limits().files(),
         piece: Piece { begin: Some(Begin { items: opened, censor: censor.cloned() }), ..Piece::default() },
         skipped: Vec::new(),
         take,
@@ -121,6 +125,8 @@ struct Lister<'a> {
     gzip_names: GzipNames,
     /// The items, by number.
     items: Vec<Option<Item>>,
+    /// Files that may still be listed.
+    room: u64,
     piece: Piece,
     skipped: Vec<Refused>,
     take: &'a mut dyn FnMut(Piece) -> ControlFlow<()>,
@@ -212,11 +218,21 @@ impl Lister<'_> {
         }
     }
 
-    /// Adds a file, and hands over a piece that is full.
+    /// Adds a file, or counts it once there are too many, and hands over a piece that is
+    /// full.
     fn found(&mut self, number: u32, prefix: &str, path: &Path, found: Found) -> ControlFlow<()> {
-        self.add(number, prefix, path, found);
-        self.piece.files += 1;
-        if self.piece.wanted.len() < PIECE { ControlFlow::Continue(()) } else { self.flush() }
+        if let Some(room) = self.room.checked_sub(1) {
+            self.room = room;
+            self.add(number, prefix, path, found);
+            self.piece.files += 1;
+        } else {
+            self.piece.not_listed += 1;
+        }
+        if self.piece.files + self.piece.not_listed < PIECE {
+            ControlFlow::Continue(())
+        } else {
+            self.flush()
+        }
     }
 
     /// Adds a file. Its key is `prefix`, the base name of a directory item and a
@@ -358,40 +374,6 @@ fn open_item(path: &Path) -> std::io::Result<Option<Item>> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// Escapes a path for a key: bytes that are not UTF-8, and for buckets control
-/// characters too, become `%XX`.
-fn escaped(path: &[u8], local: bool) -> String {
-    let mut key = String::with_capacity(path.len());
-    for chunk in path.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() && !local {
-                let mut bytes = [0; 4];
-                for byte in c.encode_utf8(&mut bytes).bytes() {
-                    // Writing to a String does not fail.
-                    let _ = write!(key, "%{byte:02X}");
-                }
-            } else {
-                key.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            // As above.
-            let _ = write!(key, "%{byte:02X}");
-        }
-    }
-    key
-}
-
-/// Words a system error as Go does: in lower case, without its number.
-fn go_text(error: &std::io::Error) -> String {
-    if error.kind() == std::io::ErrorKind::NotFound {
-        return "no such file or directory".to_owned();
-    }
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    if error.kind() == std::io::ErrorKind::PermissionDenied { text.to_lowercase() } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ struct Found {
     skipped: Vec<Refused>,
     displaced: Vec<Refused>,
     files: u64,
+    not_listed: u64,
     /// The loop is told when so many wait.
     due: usize,
     is_through: bool,
@@ -117,6 +118,7 @@ impl Shared {
         }
         let mut found = self.found();
         found.files += piece.files;
+        found.not_listed += piece.not_listed;
         if piece.begin.is_some() {
             found.begin = piece.begin;
         }
@@ -143,6 +145,7 @@ impl Found {
             skipped: std::mem::take(&mut self.skipped),
             displaced: std::mem::take(&mut self.displaced),
             files: 0,
+            not_listed: std::mem::take(&mut self.not_listed),
         }
     }
 }

@@ -188,6 +188,20 @@ impl Draft {
         Ok(())
     }
 
+    /// Appends zeros that take no space.
+    pub(in crate::io) fn leave_hole(&mut self, bytes: u64) -> Result<(), WriteError> {
+        self.bytes += bytes;
+        if let Some(space) = &mut self.space {
+            // A file as long as this shows at once whether the file system has such ones.
+            let lengthened = space
+                .file
+                .set_len(self.bytes)
+                .and_then(|()| std::io::Seek::seek(&mut space.file, std::io::SeekFrom::Start(self.bytes)));
+            lengthened.map_err(|error| failed("it cannot be written", error))?;
+        }
+        Ok(())
+    }
+
     /// Makes the object visible.
     pub(in crate::io) fn commit(mut self, precondition: &Precondition) -> Result<Version, WriteError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());

@@ -18,12 +18,23 @@ impl ReadAt for OpenFile {
     }
 }
 
+/// What is censored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A document that sidecar made.
+    Document,
+    /// A process log.
+    Log,
+    /// A file that may be a container.
+    Artifact,
+}
+
 /// The censoring of one source.
 pub(super) enum Censoring<'a> {
     /// No secret is in force here.
     Off,
     /// The content is masked as it passes.
-    Masking { censor: &'a Censor, mask: StreamMask, containers: bool, note: Option<String> },
+    Masking { censor: &'a Censor, mask: StreamMask, kind: Kind, note: Option<String> },
     /// A container without a secret passes unchanged if these are still its totals.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
@@ -33,12 +44,13 @@ impl<'a> Censoring<'a> {
         let Some(censor) = censor.filter(|_| upload.censor) else {
             return Self::Off;
         };
-        let containers = match &upload.source {
-            Source::Bytes(_) | Source::Compressed(_) => false,
-            Source::File(file) => !file.is_plain(),
+        let (mask, kind) = match &upload.source {
+            Source::Bytes(_) | Source::Compressed(_) => (censor.stream_of_document(), Kind::Document),
+            Source::File(file) if file.is_plain() => (censor.stream_of_log(), Kind::Log),
+            Source::File(_) => (censor.stream(), Kind::Artifact),
         };
-        let masking = |mask| Self::Masking { censor, mask, containers, note: None };
-        censor.stream().map_or(Self::Off, masking)
+        let masking = |mask| Self::Masking { censor, mask, kind, note: None };
+        mask.map_or(Self::Off, masking)
     }
 
     /// Inspects the file; returns the container to rewrite, where it holds a secret.
@@ -48,19 +60,43 @@ impl<'a> Censoring<'a> {
         file: &OpenFile,
         wanted: impl Fn() -> Result<(), E>,
     ) -> Result<Option<Dirty<'a>>, PumpError<E>> {
-        let Self::Masking { censor, containers: true, note, .. } = self else {
+        let Self::Masking { censor, kind: Kind::Artifact, note, .. } = self else {
             return Ok(None);
         };
-        let verdict = censor.look_into(file, &|| wanted().is_err());
+        let is_stopped = || wanted().is_err();
+        let verdict = if file.has_other_names() {
+            censor.look_into_once(file.stamp().identity(), file, &is_stopped)
+        } else {
+            censor.look_into(file, &is_stopped)
+        };
         wanted().map_err(PumpError::Sink)?;
         match verdict.map_err(failed)? {
             // No container: its bytes are masked like those of any other file.
             Verdict::Plain { note: found } => *note = found,
             Verdict::Clean { bytes, crc32c, note } => *self = Self::Checked { bytes, crc32c, note },
-            Verdict::Withheld(reason) => return Err(PumpError::Withheld(reason)),
+            Verdict::Withheld(reason) => return Err(withheld(censor, reason)),
             Verdict::Dirty => return Ok(Some(Dirty { censor })),
         }
         Ok(None)
+    }
+
+    /// Fails once the budget for masking is used up: what was masked so far must not be
+    /// delivered.
+    pub(super) fn within_budget<E>(&self) -> Result<(), PumpError<E>> {
+        let Self::Masking { mask, kind, .. } = self else { return Ok(()) };
+        match (mask.exceeded(), kind) {
+            (None, _) => Ok(()),
+            (Some(exceeded), Kind::Artifact) => Err(PumpError::OverLimit(exceeded.to_string())),
+            (Some(exceeded), Kind::Document | Kind::Log) => Err(PumpError::Withheld(exceeded.to_string())),
+        }
+    }
+
+    /// Remembers a file with several names that was read to its end and held no secret.
+    pub(super) fn passed(&self, file: &OpenFile, bytes: u64, crc32c: u32) {
+        let Self::Masking { censor, mask, kind: Kind::Artifact, .. } = self else { return };
+        if file.has_other_names() && mask.masked() == 0 && !file.changed() {
+            censor.is_clean(file.stamp().identity(), bytes, crc32c);
+        }
     }
 
     /// As [`StreamMask::mask`].
@@ -123,7 +159,12 @@ impl Dirty<'_> {
         let mut writer = Writer { output: &output, failure: None };
         let rewritten = self.censor.rewrite(file, &mut writer, &|| wanted().is_err());
         writer.failure.map_or_else(wanted, Err).map_err(PumpError::Sink)?;
-        let rewritten = rewritten.map_err(failed)?;
+        let rewritten = rewritten.map_err(|error| match error {
+            ArchiveError::Withheld(reason) => withheld(self.censor, reason),
+            error @ (ArchiveError::Source(_) | ArchiveError::Moved | ArchiveError::Output(_)) => {
+                failed(error)
+            }
+        })?;
         let (stored_bytes, stored_crc32c) = output.into_inner().finish().map_err(PumpError::Sink)?;
         Ok(Totals {
             source_bytes: rewritten.source_bytes,
@@ -135,6 +176,14 @@ impl Dirty<'_> {
             changed: file.changed(),
             stamp: Some(stamp),
         })
+    }
+}
+
+/// Returns why a container is not delivered: because of itself, or of the pass's budget.
+fn withheld<E>(censor: &Censor, reason: String) -> PumpError<E> {
+    match censor.exceeded() {
+        Some(exceeded) if exceeded.to_string() == reason => PumpError::OverLimit(reason),
+        Some(_) | None => PumpError::Withheld(reason),
     }
 }
 

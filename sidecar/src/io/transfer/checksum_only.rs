@@ -40,6 +40,10 @@ impl Sink for NoSink {
         self.wanted()
     }
 
+    fn write_zeros(&mut self, _zeros: u64) -> Result<(), WriteError> {
+        self.wanted()
+    }
+
     fn wanted(&self) -> Result<(), WriteError> {
         if self.awaited.strong_count() == 0 { Err(gave_up()) } else { Ok(()) }
     }

@@ -61,6 +61,11 @@ impl Sink for FileSink<'_> {
         self.open.as_mut().map_or(Ok(()), |(draft, _)| draft.write(bytes))
     }
 
+    fn write_zeros(&mut self, zeros: u64) -> Result<(), WriteError> {
+        self.wanted()?;
+        self.open.as_mut().map_or(Ok(()), |(draft, _)| draft.leave_hole(zeros))
+    }
+
     fn wanted(&self) -> Result<(), WriteError> {
         if *self.given_up.lock() { Err(gave_up()) } else { Ok(()) }
     }

@@ -66,6 +66,23 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Skips a hole of a sparse file; returns its length, 0 for none.
+    pub(super) fn skip_hole(&mut self, least: u64) -> u64 {
+        match self {
+            Self::Bytes(_) | Self::Compressed(..) => 0,
+            Self::File(file) => file.skip_hole(least),
+        }
+    }
+
+    /// Returns whether the source is at its end.
+    pub(super) fn is_over(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Compressed(..) => false,
+            Self::File(file) => file.left() == 0,
+        }
+    }
+
     /// Returns whether the source changed while `read` bytes of it were read.
     pub(super) fn changed(&self, read: u64) -> bool {
         match self {

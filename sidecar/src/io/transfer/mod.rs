@@ -3,7 +3,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | `pump` | drives the bytes from `input` to `output`, on a thread |
-//! | `read_ahead` | reads and sums up the source |
+//! | `read_ahead`, `holes` | reads and sums up the source |
 //! | `censoring` | masks the content, or rewrites a container |
 //! | `parts`, `files` | the sinks: a bucket, a directory |
 //! | `checksum_only` | the sink that stores nothing |
@@ -11,6 +11,7 @@
 mod censoring;
 mod checksum_only;
 mod files;
+mod holes;
 mod input;
 mod output;
 mod parts;
@@ -100,6 +101,9 @@ pub enum UploadError {
     /// The content cannot be censored; the reason is for people and free of secrets.
     #[error("{0}")]
     Withheld(String),
+    /// A limit of the pass is reached; the reason is for people.
+    #[error("{0}")]
+    OverLimit(String),
     /// The source changed under the attempt.
     #[error("it was written to between the look into it and its delivery")]
     Moved,
@@ -145,6 +149,7 @@ impl From<PumpError<WriteError>> for UploadError {
         match error {
             PumpError::Source(message) => Self::Source(message),
             PumpError::Withheld(reason) => Self::Withheld(reason),
+            PumpError::OverLimit(reason) => Self::OverLimit(reason),
             PumpError::Moved => Self::Moved,
             PumpError::Sink(error) => Self::Write(error),
         }

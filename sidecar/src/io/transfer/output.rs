@@ -2,6 +2,7 @@
 //! way to a sink.
 
 use super::Upload;
+use super::holes::with_zeros;
 use crate::io::source::Stamp;
 use crate::junit::Reader;
 use crate::layout::sniff;
@@ -11,6 +12,9 @@ use std::io::Write;
 
 /// Smaller objects are not compressed, in bytes (U-51).
 const COMPRESS_ABOVE: usize = 1024;
+
+/// Zeros to be written in pieces.
+const ZEROS: &[u8] = &[0; 64 * 1024];
 
 const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 
@@ -41,6 +45,8 @@ pub(super) enum PumpError<E> {
     Source(String),
     /// The content cannot be censored.
     Withheld(String),
+    /// A limit of the pass is reached.
+    OverLimit(String),
     /// A container was written to between the look into it and its delivery.
     Moved,
     /// The sink accepts no more.
@@ -57,6 +63,16 @@ pub(super) trait Sink {
 
     /// Appends to the object.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Appends this many zeros.
+    fn write_zeros(&mut self, mut zeros: u64) -> Result<(), Self::Error> {
+        while zeros > 0 {
+            let now = ZEROS.len().min(usize::try_from(zeros).unwrap_or(usize::MAX));
+            self.write(&ZEROS[..now])?;
+            zeros -= now as u64;
+        }
+        Ok(())
+    }
 
     /// Fails once the attempt has been given up.
     fn wanted(&self) -> Result<(), Self::Error>;
@@ -101,6 +117,21 @@ impl<'a, S: Sink> Output<'a, S> {
             tests.push(bytes);
         }
         self.pack(bytes)
+    }
+
+    /// Appends this many zeros.
+    pub(super) fn write_zeros(&mut self, mut zeros: u64) -> Result<(), S::Error> {
+        if let (Mode::Plain, None) = (&self.mode, &self.tests) {
+            self.bytes += zeros;
+            self.crc32c = with_zeros(self.crc32c, zeros);
+            return self.sink.write_zeros(zeros);
+        }
+        while zeros > 0 {
+            let now = ZEROS.len().min(usize::try_from(zeros).unwrap_or(usize::MAX));
+            self.write(&ZEROS[..now])?;
+            zeros -= now as u64;
+        }
+        Ok(())
     }
 
     fn pack(&mut self, bytes: &[u8]) -> Result<(), S::Error> {

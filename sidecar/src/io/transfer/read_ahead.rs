@@ -2,7 +2,12 @@
 //!
 //! Of a large source that is censored or compressed, another thread reads the
 //! next block and sums it up while the pump works on the last one.
+//!
+//! Of a hole in a sparse file the zeros at both ends are made as if they were read,
+//! because a secret may reach into them; between them one block says how many more there
+//! are.
 
+use super::holes::{Hole, with_zeros};
 use super::input::{Input, READ_BYTES, SourceError};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
@@ -18,6 +23,10 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     /// Bytes of room in front of it.
     pub(super) headroom: usize,
+    /// Its bytes belong to a hole.
+    pub(super) is_hole: bool,
+    /// Zeros that follow its bytes and are not among them.
+    pub(super) zeros: u64,
     /// No other block follows.
     pub(super) end: bool,
     /// Bytes and CRC32C of everything read so far, this block included.
@@ -29,22 +38,38 @@ pub(super) struct Reader<'a, 's> {
     input: &'a mut Input<'s>,
     headroom: usize,
     read: (u64, u32),
+    hole: Option<Hole>,
 }
 
 impl<'a, 's> Reader<'a, 's> {
     pub(super) fn new(input: &'a mut Input<'s>) -> Self {
         let headroom = if input.size() > READ_BYTES as u64 { HEADROOM_BYTES } else { 0 };
-        Self { input, headroom, read: (0, 0) }
+        Self { input, headroom, read: (0, 0), hole: None }
     }
 
     /// Reads the next block into a reused buffer.
     pub(super) fn next(&mut self, mut bytes: Vec<u8>) -> Result<Block, SourceError> {
         bytes.resize(self.headroom, 0);
-        let end = !self.input.read(&mut bytes)?;
+        if self.hole.is_none() {
+            self.hole = Hole::next(self.input);
+        }
+        let (is_hole, zeros, end) = if let Some(hole) = &mut self.hole {
+            let (made, zeros) = hole.take();
+            bytes.resize(self.headroom + made, 0);
+            if hole.is_over() {
+                self.hole = None;
+            }
+            (true, zeros, self.hole.is_none() && self.input.is_over())
+        } else {
+            (false, 0, !self.input.read(&mut bytes)?)
+        };
         let content = &bytes[self.headroom..];
-        self.read.0 += content.len() as u64;
+        self.read.0 += content.len() as u64 + zeros;
         self.read.1 = crc32c::crc32c_append(self.read.1, content);
-        Ok(Block { bytes, headroom: self.headroom, end, read: self.read })
+        if zeros > 0 {
+            self.read.1 = with_zeros(self.read.1, zeros);
+        }
+        Ok(Block { bytes, headroom: self.headroom, is_hole, zeros, end, read: self.read })
     }
 }
 

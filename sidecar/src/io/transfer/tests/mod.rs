@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 mod large;
+mod sparse;
 
 const LIMITS: Limits = Limits { part_bytes: 5 << 20, parts_in_memory: 2 };
 
