@@ -111,11 +111,12 @@ context=$(mktemp -d)
 trap 'rm -rf "$context"' EXIT
 cp "$root/deploy/images/Containerfile" "$context/"
 
-# A root file system with a /tmp for everyone; then FILE=PATH for a program and
+# A root file system with a /tmp for everyone and the licences; then FILE=PATH for a program and
 # TARGET>PATH for a symbolic link.
 root_of() { # image, what...
   local image=$1 dir=$context/$1 what path; shift
-  mkdir -p "$dir/tmp"
+  mkdir -p "$dir/tmp" "$dir/licenses"
+  install -m 0644 "$root/LICENSE" "$root/deploy/licenses/third-party.txt" "$dir/licenses/"
   for what in "$@"; do
     path=$dir${what##*[=>]}
     mkdir -p "$(dirname "$path")"
@@ -153,7 +154,11 @@ about() {
   esac
 }
 for image in "${images[@]}"; do
-  label() { labels+=(--label "org.opencontainers.image.$1=$2"); }
+  # The same as annotations, which registries show; docker's classic builder has none.
+  label() {
+    labels+=(--label "org.opencontainers.image.$1=$2")
+    [ "$engine" = docker ] || labels+=(--annotation "org.opencontainers.image.$1=$2")
+  }
   labels=()
   label title "$image"
   label description "$(about "$image")"

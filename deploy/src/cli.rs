@@ -1,7 +1,7 @@
 //! The subcommands of the command line.
 
 use crate::terminal::{self, Problem};
-use crate::{censor, completions, explain, inject, run, show, verify, webhook};
+use crate::{censor, completions, explain, inject, licenses, run, show, verify, webhook};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ struct Subcommand {
 }
 
 /// The subcommands in the order of the help.
-const SUBCOMMANDS: [Subcommand; 9] = [
+const SUBCOMMANDS: [Subcommand; 10] = [
     Subcommand {
         command: run::command,
         run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
@@ -33,6 +33,7 @@ const SUBCOMMANDS: [Subcommand; 9] = [
         run: |matches| completions::run_completions(matches, visible),
     },
     Subcommand { command: completions::man_command, run: |matches| completions::run_man(matches, visible) },
+    Subcommand { command: licenses::command, run: licenses::run },
 ];
 
 /// Runs the tool with its command line, program name first.

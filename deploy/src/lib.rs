@@ -12,6 +12,7 @@ mod completions;
 mod contained;
 mod explain;
 mod inject;
+mod licenses;
 mod results;
 mod run;
 mod show;

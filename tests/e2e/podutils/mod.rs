@@ -4,6 +4,7 @@ mod alone;
 mod censor;
 mod completions;
 mod inject;
+mod licenses;
 mod run;
 mod run_flags;
 mod run_mistakes;
