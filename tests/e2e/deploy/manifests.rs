@@ -85,6 +85,14 @@ fn image_names_match_the_build_script() {
     assert_eq!(seen, 3 + 3 + 3 + 3);
     let plugin = kube::file("helm/plugin.yaml").remove(0);
     assert_eq!(plugin["version"], env!("CARGO_PKG_VERSION"));
+    for file in ["docker-compose.yml", "docker-compose.s3.yml"] {
+        let text = std::fs::read_to_string(images::deploy().join("compose").join(file)).expect("readable");
+        let defaults: Vec<_> = text.split("${POD_UTILS_TAG:-").skip(1).collect();
+        assert!(!defaults.is_empty(), "{file}");
+        for default in defaults {
+            assert!(default.starts_with(concat!(env!("CARGO_PKG_VERSION"), "}")), "{file}: {default}");
+        }
+    }
 }
 
 #[test]

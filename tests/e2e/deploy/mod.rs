@@ -5,3 +5,4 @@ mod compose;
 mod images;
 mod kube_play;
 mod manifests;
+mod release;

@@ -89,3 +89,33 @@ fn our_entrypoint_works_with_upstreams_sidecar() {
         assert_eq!(pod.finished()["result"], result);
     }
 }
+
+/// The report of version 0.1.0, and one with keys that no version has yet.
+#[test]
+fn our_sidecar_reads_reports_of_older_and_newer_entrypoints() {
+    let old = json!({
+        "version": 1, "reason": "timed_out", "cause": "timed out after 1s", "code": 127,
+        "child": {"signal": "SIGINT"}, "started": "2026-11-01T10:00:00Z", "finished": "2026-11-01T10:00:02.5Z",
+        "timeout_ns": SECOND, "grace_period_ns": SECOND,
+        "interrupts": [{"signal": "SIGINT", "at": "2026-11-01T10:00:01Z", "from": "timeout", "sent_to": "child"}],
+        "output": {"child_bytes": 7, "dropped_bytes": 0, "log_bytes": 7, "log_crc32c": "00000000"},
+        "leftovers": {"ended": 0, "killed": 0, "unkillable": 0, "unknown": false, "names": []},
+        "usage": {"max_rss_bytes": 1, "user_ns": 1, "system_ns": 1},
+    });
+    let mut new = old.clone();
+    harness::pod::overlay(
+        &mut new,
+        json!({"next": {"key": [1]}, "output": {"next": "text"}, "usage": {"next": 1}}),
+    );
+    for report in [old, new] {
+        let pod = Pod::new();
+        let entry = pod.entry("test");
+        fs::write(&entry.log, "output\n").expect("written");
+        fs::write(format!("{}.report.json", entry.marker.display()), report.to_string()).expect("written");
+        fs::write(&entry.marker, "127").expect("written");
+        pod.sidecar(&[&entry], json!({})).wait().expect_code(0);
+        assert_eq!(pod.finished()["result"], "FAILURE");
+        let told = pod.finished()["metadata"].to_string();
+        assert!(told.contains("timed out after 1s"), "{told}");
+    }
+}
