@@ -1,7 +1,7 @@
 //! The subcommands of the command line.
 
 use crate::terminal::{self, Problem};
-use crate::{censor, completions, explain, inject, licenses, run, show, verify, webhook};
+use crate::{censor, completions, explain, history, inject, licenses, run, show, verify, webhook};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Command};
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ struct Subcommand {
 }
 
 /// The subcommands in the order of the help.
-const SUBCOMMANDS: [Subcommand; 10] = [
+const SUBCOMMANDS: [Subcommand; 11] = [
     Subcommand {
         command: run::command,
         run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
@@ -26,6 +26,7 @@ const SUBCOMMANDS: [Subcommand; 10] = [
     Subcommand { command: webhook::command, run: webhook::run },
     Subcommand { command: censor::command, run: censor::run },
     Subcommand { command: show::command, run: show::run },
+    Subcommand { command: history::command, run: history::run },
     Subcommand { command: verify::command, run: verify::run },
     Subcommand { command: explain::command, run: explain::run },
     Subcommand {

@@ -11,6 +11,7 @@ mod cli;
 mod completions;
 mod contained;
 mod explain;
+mod history;
 mod inject;
 mod licenses;
 mod results;

@@ -1,10 +1,10 @@
 //! One job's results, in a directory or a bucket.
 
 use crate::terminal::Problem;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Arg, ArgMatches, value_parser};
 use sidecar::destination::{Credentials, Destination};
-use sidecar::io::store::{Head, Listed, Store, StoreError};
+use sidecar::io::store::{Child, Head, Listed, Store, StoreError};
 use std::future::Future;
 use std::io::{Read, Seek, Write};
 use std::ops::Range;
@@ -29,8 +29,17 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Returns the arguments that name a destination.
+    /// Returns the arguments that name one job's destination.
     pub(crate) fn args() -> Vec<Arg> {
+        Self::args_of(
+            "Where one build's finished.json and manifest.json are: a directory, file:///DIRECTORY, \
+             s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH; of a job's folder, or its folder and /latest, \
+             it is the last build",
+        )
+    }
+
+    /// The same with another help about the destination.
+    pub(crate) fn args_of(help: &'static str) -> Vec<Arg> {
         let file = |id: &'static str, help: &'static str| {
             Arg::new(id)
                 .long(id)
@@ -40,10 +49,7 @@ impl Results {
                 .help(help)
         };
         vec![
-            Arg::new(DESTINATION).required(true).help(
-                "Where one job's finished.json and manifest.json are: a directory, file:///DIRECTORY, \
-                 s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH",
-            ),
+            Arg::new(DESTINATION).required(true).help(help),
             file(
                 "s3-credentials-file",
                 "JSON file for s3:// [default: AWS_… variables, profile, instance role]",
@@ -111,6 +117,23 @@ impl Results {
         Self::open(above, self.credentials.clone()).ok()
     }
 
+    /// Opens the folder `path` of this destination; `None` if it leads out of it.
+    pub(crate) fn below(&self, path: &str) -> Option<Self> {
+        if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return None;
+        }
+        let mut below = self.destination.clone();
+        match &mut below {
+            Destination::File { root } | Destination::LocalDir { root } => root.push(path),
+            Destination::Gs { prefix, .. }
+            | Destination::S3 { prefix, .. }
+            | Destination::Az { prefix, .. } => {
+                *prefix = if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") };
+            }
+        }
+        Self::open(below, self.credentials.clone()).ok()
+    }
+
     /// Returns the metadata of an object.
     pub(crate) async fn head(&self, name: &str) -> Result<Option<Head>, StoreError> {
         patiently(|| self.store.head(name)).await
@@ -142,22 +165,40 @@ impl Results {
         patiently(async || self.store.list(&mut |listed| take(listed)).await).await
     }
 
+    /// Reads a small text; what is no UTF-8 becomes so.
+    pub(crate) async fn text(&self, name: &str, limit: usize) -> Result<Option<String>, StoreError> {
+        let read = patiently(|| self.store.read_small(name, limit)).await?;
+        Ok(read.map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Lists the members of the destination itself.
+    pub(crate) async fn children(&self, take: impl Fn(Child)) -> Result<(), StoreError> {
+        patiently(async || self.store.children(&mut |child| take(child)).await).await
+    }
+
     /// Downloads a JSON document of any size into a temporary file, to keep it out of
     /// memory; gives up at a first byte that is none of JSON's.
     pub(crate) async fn document(&self, name: &str) -> Result<Option<std::fs::File>> {
-        let take = |(file, shape): &mut (std::io::Result<std::fs::File>, Shape), block: &[u8]| {
+        self.document_within(name, u64::MAX).await
+    }
+
+    /// The same; one of more than `limit` bytes is an error.
+    pub(crate) async fn document_within(&self, name: &str, limit: u64) -> Result<Option<std::fs::File>> {
+        let take = |(file, shape, left): &mut (std::io::Result<std::fs::File>, Shape, u64), block: &[u8]| {
             if let Ok(open) = file {
                 // Not to download gigabytes of something else.
-                let written = shape.take(block).and_then(|()| open.write_all(block));
+                let written = within(left, block.len(), limit)
+                    .and_then(|()| shape.take(block))
+                    .and_then(|()| open.write_all(block));
                 if let Err(error) = written {
                     *file = Err(error);
                 }
             }
             file.is_ok()
         };
-        let begin = || (tempfile::tempfile(), Shape::default());
+        let begin = || (tempfile::tempfile(), Shape::default(), limit);
         let found = self.through(name, begin, take).await.with_context(|| name.to_owned())?;
-        let Some((_, (file, _))) = found else { return Ok(None) };
+        let Some((_, (file, ..))) = found else { return Ok(None) };
         let mut file = file.with_context(|| name.to_owned())?;
         file.rewind().context("a temporary file")?;
         Ok(Some(file))
@@ -165,14 +206,19 @@ impl Results {
 
     /// Reads a document of at most `limit` bytes.
     pub(crate) async fn small(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(file) = self.document(name).await? else { return Ok(None) };
+        let Some(mut file) = self.document_within(name, limit).await? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(limit + 1).read_to_end(&mut bytes).with_context(|| name.to_owned())?;
-        if bytes.len() as u64 > limit {
-            bail!("{name}: it has more than {limit} bytes");
-        }
+        file.read_to_end(&mut bytes).with_context(|| name.to_owned())?;
         Ok(Some(bytes))
     }
+}
+
+/// Takes a block's bytes from what is left of a limit.
+fn within(left: &mut u64, bytes: usize, limit: u64) -> std::io::Result<()> {
+    *left = left
+        .checked_sub(bytes as u64)
+        .ok_or_else(|| std::io::Error::other(format!("it has more than {limit} bytes")))?;
+    Ok(())
 }
 
 /// Upper bound on a text in a document of ours; the longest are reports of 64 KiB.

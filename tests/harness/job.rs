@@ -183,3 +183,33 @@ pub fn large_results(dir: &Path, artifacts: usize, log_bytes: u64) {
     log.set_len(log_bytes).expect("a sparse file");
     std::os::unix::fs::FileExt::write_all_at(&log, b"\nerror: the end\n", log_bytes).expect("written");
 }
+
+/// A job's folder with so many builds, as initupload and sidecar leave them: in each five tests
+/// failed.
+pub fn many_builds(dir: &Path, builds: u64) {
+    for number in 0..builds {
+        let begin = 1_767_225_600 + number * 3600;
+        let failures: serde_json::Map<_, _> = (1..=5)
+            .map(|place| {
+                let name = format!("TestSomethingOfSome{}", (number * 7 + place * 13) % 300);
+                let message = "expected 3, found 4, which is a message of some length as tests have it";
+                (
+                    format!("{place:02}"),
+                    json!({"suite": "example.com/module/package", "name": name, "message": message}),
+                )
+            })
+            .collect();
+        let finished = json!({
+            "timestamp": begin + 600 + number % 60, "passed": false, "result": "FAILURE",
+            "revision": format!("{:040x}", number / 2),
+            "metadata": {"pod-utils": {
+                "cause": "exited with code 1; 5 of 412 tests failed: TestA, TestB, TestC and 2 more",
+                "tests": {"tests": "412", "failed": "5", "skipped": "1", "seconds": "61.500", "failures": failures},
+            }},
+        });
+        let build = dir.join((1000 + number).to_string());
+        fs::create_dir_all(&build).expect("made");
+        fs::write(build.join("started.json"), json!({"timestamp": begin}).to_string()).expect("written");
+        fs::write(build.join("finished.json"), finished.to_string()).expect("written");
+    }
+}

@@ -45,7 +45,7 @@ impl Links {
     }
 
     /// The link to an object.
-    pub(crate) fn to(&self, name: &str) -> Option<String> {
+    pub fn to(&self, name: &str) -> Option<String> {
         self.base.as_ref().map(|base| format!("{base}{}", encoded(name)))
     }
 

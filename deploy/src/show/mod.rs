@@ -16,6 +16,7 @@ mod text;
 
 pub(crate) use read::job_report;
 
+use crate::history;
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -52,6 +53,7 @@ pub(crate) fn command() -> Command {
             "Exit status: 0, whatever the job's result; 1 when there is nothing to tell; 2 for a wrong command line.\n\n\
              Examples:\n  \
              podutils show pod-utils-out/local/20260131120000000\n  \
+             podutils show s3://ci-results/logs/nightly/latest\n  \
              podutils show --html s3://ci-results/logs/nightly/42 > report.html\n  \
              podutils show --json gs://ci-results/logs/nightly/42 | jq -r .cause",
         )
@@ -71,11 +73,12 @@ pub(crate) async fn write_page(directory: &Path) -> Result<PathBuf, Problem> {
 /// Runs the subcommand.
 pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let results = Results::from_matches(matches)?;
-    let links = match matches.get_one::<String>("links") {
-        Some(base) => Links::given(base).map_err(|why| Problem::new(format!("--links {base:?}: {why}")))?,
-        None => links_to(results.destination()),
-    };
-    let job = block_on(job_report(&results))?;
+    let links = links_given(matches)?;
+    let (job, links) = block_on(async {
+        let results = history::meant(results).await?;
+        let links = links.unwrap_or_else(|| links_to(results.destination()));
+        Ok((job_report(&results).await?, links))
+    })?;
     let text = if matches.get_flag("html") {
         html::page(&job, &links)
     } else if matches.get_flag("json") {
@@ -87,8 +90,15 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     Ok(0)
 }
 
+/// The links that the command line sets.
+pub(crate) fn links_given(matches: &ArgMatches) -> Result<Option<Links>, Problem> {
+    let given =
+        |base: &String| Links::given(base).map_err(|why| Problem::new(format!("--links {base:?}: {why}")));
+    matches.get_one("links").map(given).transpose()
+}
+
 /// The links that a browser can follow by itself.
-fn links_to(destination: &Destination) -> Links {
+pub(crate) fn links_to(destination: &Destination) -> Links {
     match destination {
         Destination::LocalDir { root } | Destination::File { root } => Links::to_directory(root),
         Destination::Gs { bucket, prefix } => Links::to_google(bucket, prefix),

@@ -7,7 +7,7 @@
 //! upstream's entrypoint is one of them, and counts as installed where `go install
 //! sigs.k8s.io/prow/cmd/entrypoint@latest` has put it.
 //!
-//! `censoring` as an argument prints only that table.
+//! `censoring` or `history` as an argument prints only that table.
 //! `POD_UTILS_BIN_DIR` names a directory of ready-made programs instead.
 
 #![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
@@ -20,12 +20,21 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 mod censoring;
+mod history;
 
 fn main() {
+    if let [command, words @ ..] = std::env::args().skip(1).collect::<Vec<_>>().as_slice()
+        && command == history::MEASURE
+    {
+        return history::measure(words);
+    }
     let bins = Bins::find();
     if std::env::args().any(|arg| arg == "censoring") {
         let scratch = tempfile::tempdir_in("/dev/shm").expect("a scratch directory in memory");
         return censoring::table(&bins, scratch.path());
+    }
+    if std::env::args().any(|arg| arg == "history") {
+        return history::table(&bins);
     }
     let scratch =
         tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a scratch directory");
@@ -35,6 +44,7 @@ fn main() {
     pump(&bins, scratch.path());
     marker_latency(&bins, scratch.path());
     page(&bins, scratch.path());
+    history::table(&bins);
     censoring::table(&bins, scratch.path());
 }
 

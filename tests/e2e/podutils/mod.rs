@@ -3,6 +3,7 @@
 mod alone;
 mod censor;
 mod completions;
+mod history;
 mod inject;
 mod licenses;
 mod run;

@@ -29,6 +29,10 @@ impl Desk {
         Self { tree: Tree::new(), dir }
     }
 
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -1,13 +1,14 @@
 //! The client of a bucket, and what it stores beside an object's bytes.
 
+use object_store::list::PaginatedListStore;
 use object_store::multipart::MultipartStore;
 use object_store::{Attribute, Attributes, ObjectStore};
 use std::fmt::Write;
 
-/// A client of a bucket: objects in one piece, and in parts.
-pub(super) trait Bucket: ObjectStore + MultipartStore {}
+/// A client of a bucket: objects in one piece, and in parts; listings page by page.
+pub(super) trait Bucket: ObjectStore + MultipartStore + PaginatedListStore {}
 
-impl<T: ObjectStore + MultipartStore> Bucket for T {}
+impl<T: ObjectStore + MultipartStore + PaginatedListStore> Bucket for T {}
 
 /// An object's attributes beside its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

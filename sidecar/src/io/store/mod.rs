@@ -29,7 +29,7 @@ pub(in crate::io) use bucket::Properties;
 pub(in crate::io) use buffers::{Buffer, Buffers};
 pub(in crate::io) use local::{Draft, Local};
 pub(in crate::io) use multipart::Multipart;
-pub use read::{Head, Listed};
+pub use read::{Child, Head, Listed};
 pub(in crate::io) use remote::Remote;
 pub use write::{Precondition, Version, WriteError};
 

@@ -7,6 +7,7 @@ use super::local::Local;
 use super::remote::{Remote, content_options};
 use super::{Backend, Store, StoreError};
 use futures::StreamExt;
+use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 use object_store::{Attribute, Attributes, GetOptions, GetRange, GetResult};
 use std::fs::File;
@@ -34,6 +35,15 @@ pub struct Listed {
     pub key: String,
     /// Size in bytes.
     pub bytes: u64,
+}
+
+/// One member of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Its name: the last component of its key.
+    pub name: String,
+    /// Set if it is a folder itself.
+    pub is_folder: bool,
 }
 
 impl Store {
@@ -110,6 +120,15 @@ impl Store {
         }
     }
 
+    /// Passes the members of the destination itself to `take`, in no particular order and
+    /// without entering its folders; page by page, so that memory does not depend on their number.
+    pub async fn children(&self, take: &mut dyn FnMut(Child)) -> Result<(), StoreError> {
+        match self.backend() {
+            Backend::Remote(remote) => children_in_bucket(remote, take).await,
+            Backend::Local(local) => children_in_directory(local, take),
+        }
+    }
+
     /// Passes every object below the destination to `take`, in no particular order.
     pub async fn list(&self, take: &mut dyn FnMut(Listed)) -> Result<(), StoreError> {
         match self.backend() {
@@ -175,6 +194,45 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
             Some(Err(error)) => return Err(classify(&error, last.as_ref()).into_write_error().into()),
         }
     }
+}
+
+async fn children_in_bucket(remote: &Remote, take: &mut dyn FnMut(Child)) -> Result<(), StoreError> {
+    let prefix = match remote.prefix() {
+        "" => None,
+        prefix => Some(format!("{prefix}/")),
+    };
+    let mut page_token = None;
+    loop {
+        let options = PaginatedListOptions {
+            delimiter: Some("/".into()),
+            page_token,
+            ..PaginatedListOptions::default()
+        };
+        let listing = remote.lister().list_paginated(prefix.as_deref(), options);
+        let (page, last) = with_call_context(None, listing).await;
+        let page = page.map_err(|error| classify(&error, last.as_ref()).into_write_error())?;
+        let child = |path: &Path, is_folder| {
+            let name = path.filename().filter(|name| !name.is_empty())?;
+            Some(Child { name: name.to_owned(), is_folder })
+        };
+        page.result.common_prefixes.iter().filter_map(|path| child(path, true)).for_each(&mut *take);
+        page.result.objects.iter().filter_map(|object| child(&object.location, false)).for_each(&mut *take);
+        page_token = page.page_token;
+        if page_token.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn children_in_directory(local: &Local, take: &mut dyn FnMut(Child)) -> Result<(), StoreError> {
+    for entry in std::fs::read_dir(local.root()).map_err(|error| unreadable(&error))? {
+        let entry = entry.map_err(|error| unreadable(&error))?;
+        // A name that is no text is nobody's whom we know.
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let kind = entry.file_type().map_err(|error| unreadable(&error))?;
+        take(Child { name, is_folder: kind.is_dir() });
+    }
+    Ok(())
 }
 
 /// Lists a directory's files. Enters directories, and lists symbolic links as

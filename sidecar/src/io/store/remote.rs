@@ -12,6 +12,7 @@ use crate::destination::MAX_KEY_BYTES;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use object_store::list::PaginatedListStore;
 use object_store::path::Path;
 use object_store::{
     GetOptions, HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutMultipartOptions, PutOptions,
@@ -279,6 +280,11 @@ impl Remote {
 
     /// Returns the store for reading.
     pub(super) fn reader(&self) -> &dyn ObjectStore {
+        &*self.store
+    }
+
+    /// Returns the store for listing page by page.
+    pub(super) fn lister(&self) -> &dyn PaginatedListStore {
         &*self.store
     }
 

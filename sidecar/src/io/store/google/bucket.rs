@@ -8,6 +8,7 @@ use crate::io::store::http::{Outcome, last_outcome};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{
@@ -39,7 +40,30 @@ impl fmt::Display for EmulatorBucket {
 #[serde(default, rename_all = "camelCase")]
 struct Page {
     items: Vec<Resource>,
+    /// Folders, in a listing with a delimiter.
+    prefixes: Vec<String>,
     next_page_token: Option<String>,
+}
+
+impl Page {
+    /// Asks for a page; `query` begins with the prefix.
+    async fn ask(api: &JsonApi, query: &str) -> Result<Self> {
+        let url = format!("{}/storage/v1/b/{}/o?prefix={query}", api.address, api.bucket);
+        let answer = send(api, "GET", &url, &[], Vec::new().into()).await?;
+        serde_json::from_slice(&answer.body).map_err(|_| error("the answer is no listing"))
+    }
+
+    fn next(&self) -> Option<String> {
+        self.next_page_token.clone().filter(|next| !next.is_empty())
+    }
+
+    fn objects(self) -> Vec<Result<ObjectMeta>> {
+        let object = |resource: Resource| {
+            let location = Path::parse(&resource.name).map_err(|_| error("a name is no path"))?;
+            Ok(meta(&resource, location))
+        };
+        self.items.into_iter().map(object).collect()
+    }
 }
 
 #[expect(clippy::default_trait_access, reason = "the time's type belongs to a crate that is no dependency")]
@@ -110,21 +134,13 @@ impl ObjectStore for EmulatorBucket {
         let api = self.0.clone();
         let prefix = prefix.map(|prefix| format!("{}%2F", percent_encoded(prefix.as_ref())));
         let prefix = prefix.unwrap_or_default();
-        let first = format!("{}/storage/v1/b/{}/o?prefix={prefix}", api.address, api.bucket);
         let pages = stream::try_unfold(Some(String::new()), move |token| {
-            let (api, first) = (api.clone(), first.clone());
+            let (api, prefix) = (api.clone(), prefix.clone());
             async move {
                 let Some(token) = token else { return Ok::<_, object_store::Error>(None) };
-                let answer = send(&api, "GET", &format!("{first}{token}"), &[], Vec::new().into()).await?;
-                let page: Page =
-                    serde_json::from_slice(&answer.body).map_err(|_| error("the answer is no listing"))?;
-                let next = page.next_page_token.filter(|next| !next.is_empty());
-                let next = next.map(|next| format!("&pageToken={}", percent_encoded(&next)));
-                let objects = page.items.into_iter().map(|resource| {
-                    let location = Path::parse(&resource.name).map_err(|_| error("a name is no path"))?;
-                    Ok(meta(&resource, location))
-                });
-                Ok(Some((stream::iter(objects.collect::<Vec<_>>()), next)))
+                let page = Page::ask(&api, &format!("{prefix}{token}")).await?;
+                let next = page.next().map(|next| format!("&pageToken={}", percent_encoded(&next)));
+                Ok(Some((stream::iter(page.objects()), next)))
             }
         });
         futures::TryStreamExt::try_flatten(pages).boxed()
@@ -160,6 +176,31 @@ impl ObjectStore for EmulatorBucket {
             operation: "copy".to_owned(),
             implementer: self.to_string(),
         })
+    }
+}
+
+#[async_trait]
+impl PaginatedListStore for EmulatorBucket {
+    async fn list_paginated(
+        &self,
+        prefix: Option<&str>,
+        options: PaginatedListOptions,
+    ) -> Result<PaginatedListResult> {
+        let parts = [
+            Some(percent_encoded(prefix.unwrap_or_default())),
+            options.delimiter.map(|delimiter| format!("&delimiter={}", percent_encoded(&delimiter))),
+            options.page_token.map(|token| format!("&pageToken={}", percent_encoded(&token))),
+        ];
+        let mut page = Page::ask(&self.0, &parts.into_iter().flatten().collect::<String>()).await?;
+        let page_token = page.next();
+        let folder = |name: String| {
+            Path::parse(name.trim_end_matches('/')).map_err(|_| error("a folder's name is no path"))
+        };
+        let common_prefixes = std::mem::take(&mut page.prefixes).into_iter().map(folder);
+        let common_prefixes = common_prefixes.collect::<Result<_>>()?;
+        let objects = page.objects().into_iter().collect::<Result<_>>()?;
+        let result = ListResult { common_prefixes, objects, extensions: Extensions::default() };
+        Ok(PaginatedListResult { result, page_token })
     }
 }
 
