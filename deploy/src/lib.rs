@@ -1,11 +1,12 @@
 //! `podutils`: the operator's tool, for people rather than pods.
 //!
 //! `cli` knows the subcommands, and each subcommand has a module of its name. They share
-//! `results` (reading results, wherever they are), `yaml` (YAML as Kubernetes
+//! `results` (reading results, wherever they are), `builds` (those of a job), `yaml` (YAML as Kubernetes
 //! reads it) and `terminal` (what people read). `job_page` is the report of a job, and
 //! makes hostile text harmless.
 //! `contained` starts the programs that `podutils run` needs.
 
+mod builds;
 mod censor;
 mod cli;
 mod completions;

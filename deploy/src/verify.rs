@@ -5,7 +5,7 @@
 //! manifest are named too. `manifest.json` itself and `finished.json` come after it
 //! and are only looked for.
 
-use crate::history;
+use crate::builds;
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem, size};
 use anyhow::{Context, Result, bail};
@@ -63,7 +63,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let results = Results::from_matches(matches)?;
     let quick = matches.get_flag("quick");
     let (audit, results) = block_on(async {
-        let results = history::meant(results).await?;
+        let results = builds::meant(results).await?;
         let audit = audit(&results, quick).await.with_context(|| results.display())?;
         Ok((audit, results))
     })?;

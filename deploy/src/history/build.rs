@@ -240,7 +240,7 @@ mod tests {
         for text in ["", "[]", "{}", r#"{"result":1}"#, r#"{"result":""}"#, "\u{1b}"] {
             assert!(!build.take_finished(text.as_bytes(), &mut table), "{text}");
         }
-        assert!(!build.take_started(b"[1]"));
+        assert!(!build.take_started(br#"{"timestamp":"x"}"#));
         let forged = br#"{"result":"SUCCESS","timestamp":9223372036854775807,"metadata":{"pod-utils":[1]}}"#;
         assert!(build.take_finished(forged, &mut table));
         assert_eq!((build.result(), build.finished), ("SUCCESS", None));

@@ -2,13 +2,14 @@
 
 use super::History;
 use super::build::Build;
-use super::test_table::{Outcome, Test};
+use super::failed_tests::Test;
+use super::test_table::Outcome;
 use job_page::escape;
 use serde_json::{Value, json};
 
 /// One document; nothing in it acts on a terminal.
 pub(super) fn text(history: &History) -> String {
-    let tests = history.tests.tests(&history.builds);
+    let tests = history.tests();
     let mut named = vec![Vec::new(); history.builds.len()];
     for test in &tests {
         for build in test.failed_in.iter().chain(&test.flaky_in) {

@@ -1,34 +1,31 @@
 //! `podutils history`: how a job went before.
 //!
 //! ```text
-//!  one listing ─▶ Folder ─▶ builds ─┬─ finished.json ─┐
-//!  (names only)   newest N          ├─ started.json ──┼─▶ History ─┬─▶ text   lines for people
-//!                                   └─ manifest.json ─┘   builds,  ├─▶ json   a document for scripts
-//!                                      without started    tests    └─▶ page   one HTML page
+//!  one listing ─▶ newest N builds ─┬─ finished.json ─┐
+//!  (names only)                    ├─ started.json ──┼─▶ History ─┬─▶ text   lines for people
+//!                                  └─ manifest.json ─┘   builds,  ├─▶ json   a document for scripts
+//!                                     without started    tests    └─▶ page   one HTML page
 //! ```
 //!
 //! Nothing is stored between two calls: the builds are read again each time, in parallel.
 //! Names, sentences and results come from jobs and are hostile: [`job_page::escape`] makes them
 //! harmless, and each has an upper bound.
 
-mod aliases;
 mod build;
-mod folder;
+mod failed_tests;
 mod json;
-mod latest;
 mod page;
 mod plot;
 mod read;
 mod test_table;
 mod text;
 
-pub(crate) use latest::meant;
-
 use crate::results::{Results, block_on};
 use crate::show;
 use crate::terminal::{self, Problem};
 use build::Build;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use failed_tests::Test;
 use std::path::PathBuf;
 use test_table::TestTable;
 
@@ -53,6 +50,11 @@ impl History {
     /// The job's name: the folder's last component.
     fn job(&self) -> &str {
         self.place.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The tests that failed in these builds, those that failed most and latest first.
+    fn tests(&self) -> Vec<Test<'_>> {
+        failed_tests::of(&self.tests, &self.builds)
     }
 
     /// Number of builds with this result.

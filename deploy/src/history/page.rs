@@ -6,8 +6,9 @@
 
 use super::History;
 use super::build::Build;
+use super::failed_tests::Test;
 use super::plot;
-use super::test_table::{Outcome, Test};
+use super::test_table::Outcome;
 use super::text::{begin, clock, sentence};
 use crate::show;
 use crate::terminal;
@@ -32,7 +33,7 @@ const MAX_BUILDS: usize = 1000;
 
 /// The page.
 pub(super) fn html(history: &History, links: &Links) -> String {
-    let tests = history.tests.tests(&history.builds);
+    let tests = history.tests();
     let title = format!("History of {}", history.job());
     let page = html! {
         (DOCTYPE)

@@ -1,10 +1,9 @@
 //! Reads the builds of a folder, several at a time.
 
 use super::History;
-use super::aliases::Runs;
 use super::build::Build;
-use super::folder::{Folder, Found, order};
 use super::test_table::TestTable;
+use crate::builds::{Folder, Found, Runs, order};
 use crate::results::Results;
 use crate::show;
 use crate::terminal::Problem;

@@ -2,7 +2,7 @@
 
 use super::History;
 use super::build::Build;
-use super::test_table::Test;
+use super::failed_tests::Test;
 use crate::terminal;
 use common::timestamp::Timestamp;
 use job_page::escape::visible;
@@ -24,7 +24,7 @@ pub(super) fn lines(history: &History) -> Vec<String> {
     let ids = history.builds.iter().map(|build| visible(&build.id).chars().count()).max().unwrap_or(0);
     let ids = ids.min(MAX_ID_WIDTH);
     lines.extend(history.builds.iter().map(|build| row(build, ids)));
-    let tests = history.tests.tests(&history.builds);
+    let tests = history.tests();
     let (flaky, failed): (Vec<_>, Vec<_>) = tests.iter().partition(|test| test.is_flaky);
     let reported = history.builds.iter().filter(|build| build.tests.is_some()).count();
     section(&mut lines, &format!("Failed tests, in {reported} builds with test reports"), &failed, history);

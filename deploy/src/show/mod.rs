@@ -16,7 +16,7 @@ mod text;
 
 pub(crate) use read::job_report;
 
-use crate::history;
+use crate::builds;
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -75,7 +75,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let results = Results::from_matches(matches)?;
     let links = links_given(matches)?;
     let (job, links) = block_on(async {
-        let results = history::meant(results).await?;
+        let results = builds::meant(results).await?;
         let links = links.unwrap_or_else(|| links_to(results.destination()));
         Ok((job_report(&results).await?, links))
     })?;

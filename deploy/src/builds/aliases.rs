@@ -10,15 +10,15 @@ const ALIASES: &str = "pr-logs/directory";
 const MAX_ALIAS_BYTES: usize = 2048;
 
 /// The destination of the runs whose aliases lie in `pr-logs/directory/JOB`.
-pub(super) struct Runs {
-    pub(super) root: Results,
+pub(crate) struct Runs {
+    pub(crate) root: Results,
     /// As the addresses in aliases begin.
     address: String,
 }
 
 impl Runs {
     /// `None` for a folder that has another name.
-    pub(super) fn of(results: &Results) -> Option<Self> {
+    pub(crate) fn of(results: &Results) -> Option<Self> {
         let place = results.display();
         let job = place.rsplit('/').next()?;
         let root = results.above(&format!("{ALIASES}/{job}"))?;
@@ -28,7 +28,7 @@ impl Runs {
 
     /// Returns the folder of a build, below the root, from its alias in `folder`. One that leads
     /// elsewhere is not followed.
-    pub(super) async fn folder(&self, folder: &Results, id: &str) -> anyhow::Result<Option<String>> {
+    pub(crate) async fn folder(&self, folder: &Results, id: &str) -> anyhow::Result<Option<String>> {
         match folder.text(&format!("{id}.txt"), MAX_ALIAS_BYTES).await {
             Err(error @ StoreError::Transient(_)) => Err(error.into()),
             Err(StoreError::Setup(_) | StoreError::Setting(_) | StoreError::Permanent(_)) | Ok(None) => {

@@ -10,22 +10,22 @@ const MAX_UNORDERED: usize = 5_000;
 const MAX_ID_BYTES: usize = 255;
 
 /// The object that names the last build.
-pub(crate) const LATEST: &str = "latest-build.txt";
+pub(super) const LATEST: &str = "latest-build.txt";
 
 /// The end of an alias's name.
 const ALIAS: &str = ".txt";
 
 /// A build to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) id: String,
+pub(crate) struct Found {
+    pub(crate) id: String,
     /// It lies elsewhere: the object `ID.txt` has its address.
-    pub(super) is_alias: bool,
+    pub(crate) is_alias: bool,
 }
 
 /// What is known of a folder while it is listed.
 #[derive(Debug, Default)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folders: Ids,
     aliases: Ids,
     /// It is a build itself.
@@ -34,7 +34,7 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Adds a member; only the `last` newest are kept.
-    pub(super) fn add(&mut self, child: Child, last: usize) {
+    pub(crate) fn add(&mut self, child: Child, last: usize) {
         let Child { name, is_folder } = child;
         if is_folder {
             self.folders.add(&name, last);
@@ -48,7 +48,7 @@ impl Folder {
     }
 
     /// Returns whether it is no job's folder but a build.
-    pub(super) fn is_build(&self) -> bool {
+    pub(crate) fn is_build(&self) -> bool {
         self.is_build
     }
 
@@ -59,7 +59,7 @@ impl Folder {
 
     /// Returns the builds to be read, and the number of those that are left out. Aliases
     /// count where there are no folders: the folder of a presubmit's aliases has none.
-    pub(super) fn builds(self) -> (Vec<Found>, usize) {
+    pub(crate) fn builds(self) -> (Vec<Found>, usize) {
         let is_alias = self.folders.count == 0;
         let ids = if is_alias { self.aliases } else { self.folders };
         let left_out = ids.count - ids.ordered.len() - ids.unordered.len();
@@ -102,7 +102,7 @@ impl Ids {
 }
 
 /// The order of an id that is a number of any length.
-pub(super) fn order(id: &str) -> Option<(usize, String)> {
+pub(crate) fn order(id: &str) -> Option<(usize, String)> {
     let is_number = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| (id.trim_start_matches('0').len(), id.to_owned()))
 }
