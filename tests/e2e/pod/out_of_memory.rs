@@ -13,6 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 
 const LIMITS: [&str; 3] = ["--memory=64m", "--memory-swap=64m", "--tmpfs=/ballast:size=32m,mode=1777"];
 
+const USER: &str = "--user=1000:1000";
+
 /// One large line in a variable of a shell grows until the kernel ends the shell.
 const GROW: &str = "x=x; while :; do x=$x$x; done";
 
@@ -31,12 +33,13 @@ fn sidecar(engine: &Engine, pod: &Pod, entries: &[&Entry]) -> Container {
     engine.run(&[&hardened[..], &mounts[..]].concat(), &["/tools/sidecar"])
 }
 
-/// What became of a job that runs `script`: its pod, and the exit status of its
-/// container.
-fn ended(engine: &Engine, script: &str) -> (Pod, Entry, i32) {
+/// What became of a job that runs `script` as this user: its pod, and the exit status
+/// of its container.
+fn ended(engine: &Engine, user: &str, script: &str) -> (Pod, Entry, i32) {
     let (pod, entry) = open_pod();
     let sidecar = sidecar(engine, &pod, &[&entry]);
-    let test = start(engine, &pod, &entry, &["sh", "-c", script], json!({}), &LIMITS, ENTRYPOINT);
+    let options = [&LIMITS[..], &[user]].concat();
+    let test = start(engine, &pod, &entry, &["sh", "-c", script], json!({}), &options, ENTRYPOINT);
     let code = test.wait();
     assert_eq!(sidecar.wait(), 0, "{}{}", test.logs(), sidecar.logs());
     wait::until("the kernel's kill in docker's words", || test.was_out_of_memory().then_some(()));
@@ -55,7 +58,7 @@ fn why(pod: &Pod) -> (String, Value) {
 #[test]
 fn child_killed_by_oom_is_a_failure_with_its_cause() {
     let engine = engine_or_skip!();
-    let (pod, entry, code) = ended(&engine, &format!("echo growing; {GROW}"));
+    let (pod, entry, code) = ended(&engine, USER, &format!("echo growing; {GROW}"));
     assert_eq!(code, 137);
     assert_eq!(entry.code().as_deref(), Some("137"));
     let report = entry.report();
@@ -75,7 +78,7 @@ fn grandchild_killed_by_oom_is_told_beside_the_childs_code() {
     let engine = engine_or_skip!();
     // As a build tool does when its compiler was killed.
     let script = format!("sh -c '{GROW}'; echo \"ended with $?\"; exit 2");
-    let (pod, entry, code) = ended(&engine, &script);
+    let (pod, entry, code) = ended(&engine, USER, &script);
     assert_eq!(code, 2);
     assert_eq!(entry.report()["reason"], "exited");
     let (cause, of_entry) = why(&pod);
@@ -89,12 +92,13 @@ fn entrypoint_killed_by_oom_is_a_lost_entry() {
     let engine = engine_or_skip!();
     // As with `memory.oom.group`, which the kubelet sets: nothing is left in the
     // container. The kernel's choice is entrypoint, with which all others end: it
-    // counts as if it had all the memory there is, and the ballast is nobody's.
+    // counts as if it had all the memory there is, and the ballast is nobody's. Nobody
+    // but root can say so of entrypoint, which is not dumpable.
     let script = format!(
         "echo 1000 >/proc/1/oom_score_adj && dd if=/dev/zero of=/ballast/x bs=1048576 count=24 2>/ballast/log && \
          echo growing && {{ {GROW}; }}"
     );
-    let (pod, entry, code) = ended(&engine, &script);
+    let (pod, entry, code) = ended(&engine, "--user=0:0", &script);
     assert_eq!(code, 137);
     assert_eq!(entry.code(), None, "nobody was there to leave a marker");
     assert!(entry.marker.with_file_name("test-marker.txt.lock").exists(), "its lock is free");

@@ -280,7 +280,9 @@ fn injected_pod_delivers_its_results_without_its_secret() {
     let results = pod.results();
     let files = files_below(&results);
     assert_eq!(json_of(&results.join("finished.json"))["result"], "FAILURE");
-    assert_eq!(read(&results.join("build-log.txt")), format!("1000\n{}", "X".repeat(21)));
+    let log = read(&results.join("build-log.txt"));
+    assert!(log.starts_with(&format!("1000\n{}\n{{", "X".repeat(21))), "{log}");
+    assert!(log.contains("exited with code 3"), "{log}");
     assert_eq!(read(&results.join("artifacts/made.txt")), "made\n", "only its owner may read it");
     assert!(files.contains(&"started.json".to_owned()), "{files:?}");
 }
