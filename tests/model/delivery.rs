@@ -220,7 +220,9 @@ impl Delivery {
 
     fn carry_out(&mut self, effect: Effect<Content>, log: u8) -> Result<(), String> {
         match effect {
-            Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) if !matches!(timer, Timer::Unseen(_) | Timer::Waiting) => {
+            Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _)
+                if !matches!(timer, Timer::Unseen(_) | Timer::Waiting) =>
+            {
                 self.timers.insert(timer);
             }
             Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
