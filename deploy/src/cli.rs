@@ -14,11 +14,12 @@ struct Subcommand {
 }
 
 /// The subcommands in the order of the help.
-const SUBCOMMANDS: [Subcommand; 11] = [
+const SUBCOMMANDS: [Subcommand; 12] = [
     Subcommand {
         command: run::command,
         run: |matches| run::Options::from_matches(matches).and_then(|options| run::run(&options)),
     },
+    Subcommand { command: run::deliver::command, run: run::deliver::run },
     Subcommand {
         command: inject::command,
         run: |matches| inject::Options::from_matches(matches).and_then(|options| inject::run(&options)),

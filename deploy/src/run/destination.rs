@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use sidecar::destination::{self, Credentials};
-use sidecar::io::store::Store;
+use sidecar::io::store::{Store, StoreError};
+use sidecar::layout::started::Started;
 use sidecar::options::UploadOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -31,10 +32,11 @@ pub(crate) struct Destination {
 
 impl Destination {
     /// Understands `--out` and makes the local directory, so that a mistake is
-    /// found before the test runs.
-    pub(crate) fn prepare(options: &Options) -> Result<Self, Problem> {
+    /// found before the test runs. `again` is the id of a build that is delivered once more.
+    pub(crate) fn prepare(options: &Options, again: Option<String>) -> Result<Self, Problem> {
         let refuse = |why: &str| Problem::new(format!("--out {}: {why}", options.out));
-        let mut build_id = build_id(Timestamp::now());
+        let is_new = again.is_none();
+        let mut build_id = again.unwrap_or_else(|| build_id(Timestamp::now()));
         let mut upload = UploadOptions {
             path_strategy: "explicit".to_owned(),
             s3_credentials_file: options.s3_credentials_file.clone(),
@@ -52,9 +54,9 @@ impl Destination {
                 return Err(refuse(&why));
             }
             let jobs = Path::new(&options.out).join(&options.job);
-            let dir = own_directory(&jobs, &mut build_id)
-                .and_then(|dir| dir.canonicalize())
-                .map_err(|error| refuse(&error.to_string()))?;
+            let dir =
+                if is_new { own_directory(&jobs, &mut build_id) } else { same_directory(&jobs, &build_id) };
+            let dir = dir.and_then(|dir| dir.canonicalize()).map_err(|error| refuse(&error.to_string()))?;
             upload.local_output_dir = utf8_path(&dir).ok_or_else(|| refuse("the path is not UTF-8"))?;
             destination::Destination::local_dir(&upload.local_output_dir)
                 .map_err(|error| refuse(&error.to_string()))?
@@ -87,6 +89,14 @@ impl Destination {
             gcs_credentials_file: path(&self.upload.gcs_credentials_file),
             s3_credentials_file: path(&self.upload.s3_credentials_file),
         }
+    }
+
+    /// Writes `started.json`, in one attempt.
+    pub(crate) async fn announce(&self, begin: common::timestamp::Timestamp) -> Result<(), StoreError> {
+        let store = Store::open(&self.store, &self.credentials())?;
+        let started = Started::new(begin.as_secs(), &self.spec, self.spec.revision(), &str::to_owned);
+        let content = common::json::to_go_string(&started).into_bytes();
+        store.write_small(&paths::join(&[&self.base, "started.json"]), content, "application/json").await
     }
 
     /// The upload path as people write it.
@@ -151,6 +161,12 @@ fn own_directory(jobs: &Path, build_id: &mut String) -> std::io::Result<PathBuf>
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Makes the directory of a build unless it is there.
+fn same_directory(jobs: &Path, build_id: &str) -> std::io::Result<PathBuf> {
+    let dir = jobs.join(build_id);
+    std::fs::create_dir_all(&dir).map(|()| dir)
 }
 
 /// Returns whether files can be made in the directory.

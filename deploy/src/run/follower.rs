@@ -3,6 +3,7 @@
 use job_page::escape::visible;
 use serde_json::Value;
 use sidecar::io::driver::ABOUT_DESTINATION;
+use sidecar::io::progress::ARE_STORED;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ impl Follower {
         Self { path, read: 0 }
     }
 
-    /// Returns the new lines about the destination.
+    /// Returns the new lines about the destination and the progress of delivery.
     pub(crate) fn news(&mut self) -> Vec<String> {
         // Without the file there is only less to tell.
         let new = self.appended().unwrap_or_default();
@@ -48,7 +49,9 @@ impl Follower {
 fn about_destination(line: &str) -> Option<String> {
     let record: Value = serde_json::from_str(line).ok()?;
     let message = record["msg"].as_str()?;
-    if !ABOUT_DESTINATION.iter().any(|beginning| message.starts_with(beginning)) {
+    let is_news = ABOUT_DESTINATION.iter().any(|beginning| message.starts_with(beginning));
+    let is_progress = message.starts_with(|c: char| c.is_ascii_digit()) && message.contains(ARE_STORED);
+    if !is_news && !is_progress {
         return None;
     }
     let text = match record["error"].as_str() {
@@ -74,6 +77,9 @@ mod tests {
         writeln!(file).expect("written");
         assert_eq!(follower.news(), [format!("{} for 1m0s: 503\\u{{1b}}", ABOUT_DESTINATION[1])]);
         assert_eq!(follower.news(), Vec::<String>::new());
+        let progress = format!("3 of 9 {ARE_STORED}, 5s left");
+        writeln!(file, r#"{{"msg":"{progress}"}}"#).expect("written");
+        assert_eq!(follower.news(), [progress]);
         assert_eq!(Follower::new("/nowhere".into()).news(), Vec::<String>::new());
     }
 }

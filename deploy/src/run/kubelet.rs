@@ -32,6 +32,8 @@ pub(crate) struct Ends {
     pub(crate) sidecar: End,
     /// Set if the pod's grace period was over first.
     pub(crate) killed: bool,
+    /// Set if the pod was told to end.
+    pub(crate) told: bool,
 }
 
 /// The end of a process.
@@ -65,8 +67,6 @@ impl From<ExitStatus> for End {
 
 /// Runs the pod to its end.
 pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Result<Ends, Problem> {
-    let watch =
-        |kind| unix::signal(kind).map_err(|error| Problem::new(format!("cannot catch signals: {error}")));
     let mut children = watch(SignalKind::child())?;
     let mut interrupt = watch(SignalKind::interrupt())?;
     let mut terminate = watch(SignalKind::terminate())?;
@@ -99,7 +99,78 @@ pub(crate) async fn run(pod: &Pod, programs: &Programs, options: &Options) -> Re
         if let (Some(entrypoint), Some(sidecar)) = (kubelet.entrypoint.end, kubelet.sidecar.end) {
             // Sidecar may have ended between two looks.
             show(&mut follower);
-            return Ok(Ends { entrypoint, sidecar, killed: kubelet.killed });
+            let told = kubelet.deadline.is_some();
+            return Ok(Ends { entrypoint, sidecar, killed: kubelet.killed, told });
+        }
+    }
+}
+
+fn watch(kind: SignalKind) -> Result<unix::Signal, Problem> {
+    unix::signal(kind).map_err(|error| Problem::new(format!("cannot catch signals: {error}")))
+}
+
+/// Runs sidecar alone, for a pod that has ended; returns how it ended, and whether it was killed.
+/// The first signal tells it to come to an end, the second one kills it.
+pub(super) async fn deliver(pod: &Pod, programs: &Programs) -> Result<(End, bool), Problem> {
+    let mut children = watch(SignalKind::child())?;
+    let mut interrupt = watch(SignalKind::interrupt())?;
+    let mut terminate = watch(SignalKind::terminate())?;
+    let mut sidecar = pod
+        .sidecar_command(programs)
+        .and_then(|mut command| Process::start(&mut command))
+        .map_err(|error| Problem::new(format!("sidecar does not start: {error}")))?;
+    let mut follower = Follower::new(pod.sidecar_log());
+    let mut looks = tokio::time::interval(FOLLOW_INTERVAL);
+    let mut signals = 0_u32;
+    loop {
+        let told = tokio::select! {
+            _ = children.recv() => false,
+            _ = looks.tick() => false,
+            _ = interrupt.recv() => true,
+            _ = terminate.recv() => true,
+        };
+        show(&mut follower);
+        let ended = sidecar.has_just_ended();
+        ended.map_err(|error| Problem::new(format!("cannot watch sidecar: {error}")))?;
+        if let Some(end) = sidecar.end {
+            return Ok((end, signals > 1));
+        }
+        if told {
+            signals += 1;
+            if signals == 1 {
+                sidecar.wait_until_ready();
+                sidecar.signal(rustix::process::Signal::TERM);
+                terminal::line("coming to an end; the same signal again ends it at once");
+            } else {
+                sidecar.signal(rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
+
+/// Runs a program to its end. One that takes longer, or an interrupt meanwhile, kills it.
+pub(super) async fn run_for(command: &mut Command, limit: Duration) -> Result<(), Problem> {
+    let mut children = watch(SignalKind::child())?;
+    let mut interrupt = watch(SignalKind::interrupt())?;
+    let mut terminate = watch(SignalKind::terminate())?;
+    let fail = |error: std::io::Error| Problem::new(format!("sidecar: {error}"));
+    let mut process = Process::start(command).map_err(fail)?;
+    let deadline = Instant::now() + limit;
+    loop {
+        process.has_just_ended().map_err(fail)?;
+        match process.end {
+            Some(End::Code(0)) => return Ok(()),
+            Some(End::Code(code)) => return Err(Problem::new(format!("sidecar ended with {code}"))),
+            Some(End::Signal(signal)) => return Err(Problem::new(format!("sidecar was killed by {signal}"))),
+            None => {}
+        }
+        tokio::select! {
+            _ = children.recv() => {}
+            _ = interrupt.recv() => process.signal(rustix::process::Signal::KILL),
+            _ = terminate.recv() => process.signal(rustix::process::Signal::KILL),
+            () = sleep_until(deadline), if Instant::now() < deadline => {
+                process.signal(rustix::process::Signal::KILL);
+            }
         }
     }
 }

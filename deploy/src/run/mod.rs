@@ -11,9 +11,13 @@
 //! own, and get their options as the environment JSON that a pod would give
 //! them. Nothing here has a counterpart that a pod would need.
 
+mod announce;
+pub(crate) mod deliver;
 mod delivered;
 mod destination;
+mod failures;
 mod follower;
+mod kept;
 mod kubelet;
 mod options;
 mod pod;
@@ -24,8 +28,8 @@ mod summary;
 
 pub(crate) use options::{COMMAND, Options, command, duration, interrupt, job_name};
 
-use crate::show;
 use crate::terminal::{self, Problem};
+use common::timestamp::Timestamp;
 use destination::Destination;
 pub(crate) use pod::DRAIN;
 use pod::Pod;
@@ -36,23 +40,24 @@ use std::time::Instant;
 pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
     let programs = pod::Programs::find(options.programs.as_deref())?;
     secrets::check(&secrets::options(&options.secrets, options.strict))?;
-    let destination = Destination::prepare(options)?;
+    let destination = Destination::prepare(options, None)?;
     let pod = Pod::lay_out(options, &destination)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Problem::new(format!("cannot start the event loop: {error}")))?;
-    let started = Instant::now();
     runtime.block_on(async {
+        announce::announce(&destination, Timestamp::now()).await?;
+        let started = Instant::now();
         let ends = kubelet::run(&pod, &programs, options).await?;
         let summary = summary::Summary::gather(&pod, &destination, &ends, started.elapsed()).await;
         summary.lines().iter().for_each(|line| terminal::line(line));
         if let Some(directory) = destination.directory().filter(|_| summary.is_delivered()) {
-            // A courtesy, which does not make a job fail.
-            match show::write_page(&directory).await {
-                Ok(page) => terminal::line(&format!("report page: {}", page.display())),
-                Err(problem) => terminal::line(&format!("no report page: {}", problem.text)),
-            }
+            deliver::page(&directory).await;
+        }
+        if options.keep || !summary.is_delivered() {
+            // Who has told it to end waits for no page.
+            deliver::leave(&pod, &programs, options, !summary.is_delivered() && !ends.told).await;
         }
         let status = summary.exit_status();
         pod.close(options.keep || !summary.is_delivered());

@@ -66,15 +66,10 @@ impl Options {
         let text = |id: &str| matches.get_one::<String>(id).cloned().unwrap_or_default();
         let time = |id: &str, default| matches.get_one(id).copied().unwrap_or(default);
         let words = matches.get_many::<OsString>(COMMAND).unwrap_or_default();
-        let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
         let command: Vec<_> = words.map(utf8_word).collect::<Result<_, _>>()?;
         is_program(&command)?;
-        let mut limits = LimitOptions::default();
-        fill(&mut limits, matches).map_err(|error| Problem::new(error.to_string()))?;
         Ok(Self {
-            limits,
             job: job_name(&text("job"))?.to_owned(),
-            out: text("out"),
             timeout: time("timeout", DEFAULT_TIMEOUT),
             grace_period: time("grace-period", DEFAULT_GRACE_PERIOD),
             interrupt: matches.get_one("interrupt").copied(),
@@ -82,17 +77,38 @@ impl Options {
             timestamps: matches.get_flag("timestamps"),
             termination_message: new_file(matches, "termination-message")?,
             upload_budget: time("upload-budget", DEFAULT_UPLOAD_BUDGET),
-            retry_for: time("retry-for", DEFAULT_RETRY_FOR),
+            keep: matches.get_flag("keep"),
+            command,
+            ..Self::of_delivery(matches)?
+        })
+    }
+
+    /// Gives the flags of delivery their meaning, which `podutils deliver` has alone; all others
+    /// have their defaults.
+    pub(super) fn of_delivery(matches: &ArgMatches) -> Result<Self, Problem> {
+        let secrets = matches.get_many::<PathBuf>("secrets").unwrap_or_default();
+        let programs = matches.get_one("programs").cloned();
+        let mut limits = LimitOptions::default();
+        fill(&mut limits, matches).map_err(|error| Problem::new(error.to_string()))?;
+        Ok(Self {
+            limits,
+            job: String::new(),
+            out: matches.get_one::<String>("out").cloned().unwrap_or_default(),
+            timeout: DEFAULT_TIMEOUT,
+            grace_period: DEFAULT_GRACE_PERIOD,
+            interrupt: None,
+            escalation: Vec::new(),
+            timestamps: false,
+            termination_message: String::new(),
+            upload_budget: DEFAULT_UPLOAD_BUDGET,
+            retry_for: matches.get_one("retry-for").copied().unwrap_or(DEFAULT_RETRY_FOR),
             secrets: secrets.map(|dir| secret_directory(dir)).collect::<Result<_, _>>()?,
             strict: matches.get_flag("strict"),
             s3_credentials_file: readable_file(matches, "s3-credentials-file")?,
             gcs_credentials_file: readable_file(matches, "gcs-credentials-file")?,
-            keep: matches.get_flag("keep"),
-            programs: matches
-                .get_one("programs")
-                .cloned()
-                .or_else(|| std::env::var_os(PROGRAMS).map(PathBuf::from)),
-            command,
+            keep: true,
+            programs: programs.or_else(|| std::env::var_os(PROGRAMS).map(PathBuf::from)),
+            command: Vec::new(),
         })
     }
 }
@@ -121,7 +137,7 @@ pub(crate) fn job_name(name: &str) -> Result<&str, Problem> {
     Ok(name)
 }
 
-fn secret_directory(dir: &Path) -> Result<String, Problem> {
+pub(super) fn secret_directory(dir: &Path) -> Result<String, Problem> {
     let refuse =
         |why: &str| Problem::new(format!("--secrets {}: {why}; allowed is a directory", dir.display()));
     // Reading it is the check: a directory that cannot be listed hides its secrets.
@@ -195,16 +211,42 @@ pub(crate) fn interrupt() -> Arg {
     )
 }
 
+/// A flag that takes a time.
+fn time(id: &'static str, help: String) -> Arg {
+    let time = Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help);
+    // For -5s the parser says what is allowed.
+    time.allow_hyphen_values(true)
+}
+
+/// A flag that takes a file.
+fn file(id: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
+/// The flags of delivery.
+pub(super) fn of_delivery() -> Vec<Arg> {
+    vec![
+        time("retry-for", format!("How long to try on while nothing arrives [default: {DEFAULT_RETRY_FOR}]")),
+        Arg::new("secrets")
+            .long("secrets")
+            .value_name("DIRECTORY")
+            .action(ArgAction::Append)
+            .value_parser(value_parser!(PathBuf))
+            .help("Mask the content of this directory's files in everything delivered (repeatable)"),
+        Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(
+            "Start nothing when a secret cannot be loaded or is too short to be masked, and withhold everything but the \
+             result when that happens later",
+        ),
+        file("s3-credentials-file", "JSON file for s3:// [default: AWS_… variables, profile, instance role]"),
+        file("gcs-credentials-file", "JSON file for gs:// [default: application default credentials]"),
+        Arg::new("programs").long("programs").value_name("DIRECTORY").value_parser(value_parser!(PathBuf)).help(
+            format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils, else its own copies]"),
+        ),
+    ]
+}
+
 /// The subcommand's definition.
 pub(crate) fn command() -> Command {
-    let time = |id: &'static str, help: String| {
-        let time = Arg::new(id).long(id).value_name("TIME").value_parser(duration).help(help);
-        // For -5s the parser says what is allowed.
-        time.allow_hyphen_values(true)
-    };
-    let file = |id: &'static str, help: &'static str| {
-        Arg::new(id).long(id).value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
-    };
     Command::new(SUBCOMMAND)
         .about("Runs a command as a job: supervised, delivered, with a truthful result")
         .override_usage(format!("podutils run [options] -- {COMMAND} [ARGUMENTS]"))
@@ -244,33 +286,9 @@ pub(crate) fn command() -> Command {
             "upload-budget",
             format!("How long delivery may take after Ctrl-C [default: {DEFAULT_UPLOAD_BUDGET}]"),
         ))
-        .arg(time(
-            "retry-for",
-            format!("How long to try on while nothing arrives [default: {DEFAULT_RETRY_FOR}]"),
-        ))
+        .args(of_delivery())
         .args(args(&LimitOptions::default()))
-        .arg(
-            Arg::new("secrets")
-                .long("secrets")
-                .value_name("DIRECTORY")
-                .action(ArgAction::Append)
-                .value_parser(value_parser!(PathBuf))
-                .help("Mask the content of this directory's files in everything delivered (repeatable)"),
-        )
-        .arg(Arg::new("strict").long("strict").action(ArgAction::SetTrue).help(
-            "Start nothing when a secret cannot be loaded or is too short to be masked, and withhold everything but the \
-             result when that happens later",
-        ))
-        .arg(file("s3-credentials-file", "JSON file for s3:// [default: AWS_… variables, profile, instance role]"))
-        .arg(file("gcs-credentials-file", "JSON file for gs:// [default: application default credentials]"))
         .arg(Arg::new("keep").long("keep").action(ArgAction::SetTrue).help("Keep the temporary pod directory"))
-        .arg(
-            Arg::new("programs")
-                .long("programs")
-                .value_name("DIRECTORY")
-                .value_parser(value_parser!(PathBuf))
-                .help(format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils, else its own copies]")),
-        )
         .arg(
             Arg::new(COMMAND)
                 .required(true)

@@ -25,6 +25,12 @@ pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 /// Names as Prow's decoration gives them in a pod with one container.
 const CONTAINER: &str = "test";
 
+/// The log volume in the pod's directory.
+const LOGS: &str = "logs";
+
+/// More artifacts are not copied.
+const MAX_COPIED_FILES: u32 = 10_000;
+
 /// The two programs.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -62,10 +68,28 @@ impl Programs {
     }
 }
 
+/// The pod's directory.
+#[derive(Debug)]
+enum Directory {
+    /// It ends with the value, unless it is kept.
+    Temporary(tempfile::TempDir),
+    /// An earlier run kept it.
+    Kept(PathBuf),
+}
+
+impl Directory {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(dir) => dir.path(),
+            Self::Kept(path) => path,
+        }
+    }
+}
+
 /// A pod that is ready to start.
 #[derive(Debug)]
 pub(crate) struct Pod {
-    dir: tempfile::TempDir,
+    dir: Directory,
     spec: JobSpec,
     entrypoint: EntrypointOptions,
     sidecar: SidecarOptions,
@@ -82,9 +106,18 @@ impl Pod {
             .prefix(&format!("podutils-{}-", options.job))
             .tempdir()
             .map_err(|error| fail(error.to_string()))?;
-        let logs = dir.path().join("logs");
-        fs::create_dir(&logs).map_err(|error| fail(error.to_string()))?;
-        let logs = utf8_path(&logs).ok_or_else(|| fail("the path is not UTF-8".to_owned()))?;
+        fs::create_dir(dir.path().join(LOGS)).map_err(|error| fail(error.to_string()))?;
+        Self::new(Directory::Temporary(dir), options, destination)
+    }
+
+    /// Opens a directory that was kept, for a delivery.
+    pub(crate) fn reopen(dir: &Path, options: &Options, destination: &Destination) -> Result<Self, Problem> {
+        Self::new(Directory::Kept(dir.to_owned()), options, destination)
+    }
+
+    fn new(dir: Directory, options: &Options, destination: &Destination) -> Result<Self, Problem> {
+        let logs = utf8_path(&dir.path().join(LOGS))
+            .ok_or_else(|| Problem::new(format!("{}: the path is not UTF-8", dir.path().display())))?;
         let artifacts = format!("{logs}/artifacts");
         let entry = Entry {
             args: options.command.clone(),
@@ -152,6 +185,11 @@ impl Pod {
         self.dir.path().join("sidecar-stderr.txt")
     }
 
+    /// The build's id.
+    pub(crate) fn build_id(&self) -> &str {
+        &self.spec.build_id
+    }
+
     /// The pod's directory.
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
@@ -171,27 +209,76 @@ impl Pod {
 
     /// Sidecar, with the environment of its container.
     pub(crate) fn sidecar_command(&self, programs: &Programs) -> std::io::Result<Command> {
+        self.sidecar_with(programs, &self.sidecar, &self.sidecar_log())
+    }
+
+    /// Sidecar with another destination: a directory. Artifacts of more than `max_bytes` stay out.
+    pub(crate) fn copy_command(
+        &self,
+        programs: &Programs,
+        results: &Path,
+        max_bytes: u64,
+    ) -> std::io::Result<Command> {
+        let mut options = self.sidecar.clone();
+        let mut items = std::mem::take(&mut options.gcs_options.items);
+        items.retain(|item| has_at_most(Path::new(item), max_bytes));
+        options.gcs_options = UploadOptions {
+            items,
+            local_output_dir: results.display().to_string(),
+            path_strategy: options.gcs_options.path_strategy,
+            ..UploadOptions::default()
+        };
+        self.sidecar_with(programs, &options, &self.path().join("results-stderr.txt"))
+    }
+
+    fn sidecar_with(
+        &self,
+        programs: &Programs,
+        options: &SidecarOptions,
+        log: &Path,
+    ) -> std::io::Result<Command> {
         let mut command = session::command(&programs.sidecar);
         command
             .env(job_spec::VARIABLE, to_go_string(&self.spec))
-            .env(sidecar::options::VARIABLE, to_go_string(&self.sidecar))
+            .env(sidecar::options::VARIABLE, to_go_string(options))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(self.sidecar_log())?);
+            .stderr(File::create(log)?);
         Ok(command)
     }
 
     /// Removes the pod's directory, or keeps it and says where it is.
     pub(crate) fn close(self, keep: bool) {
-        if keep {
-            terminal::line(&format!("the pod directory is kept: {}", self.dir.keep().display()));
-            return;
-        }
         let path = self.path().to_owned();
-        if let Err(error) = self.dir.close() {
+        let Directory::Temporary(dir) = self.dir else { return };
+        if keep {
+            terminal::line(&format!("the pod directory is kept: {}", dir.keep().display()));
+        } else if let Err(error) = dir.close() {
             terminal::line(&format!("cannot remove {}: {error}", path.display()));
         }
     }
+}
+
+/// Returns whether the files below a directory have at most so many bytes, and are not too many to
+/// be looked at.
+fn has_at_most(directory: &Path, max_bytes: u64) -> bool {
+    let (mut bytes, mut files) = (0_u64, 0_u32);
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        // What cannot be listed cannot be copied either.
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let Ok(meta) = entry.metadata() else { continue };
+            if meta.is_dir() {
+                open.push(entry.path());
+            }
+            bytes = bytes.saturating_add(if meta.is_file() { meta.len() } else { 0 });
+            files += 1;
+            if bytes > max_bytes || files > MAX_COPIED_FILES {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// Supervision with which most reports survive, and records for people. Nobody reads a

@@ -2,6 +2,7 @@
 
 use super::delivered::Delivered;
 use super::destination::Destination;
+use super::failures::Failures;
 use super::kubelet::{End, Ends};
 use super::pod::Pod;
 use crate::terminal;
@@ -12,14 +13,14 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-/// At most this many of sidecar's complaints are repeated.
+/// At most this many of sidecar's complaints, beside those about objects, are repeated.
 const MAX_COMPLAINTS: usize = 5;
 
 /// A store that has just taken everything answers sooner.
 const READ_BACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Enough of the end of sidecar's records to find its last complaints.
-const RECORDS_TAIL: u64 = 64 * 1024;
+/// Enough of the end of sidecar's records to find some ten thousand complaints.
+const RECORDS_TAIL: u64 = 8 << 20;
 
 /// The final report of a run.
 #[derive(Debug)]
@@ -49,7 +50,7 @@ impl Summary {
             // A store that took nothing would only make people wait again.
             End::Code(_) | End::Signal(_) => (Err(anyhow::anyhow!("delivery had failed before")), None),
         };
-        let complaints = complaints(pod, ends, finished.as_ref().err());
+        let complaints = complaints(pod, ends, finished.as_ref().err(), &destination.display());
         let finished = finished.ok();
         let result_told = finished.as_ref().and_then(|value| value["result"].as_str().map(str::to_owned));
         let report = pod.report();
@@ -135,7 +136,7 @@ fn cause(pod: &Pod, end: End) -> String {
 }
 
 /// Returns the reasons why delivery is not complete.
-fn complaints(pod: &Pod, ends: &Ends, unread: Option<&anyhow::Error>) -> Vec<String> {
+fn complaints(pod: &Pod, ends: &Ends, unread: Option<&anyhow::Error>, place: &str) -> Vec<String> {
     let mut found = Vec::new();
     match ends.sidecar {
         End::Code(0) => {}
@@ -147,19 +148,24 @@ fn complaints(pod: &Pod, ends: &Ends, unread: Option<&anyhow::Error>) -> Vec<Str
         found.extend(unread.map(|why| format!("the result cannot be read back: {why:#}")));
     }
     if !found.is_empty() {
-        found.extend(last_complaints(&pod.sidecar_log()));
+        found.extend(told_complaints(&pod.sidecar_log(), place));
     }
     found
 }
 
-/// The last records of level error or fatal, in the order they were written.
-fn last_complaints(log: &Path) -> Vec<String> {
+/// The objects that failed, and the last other records of level error or fatal, in the order they
+/// were written.
+fn told_complaints(log: &Path, place: &str) -> Vec<String> {
     // Without the file there is only less to tell.
     let text = tail(log).unwrap_or_default();
-    let texts = text.lines().rev().filter_map(complaint).take(MAX_COMPLAINTS);
-    let mut found: Vec<String> = texts.collect();
-    found.reverse();
-    found
+    let mut failures = Failures::default();
+    let others = text.lines().filter(|line| {
+        let record = serde_json::from_str::<Value>(line).unwrap_or_default();
+        !failures.take(&record, place)
+    });
+    let mut others: Vec<_> = others.filter_map(complaint).collect();
+    let last = others.split_off(others.len().saturating_sub(MAX_COMPLAINTS));
+    failures.lines().into_iter().chain(last).collect()
 }
 
 fn tail(path: &Path) -> std::io::Result<String> {

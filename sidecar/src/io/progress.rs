@@ -8,6 +8,9 @@ use std::io::IsTerminal;
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+/// The part of a progress record that all of them have; `podutils run` shows them.
+pub const ARE_STORED: &str = "objects are stored";
+
 /// Between two records.
 const RECORD_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -69,7 +72,7 @@ impl Progress {
             bytes = done,
             bytes_per_second = rate,
             open_bytes = all - done,
-            "{} of {objects} objects are stored{}",
+            "{} of {objects} {ARE_STORED}{}",
             summary.stored,
             estimate(all - done, rate)
         );

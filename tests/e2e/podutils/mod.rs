@@ -3,6 +3,7 @@
 mod alone;
 mod censor;
 mod completions;
+mod deliver;
 mod history;
 mod inject;
 mod licenses;

@@ -31,3 +31,17 @@ fn store_that_stays_away_is_given_up() {
     assert!(ended.stderr.contains("The destination has taken nothing for 2s"), "{}", ended.stderr);
     assert_eq!(desk.pods().len(), 1, "the pod directory is kept");
 }
+
+#[test]
+fn progress_of_a_slow_delivery_is_told() {
+    let desk = Desk::new();
+    let s3 = S3::start();
+    let delay = std::time::Duration::from_secs(7);
+    s3.script(move |seen| if seen.key.ends_with("/a.txt") { Fault::Delay(delay) } else { Fault::None });
+    let credentials = s3.credentials_file(desk.dir.path()).display().to_string();
+    let args = ["run", "--out", "s3://bucket", "--s3-credentials-file", &credentials, "--"];
+    let ended = desk.run(&[&args[..], &["sh", "-c", "echo a > $ARTIFACTS/a.txt"]].concat());
+    ended.expect_code(0);
+    let told = ended.stderr.find(" objects are stored").expect("a line about the progress");
+    assert!(told < ended.stderr.find("SUCCESS after ").expect("a result"), "{}", ended.stderr);
+}

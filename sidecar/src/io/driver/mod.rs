@@ -38,7 +38,7 @@ use common::signal::Signal;
 use common::timestamp::Timestamp;
 use compose::Composing;
 pub use once::Undelivered;
-pub use records::ABOUT_DESTINATION;
+pub use records::{ABOUT_DESTINATION, FAILED_UPLOAD};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;

@@ -91,6 +91,9 @@ const BACK: &str = "The destination takes objects again";
 /// shows them.
 pub const ABOUT_DESTINATION: [&str; 3] = [OUT, WAITING, BACK];
 
+/// The record about an object that was given up.
+pub const FAILED_UPLOAD: &str = "Failed upload";
+
 /// Logs news about the store.
 pub(super) fn about_store(record: &StoreRecord) {
     match record {
@@ -128,7 +131,7 @@ impl Driver {
                 );
                 debug!(dest = %dest, error = %error, "Retrying upload {when}");
             }
-            TransferRecord::Failed(error) => error!(dest = %dest, error = %error, "Failed upload"),
+            TransferRecord::Failed(error) => error!(dest = %dest, error = %error, "{FAILED_UPLOAD}"),
             TransferRecord::OverLimit(error) => {
                 warn!(dest = %dest, error = %error, "Left out, beyond a limit");
             }

@@ -192,6 +192,28 @@ impl Store {
         }
     }
 
+    /// Stores a small document in one request, whatever is there before.
+    pub async fn write_small(
+        &self,
+        key: &str,
+        content: Vec<u8>,
+        content_type: &str,
+    ) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Remote(remote) => {
+                let properties =
+                    Properties { content_type: content_type.to_owned(), ..Properties::default() };
+                remote.put(key, content.into(), &properties, &Precondition::Overwrite).await?;
+            }
+            Backend::Local(local) => {
+                let mut draft = local.create(key)?;
+                draft.write(&content)?;
+                draft.commit(&Precondition::Overwrite)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the current version of an object; `None` where there is none.
     pub async fn current_version(&self, key: &str) -> Result<Option<Version>, StoreError> {
         match &self.backend {
