@@ -147,6 +147,10 @@ fn page(command: Command) -> Result<Vec<u8>, Problem> {
     let mut text = Vec::new();
     let man = clap_mangen::Man::new(command);
     man.render(&mut text).map_err(|error| Problem::new(format!("cannot make the page: {error}")))?;
+    // Lines with long values cannot be adjusted to the margin, which roff would complain about.
+    let title = text.windows(4).position(|window| window == b"\n.TH").map_or(0, |at| at + 1);
+    let end = text[title..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| title + at + 1);
+    text.splice(end..end, *b".na\n");
     Ok(text)
 }
 

@@ -70,7 +70,9 @@ impl Results {
             Destination::parse(text.trim_end_matches('/'))
                 .map_err(|error| Problem::new(error.to_string().replacen("bucket", DESTINATION, 1)))?
         } else {
-            let path = std::path::absolute(&text).map_err(|error| refuse(&error))?;
+            // As it is shown: one that is not there yet has no links to follow.
+            let path = std::fs::canonicalize(&text).or_else(|_| std::path::absolute(&text));
+            let path = path.map_err(|error| refuse(&error))?;
             let path = path.to_str().ok_or_else(|| refuse(&"the path is not UTF-8"))?;
             Destination::local_dir(path).map_err(|error| refuse(&error))?
         };
@@ -92,6 +94,11 @@ impl Results {
     /// The destination.
     pub(crate) fn destination(&self) -> &Destination {
         &self.destination
+    }
+
+    /// Returns whether it is a directory of this machine.
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.destination, Destination::File { .. } | Destination::LocalDir { .. })
     }
 
     /// Returns whether the store keeps content types.

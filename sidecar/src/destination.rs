@@ -90,7 +90,9 @@ impl Destination {
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
         match scheme {
-            "file" if rest.starts_with('/') => Ok(Self::File { root: PathBuf::from(rest) }),
+            "file" if rest.starts_with('/') => {
+                Ok(Self::File { root: Path::new(rest).components().collect() })
+            }
             "file" => fail("the directory must be absolute"),
             "gs" | "s3" | "az" if name.is_empty() => fail("the bucket's name is missing"),
             "gs" | "s3" | "az" if !name.chars().all(allowed) => {
@@ -206,6 +208,7 @@ mod tests {
             ("U-90", "name/prefix/", gs("name", "prefix")),
             ("U-90", "az://artifacts/ci", az),
             ("U-90", "file:///abs/dir", Destination::File { root: PathBuf::from("/abs/dir") }),
+            ("U-90", "file:////abs//./dir/", Destination::File { root: PathBuf::from("/abs/dir") }),
         ];
         for (id, text, expected) in vectors {
             assert_eq!(Destination::parse(text), Ok(expected), "{id}: {text}");

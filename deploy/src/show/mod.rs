@@ -9,6 +9,7 @@
 //! Everything was censored by sidecar before it was delivered. Names and lines
 //! are the job's, and hostile: [`job_page::escape`] makes them harmless.
 
+mod follow;
 mod json;
 mod log;
 mod read;
@@ -49,6 +50,13 @@ pub(crate) fn command() -> Command {
                 .requires("html")
                 .help("Where the page's links to logs and artifacts begin; . for a page that lies beside them"),
         )
+        .arg(
+            Arg::new("follow")
+                .long("follow")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["html", "json"])
+                .help("Show the log of a job that still runs, as far as checkpoints have delivered it, and wait for more until there is a result"),
+        )
         .after_help(
             "Exit status: 0, whatever the job's result; 1 when there is nothing to tell; 2 for a wrong command line.\n\n\
              Examples:\n  \
@@ -76,9 +84,19 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let links = links_given(matches)?;
     let (job, links) = block_on(async {
         let results = builds::meant(results).await?;
+        if matches.get_flag("follow") {
+            follow::follow(&results).await?;
+        }
         let links = links.unwrap_or_else(|| links_to(results.destination()));
         Ok((job_report(&results).await?, links))
     })?;
+    if matches.get_flag("follow") {
+        // The log was just shown; the rest is for a second look.
+        for line in text::headline(&job) {
+            terminal::line(&line);
+        }
+        return Ok(0);
+    }
     let text = if matches.get_flag("html") {
         html::page(&job, &links)
     } else if matches.get_flag("json") {

@@ -49,6 +49,11 @@ pub(crate) async fn job_report(results: &Results) -> Result<JobReport, Problem> 
     Ok(job)
 }
 
+/// Returns `finished.json` as it is; `None` as long as there is none.
+pub(super) async fn finished(results: &Results) -> Result<Option<Vec<u8>>, Problem> {
+    Ok(results.small("finished.json", MAX_FINISHED_BYTES).await.with_context(|| results.display())?)
+}
+
 async fn read_log(results: &Results, objects: &Objects, key: &str, name: &str) -> Result<Excerpt> {
     // Without its line in the manifest it is read as it is.
     let all = objects.troubled.iter().chain(objects.largest());

@@ -18,8 +18,7 @@ const MAX_TAIL: usize = 15;
 
 /// All lines; nothing in them acts on a terminal.
 pub(crate) fn lines(job: &JobReport) -> Vec<String> {
-    let mut lines = vec![format!("{}  {}", visible(&job.result), visible(&job.destination))];
-    lines.push(format!("  {}", visible(&job.cause)));
+    let mut lines = headline(job).to_vec();
     lines.extend(facts(job).map(|facts| format!("  {facts}")));
     lines.extend(job.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
     lines.extend(job.not_masked.iter().map(|complaint| format!("  not masked: {}", visible(complaint))));
@@ -34,6 +33,12 @@ pub(crate) fn lines(job: &JobReport) -> Vec<String> {
     }
     section(&mut lines, "Objects", objects(job));
     lines
+}
+
+/// Result, place and cause.
+pub(crate) fn headline(job: &JobReport) -> [String; 2] {
+    let result = format!("{}  {}", visible(&job.result), visible(&job.destination));
+    [result, format!("  {}", visible(&job.cause))]
 }
 
 fn section(lines: &mut Vec<String>, title: &str, body: Vec<String>) {

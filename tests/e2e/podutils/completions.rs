@@ -66,6 +66,25 @@ fn completions_and_manuals_name_every_flag() {
 }
 
 #[test]
+fn manuals_are_read_without_a_warning() {
+    if !is_installed("man") {
+        skip!("man is not installed");
+    }
+    let tree = Tree::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    podutils(&tree, &["man", "--dir", &dir.path().display().to_string()]);
+    let run = podutils(&tree, &["man", "podutils-run"]).stdout;
+    assert_eq!(run, fs::read_to_string(dir.path().join("podutils-run.1")).expect("a page"));
+    for page in fs::read_dir(dir.path()).expect("listed").flatten() {
+        let mut command = Command::new("man");
+        command.arg("-l").arg(page.path()).env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8").env("PAGER", "cat");
+        let shown = process::run(&tree, &mut command);
+        shown.expect_code(0);
+        assert!(shown.stdout.contains("SYNOPSIS") && shown.stderr.is_empty(), "{page:?}: {}", shown.stderr);
+    }
+}
+
+#[test]
 fn manuals_and_completions_can_be_installed() {
     let tree = Tree::new();
     let dir = tempfile::tempdir().expect("a directory");

@@ -253,6 +253,17 @@ fn last_build_of_a_folder_is_shown_and_verified() {
         assert!(told.stdout.starts_with("SUCCESS  "), "{}", told.stdout);
         desk.run(&["verify", place]).expect_code(0);
     }
+    for place in [
+        "./pod-utils-out/../pod-utils-out//./j",
+        &format!("file://{}//j/", desk.path("pod-utils-out").display()),
+    ] {
+        let told = desk.run(&["show", place]).stdout;
+        let first = told.lines().next().unwrap_or_default();
+        assert!(
+            !first.contains("..") && !first.trim_start_matches("SUCCESS  file://").contains("//"),
+            "{first}"
+        );
+    }
     // In a bucket an object names it, which may be older than the largest number.
     let s3 = S3::start();
     four_builds(&s3.object_path("logs/job"));

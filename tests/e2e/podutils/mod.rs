@@ -4,6 +4,7 @@ mod alone;
 mod censor;
 mod completions;
 mod deliver;
+mod follow;
 mod history;
 mod inject;
 mod licenses;
