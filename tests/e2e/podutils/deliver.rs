@@ -1,4 +1,4 @@
-//! Pins: deploy/README.md, "podutils run" and "podutils deliver".
+//! Pins: deploy/README.md, "podutils run".
 //!
 //! What is known of a destination before the job, and what can be done after a delivery that failed.
 
