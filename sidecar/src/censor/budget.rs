@@ -44,12 +44,16 @@ impl Budget {
         (spent > self.cpu_time).then_some(BudgetExceeded::CpuTime(self.cpu_time))
     }
 
-    /// Returns which part is used up, if any.
-    pub fn exceeded(&self) -> Option<BudgetExceeded> {
+    /// Returns whether the unpacked bytes are used up.
+    pub fn bytes_exceeded(&self) -> Option<BudgetExceeded> {
         let unpacked = self.unpacked.load(Ordering::Relaxed);
-        let exceeded =
-            (unpacked > self.unpacked_bytes).then_some(BudgetExceeded::UnpackedBytes(self.unpacked_bytes));
-        self.time_exceeded().or(exceeded)
+        (unpacked > self.unpacked_bytes).then_some(BudgetExceeded::UnpackedBytes(self.unpacked_bytes))
+    }
+
+    /// Returns whether it is the reason why something was given up.
+    pub fn explains(&self, reason: &str) -> bool {
+        let exceeded = [self.time_exceeded(), self.bytes_exceeded()];
+        exceeded.into_iter().flatten().any(|exceeded| exceeded.to_string() == reason)
     }
 
     /// Spends processor time.

@@ -226,9 +226,10 @@ impl Censor {
         self.mask_within(None)
     }
 
-    /// Returns which part of the pass's budget is used up.
-    pub fn exceeded(&self) -> Option<BudgetExceeded> {
-        self.budget.as_ref().and_then(|budget| budget.exceeded())
+    /// Returns whether something was given up for this reason because the pass's budget is
+    /// used up.
+    pub fn is_over_limit(&self, reason: &str) -> bool {
+        self.budget.as_ref().is_some_and(|budget| budget.explains(reason))
     }
 
     fn mask_within(&self, budget: Option<Arc<Budget>>) -> Option<StreamMask> {

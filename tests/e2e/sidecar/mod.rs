@@ -1,5 +1,6 @@
 //! sidecar, initupload and gcsupload: what reaches a store, and what does not.
 
+mod archive_mutations;
 mod archive_tools;
 mod censoring;
 mod checkpoints;

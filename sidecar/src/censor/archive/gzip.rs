@@ -11,7 +11,7 @@ use super::inflate::Inflate;
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc};
+use flate2::{Compression, Crc, Decompress, FlushDecompress};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -34,6 +34,22 @@ const FASTEST: u8 = 4;
 
 /// Maximum length of a name or comment; no sane writer exceeds it.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// Bytes of a stream that tell it from noise.
+const PLAUSIBLE_BYTES: usize = 64;
+
+/// Returns whether a stream may begin here: few other texts begin with its magic number, have
+/// no reserved flag, and can be unpacked.
+pub(super) fn is_plausible(bytes: &[u8]) -> bool {
+    let Some(flags) = bytes.get(3) else { return false };
+    if flags & RESERVED != 0 {
+        return false;
+    }
+    let packed = bytes.get(FIXED_BYTES..bytes.len().min(FIXED_BYTES + PLAUSIBLE_BYTES));
+    let Some(packed) = packed.filter(|_| *flags & !1 == 0) else { return true };
+    let mut unpacked = [0; 1024];
+    Decompress::new(false).decompress(packed, &mut unpacked, FlushDecompress::None).is_ok()
+}
 
 /// Censors a stream.
 pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {

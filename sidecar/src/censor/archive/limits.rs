@@ -92,6 +92,9 @@ impl<'a> Meter<'a> {
         if self.unpacked.get() > most {
             return Err(Stop::File(format!("it unpacks to more than {most} bytes")));
         }
+        if let Some(exceeded) = self.budget.and_then(Budget::bytes_exceeded) {
+            return Err(Stop::File(exceeded.to_string()));
+        }
         self.time()
     }
 
@@ -117,7 +120,7 @@ impl<'a> Meter<'a> {
         }
         let Some(budget) = self.budget else { return Ok(()) };
         budget.spend(now.saturating_sub(self.paid.replace(now)));
-        budget.exceeded().map_or(Ok(()), |exceeded| Err(Stop::File(exceeded.to_string())))
+        budget.time_exceeded().map_or(Ok(()), |exceeded| Err(Stop::File(exceeded.to_string())))
     }
 
     /// Accounts for more bytes on disk.

@@ -11,7 +11,7 @@
 //!
 //! | module | contents |
 //! | --- | --- |
-//! | `format`, `tar_block`, `survey` | recognition of formats |
+//! | `format`, `tar_block`, `survey`, `embedded` | recognition of formats |
 //! | `walk` | one walk through a container, which looks or rewrites |
 //! | `limits`, `pool` | limits on the cost of one file, and what is used again in it |
 //! | `large_memory_lock` | one file at a time may use much memory |
@@ -30,6 +30,7 @@
 //! bytes are masked as they are, and a note says so.
 
 mod bytes;
+mod embedded;
 mod format;
 mod gzip;
 mod inflate;
@@ -186,16 +187,11 @@ impl Archives {
         let walk = Walk::looking(&shared);
         let unchanging = UnchangingSource::new(source);
         let looked = censor(walk, &unchanging, &mut io::sink());
-        if let Some(fault) = unchanging.fault() {
-            return Err(fault.into());
-        }
+        let looked = summed(looked, &shared, &unchanging)?;
         let note = || shared.note();
         Ok(match looked {
-            Ok(true) => {
-                let crc32c = unchanging.crc32c().map_err(|error| error_of(&unchanging, error))?;
-                Verdict::Clean { bytes: source.len(), crc32c, note: note() }
-            }
-            Ok(false) => Verdict::Plain { note: note() },
+            Ok(Some(crc32c)) => Verdict::Clean { bytes: source.len(), crc32c, note: note() },
+            Ok(None) => Verdict::Plain { note: note() },
             Err(Stop::Truncated) => {
                 shared.cut_off();
                 Verdict::Plain { note: note() }
@@ -218,18 +214,15 @@ impl Archives {
         let unchanging = UnchangingSource::new(source);
         let shared = Shared::new(self, with);
         let written = censor(Walk::rewriting(&shared), &unchanging, output);
-        if let Some(fault) = unchanging.fault() {
-            return Err(fault.into());
-        }
-        match written {
-            Ok(true) => Ok(Rewritten {
+        match summed(written, &shared, &unchanging)? {
+            Ok(Some(source_crc32c)) => Ok(Rewritten {
                 source_bytes: source.len(),
-                source_crc32c: unchanging.crc32c().map_err(|error| error_of(&unchanging, error))?,
+                source_crc32c,
                 masked: shared.masked(),
                 note: shared.note(),
             }),
             // It was a container before.
-            Ok(false) => Err(ArchiveError::Moved),
+            Ok(None) => Err(ArchiveError::Moved),
             Err(Stop::Io(error)) => Err(ArchiveError::Output(error)),
             Err(Stop::Dirty) => {
                 Err(ArchiveError::Withheld("it holds a secret and cannot be packed anew".to_owned()))
@@ -240,6 +233,20 @@ impl Archives {
             }
         }
     }
+}
+
+/// Returns the checksum of the file that was walked through, `None` where it is no container.
+/// A fault of the file goes before what came of it.
+fn summed(
+    walked: Result<bool, Stop>,
+    shared: &Shared<'_>,
+    source: &UnchangingSource<'_>,
+) -> Result<Result<Option<u32>, Stop>, ArchiveError> {
+    let sum = |is_container| {
+        if is_container { source.crc32c(&|| shared.meter.time()).map(Some) } else { Ok(None) }
+    };
+    let summed = walked.and_then(sum);
+    source.fault().map_or(Ok(summed), |fault| Err(fault.into()))
 }
 
 /// Walks through a file, and returns whether it is a container.
@@ -254,6 +261,10 @@ fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write)
         None => match survey(walk, source.unchecked())? {
             Survey::Container(format) => format,
             Survey::ZipMembers => return scan_zip_members(walk, source).map(|()| false),
+            Survey::Embedded => {
+                walk.note(embedded::EMBEDDED);
+                return Ok(false);
+            }
             Survey::Plain => {
                 walk.note_unknown(&beginning);
                 return Ok(false);
@@ -286,8 +297,4 @@ impl From<Fault> for ArchiveError {
             Fault::Moved => Self::Moved,
         }
     }
-}
-
-fn error_of(unchanging: &UnchangingSource<'_>, error: io::Error) -> ArchiveError {
-    unchanging.fault().map_or(ArchiveError::Source(error), Into::into)
 }

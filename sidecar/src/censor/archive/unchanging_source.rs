@@ -4,17 +4,25 @@
 //! them again. The checksum of each block is kept from its first read: different
 //! bytes later are an error, and the checksum of the whole follows from all.
 
-use super::CHUNK_BYTES;
 use super::bytes::ReadAt;
+use super::{CHUNK_BYTES, Stop};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::io;
 
-/// Maximum number of blocks; they grow with the source.
-const MAX_BLOCKS: u64 = 256 * 1024;
+/// Maximum number of the smallest blocks; of larger sources they are larger.
+const MAX_SMALL_BLOCKS: u64 = 256 * 1024;
 
-/// Number of blocks kept: a zip archive is read at its directory and at a member in
-/// turns. Larger blocks than the smallest are kept one at a time.
+/// Length of the larger blocks: one is kept, so that a sparse source of any size costs
+/// little memory.
+const LARGE_BLOCK_BYTES: u64 = 1 << 20;
+
+/// Number of small blocks kept: a zip archive is read at its directory and at a member in
+/// turns.
 const MAX_KEPT: usize = 4;
+
+/// Number of checksums that are kept in one piece of memory.
+const SUMS_PER_PIECE: u64 = 1024;
 
 /// A fault of a source.
 #[derive(Debug)]
@@ -29,7 +37,8 @@ pub(super) enum Fault {
 pub(super) struct UnchangingSource<'a> {
     source: &'a dyn ReadAt,
     block_bytes: u64,
-    sums: RefCell<Vec<Option<u32>>>,
+    /// The checksums of blocks that were read, in pieces of those that are near each other.
+    sums: RefCell<HashMap<u64, Box<[Option<u32>]>>>,
     blocks: RefCell<Vec<Block>>,
     /// Index of the block that is replaced next.
     oldest: Cell<usize>,
@@ -45,13 +54,12 @@ struct Block {
 
 impl<'a> UnchangingSource<'a> {
     pub(super) fn new(source: &'a dyn ReadAt) -> Self {
-        let least = CHUNK_BYTES as u64;
-        let block_bytes = source.len().div_ceil(MAX_BLOCKS).next_power_of_two().max(least);
-        let blocks = usize::try_from(source.len().div_ceil(block_bytes)).unwrap_or(0);
+        let small = CHUNK_BYTES as u64;
+        let is_large = source.len().div_ceil(small) > MAX_SMALL_BLOCKS;
         Self {
             source,
-            block_bytes,
-            sums: RefCell::new(vec![None; blocks]),
+            block_bytes: if is_large { LARGE_BLOCK_BYTES } else { small },
+            sums: RefCell::default(),
             blocks: RefCell::default(),
             oldest: Cell::new(0),
             fault: Cell::new(None),
@@ -68,21 +76,36 @@ impl<'a> UnchangingSource<'a> {
         self.fault.take()
     }
 
-    /// Returns the CRC32C of the whole; reads what was not read yet.
-    pub(super) fn crc32c(&self) -> io::Result<u32> {
+    /// Returns the CRC32C of the whole; reads what was not read yet. Fails once `go_on` does.
+    pub(super) fn crc32c(&self, go_on: &dyn Fn() -> Result<(), Stop>) -> Result<u32, Stop> {
         let mut whole = 0;
-        let blocks = self.sums.borrow().len() as u64;
-        for number in 0..blocks {
-            let known =
-                self.sums.borrow().get(usize::try_from(number).unwrap_or(usize::MAX)).copied().flatten();
-            let sum = match known {
-                Some(sum) => sum,
-                None => self.load(number)?,
+        for number in 0..self.source.len().div_ceil(self.block_bytes) {
+            let sum = if let Some(sum) = self.known(number) {
+                sum
+            } else {
+                go_on()?;
+                self.load(number)?
             };
             let length = self.block_bytes.min(self.source.len() - number * self.block_bytes);
             whole = crc32c::crc32c_combine(whole, sum, usize::try_from(length).unwrap_or(usize::MAX));
         }
         Ok(whole)
+    }
+
+    /// Returns the checksum of a block that was read.
+    fn known(&self, number: u64) -> Option<u32> {
+        let sums = self.sums.borrow();
+        sums.get(&(number / SUMS_PER_PIECE))?.get(index_in_piece(number)).copied().flatten()
+    }
+
+    fn remember(&self, number: u64, sum: u32) {
+        let mut sums = self.sums.borrow_mut();
+        let piece = sums.entry(number / SUMS_PER_PIECE);
+        let count = self.source.len().div_ceil(self.block_bytes).min(SUMS_PER_PIECE);
+        let piece = piece.or_insert_with(|| (0..count).map(|_| None).collect());
+        if let Some(known) = piece.get_mut(index_in_piece(number)) {
+            *known = Some(sum);
+        }
     }
 
     /// Reads and checks a block, and returns its checksum.
@@ -107,11 +130,10 @@ impl<'a> UnchangingSource<'a> {
             }
         }
         let sum = crc32c::crc32c(&block.bytes);
-        let index = usize::try_from(number).unwrap_or(usize::MAX);
-        match self.sums.borrow_mut().get_mut(index) {
-            Some(Some(known)) if *known != sum => return Err(self.fail(Fault::Moved)),
-            Some(known) => *known = Some(sum),
-            None => {}
+        match self.known(number) {
+            Some(known) if known != sum => return Err(self.fail(Fault::Moved)),
+            Some(_) => {}
+            None => self.remember(number, sum),
         }
         block.number = Some(number);
         Ok(sum)
@@ -121,6 +143,10 @@ impl<'a> UnchangingSource<'a> {
         self.fault.set(Some(fault));
         io::Error::other("the source failed")
     }
+}
+
+fn index_in_piece(number: u64) -> usize {
+    usize::try_from(number % SUMS_PER_PIECE).unwrap_or(usize::MAX)
 }
 
 impl ReadAt for UnchangingSource<'_> {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(super) struct Shared<'a> {
     matcher: &'a Arc<Matcher>,
     large_memory: &'a Arc<LargeMemoryLock>,
-    meter: Meter<'a>,
+    pub(super) meter: Meter<'a>,
     pool: Pool,
     large_memory_guard: RefCell<Option<LargeMemoryGuard>>,
     memory: Cell<u64>,

@@ -181,10 +181,7 @@ impl Dirty<'_> {
 
 /// Returns why a container is not delivered: because of itself, or of the pass's budget.
 fn withheld<E>(censor: &Censor, reason: String) -> PumpError<E> {
-    match censor.exceeded() {
-        Some(exceeded) if exceeded.to_string() == reason => PumpError::OverLimit(reason),
-        Some(_) | None => PumpError::Withheld(reason),
-    }
+    if censor.is_over_limit(&reason) { PumpError::OverLimit(reason) } else { PumpError::Withheld(reason) }
 }
 
 fn failed<E>(error: ArchiveError) -> PumpError<E> {

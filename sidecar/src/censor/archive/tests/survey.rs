@@ -48,6 +48,23 @@ fn i6_a_zip_archive_is_found_with_bytes_around_it() {
 }
 
 #[test]
+fn i6_a_container_that_only_7z_finds_is_named() {
+    let archive = tar::archive(&[tar::member("a.gz", b'0', &packed())]);
+    let named = Verdict::Plain { note: Some("not looked into: a container behind other bytes".to_owned()) };
+    for before in [7, CHUNK_BYTES - 300, CHUNK_BYTES - 2] {
+        for container in [archive.clone(), packed(), b"\xfd7zXZ\0rest".to_vec(), b"Rar!\x1a\x07".to_vec()] {
+            let file = [vec![b'x'; before], container].concat();
+            assert_eq!(Bench::new().look(&file), named, "{before}");
+        }
+    }
+    let zip = zip::archive(&[zip::member("a", 8, b"clean")]);
+    let between = [&b"#!/bin/sh\n"[..], &packed(), &zip].concat();
+    let verdict = Bench::new().look(&between);
+    let note = Some("not looked into: a container behind other bytes".to_owned());
+    assert!(matches!(&verdict, Verdict::Clean { note: found, .. } if *found == note), "{verdict:?}");
+}
+
+#[test]
 fn text_that_resembles_a_container_stays_plain() {
     for text in [&b"a line of text\n".repeat(10_000)[..], b"PK\x05\x06 and PK\x01\x02", &noise(5000, 1)] {
         assert_eq!(Bench::new().look(text), Verdict::Plain { note: None });

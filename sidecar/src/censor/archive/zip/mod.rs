@@ -16,6 +16,7 @@ mod member_ranges;
 mod unindexed;
 
 use super::bytes::{Cursor, ReadAt, SourceRange};
+use super::embedded;
 use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
 use super::scan_only;
@@ -95,6 +96,7 @@ impl Archive<'_, '_> {
         if length == 0 || unindexed::has_members(&prefix)? {
             return Ok(());
         }
+        embedded::note_embedded(self.walk, &prefix)?;
         self.walk.mask(&mut Cursor::new(&prefix), &mut self.output)
     }
 
