@@ -29,7 +29,7 @@ fn objects(init: &InitUpload) -> Vec<(String, String)> {
     objects
         .map(|wanted| {
             let Origin::Document(content) = wanted.source else { panic!("{wanted:?}") };
-            (wanted.key.into(), String::from_utf8(content.to_vec()).expect("a text"))
+            (wanted.key.to_string(), String::from_utf8(content.to_vec()).expect("a text"))
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use super::markers::WatchedEntry;
 use super::object::{ObjectPlan, Origin, path_in_item};
 use crate::censor::{Censor, Source};
 use crate::deliver::sentence::{Evidence, Told};
-use crate::deliver::{Class, End, Machine, Object, State, Verdict};
+use crate::deliver::{Class, End, Key, Machine, Object, State, Verdict};
 use crate::junit::Reports;
 use crate::layout::finished::Finished;
 use crate::layout::manifest::{
@@ -200,6 +200,7 @@ fn manifest_object(
     let key = &object.desired.key;
     let name_masked = match &object.desired.source {
         Origin::Item { path: Some(path), .. } => {
+            let path = path.path();
             let path = path.to_string_lossy();
             mask(&path) != path
         }
@@ -208,7 +209,8 @@ fn manifest_object(
         }
     };
     // An earlier pass may have named the object before a secret in it was known.
-    let shown = if object.desired.class == Class::Artifact { mask(key) } else { key.to_string() };
+    let shown =
+        if object.desired.class == Class::Artifact { mask(&key.to_string()) } else { key.to_string() };
     ManifestObject {
         key: full_key(settings, &shown),
         source: source_path(settings, key, &object.desired.source).map(|path| mask(&path)),
@@ -233,7 +235,7 @@ pub fn full_key(settings: &Settings, key: &str) -> String {
 }
 
 /// Returns the file that an object comes from, as people would write it.
-fn source_path(settings: &Settings, key: &str, origin: &Origin) -> Option<String> {
+fn source_path(settings: &Settings, key: &Key, origin: &Origin) -> Option<String> {
     match origin {
         Origin::Document(_) | Origin::Compressed(_) => None,
         Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),

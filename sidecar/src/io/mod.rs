@@ -15,6 +15,7 @@ pub mod object;
 pub mod own_log;
 pub mod panics;
 pub mod progress;
+mod repeated;
 pub mod resume;
 pub mod secrets;
 pub mod source;

@@ -5,14 +5,15 @@ use super::compressed_document::CompressedDocument;
 use super::source::Stamp;
 use super::store::Version;
 use super::transfer;
-use crate::deliver::{self, Coordinator, Desired, Plan, Remembered};
+use crate::deliver::{self, Coordinator, Desired, Key, Plan, Remembered};
 use crate::layout::manifest::Proof;
 use crate::layout::media_types::MediaTypes;
 use bytes::Bytes;
 use common::report::crc32c_text;
+use std::ffi::OsStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The plan with the I/O layer's types. Keys are relative to the upload path; those
@@ -45,14 +46,39 @@ pub enum Origin {
         /// The file's path in the item, where the object's key does not end with
         /// it. Most keys do, and a second copy would take 5 MB for 100,000 files
         /// with paths of 40 bytes.
-        path: Option<Box<Path>>,
+        path: Option<Box<ItemPath>>,
     },
+}
+
+/// The path of a file in its item; many share their directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemPath {
+    directory: Arc<Path>,
+    name: Box<OsStr>,
+}
+
+impl ItemPath {
+    /// Splits a path; where it has the directory of another one, shares it.
+    pub fn beside(other: Option<&Self>, path: &Path) -> Self {
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let shared = other.filter(|other| *other.directory == *directory);
+        Self {
+            directory: shared.map_or_else(|| directory.into(), |other| Arc::clone(&other.directory)),
+            name: path.file_name().unwrap_or_default().into(),
+        }
+    }
+
+    /// Returns the whole path.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&*self.name)
+    }
 }
 
 /// Returns the path of an [`Origin::Item`] in its item, given the object's key, which
 /// begins with the item's base name. Empty where the item is the file.
-pub fn path_in_item<'a>(key: &'a str, path: Option<&'a Path>) -> &'a Path {
-    path.unwrap_or_else(|| Path::new(key.split_once('/').map_or("", |(_, path)| path)))
+pub fn path_in_item(key: &Key, path: Option<&ItemPath>) -> PathBuf {
+    let in_key = || key.to_string().split_once('/').map_or_else(PathBuf::new, |(_, path)| path.into());
+    path.map_or_else(in_key, ItemPath::path)
 }
 
 /// Identifies a content: a hash over size, times, device and inode of a file, or

@@ -18,6 +18,7 @@ mod case;
 mod credentials;
 mod files;
 mod items;
+mod limits;
 mod names;
 mod secrets;
 

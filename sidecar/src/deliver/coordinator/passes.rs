@@ -166,7 +166,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         match (document, &mut self.awaited_result) {
             (Document::Result(_), Some(awaited)) if awaited.composing => {
                 awaited.composing = false;
-                self.result_key = Some(desired.key.clone());
+                self.result_key = Some(desired.key.to_string().into());
             }
             // It was abandoned meanwhile.
             (Document::Result(_), _) => return,

@@ -5,6 +5,7 @@
 //! read (`S`), what tells two contents apart (`F`) and what is remembered of a
 //! stored object (`T`) are the I/O layer's business.
 
+mod key;
 mod object;
 mod outage;
 mod outcome;
@@ -12,6 +13,8 @@ mod queue;
 mod summary;
 
 use super::policy::{MAX_SMALL_BYTES, Part, Policy};
+pub use key::Key;
+use key::{Pieces, compare};
 pub(super) use object::Action;
 pub use object::{Cause, Class, Desired, Failure, Object, State};
 use outage::{Admission, Outage};
@@ -71,7 +74,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// The object with this key.
     pub fn find(&self, key: &str) -> Option<&Object<S, F, T>> {
-        self.position(key).ok().map(|at| self.object(self.by_key[at]))
+        self.position((key, "")).ok().map(|at| self.object(self.by_key[at]))
     }
 
     /// The numbers of what is withheld, and why it is.
@@ -126,7 +129,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         // New objects join the order of keys when all of them are known.
         let mut new = Vec::new();
         for desired in piece {
-            match self.position(&desired.key) {
+            match self.position(desired.key.pieces()) {
                 Ok(at) => {
                     let number = self.by_key[at];
                     if let Some(listed) = self.listed.get_mut(number as usize) {
@@ -167,7 +170,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Wants one more object, or another content of it.
     #[must_use]
     pub(super) fn submit(&mut self, desired: Desired<S, F>) -> Option<Action> {
-        match self.position(&desired.key) {
+        match self.position(desired.key.pieces()) {
             Ok(at) => self.update(self.by_key[at], desired, true),
             Err(at) => {
                 let number = self.push(desired);
@@ -179,7 +182,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Records an object that is not to be sent. What was stored of it stays.
     pub(super) fn skip(&mut self, desired: Desired<S, F>, reason: &str) {
-        let number = match self.position(&desired.key) {
+        let number = match self.position(desired.key.pieces()) {
             Ok(at) => self.by_key[at],
             Err(at) => {
                 let number = self.push(desired);
@@ -255,7 +258,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Aborts one object: another content will be wanted of it.
     #[must_use]
     pub(super) fn abandon(&mut self, key: &str) -> Option<Action> {
-        let at = self.position(key).ok()?;
+        let at = self.position((key, "")).ok()?;
         self.leave(self.by_key[at], Cause::Replaced)
     }
 
@@ -352,8 +355,9 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         *open = *open + usize::from(after) - usize::from(before);
     }
 
-    fn position(&self, key: &str) -> Result<usize, usize> {
-        self.by_key.binary_search_by(|number| (*self.objects[*number as usize].desired.key).cmp(key))
+    fn position(&self, key: Pieces<'_>) -> Result<usize, usize> {
+        let key_of = |number: &u32| self.objects[*number as usize].desired.key.pieces();
+        self.by_key.binary_search_by(|number| compare(key_of(number), key))
     }
 }
 

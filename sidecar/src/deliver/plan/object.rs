@@ -1,5 +1,6 @@
 //! An object of the plan, and its states.
 
+use super::Key;
 use crate::deliver::policy::Part;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ impl Class {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Desired<S, F> {
     /// Its key, unique in one listing.
-    pub key: Box<str>,
+    pub key: Key,
     /// Its kind.
     pub class: Class,
     /// Its size, as far as it is known.

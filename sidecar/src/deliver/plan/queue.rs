@@ -21,6 +21,9 @@ pub struct Weights {
 /// Memory of a transfer beside its content: buffers, a connection, a task.
 const OVERHEAD: u64 = 128 << 10;
 
+/// Upper bound on the parts of an object: those of a larger one are larger.
+const MAX_PARTS: u64 = 10_000;
+
 /// The verdict of the queue on the next object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -124,7 +127,9 @@ impl Queue {
             self.due.remove(&place);
             return Some(Turn::OverLimit(number));
         }
-        let weight = OVERHEAD + bytes.min(self.weights.largest);
+        // One whose parts do not fit is refused before it takes any memory.
+        let grown = Some(bytes / MAX_PARTS).filter(|part| *part <= self.weights.memory).unwrap_or(0);
+        let weight = OVERHEAD + bytes.min(self.weights.largest.max(grown));
         let fits =
             self.in_flight.len() < self.weights.in_flight && self.weight + weight <= self.weights.memory;
         if !fits && !self.in_flight.is_empty() {

@@ -1,6 +1,6 @@
 //! The documents that the core asks for.
 
-use super::Driver;
+use super::{Driver, records};
 use crate::deliver::{Class, Desired, Document, Verdict};
 use crate::io::documents;
 use crate::io::fault_injection;
@@ -37,6 +37,7 @@ impl Driver {
     }
 
     fn manifest(&mut self) -> Wanted {
+        records::unwritten(&mut self.repeated);
         if let Some(pass) = self.times.passes.last_mut() {
             pass.finished = Some(Timestamp::now());
         }
@@ -110,7 +111,7 @@ impl Driver {
             let other = plan.find(key);
             other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item { .. }))
         };
-        let key = &withheld.key;
+        let key = withheld.key.to_string();
         let numbered = (2..).map(|number| format!("{key}-{number}{WITHHELD_SUFFIX}"));
         let note_key = once(format!("{key}{WITHHELD_SUFFIX}")).chain(numbered).find(|key| !is_file(key));
         document(note_key.unwrap_or_default(), withheld.class, format!("{reason}\n").into())

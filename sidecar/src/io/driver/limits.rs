@@ -12,6 +12,9 @@ const MIN_PART_BYTES: u64 = 5 << 20;
 /// Parts are not larger than this unless a file needs it.
 const MAX_PART_BYTES: u64 = 8 << 20;
 
+/// Upper bound on a part that a file needs; 10,000 of them are an object of 320 GB.
+const MAX_GROWN_PART_BYTES: u64 = 32 << 20;
+
 /// Memory of the program beside the content of its transfers: code, TLS, the
 /// allocator's slack. Measured: 11 MiB with 20 files of 100 MiB on their way to
 /// S3.
@@ -24,12 +27,12 @@ pub(super) fn of(memory: u64) -> (Weights, Limits) {
     let memory = memory.saturating_sub(RESERVED_BYTES).max(MIN_PART_BYTES);
     let part = (memory / 8).clamp(MIN_PART_BYTES, MAX_PART_BYTES);
     let parts_in_memory = if memory >= 2 * part { 2 } else { 1 };
-    // The bounds above fit into any usize of today.
-    let part_bytes = usize::try_from(part).unwrap_or(usize::MAX);
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let max_part_bytes = bytes(memory.min(MAX_GROWN_PART_BYTES));
     let largest = part * parts_in_memory as u64;
     (
         Weights { memory, largest, in_flight: MAX_IN_FLIGHT, sent_bytes: None },
-        Limits { part_bytes, parts_in_memory },
+        Limits { part_bytes: bytes(part), max_part_bytes, parts_in_memory },
     )
 }
 
@@ -45,6 +48,8 @@ mod tests {
             assert!(limits.part_bytes as u64 >= MIN_PART_BYTES);
             assert!(weights.memory + RESERVED_BYTES <= memory, "{mebibytes} MiB");
             assert!(weights.largest <= weights.memory, "{mebibytes} MiB");
+            assert!(limits.max_part_bytes >= limits.part_bytes, "{mebibytes} MiB");
+            assert!(limits.max_part_bytes as u64 <= weights.memory, "{mebibytes} MiB: a part that has grown");
         }
         let (weights, limits) = of(64 << 20);
         assert_eq!((weights.largest, limits.parts_in_memory), ((50 << 20) / 4, 2));

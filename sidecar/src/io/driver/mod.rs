@@ -19,6 +19,7 @@ use super::markers::{Entries, Hints, WatchedEntry};
 use super::object::{Core, Effect, Input, Wanted};
 use super::own_log::OwnLog;
 use super::progress::Progress;
+use super::repeated::Repeated;
 use super::secrets::SecretStore;
 use super::store::Store;
 use super::termination_message;
@@ -78,6 +79,8 @@ pub struct Driver {
     evidence: Vec<Evidence>,
     times: Times,
     progress: Progress,
+    /// Objects that were not delivered, as far as they were logged.
+    repeated: Repeated,
 }
 
 /// Points in time, for the manifest and for records.
@@ -140,6 +143,7 @@ impl Driver {
                 interrupted: None,
             },
             progress: Progress::new(&own_log),
+            repeated: Repeated::default(),
             settings,
             own_log,
             secrets,

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::deliver::{End, Policy, Record, StoreRecord, TransferRecord};
 use crate::io::markers::Entries;
+use crate::io::repeated::Repeated;
 use common::entry::Entry;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -115,9 +116,17 @@ pub(super) fn about_store(record: &StoreRecord) {
 }
 
 impl Driver {
-    /// Logs news about an object.
-    pub(super) fn log_transfer(&self, number: u32, record: TransferRecord) {
-        let dest = self.describe(&self.core.plan().object(number).desired.key);
+    /// Logs news about an object; of failures with the same reason a hundred in a pass.
+    pub(super) fn log_transfer(&mut self, number: u32, record: TransferRecord) {
+        if let TransferRecord::Failed(error)
+        | TransferRecord::OverLimit(error)
+        | TransferRecord::Withheld(error)
+        | TransferRecord::Skipped(error) = &record
+            && !self.repeated.admits(error)
+        {
+            return;
+        }
+        let dest = self.describe(&self.core.plan().object(number).desired.key.to_string());
         match record {
             TransferRecord::Queued if self.context.store().is_some() => {
                 info!(dest = %dest, "Queued for upload");
@@ -140,6 +149,13 @@ impl Driver {
             }
             TransferRecord::Skipped(error) => info!(dest = %dest, error = %error, "Skipped upload"),
         }
+    }
+}
+
+/// Logs how many objects were not logged one by one.
+pub(super) fn unwritten(repeated: &mut Repeated) {
+    for (error, objects) in repeated.take_unwritten() {
+        warn!(error = %error, "{objects} more objects are not delivered, which the manifest names");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::layout::names::{
 use crate::layout::paths::WITHHELD_SUFFIX;
 use bytes::Bytes;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The custom metadata of an alias (U-11).
@@ -29,7 +29,7 @@ impl Driver {
 
     /// The key of an object at the destination.
     pub(super) fn key(&self, number: u32) -> String {
-        full_key(&self.settings, &self.core.plan().object(number).desired.key)
+        full_key(&self.settings, &self.core.plan().object(number).desired.key.to_string())
     }
 
     /// Describes the upload of an object.
@@ -37,7 +37,7 @@ impl Driver {
         let desired = &self.core.plan().object(number).desired;
         let key = self.key(number);
         let (source, censor, named) = match &desired.source {
-            Origin::Document(content) => self.document(&desired.key, desired.class, content),
+            Origin::Document(content) => self.document(&desired.key.to_string(), desired.class, content),
             Origin::Compressed(packed) => (Source::Compressed(Arc::clone(packed)), false, None),
             Origin::Log(index) => {
                 let path = self.settings.entries.get(*index).map(|entry| entry.process_log.clone());
@@ -45,7 +45,7 @@ impl Driver {
             }
             Origin::Item { item, path } => {
                 let linked = path.is_some();
-                self.file(*item, path_in_item(&desired.key, path.as_deref()).to_owned(), &key, linked)
+                self.file(*item, path_in_item(&desired.key, path.as_deref()), &key, linked)
             }
         };
         let list = &self.settings.upload.compress_file_types;
@@ -79,7 +79,8 @@ impl Driver {
         let Origin::Item { path, .. } = &desired.source else { return false };
         let path = path_in_item(&desired.key, path.as_deref());
         // Where the item is the file, its name is what there is to match.
-        let path = if path.as_os_str().is_empty() { Path::new(base_name(&desired.key)) } else { path };
+        let path =
+            if path.as_os_str().is_empty() { base_name(&desired.key.to_string()).into() } else { path };
         self.settings.test_reports.as_ref().is_some_and(|globs| globs.select(path.as_os_str().as_bytes()))
             && self.tests.has_room_for(number)
     }

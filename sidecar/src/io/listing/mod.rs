@@ -1,16 +1,18 @@
 //! Lists the objects that the destination is to hold, from the files as they are
 //! now.
 
+mod piece;
 mod text;
 mod walk;
 mod walking;
 
 use super::fault_injection;
 use super::gzip_names::GzipNames;
-use super::object::{Fingerprint, Origin, Wanted};
+use super::object::{Fingerprint, ItemPath, Origin, Wanted};
+use super::repeated::Repeated;
 use super::source::FileSource;
 use crate::censor::Censor;
-use crate::deliver::{Class, Desired};
+use crate::deliver::{Class, Desired, Key};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{has_gzip_name, item_name, name_rule};
@@ -18,6 +20,7 @@ use crate::layout::paths::ObjectPaths;
 use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
 use cap_std::fs::Dir;
+pub use piece::{Begin, Item, Piece, Refused};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::ControlFlow;
@@ -27,44 +30,6 @@ use std::sync::Arc;
 use text::{escaped, go_text};
 use walk::Found;
 pub use walking::{News, Walking};
-
-/// An item as it was found.
-#[derive(Clone, Debug)]
-pub enum Item {
-    /// A directory, held open so that no path in it leads elsewhere.
-    Directory(Arc<Dir>),
-    /// A file.
-    File(FileSource),
-}
-
-/// A file that is not sent, and the reason.
-pub type Refused = (Wanted, String);
-
-/// What is in force from the begin of a listing on.
-#[derive(Debug, Default)]
-pub struct Begin {
-    /// The items, by number; `None` where an item is absent.
-    pub items: Vec<Option<Item>>,
-    /// The secrets that mask the names; `None` when nothing is censored.
-    pub censor: Option<Arc<Censor>>,
-}
-
-/// Some of the objects of a pass; never those that close it.
-#[derive(Debug, Default)]
-pub struct Piece {
-    /// In the first piece.
-    pub begin: Option<Begin>,
-    /// Objects to send.
-    pub wanted: Vec<Wanted>,
-    /// Files not to send; in the last piece.
-    pub skipped: Vec<Refused>,
-    /// Files not to send whose key another object has; in the last piece.
-    pub displaced: Vec<Refused>,
-    /// The number of files that were found for it.
-    pub files: u64,
-    /// The number of files that were found beyond `delivery.limits.files`.
-    pub not_listed: u64,
-}
 
 /// Files in a piece.
 const PIECE: u64 = 256;
@@ -90,6 +55,8 @@ pub fn list(
         numbers: HashMap::new(),
         gzip_names: GzipNames::default(),
         items: opened.clone(),
+        last: (None, None),
+        repeated: Repeated::default(),
         room: settings.delivery.limits().files(),
         piece: Piece { begin: Some(Begin { items: opened, censor: censor.cloned() }), ..Piece::default() },
         skipped: Vec::new(),
@@ -105,6 +72,9 @@ pub fn list(
         if lister.item(number, path, item).is_break() {
             return;
         }
+    }
+    for (reason, files) in lister.repeated.take_unwritten() {
+        tracing::warn!(reason = %reason, "Skipping {files} more files, which the manifest names");
     }
     let (displaced, skipped) = lister.displaced();
     (lister.piece.displaced, lister.piece.skipped) = (displaced, skipped);
@@ -127,6 +97,9 @@ struct Lister<'a> {
     items: Vec<Option<Item>>,
     /// Files that may still be listed.
     room: u64,
+    /// The last key and the last path, whose directories the next ones may share.
+    last: (Option<Key>, Option<ItemPath>),
+    repeated: Repeated,
     piece: Piece,
     skipped: Vec<Refused>,
     take: &'a mut dyn FnMut(Piece) -> ControlFlow<()>,
@@ -246,18 +219,36 @@ impl Lister<'_> {
             Found::File { stamp, target } => (stamp, target),
         };
         let is_in_key = key.strip_prefix(prefix).is_some_and(|rest| rest.as_bytes() == raw);
-        let path = target.or_else(|| (!is_in_key).then(|| path.into()));
+        let path = match &target {
+            Some(target) => Some(Box::new(self.shared_path(target))),
+            None => (!is_in_key).then(|| Box::new(self.shared_path(path))),
+        };
         let key = if is_masked { self.free(&key) } else { key };
         if let Some(reason) = self.refusal(&key) {
             return self.skip(&key, number, path, &reason);
         }
+        let key = self.shared_key(&key);
         self.piece.wanted.push(Desired {
-            key: key.into(),
+            key,
             class: Class::Artifact,
             bytes: stamp.size,
             source: Origin::Item { item: number, path },
             fingerprint: Fingerprint::of_file(&stamp).under(self.generation),
         });
+    }
+
+    fn shared_key(&mut self, text: &str) -> Key {
+        let key = Key::beside(self.last.0.as_ref(), text);
+        if !self.last.0.as_ref().is_some_and(|last| last.is_beside(&key)) {
+            self.last.0 = Some(key.clone());
+        }
+        key
+    }
+
+    fn shared_path(&mut self, path: &Path) -> ItemPath {
+        let path = ItemPath::beside(self.last.1.as_ref(), path);
+        self.last.1 = Some(path.clone());
+        path
     }
 
     /// Returns whether a file's name ends with `.gz` but its content is no gzip file.
@@ -316,7 +307,8 @@ impl Lister<'_> {
         let mut taken = std::mem::take(&mut self.taken);
         std::mem::take(&mut self.skipped).into_iter().partition(|(skipped, _)| {
             // Of several skipped files the first one has the key.
-            self.is_reserved(&skipped.key) || !taken.insert(Fingerprint::of_document(skipped.key.as_bytes()))
+            let key = skipped.key.to_string();
+            self.is_reserved(&key) || !taken.insert(Fingerprint::of_document(key.as_bytes()))
         })
     }
 
@@ -339,10 +331,12 @@ impl Lister<'_> {
             .then(|| "its name at the destination is taken by another file".to_owned())
     }
 
-    fn skip(&mut self, key: &str, number: u32, path: Option<Box<Path>>, reason: &str) {
-        tracing::warn!(path = %key, reason = %reason, "Skipping a file");
+    fn skip(&mut self, key: &str, number: u32, path: Option<Box<ItemPath>>, reason: &str) {
+        if self.repeated.admits(reason) {
+            tracing::warn!(path = %key, reason = %reason, "Skipping a file");
+        }
         let skipped = Desired {
-            key: key.into(),
+            key: self.shared_key(key),
             class: Class::Artifact,
             bytes: 0,
             source: Origin::Item { item: number, path },
@@ -353,7 +347,7 @@ impl Lister<'_> {
 }
 
 /// Makes an object whose content is a document.
-pub fn document(key: impl Into<Box<str>>, class: Class, content: Bytes) -> Wanted {
+pub fn document(key: impl Into<Key>, class: Class, content: Bytes) -> Wanted {
     Desired {
         key: key.into(),
         class,

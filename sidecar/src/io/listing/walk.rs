@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 /// Upper bound on the symbolic links followed in a row, as in the kernel.
 const MAX_LINKS: usize = 40;
@@ -41,8 +42,10 @@ pub(super) fn walk(
     configured: &Path,
     each: &mut dyn FnMut(&Path, Found) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let mut pending = vec![PathBuf::new()];
-    while let Some(path) = pending.pop() {
+    // Each with its parent, which its siblings share: there can be very many.
+    let mut pending: Vec<(Arc<Path>, Box<OsStr>)> = vec![(Path::new("").into(), Box::default())];
+    while let Some((parent, name)) = pending.pop() {
+        let path: Arc<Path> = parent.join(&*name).into();
         let listed = open_directory(root, &path).and_then(|dir| names(&dir).map(|names| (dir, names)));
         let (dir, names) = match listed {
             Ok(listed) => listed,
@@ -52,11 +55,12 @@ pub(super) fn walk(
             }
         };
         let first = pending.len();
+        let parent = path;
         for (name, kind) in names.iter() {
-            let path = path.join(OsStr::from_bytes(name));
+            let path = parent.join(OsStr::from_bytes(name));
             let kind = if kind == FileType::Unknown { kind_of(&dir, name) } else { kind };
             match kind {
-                FileType::Directory => pending.push(path),
+                FileType::Directory => pending.push((Arc::clone(&parent), OsStr::from_bytes(name).into())),
                 FileType::RegularFile => each(&path, file(&dir, name))?,
                 FileType::Symlink => {
                     let found = link(root, configured, &path);

@@ -61,6 +61,8 @@ pub struct Limits {
     /// Bytes of a part; larger objects are sent in parts of this size.
     /// It grows with files that would need more than 10,000 parts.
     pub part_bytes: usize,
+    /// Upper bound on a part, however large the file is.
+    pub max_part_bytes: usize,
     /// Parts of one object in memory at a time, the one being filled included.
     pub parts_in_memory: usize,
 }

@@ -58,6 +58,11 @@ pub(super) enum PumpError<E> {
 pub(super) trait Sink {
     type Error;
 
+    /// Fails at once for an object that may get this large and then could not be stored.
+    fn accepts(&self, _at_most: u64) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Starts the object. `at_most` is the largest size it can get, as far as known.
     fn begin(&mut self, head: &ContentHeaders, at_most: u64) -> Result<(), Self::Error>;
 

@@ -28,10 +28,6 @@ const PART_STEP_BYTES: u64 = 1024 * 1024;
 /// (<https://docs.cloud.google.com/storage/docs/performing-resumable-uploads#chunked-upload>).
 const PIECE_STEP_BYTES: usize = 256 * 1024;
 
-/// Upper bound on a part; 10,000 of them are an object of 320 GB. Two are in
-/// memory at a time.
-const MAX_PART_BYTES: u64 = 32 * 1024 * 1024;
-
 /// Makes one attempt. Dropping the future stops the thread at its next part
 /// and aborts a multipart upload.
 pub(super) async fn store(
@@ -43,7 +39,7 @@ pub(super) async fn store(
     let (sender, mut parts) = mpsc::channel(1);
     let permits = Arc::new(Semaphore::new(limits.parts_in_memory.max(1)));
     let _closing = CloseOnDrop(Arc::clone(&permits));
-    let sink = PartSink::new(sender, permits, remote.buffers(), limits.part_bytes);
+    let sink = PartSink::new(sender, permits, remote.buffers(), *limits);
     let thread = start(upload.clone(), censor.cloned(), sink);
     let Some(first) = parts.recv().await else {
         return Err(match finished(thread).await {
@@ -126,6 +122,7 @@ struct PartSink {
     sender: mpsc::Sender<Part>,
     permits: Arc<Semaphore>,
     buffers: Arc<Buffers>,
+    limits: Limits,
     part_bytes: usize,
     /// Bytes still to come, as far as known.
     expected: u64,
@@ -138,14 +135,25 @@ impl PartSink {
         sender: mpsc::Sender<Part>,
         permits: Arc<Semaphore>,
         buffers: Arc<Buffers>,
-        part_bytes: usize,
+        limits: Limits,
     ) -> Self {
         let runtime = Handle::current();
-        let part_bytes = match part_bytes % PIECE_STEP_BYTES {
-            rest if rest < part_bytes => part_bytes - rest,
-            _ => part_bytes,
+        let part_bytes = match limits.part_bytes % PIECE_STEP_BYTES {
+            rest if rest < limits.part_bytes => limits.part_bytes - rest,
+            _ => limits.part_bytes,
         };
-        Self { runtime, sender, permits, buffers, part_bytes, expected: 0, head: None, filling: None }
+        Self { runtime, sender, permits, buffers, limits, part_bytes, expected: 0, head: None, filling: None }
+    }
+
+    /// Returns the size of the parts of an object that may get this large.
+    fn part_for(&self, at_most: u64) -> Result<usize, WriteError> {
+        let most = self.limits.max_part_bytes;
+        part_bytes(self.part_bytes, at_most, most).ok_or_else(|| {
+            WriteError::Permanent(format!(
+                "it is too large: {at_most} bytes do not fit into {MAX_PARTS} parts of {most} bytes, the most for \
+                 delivery.memory"
+            ))
+        })
     }
 
     /// Returns the part to append to; sends a full one first.
@@ -181,14 +189,19 @@ impl PartSink {
 impl Sink for PartSink {
     type Error = WriteError;
 
+    fn accepts(&self, at_most: u64) -> Result<(), WriteError> {
+        self.part_for(at_most).map(|_| ())
+    }
+
     fn begin(&mut self, head: &ContentHeaders, at_most: u64) -> Result<(), WriteError> {
         self.head = Some(head.clone());
         self.expected = at_most;
-        self.part_bytes = part_bytes(self.part_bytes, at_most).ok_or_else(|| {
-            WriteError::Permanent(format!(
-                "it is too large: {at_most} bytes do not fit into {MAX_PARTS} parts of {MAX_PART_BYTES} bytes"
-            ))
-        })?;
+        let part_bytes = self.part_for(at_most)?;
+        if part_bytes > self.part_bytes {
+            // Parts that have grown are filled and sent in turns.
+            self.permits.forget_permits(self.limits.parts_in_memory.saturating_sub(1));
+        }
+        self.part_bytes = part_bytes;
         Ok(())
     }
 
@@ -210,17 +223,15 @@ impl Sink for PartSink {
 }
 
 /// Returns the size of a part, grown where an object would need too many of them;
-/// `None` where it would exceed [`MAX_PART_BYTES`]: a job can make a sparse file of
-/// any size at no cost.
-fn part_bytes(configured: usize, object: u64) -> Option<usize> {
+/// `None` where it would exceed `most`: a job can make a sparse file of any size at no
+/// cost.
+fn part_bytes(configured: usize, object: u64, most: usize) -> Option<usize> {
     let needed = object.div_ceil(MAX_PARTS);
     if needed <= configured as u64 {
-        Some(configured)
-    } else if needed <= MAX_PART_BYTES {
-        usize::try_from(needed.div_ceil(PART_STEP_BYTES) * PART_STEP_BYTES).ok()
-    } else {
-        None
+        return Some(configured);
     }
+    let grown = usize::try_from(needed.div_ceil(PART_STEP_BYTES) * PART_STEP_BYTES).ok()?;
+    (grown <= most).then_some(grown)
 }
 
 /// Wakes the thread that waits for memory when the attempt is given up.
@@ -236,21 +247,24 @@ impl Drop for CloseOnDrop {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1024 * 1024;
+    const MOST: usize = 32 << 20;
+
     #[test]
     fn ten_thousand_parts_are_enough() {
-        const MIB: u64 = 1024 * 1024;
-        assert_eq!(part_bytes(5 << 20, 300 * MIB), Some(5 << 20));
+        assert_eq!(part_bytes(5 << 20, 300 * MIB, MOST), Some(5 << 20));
         for object in [50_000 * MIB, 50_001 * MIB, 320_000 * MIB] {
-            let part = part_bytes(5 << 20, object).expect("it fits") as u64;
+            let part = part_bytes(5 << 20, object, MOST).expect("it fits") as u64;
             assert!(object.div_ceil(part) <= MAX_PARTS, "{object}");
         }
     }
 
     #[test]
     fn i8_a_sparse_file_of_any_size_takes_no_memory() {
-        const MIB: u64 = 1024 * 1024;
         for object in [320_001 * MIB, 16 * MIB * MIB, u64::MAX] {
-            assert_eq!(part_bytes(5 << 20, object), None, "{object}");
+            assert_eq!(part_bytes(5 << 20, object, MOST), None, "{object}");
         }
+        assert_eq!(part_bytes(5 << 20, 60_000 * MIB, 6 << 20), Some(6 << 20));
+        assert_eq!(part_bytes(5 << 20, 60_001 * MIB, 6 << 20), None);
     }
 }

@@ -27,6 +27,8 @@ pub(super) fn pump<S: Sink>(
 ) -> Result<Totals, PumpError<S::Error>> {
     fault_injection::point(format_args!("reader {}", upload.key));
     let mut input = Input::open(&upload.source).map_err(source_failed)?;
+    // Before anything is read, or looked into.
+    sink.accepts(input.size()).map_err(PumpError::Sink)?;
     let mut censoring = Censoring::of(upload, censor);
     let mut output = Output::new(upload, compress, input.size(), sink);
     if let Input::File(file) = &input
