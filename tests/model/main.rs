@@ -40,17 +40,16 @@ const PLAIN: Config = Config {
 };
 
 /// Every mode of sidecar. Deadlines and checkpoints bring timers with them, each
-/// of which may fire at any time; with faults beside them they take minutes. With a
-/// fault the plain mode and write-only credentials take more than ten:
+/// of which may fire at any time; with faults beside them they take minutes:
 /// `POD_UTILS_MODEL_FAULTS=1` asks for them.
 const MODES: &[(&str, Config)] = &[
-    ("plain", Config { faults: 0, ..PLAIN }),
+    ("plain", PLAIN),
     ("interim result", Config { ignore_interrupts: true, interim: true, ..PLAIN }),
     ("deadline", Config { deadline: true, faults: 0, crashes: 0, ..PLAIN }),
     ("wait and deadline", Config { ignore_interrupts: true, deadline: true, faults: 0, crashes: 0, ..PLAIN }),
     ("checkpoints", Config { checkpoints: true, faults: 0, crashes: 0, ..PLAIN }),
     ("native", Config { native: true, ..PLAIN }),
-    ("write-only credentials", Config { readable: false, faults: 0, ..PLAIN }),
+    ("write-only credentials", Config { readable: false, crashes: 0, ..PLAIN }),
 ];
 
 /// Bounds on adversity: faults of the store, and deaths by SIGKILL
