@@ -134,7 +134,7 @@ fn grid(history: &History, links: &Links, tests: &[Test<'_>]) -> Markup {
         @if !tests.is_empty() {
             section aria-labelledby="tests-title" {
                 h2 #tests-title { "Tests that failed" }
-                p.note { "A column is a build with test reports, the newest first: ✗ failed, ~ passed when run again, · did not fail." }
+                p.note { "A column is a build with test reports, the newest first: ✗ failed, ~ passed when run again, · did not fail, empty: not known." }
                 div.card tabindex="0" role="group" aria-label="Tests that failed, scrolls sideways" {
                     table.grid {
                         thead {
@@ -147,7 +147,7 @@ fn grid(history: &History, links: &Links, tests: &[Test<'_>]) -> Markup {
                             @for test in tests.iter().take(MAX_ROWS) {
                                 tr {
                                     th scope="row" { (visible(&test.title())) @if test.is_flaky { " " span.pill { "flaky" } } }
-                                    @for (index, _) in shown { (cell(test, *index)) }
+                                    @for (index, build) in shown { (cell(test, *index, build)) }
                                 }
                             }
                         }
@@ -163,11 +163,14 @@ fn grid(history: &History, links: &Links, tests: &[Test<'_>]) -> Markup {
     }
 }
 
-fn cell(test: &Test<'_>, build: usize) -> Markup {
-    match test.outcome(build) {
+/// A test that a build does not name has not failed there, if its list is complete.
+fn cell(test: &Test<'_>, index: usize, build: &Build) -> Markup {
+    let is_whole = build.tests.as_ref().is_some_and(|tests| tests.is_whole);
+    match test.outcome(index) {
         Some(Outcome::Failed) => html! { td.f { "✗" } },
         Some(Outcome::Flaky) => html! { td.a { "~" } },
-        None => html! { td.p { "·" } },
+        None if is_whole => html! { td.p { "·" } },
+        None => html! { td {} },
     }
 }
 
@@ -275,6 +278,10 @@ mod tests {
         assert!(page.contains("&lt;script&gt;alert(1)") && page.contains("\\u{202e}"), "{page}");
         assert!(!page.contains('\u{202e}'));
         assert!(page.contains("href=\"./%3Cscript%3E"), "{page}");
+        assert!(page.contains("<td class=\"p\">·</td>") && !page.contains("<td></td>"), "{page}");
+        // 60 failed and 50 are listed, so that nothing is known of the others.
+        let page = html(&history(2, 60), &Links::beside());
+        assert!(page.contains("<td></td>") && !page.contains("<td class=\"p\">·</td>"), "{page}");
     }
 
     #[test]
