@@ -57,6 +57,8 @@ def mutate(dice, file):
         at = dice.randrange(min(low, len(file) - 1), max(min(high, len(file)), 1))
         return file[:at] + bytes([file[at] ^ 1 << dice.randrange(8)]) + file[at + 1:]
 
+    if len(file) < 2:
+        return base(dice)
     what = dice.randrange(14)
     if what == 0:
         return noise(512 * 3) + file
