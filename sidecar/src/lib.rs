@@ -43,6 +43,7 @@ use io::driver::Driver;
 use io::interrupts::Interrupts;
 use io::own_log::OwnLog;
 use io::secrets::SecretStore;
+use io::telemetry::Telemetry;
 use options::{LoadError, Loaded};
 use settings::Settings;
 use std::ffi::OsString;
@@ -116,8 +117,9 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
     for warning in deadline_check::warnings(&settings) {
         tracing::warn!("{warning}");
     }
+    let telemetry = Telemetry::from_env();
     let secrets = SecretStore::load(&settings, &own_log);
-    Driver::new(settings, secrets, own_log).run(interrupts).await
+    Driver::new(settings, secrets, own_log).tracing(telemetry).run(interrupts).await
 }
 
 /// Loads and resolves the options.

@@ -28,6 +28,8 @@ pub struct Settings {
     pub credentials: Credentials,
     /// The objects' keys.
     pub paths: ObjectPaths,
+    /// The job, where it is known.
+    pub job: Option<JobSpec>,
     /// The revision under test.
     pub revision: String,
     /// The censoring options; `None` when nothing is censored.
@@ -119,6 +121,7 @@ impl Settings {
                 (Some(spec), false) => object_paths(&upload, spec)?,
                 (Some(_) | None, _) => ObjectPaths::default(),
             },
+            job: spec.cloned(),
             revision: spec.map(JobSpec::revision).unwrap_or_default().to_owned(),
             upload,
             censoring,

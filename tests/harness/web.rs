@@ -23,6 +23,8 @@ pub struct Asked {
     pub headers: Vec<(String, String)>,
     /// The body, as text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Bytes,
 }
 
 impl Asked {
@@ -169,8 +171,10 @@ async fn answer(
         path: request.uri().to_string(),
         headers: request.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body: String::new(),
+        bytes: Bytes::new(),
     };
-    seen.body = String::from_utf8_lossy(&request.into_body().collect().await?.to_bytes()).into_owned();
+    seen.bytes = request.into_body().collect().await?.to_bytes();
+    seen.body = String::from_utf8_lossy(&seen.bytes).into_owned();
     let Answer(status, headers, body) = play(&seen);
     asked.lock().unwrap().push(seen);
     let mut response = Response::builder().status(status);

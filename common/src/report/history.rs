@@ -120,6 +120,9 @@ pub struct Trace {
     pub trace_id: String,
     /// 16 lower-case hex digits: the span that is the command's parent.
     pub span_id: String,
+    /// True if the command's parent was set before: the span is not entrypoint's.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub inherited: bool,
 }
 
 impl Trace {
@@ -127,7 +130,7 @@ impl Trace {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let trace = Self { trace_id: trace.to_owned(), span_id: span.to_owned() };
+        let trace = Self { trace_id: trace.to_owned(), span_id: span.to_owned(), inherited: true };
         let is_version = is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
         (is_version && is_hex(flags, 2) && trace.is_valid()).then_some(trace)
     }

@@ -21,6 +21,7 @@ pub(super) fn context() -> (Option<Trace>, Option<(&'static str, String)>) {
     let trace = Trace {
         trace_id: format!("{:032x}", u128::from_be_bytes(trace)),
         span_id: format!("{:016x}", u64::from_be_bytes(span)),
+        inherited: false,
     };
     let parent = format!("00-{}-{}-01", trace.trace_id, trace.span_id);
     (Some(trace), Some((VARIABLE, parent)))

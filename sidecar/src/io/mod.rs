@@ -20,6 +20,7 @@ pub mod resume;
 pub mod secrets;
 pub mod source;
 pub mod store;
+pub mod telemetry;
 pub mod termination_message;
 pub mod timers;
 pub mod transfer;

@@ -12,5 +12,6 @@ pub mod paths;
 pub mod sniff;
 pub mod started;
 pub mod test_results;
+pub mod trace;
 pub mod value;
 pub mod written;

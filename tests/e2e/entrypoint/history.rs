@@ -76,11 +76,14 @@ fn command_gets_a_trace_and_keeps_one_that_is_set() {
     let text = |key: &str| ids[key].as_str().unwrap_or_default().to_owned();
     assert_eq!(first, format!("00-{}-{}-01", text("trace_id"), text("span_id")));
     assert_eq!((text("trace_id").len(), text("span_id").len()), (32, 16));
+    assert!(ids["inherited"].is_null(), "{ids}");
     let (second, _) = run(None);
     assert_ne!(first, second);
     let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
     let (kept, ids) = run(Some(given));
-    let expected = json!({"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7"});
+    let expected = json!({
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7", "inherited": true,
+    });
     assert_eq!((kept.as_str(), ids), (given, expected));
     let (kept, ids) = run(Some("none of ours"));
     assert_eq!((kept.as_str(), ids.is_null()), ("none of ours", true));

@@ -29,4 +29,5 @@ mod store_requests;
 mod store_writes;
 mod termination;
 mod test_reports;
+mod traces;
 mod upstream_vectors;

@@ -7,6 +7,7 @@ mod listings;
 mod once;
 mod panics;
 mod records;
+mod trace;
 mod uploads;
 
 use super::context::Context;
@@ -46,6 +47,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
+use trace::Tracing;
 
 /// Between two looks at every entry, whatever was hinted: releasing a lock
 /// raises no event.
@@ -81,12 +83,15 @@ pub struct Driver {
     progress: Progress,
     /// Objects that were not delivered, as far as they were logged.
     repeated: Repeated,
+    /// Where a trace is wanted.
+    tracing: Option<Tracing>,
 }
 
 /// Points in time, for the manifest and for records.
 #[derive(Debug)]
 struct Times {
     start: Instant,
+    began: Timestamp,
     pass_began: Instant,
     passes: Vec<PassTimes>,
     /// The end of the given time.
@@ -136,6 +141,7 @@ impl Driver {
             evidence: vec![Evidence::default(); settings.entries.len()],
             times: Times {
                 start: now,
+                began: Timestamp::now(),
                 pass_began: now,
                 passes: Vec::new(),
                 deadline: None,
@@ -144,6 +150,7 @@ impl Driver {
             },
             progress: Progress::new(&own_log),
             repeated: Repeated::default(),
+            tracing: None,
             settings,
             own_log,
             secrets,
@@ -178,8 +185,11 @@ impl Driver {
     /// Hands inputs to the core and carries its effects out until there are none left.
     fn proceed(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            if let Input::TransferEnded(..) = input {
+            if let Input::TransferEnded(number, _) = &input {
                 fault_injection::point(format_args!("driver"));
+                if let Some(tracing) = &mut self.tracing {
+                    tracing.ends(*number);
+                }
             }
             let effects = self.core.handle(input, &self.moment());
             self.carry_out(effects);
@@ -210,6 +220,9 @@ impl Driver {
                 Effect::CutListing => self.cut_listing(),
                 Effect::Compose(document) => self.compose(document),
                 Effect::StartTransfer { number, precondition, unless_stored } => {
+                    if let Some(tracing) = &mut self.tracing {
+                        tracing.begins(number);
+                    }
                     let upload = Box::new(self.upload(number, precondition));
                     let request = Request::Put { upload, unless_stored };
                     self.transfers.start(number, &self.context, request);
@@ -293,11 +306,21 @@ impl Driver {
         let stored = verdict.filter(|_| is_result_stored);
         let tests = self.tests.summary(&|text| self.context.masked(text));
         let has_passed = stored.is_some_and(|verdict| verdict.passed);
-        let clause = tests.map(|tests| tests.clause(has_passed)).unwrap_or_default();
+        let clause = tests.as_ref().map(|tests| tests.clause(has_passed)).unwrap_or_default();
         let sentence = sentence(&self.told()) + &clause;
+        let result = verdict.unwrap_or(Verdict::PROVISIONAL).result();
+        let spans = if is_result_stored { self.spans(result, &sentence, tests.as_ref()) } else { None };
+        let time_left = self.time_left();
         let gap = self.gap.map(|gap| gap.to_string());
         termination_message::write(&self.settings, &self.context, self.core.plan(), stored, (&sentence, gap));
-        close(self.transfers, &self.context).await;
+        let (context, tracing) = (Rc::clone(&self.context), self.tracing);
+        let mask = |text: &str| context.masked(text);
+        let tell = async {
+            if let (Some(tracing), Some(spans)) = (&tracing, spans) {
+                tracing.telemetry.send(spans, time_left, &mask).await;
+            }
+        };
+        tokio::join!(close(self.transfers, &self.context), tell);
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
         // At the deadline there may be no result at all.
         let delivered = if is_result_stored { self.core.completeness() } else { Completeness::Incomplete };

@@ -37,12 +37,13 @@ impl Driver {
     /// A driver that knows nothing but that it was told to stop. What is in flight
     /// is given up.
     fn anew(self) -> Self {
-        let Self { settings, secrets, own_log, told_to_stop, .. } = self;
+        let Self { settings, secrets, own_log, told_to_stop, tracing, .. } = self;
         let settings = match told_to_stop {
             Some((_, at)) => Arc::new(with_the_rest(&settings, at.elapsed())),
             None => settings,
         };
-        let mut anew = Self::new(settings, secrets, own_log);
+        let telemetry = tracing.map(|tracing| tracing.telemetry);
+        let mut anew = Self::new(settings, secrets, own_log).tracing(telemetry);
         if let Some((signal, _)) = told_to_stop {
             anew.told_to_stop = told_to_stop;
             anew.inputs.push_back(Input::Event(Event::Interrupt(signal)));

@@ -27,6 +27,7 @@ mod write;
 
 pub(in crate::io) use bucket::Properties;
 pub(in crate::io) use buffers::{Buffer, Buffers};
+pub(in crate::io) use http::bundled_roots;
 pub(in crate::io) use local::{Draft, Local};
 pub(in crate::io) use multipart::Multipart;
 pub use read::{Child, Head, Listed};

@@ -115,6 +115,7 @@ fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
         .https_only(!is_set(ClientConfigKey::AllowHttp))
 }
 
-fn bundled_roots() -> reqwest::Result<Vec<Certificate>> {
+/// Returns the roots that sidecar brings along.
+pub(in crate::io) fn bundled_roots() -> reqwest::Result<Vec<Certificate>> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root)).collect()
 }

@@ -11,6 +11,7 @@ mod connector;
 mod own_credentials;
 
 pub(super) use answer::ObjectContent;
+pub(in crate::io) use connector::bundled_roots;
 pub(super) use connector::{Connector, client_options};
 
 use answer::{Expected, ReadAnswer};
