@@ -15,7 +15,7 @@ SUDO=; [ "$(id -u)" = 0 ] || SUDO=sudo
 need=()
 want() { command -v "$1" >/dev/null || need+=("$2"); }
 want make make; want ninja ninja-build; want ctest cmake; want mvn maven
-if [ "$full" = full ]; then want rspec ruby-rspec-core; want phpunit phpunit; fi
+if [ "$full" = full ]; then want mksh mksh; want rspec ruby-rspec-core; want phpunit phpunit; fi
 if [ "${#need[@]}" -gt 0 ]; then
   $SUDO apt-get update -qq
   DEBIAN_FRONTEND=noninteractive $SUDO apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null

@@ -14,6 +14,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic with a place is the right answer")]
 
+mod launchers;
 mod report;
 mod stop;
 mod table;
