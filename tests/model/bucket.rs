@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Key {
     Log,
     OwnLog,
+    Page,
     Manifest,
     Result,
 }
@@ -17,6 +18,7 @@ impl Key {
     pub(crate) fn of(class: Class) -> Self {
         match class {
             Class::OwnLog => Self::OwnLog,
+            Class::Page => Self::Page,
             Class::Manifest => Self::Manifest,
             Class::Result => Self::Result,
             Class::Alias | Class::LatestBuild | Class::BuildLog | Class::Artifact => Self::Log,
@@ -31,6 +33,8 @@ pub(crate) enum Content {
     Log(u8),
     /// Sidecar's own log, of a best-effort or a final pass.
     OwnLog(u8),
+    /// The page, which goes without saying what it holds.
+    Page,
     /// The manifest, which names the log that was stored.
     Manifest(Option<u8>),
     /// The result; without a verdict entries were still running.

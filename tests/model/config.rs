@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) deadline: bool,
     pub(crate) interim: bool,
     pub(crate) checkpoints: bool,
+    /// A page is written.
+    pub(crate) page: bool,
     /// The credentials allow to read.
     pub(crate) readable: bool,
     /// Answers that the store owes, refuses or loses.

@@ -76,6 +76,7 @@ impl Delivery {
             ignore_interrupts: config.ignore_interrupts,
             budget: config.deadline.then(|| Budget::of(Duration::from_secs(30))),
             checkpoints: config.checkpoints,
+            page: config.page,
             interim: config.interim.then_some(Duration::from_secs(16)),
             native: config.native,
             // After an interrupt the same timer is armed, with or without it.
@@ -259,11 +260,13 @@ impl Delivery {
             // It is taken for the own log, which has been sent.
             Document::Manifest if self.mutation == Some(Mutation::ResultBeforeManifest) => own_log(policy),
             Document::OwnLog | Document::WithheldNote { .. } => own_log(policy),
+            Document::Page => desired("report.html", Class::Page, Content::Page, 0),
             Document::Manifest => {
                 let log = self.core.plan().find("build-log.txt").and_then(|log| log.stored.as_deref());
                 let version = match log.and_then(|stored| stored.content) {
                     Some(Content::Log(version)) => Some(version),
-                    Some(Content::OwnLog(_) | Content::Manifest(_) | Content::Result(_)) | None => None,
+                    Some(Content::OwnLog(_) | Content::Page | Content::Manifest(_) | Content::Result(_))
+                    | None => None,
                 };
                 let fingerprint = version.unwrap_or(u8::MAX);
                 desired("manifest.json", Class::Manifest, Content::Manifest(version), fingerprint)
@@ -288,6 +291,10 @@ impl Delivery {
         let is_open = |class, state: &State| class != Class::Result && state.is_open();
         if is_last && self.core.plan().objects().any(|other| is_open(other.desired.class, &other.state)) {
             return Err("I4: the final result comes while something may still be tried".to_owned());
+        }
+        let page = self.core.plan().find("report.html");
+        if key == Key::Manifest && page.is_some_and(|page| page.state.is_open()) {
+            return Err("I4: the manifest comes while the page may still be tried".to_owned());
         }
         let manifest = self.core.plan().find("manifest.json");
         if is_last && manifest.is_none_or(|manifest| manifest.state.is_open()) {

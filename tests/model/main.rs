@@ -33,6 +33,7 @@ const PLAIN: Config = Config {
     deadline: false,
     interim: false,
     checkpoints: false,
+    page: false,
     readable: true,
     faults: 1,
     crashes: 1,
@@ -45,10 +46,11 @@ const PLAIN: Config = Config {
 const MODES: &[(&str, Config)] = &[
     ("plain", PLAIN),
     ("interim result", Config { ignore_interrupts: true, interim: true, ..PLAIN }),
-    ("deadline", Config { deadline: true, faults: 0, crashes: 0, ..PLAIN }),
+    ("deadline", Config { deadline: true, page: true, faults: 0, crashes: 0, ..PLAIN }),
     ("wait and deadline", Config { ignore_interrupts: true, deadline: true, faults: 0, crashes: 0, ..PLAIN }),
     ("checkpoints", Config { checkpoints: true, faults: 0, crashes: 0, ..PLAIN }),
     ("native", Config { native: true, ..PLAIN }),
+    ("page", Config { page: true, faults: 0, ..PLAIN }),
     ("write-only credentials", Config { readable: false, crashes: 0, ..PLAIN }),
 ];
 

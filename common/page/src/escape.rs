@@ -1,5 +1,6 @@
 //! Hostile text made harmless: names and logs come from the job.
 
+use crate::sgr::{Piece, pieces};
 use std::borrow::Cow;
 
 /// The text with every character that a terminal or a browser would act on
@@ -20,9 +21,16 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A line of a log: a tab stays a gap, colours are left out, the rest is [`visible`].
-pub fn line(text: &str) -> String {
-    visible(&without_colours(text).replace('\t', "    ")).into_owned()
+/// A line of a log: a tab stays a gap, colours stay, the rest is [`visible`].
+pub fn coloured_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for piece in pieces(text) {
+        match piece {
+            Piece::Text(text) => line.push_str(&visible(&text.replace('\t', "    "))),
+            Piece::Colour(numbers) => line.extend(["\u{1b}[", numbers, "m"]),
+        }
+    }
+    line
 }
 
 /// JSON text in which nothing acts. Such characters appear in strings only.
@@ -49,25 +57,16 @@ fn acts(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Leaves out `ESC [ numbers m`, which only colours.
-fn without_colours(text: &str) -> Cow<'_, str> {
-    if !text.contains("\u{1b}[") {
+/// The text without sequences that only colour.
+pub fn without_colours(text: &str) -> Cow<'_, str> {
+    if !text.contains('\u{1b}') {
         return Cow::Borrowed(text);
     }
-    let mut rest = text;
-    let mut plain = String::with_capacity(text.len());
-    while let Some((before, after)) = rest.split_once("\u{1b}[") {
-        plain.push_str(before);
-        let end = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
-        rest = if after[end..].starts_with('m') {
-            &after[end + 1..]
-        } else {
-            plain.push_str("\u{1b}[");
-            after
-        };
-    }
-    plain.push_str(rest);
-    Cow::Owned(plain)
+    let texts = pieces(text).filter_map(|piece| match piece {
+        Piece::Text(text) => Some(text),
+        Piece::Colour(_) => None,
+    });
+    Cow::Owned(texts.collect())
 }
 
 #[cfg(test)]
@@ -82,10 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_left_out_of_lines_and_other_sequences_stay_visible() {
-        assert_eq!(line("\u{1b}[1;31mred\u{1b}[0m\tplain"), "red    plain");
-        assert_eq!(line("\u{1b}[2J\u{1b}[8mhidden"), "\\u{1b}[2Jhidden");
-        assert_eq!(line("\u{1b}[3"), "\\u{1b}[3");
+    fn colours_stay_in_lines_and_other_sequences_are_visible() {
+        let line = coloured_line("\u{1b}[1;31mred\u{1b}[0m\tplain\u{1b}[2J\u{1b}[8mhidden");
+        assert_eq!(line, "\u{1b}[1;31mred\u{1b}[0m    plain\\u{1b}[2J\u{1b}[8mhidden");
+        assert_eq!(without_colours(&line), "red    plain\\u{1b}[2Jhidden");
+        assert_eq!(coloured_line("\u{1b}[3"), "\\u{1b}[3");
     }
 
     #[test]

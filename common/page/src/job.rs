@@ -1,13 +1,14 @@
 //! The report of a job, from its documents.
 
 use crate::excerpt::Excerpt;
-use crate::manifest::{Container, Pass, Rest};
+use crate::manifest::{Container, JobName, Pass, Rest};
 use crate::objects::Objects;
 use crate::test_results::TestResults;
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// At most this many secrets that were not masked are named.
 const MAX_COMPLAINTS: usize = 20;
@@ -15,30 +16,31 @@ const MAX_COMPLAINTS: usize = 20;
 /// More containers are counted, but container nothing about.
 const MAX_CONTAINERS: usize = 50;
 
+/// At most this many of the job's own values are shown, and so many characters of each.
+const MAX_METADATA: usize = 100;
+const MAX_VALUE: usize = 500;
+
+/// The key of these programs in the metadata, and that of the sentence alone.
+const OWN_KEYS: [&str; 2] = ["pod-utils", "pod-utils-cause"];
+
+/// The key of what was wrong with metadata files.
+const ERRORS_KEY: &str = "sidecar-errors";
+
 /// `finished.json`, as far as it is shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Unix seconds.
-    #[serde(default)]
     pub timestamp: Option<i64>,
     /// `SUCCESS`, `FAILURE` or `ABORTED`.
     pub result: String,
     /// The commit that was tested.
-    #[serde(default)]
     pub revision: String,
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct Metadata {
-    #[serde(rename = "pod-utils", default)]
-    ours: Option<OwnMetadata>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-struct OwnMetadata {
-    #[serde(default)]
+    /// What the job says about itself: names and values, at most a hundred.
+    pub metadata: Vec<(String, String)>,
+    /// The number of further ones.
+    pub metadata_left_out: usize,
+    /// What was wrong with the job's metadata.
+    pub errors: Vec<String>,
     cause: String,
 }
 
@@ -60,6 +62,8 @@ pub struct ContainerReport {
 pub struct JobReport {
     /// The destination as people write it.
     pub destination: String,
+    /// The job's name and its build.
+    pub job: JobName,
     /// `SUCCESS`, `FAILURE` or `ABORTED`; `UNKNOWN` without a result.
     pub result: String,
     /// The reason of the result, in one sentence.
@@ -107,6 +111,7 @@ impl JobReport {
         let result =
             finished.as_ref().map(|finished| finished.result.clone()).filter(|text| !text.is_empty());
         Self {
+            job: rest.job.unwrap_or_else(|| job_of(objects.base.as_deref(), &destination)),
             destination,
             result: result.unwrap_or_else(|| "UNKNOWN".to_owned()),
             cause: cause(finished.as_ref(), &containers),
@@ -134,44 +139,94 @@ impl JobReport {
     }
 }
 
+/// A build lies in a folder of its number within the job's.
+fn job_of(base: Option<&str>, destination: &str) -> JobName {
+    let path = base.filter(|base| base.contains('/')).unwrap_or(destination).trim_end_matches('/');
+    let (folder, build_id) = path.rsplit_once('/').unwrap_or(("", path));
+    let name = folder.rsplit('/').next().unwrap_or_default();
+    JobName { name: name.to_owned(), build_id: build_id.to_owned() }
+}
+
 /// A name that several containers have is told apart by its index.
-fn report_of<'a>(
-    reports: &'a std::collections::BTreeMap<String, Report>,
-    name: &str,
-    index: usize,
-) -> Option<&'a Report> {
+fn report_of<'a>(reports: &'a BTreeMap<String, Report>, name: &str, index: usize) -> Option<&'a Report> {
     reports.get(&format!("{name}#{index}")).or_else(|| reports.get(name))
 }
 
 impl Finished {
     /// Parses `finished.json`. The error is one line.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let lenient = |error: serde_json::Error| -> Result<Self, serde_json::Error> {
-            // Metadata is the job's: whatever it put under our name is not ours.
-            #[derive(Deserialize)]
-            struct WithoutMetadata {
-                #[serde(default)]
-                timestamp: Option<i64>,
-                result: String,
-                #[serde(default)]
-                revision: String,
-                #[expect(dead_code, reason = "it is stepped over")]
-                metadata: Option<Box<RawValue>>,
-            }
-            let read: WithoutMetadata = serde_json::from_slice(bytes).map_err(|_| error)?;
-            let WithoutMetadata { timestamp, result, revision, .. } = read;
-            Ok(Self { timestamp, result, revision, metadata: Metadata::default() })
+        #[derive(Deserialize)]
+        struct Document<'a> {
+            #[serde(default)]
+            timestamp: Option<i64>,
+            result: String,
+            #[serde(default)]
+            revision: String,
+            #[serde(borrow, default)]
+            metadata: Option<&'a RawValue>,
+        }
+        let read: Document<'_> =
+            serde_json::from_slice(bytes).map_err(|error| format!("finished.json: {error}"))?;
+        let mut finished = Self {
+            timestamp: read.timestamp,
+            result: read.result,
+            revision: read.revision,
+            ..Self::default()
         };
-        serde_json::from_slice(bytes).or_else(lenient).map_err(|error| format!("finished.json: {error}"))
+        // Metadata is the job's: whatever it put under our names is not ours.
+        let metadata = read.metadata.and_then(|raw| members(raw.get())).unwrap_or_default();
+        for (name, value) in metadata {
+            match name.as_str() {
+                "pod-utils" => finished.cause = cause_of(value.get()).unwrap_or_default(),
+                ERRORS_KEY => finished.errors = errors(value.get()),
+                name if OWN_KEYS.contains(&name) => {}
+                _ if finished.metadata.len() == MAX_METADATA => finished.metadata_left_out += 1,
+                _ => finished.metadata.push((shortened(&name), value_text(value.get()))),
+            }
+        }
+        Ok(finished)
     }
+}
+
+/// Members of an object, in the order of their names.
+fn members(text: &str) -> Option<BTreeMap<String, &RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+fn cause_of(own: &str) -> Option<String> {
+    serde_json::from_str(members(own)?.get("cause")?.get()).ok()
+}
+
+/// One line for each file that could not be read.
+fn errors(text: &str) -> Vec<String> {
+    match members(text) {
+        Some(members) => {
+            let lines =
+                members.iter().map(|(name, why)| format!("{}: {}", shortened(name), value_text(why.get())));
+            lines.take(MAX_COMPLAINTS).collect()
+        }
+        None => vec![value_text(text)],
+    }
+}
+
+/// A text as it is, anything else as JSON.
+fn value_text(json: &str) -> String {
+    let text: Option<String> = serde_json::from_str(json).ok();
+    shortened(text.as_deref().unwrap_or(json))
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(MAX_VALUE).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// Describes in one sentence why the job ended.
 fn cause(finished: Option<&Finished>, containers: &[ContainerReport]) -> String {
-    if let Some(why) = finished.and_then(|finished| finished.metadata.ours.as_ref())
-        && !why.cause.is_empty()
-    {
-        return why.cause.clone();
+    if let Some(finished) = finished.filter(|finished| !finished.cause.is_empty()) {
+        return finished.cause.clone();
     }
     let of = |container: &ContainerReport| {
         let cause = match (&container.report, container.entry.code) {
@@ -209,6 +264,18 @@ mod tests {
             );
             assert_eq!(cause(read(&text).as_ref().ok(), &[]), "lost");
         }
+        let told = read(
+            r#"{"result":"FAILURE","metadata":{"node":"a","n":{"x":1},"sidecar-errors":{"entry 0: make":"invalid JSON"}}}"#,
+        )
+        .expect("read");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(told.metadata, [pair("n", r#"{"x":1}"#), pair("node", "a")]);
+        assert_eq!(told.errors, ["entry 0: make: invalid JSON"]);
+        let many: Vec<_> = (0..150).map(|number| format!(r#""{number}":"{}""#, "x".repeat(9000))).collect();
+        let many =
+            read(&format!(r#"{{"result":"SUCCESS","metadata":{{{}}}}}"#, many.join(","))).expect("read");
+        assert_eq!((many.metadata.len(), many.metadata_left_out), (MAX_METADATA, 50));
+        assert!(many.metadata.iter().all(|(_, value)| value.chars().count() <= MAX_VALUE + 1));
         let forged =
             read(r#"{"timestamp":1,"result":"FAILURE","metadata":{"pod-utils":[1]}}"#).expect("read");
         assert_eq!((forged.result.as_str(), forged.timestamp), ("FAILURE", Some(1)));
@@ -228,5 +295,16 @@ mod tests {
             cause(None, &[container("a", 0), container("b", 0)]),
             "all 2 containers exited with code 0"
         );
+    }
+
+    #[test]
+    fn job_and_build_are_in_the_path() {
+        let of = |base, destination| {
+            let JobName { name, build_id } = job_of(base, destination);
+            format!("{name} {build_id}")
+        };
+        assert_eq!(of(Some("logs/nightly/42"), "s3://b/logs/nightly/42"), "nightly 42");
+        assert_eq!(of(Some(""), "/tmp/out/local/2026/"), "local 2026");
+        assert_eq!(of(None, "x"), " x");
     }
 }

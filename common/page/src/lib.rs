@@ -20,6 +20,7 @@ pub mod job;
 pub mod links;
 pub mod manifest;
 pub mod objects;
+pub mod sgr;
 pub mod test_results;
 pub mod timeline;
 pub mod words;

@@ -1,5 +1,6 @@
 //! Links of a page to logs and artifacts.
 
+use crate::sgr::{Piece, pieces};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -49,15 +50,21 @@ impl Links {
         self.base.as_ref().map(|base| format!("{base}{}", encoded(name)))
     }
 
-    /// The link to a line of a text: browsers that know text fragments scroll to it.
-    pub(crate) fn to_line(&self, name: &str, text: &str) -> Option<String> {
-        let plain: String = text.trim().chars().take(60).collect();
-        let link = self.to(name)?;
-        if plain.is_empty() || plain.contains(['\\', '…']) {
-            return Some(link);
+    /// The link to a line of a text: browsers that know text fragments scroll to it. In a
+    /// line with colours the longest text between them is looked for.
+    pub(crate) fn to_line(&self, name: &str, line: &str) -> Option<String> {
+        let texts = pieces(line).filter_map(|piece| match piece {
+            Piece::Text(text) if !text.contains(['\\', '…']) => Some(text.trim()),
+            Piece::Text(_) | Piece::Colour(_) => None,
+        });
+        let to = self.to(name)?;
+        let plain: String =
+            texts.max_by_key(|text| text.len()).unwrap_or_default().chars().take(60).collect();
+        if plain.is_empty() {
+            return Some(to);
         }
         // The dash is special in a text fragment.
-        Some(format!("{link}#:~:text={}", encoded(&plain).replace('/', "%2F").replace('-', "%2D")))
+        Some(format!("{to}#:~:text={}", encoded(&plain).replace('/', "%2F").replace('-', "%2D")))
     }
 }
 
@@ -90,6 +97,8 @@ mod tests {
         assert_eq!(links.to("a b/\"'<?#%.txt").as_deref(), Some("./a%20b/%22%27%3C%3F%23%25.txt"));
         let line = links.to_line("build-log.txt", " an error-<b> ");
         assert_eq!(line.as_deref(), Some("./build-log.txt#:~:text=an%20error%2D%3Cb%3E"));
+        let line = links.to_line("a", "\u{1b}[31merror\u{1b}[0m: the message\u{1b}[1m");
+        assert_eq!(line.as_deref(), Some("./a#:~:text=%3A%20the%20message"));
     }
 
     #[test]

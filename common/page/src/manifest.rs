@@ -2,11 +2,12 @@
 //! program may hold.
 
 use crate::escape::visible;
+use crate::excerpt::LogErrors;
 use crate::test_results::TestResults;
 use common::report::Report;
 use common::timestamp::Timestamp;
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufReader, Read};
@@ -80,6 +81,8 @@ pub struct Container {
     pub command: Vec<String>,
     /// The key of its log.
     pub log: String,
+    /// The errors in its log, noted when it was delivered.
+    pub log_errors: Option<LogErrors>,
     /// `ended`, `lost`, `unreadable` or `running`.
     pub state: String,
     /// Its code, once it ended.
@@ -96,6 +99,15 @@ pub struct Pass {
     #[serde(default)]
     /// The time when it was through; `None` if another one took over.
     pub finished: Option<Timestamp>,
+}
+
+/// The name of a job, and the number of its run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobName {
+    /// The job's name.
+    pub name: String,
+    /// The build's id.
+    pub build_id: String,
 }
 
 /// Everything but the objects.
@@ -117,6 +129,8 @@ pub struct Rest {
     pub listing: Option<Listing>,
     /// Objects beyond a limit.
     pub limits: Option<Limits>,
+    /// The job and the build, where sidecar knows them.
+    pub job: Option<JobName>,
 }
 
 impl Rest {
@@ -251,6 +265,7 @@ impl<'de> Visitor<'de> for Document<'_> {
                 "tests" => rest.tests = members.next_value()?,
                 "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
                 "deadline" => rest.deadline = members.next_value()?,
+                "job" => rest.job = members.next_value()?,
                 "listing" => rest.listing = members.next_value()?,
                 "limits" => rest.limits = members.next_value()?,
                 _ => {

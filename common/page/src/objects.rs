@@ -10,6 +10,9 @@ const MAX_TROUBLED: usize = 200;
 /// At most this many of the others are kept: the largest.
 const MAX_LARGEST: usize = 300;
 
+/// The state of an object that is written after the page that names it.
+pub const FOLLOWS: &str = "follows";
+
 /// Number and bytes of some objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
@@ -39,6 +42,8 @@ pub struct Objects {
     pub base: Option<String>,
     /// Not as they should be.
     pub troubled: Vec<Object>,
+    /// Those that tell about the others and are in no manifest: manifest and result.
+    pub closing: Vec<Object>,
     largest: BinaryHeap<Reverse<Ranked>>,
 }
 
@@ -88,9 +93,18 @@ impl Objects {
         }
     }
 
+    /// Counts an object that the manifest does not list, so that there are as many objects
+    /// everywhere.
+    pub fn add_closing(&mut self, key: &str, state: &str) {
+        self.all.add(0);
+        self.by_state.entry(state.to_owned()).or_default().add(0);
+        self.closing.push(Object { key: key.to_owned(), state: state.to_owned(), ..Object::default() });
+    }
+
     /// Number of objects that are not in order.
     pub fn count_of_troubled(&self) -> u64 {
-        self.all.count - self.by_state.get("stored").map_or(0, |sum| sum.count)
+        let in_order = ["stored", FOLLOWS].map(|state| self.by_state.get(state).map_or(0, |sum| sum.count));
+        self.all.count.saturating_sub(in_order.iter().sum())
     }
 
     /// The largest that are in order, from large to small.
@@ -102,7 +116,7 @@ impl Objects {
 
     /// Number of objects that are counted only.
     pub fn left_out(&self) -> u64 {
-        self.all.count - (self.troubled.len() + self.largest.len()) as u64
+        self.all.count - (self.troubled.len() + self.largest.len() + self.closing.len()) as u64
     }
 
     /// The name below the upload path; the whole key elsewhere.
@@ -139,6 +153,10 @@ mod tests {
         assert_eq!(largest.len(), MAX_LARGEST);
         assert_eq!((largest[0].stored_bytes, objects.name(&largest[0].key)), (Some(6999), "06999"));
         assert!(largest.windows(2).all(|pair| pair[0].stored_bytes >= pair[1].stored_bytes));
+        assert_eq!(objects.left_out(), 20_001 - 500);
+        objects.add_closing("p/manifest.json", "stored");
+        objects.add_closing("p/finished.json", FOLLOWS);
+        assert_eq!((objects.all.count, objects.count_of_troubled()), (20_003, 10_000));
         assert_eq!(objects.left_out(), 20_001 - 500);
     }
 }

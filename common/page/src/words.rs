@@ -6,6 +6,7 @@ use crate::job::JobReport;
 use crate::manifest::Object;
 use crate::timeline;
 use common::duration::GoDuration;
+use common::report::Report;
 use common::timestamp::Timestamp;
 
 /// A command as a shell would take it.
@@ -22,7 +23,7 @@ pub fn command(words: &[String]) -> String {
 }
 
 /// CPU time and memory.
-pub fn usage(report: &common::report::Report) -> String {
+pub fn usage(report: &Report) -> String {
     let cpu = |nanos: u64| timeline::time(GoDuration::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX)));
     let mut text = format!(
         "CPU {} user, {} system; largest process {}",
@@ -40,8 +41,42 @@ pub fn usage(report: &common::report::Report) -> String {
     text
 }
 
+/// The peak of memory with its limit, and for how long the CPU limit stopped the
+/// container: `memory 3.1 of 4.0 GiB, CPU throttled 37 % of the time`.
+pub fn machine(report: &Report) -> Option<String> {
+    let course = report.course.as_ref()?;
+    let column = |name: &str| course.columns.get(name).map(Vec::as_slice).unwrap_or_default();
+    let of_cgroup = report.cgroup.as_ref().and_then(|cgroup| cgroup.memory_peak_bytes);
+    let sampled = column("memory_kib").iter().max().map(|kib| kib.saturating_mul(1024));
+    let memory = of_cgroup.max(sampled).map(|peak| {
+        let limit = course.memory_limit_bytes.filter(|limit| *limit > 0);
+        // Pages of files count towards the cgroup's own peak.
+        let peak = limit.map_or(peak, |limit| peak.min(limit));
+        format!("memory {}", limit.map_or_else(|| size(peak), |limit| of(&size(peak), &size(limit))))
+    });
+    let milliseconds = column("at_s").last().map_or(0, |seconds| seconds.saturating_mul(1000));
+    let throttled = column("throttled_ms").iter().fold(0_u64, |sum, value| sum.saturating_add(*value));
+    let percent = throttled.saturating_mul(100).checked_div(milliseconds).unwrap_or(0).min(100);
+    let throttled = (percent > 0).then(|| format!("CPU throttled {percent} % of the time"));
+    let parts: Vec<_> = memory.into_iter().chain(throttled).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Counts lines that are equal to one that is shown.
+pub fn again(count: u64) -> String {
+    format!("and {count} equal line{}", if count == 1 { "" } else { "s" })
+}
+
+/// Two sizes, the unit once where they share it.
+fn of(part: &str, whole: &str) -> String {
+    match (part.rsplit_once(' '), whole.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number} of {whole}"),
+        _ => format!("{part} of {whole}"),
+    }
+}
+
 /// Describes the processes that the command left behind.
-pub fn leftovers(report: &common::report::Report) -> Option<String> {
+pub fn leftovers(report: &Report) -> Option<String> {
     let left = &report.leftovers;
     let counts = [(left.ended, "ended"), (left.killed, "killed"), (left.unkillable, "could not be killed")];
     let said: Vec<_> = counts
@@ -100,5 +135,11 @@ mod tests {
     fn commands_can_be_copied_into_a_shell() {
         let words = ["sh", "-c", "echo it's", ""].map(str::to_owned);
         assert_eq!(command(&words), r"sh -c 'echo it'\''s' ''");
+    }
+
+    #[test]
+    fn sizes_share_their_unit() {
+        assert_eq!(of("3.1 GiB", "4.0 GiB"), "3.1 of 4.0 GiB");
+        assert_eq!(of("512.0 MiB", "4.0 GiB"), "512.0 MiB of 4.0 GiB");
     }
 }

@@ -223,6 +223,7 @@ impl Additions<'_> {
                 grace_period: Some(GoDuration::from_secs(self.grace)),
                 start_timeout: Some(self.decoration.start_timeout),
                 native_sidecar: self.decoration.native,
+                report_page: self.decoration.report_page,
                 ..DeliveryOptions::default()
             }),
             ..SidecarOptions::default()

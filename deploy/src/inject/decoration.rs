@@ -34,6 +34,8 @@ pub(super) struct Decoration {
     /// Each container waits for the one before it.
     pub(super) in_order: bool,
     pub(super) native: bool,
+    /// Put a page beside the result.
+    pub(super) report_page: bool,
     pub(super) initupload: bool,
     pub(super) timeout: GoDuration,
     pub(super) grace_period: GoDuration,

@@ -177,6 +177,11 @@ fn destination(command: Command) -> Command {
         .arg(option("default-repo", "NAME", "For legacy and single"))
         .arg(many("media-type", "EXT:TYPE", "Content type of files with this extension (repeatable)"))
         .arg(many("compress-file-type", "EXT", "Compress files with this extension, * for all (repeatable)"))
+        .arg(
+            switch("report-page", "Put report.html beside the result: what happened, on one page [default]")
+                .overrides_with("no-report-page"),
+        )
+        .arg(switch("no-report-page", "Do not").overrides_with("report-page"))
         .arg(switch("initupload", "Say at the destination that the job has started (started.json)"))
 }
 

@@ -86,6 +86,7 @@ impl Decoration {
             containers: list(matches, "container"),
             in_order: matches.get_flag("in-order"),
             native: matches.get_flag("native-sidecar"),
+            report_page: !matches.get_flag("no-report-page"),
             initupload: matches.get_flag("initupload"),
             timeout,
             grace_period,

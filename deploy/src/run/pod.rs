@@ -147,6 +147,8 @@ impl Pod {
                     grace_period: Some(GoDuration::from_std(grace_period)),
                     retry_for: Some(options.retry_for),
                     limits: (options.limits != LimitOptions::default()).then(|| options.limits.clone()),
+                    // Beside a local result podutils puts one that it reads back.
+                    report_page: destination.directory().is_none(),
                     ..DeliveryOptions::default()
                 }),
                 ..SidecarOptions::default()
@@ -220,6 +222,10 @@ impl Pod {
         max_bytes: u64,
     ) -> std::io::Result<Command> {
         let mut options = self.sidecar.clone();
+        if let Some(delivery) = &mut options.delivery {
+            // Podutils makes the page of results that it keeps.
+            delivery.report_page = false;
+        }
         let mut items = std::mem::take(&mut options.gcs_options.items);
         items.retain(|item| has_at_most(Path::new(item), max_bytes));
         options.gcs_options = UploadOptions {

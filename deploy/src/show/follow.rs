@@ -7,7 +7,7 @@ use super::read::finished;
 use crate::results::Results;
 use crate::terminal::{self, Problem};
 use anyhow::{Context, Result};
-use job_page::escape;
+use job_page::escape::{coloured_line, visible, without_colours};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -111,7 +111,7 @@ impl Log {
     ) -> Result<(), Problem> {
         let named = || name.to_owned();
         let container = name.strip_suffix(&format!("-{LOG}")).filter(|_| with_name);
-        let prefix = container.map(|name| format!("{}: ", escape::visible(name))).unwrap_or_default();
+        let prefix = container.map(|name| format!("{}: ", visible(name))).unwrap_or_default();
         let Some(head) = results.head(name).await.with_context(named)? else { return Ok(()) };
         if head.content_encoding.is_some() {
             if is_all {
@@ -213,7 +213,7 @@ impl Lines {
             return;
         }
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        lines.push(escape::line(&String::from_utf8_lossy(line)));
+        lines.push(without_colours(&coloured_line(&String::from_utf8_lossy(line))).into_owned());
     }
 }
 

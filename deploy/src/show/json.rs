@@ -1,11 +1,12 @@
 //! A job's report for scripts.
 
-use job_page::escape;
+use job_page::escape::{self, without_colours};
 use job_page::excerpt::At;
 use job_page::job::{ContainerReport, JobReport};
 use job_page::manifest::Object;
 use job_page::timeline::{Kind, moments};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// One document; nothing in it acts on a terminal.
 pub(crate) fn text(job: &JobReport) -> String {
@@ -25,10 +26,14 @@ pub(crate) fn text(job: &JobReport) -> String {
     let document = json!({
         "version": 1,
         "destination": job.destination,
+        "job": job.job.name,
+        "build": job.job.build_id,
         "result": job.result,
         "cause": job.cause,
         "timestamp": finished.and_then(|finished| finished.timestamp),
         "revision": finished.map(|finished| &finished.revision),
+        "metadata": finished.map(|finished| finished.metadata.iter().cloned().collect::<BTreeMap<_, _>>()),
+        "metadata_errors": finished.map(|finished| &finished.errors),
         "timeline": moments(job).iter().map(|moment| json!({
             "at": moment.at, "who": moment.who, "kind": kind(moment.kind), "what": moment.what,
         })).collect::<Vec<_>>(),
@@ -51,13 +56,14 @@ pub(crate) fn text(job: &JobReport) -> String {
 fn container(container: &ContainerReport) -> Value {
     let log = match &container.log {
         Ok(log) => json!({
-            "name": container.log_name, "bytes": log.bytes, "unread": log.unread, "tail": log.tail,
+            "name": container.log_name, "bytes": log.bytes, "lines": log.lines, "unread": log.unread,
+            "tail": log.tail.iter().map(|line| without_colours(line)).collect::<Vec<_>>(),
             "errors": log.errors.iter().map(|error| {
                 let (line, byte) = match error.at {
                     At::Line(line) => (Some(line), None),
                     At::Byte(byte) => (None, Some(byte)),
                 };
-                json!({"line": line, "byte": byte, "text": error.text})
+                json!({"line": line, "byte": byte, "text": without_colours(&error.text), "again": error.again})
             }).collect::<Vec<_>>(),
             "errors_left_out": log.errors_left_out,
         }),

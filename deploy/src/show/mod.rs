@@ -24,10 +24,11 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use job_page::html;
 use job_page::links::Links;
 use sidecar::destination::{Credentials, Destination};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// The name of a page that lies beside the results.
-pub(crate) const PAGE: &str = "report.html";
+pub(crate) const PAGE: &str = html::FILE_NAME;
 
 /// The subcommand's definition.
 pub(crate) fn command() -> Command {
@@ -102,7 +103,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     } else if matches.get_flag("json") {
         json::text(&job) + "\n"
     } else {
-        text::lines(&job).join("\n") + "\n"
+        text::lines(&job, shows_colours()).join("\n") + "\n"
     };
     terminal::print(text.as_bytes())?;
     Ok(0)
@@ -123,4 +124,9 @@ pub(crate) fn links_to(destination: &Destination) -> Links {
         // Their addresses depend on region, account and endpoint, and need a signature.
         Destination::S3 { .. } | Destination::Az { .. } => Links::none(),
     }
+}
+
+/// Colours are for people at a terminal, unless they have asked for none.
+fn shows_colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

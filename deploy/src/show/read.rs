@@ -41,10 +41,23 @@ pub(crate) async fn job_report(results: &Results) -> Result<JobReport, Problem> 
     if finished.is_none() && objects.all.count == 0 {
         return Err(Problem::new(format!("{}: {}", results.display(), problems.join("; "))));
     }
+    let base =
+        objects.base.clone().filter(|base| !base.is_empty()).map(|base| base + "/").unwrap_or_default();
+    let closing = [("manifest.json", objects.all.count > 0), ("finished.json", finished.is_some())];
+    for (name, _) in closing.into_iter().filter(|(_, is_there)| *is_there) {
+        objects.add_closing(&format!("{base}{name}"), "stored");
+    }
     let mut job = JobReport::new(results.display(), finished, rest, objects, problems);
     for container in &mut job.containers {
         let log = read_log(results, &job.objects, &container.entry.log, &container.log_name).await;
         container.log = log.map_err(|error| format!("{error:#}"));
+        // All of it passed when it was delivered.
+        let whole = container.entry.log_errors.take();
+        if let (Ok(log), Some(whole)) = (&mut container.log, whole)
+            && log.unread > whole.unread
+        {
+            log.adopt(whole);
+        }
     }
     Ok(job)
 }

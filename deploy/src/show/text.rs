@@ -1,13 +1,14 @@
 //! A job's report for a terminal.
 
 use job_page::amounts::size;
-use job_page::escape::visible;
+use job_page::escape::{visible, without_colours};
 use job_page::excerpt::At;
 use job_page::job::{ContainerReport, JobReport};
 use job_page::manifest::Object;
+use job_page::sgr::for_terminal;
 use job_page::test_results::TestResults;
 use job_page::timeline::{self, moments};
-use job_page::words::{command, leftovers, sums, trouble, usage};
+use job_page::words::{again, command, leftovers, machine, sums, trouble, usage};
 
 /// At most this many rows of each table.
 const MAX_MOMENTS: usize = 60;
@@ -17,16 +18,18 @@ const MAX_ERRORS: usize = 10;
 const MAX_TAIL: usize = 15;
 
 /// All lines; nothing in them acts on a terminal.
-pub(crate) fn lines(job: &JobReport) -> Vec<String> {
+pub(crate) fn lines(job: &JobReport, coloured: bool) -> Vec<String> {
     let mut lines = headline(job).to_vec();
     lines.extend(facts(job).map(|facts| format!("  {facts}")));
     lines.extend(job.problems.iter().map(|problem| format!("  not known: {}", visible(problem))));
+    let errors = job.finished.iter().flat_map(|finished| &finished.errors);
+    lines.extend(errors.map(|error| format!("  metadata: {}", visible(error))));
     lines.extend(job.not_masked.iter().map(|complaint| format!("  not masked: {}", visible(complaint))));
     section(&mut lines, "Tests", job.tests.as_ref().map(TestResults::lines).unwrap_or_default());
     section(&mut lines, "Timeline", timeline_lines(job));
     for (index, one) in job.containers.iter().enumerate() {
         let name = timeline::name(&one.entry.name, index);
-        section(&mut lines, &format!("Container {}", visible(&name)), container(one));
+        section(&mut lines, &format!("Container {}", visible(&name)), container(one, coloured));
     }
     if job.containers_left_out > 0 {
         lines.push(format!("… and {} more containers", job.containers_left_out));
@@ -70,7 +73,8 @@ fn timeline_lines(job: &JobReport) -> Vec<String> {
     bounded(moments.iter().map(row), moments.len(), MAX_MOMENTS)
 }
 
-fn container(container: &ContainerReport) -> Vec<String> {
+fn container(container: &ContainerReport, coloured: bool) -> Vec<String> {
+    let shown = |line: &str| if coloured { for_terminal(line) } else { without_colours(line).into_owned() };
     let mut rows = Vec::new();
     if !container.entry.command.is_empty() {
         rows.push(format!("command  {}", visible(&command(&container.entry.command))));
@@ -80,6 +84,7 @@ fn container(container: &ContainerReport) -> Vec<String> {
     if let Some(report) = &container.report {
         rows.push(format!("cause    {}", visible(&report.cause)));
         rows.push(format!("used     {}", usage(report)));
+        rows.extend(machine(report).map(|machine| format!("machine  {machine}")));
         let output = &report.output;
         let mut text = format!("output   {}", size(output.child_bytes));
         if output.dropped_bytes > 0 {
@@ -97,12 +102,16 @@ fn container(container: &ContainerReport) -> Vec<String> {
             if !log.errors.is_empty() {
                 rows.push("lines that look like errors:".to_owned());
                 let last = log.errors.iter().skip(log.errors.len().saturating_sub(MAX_ERRORS));
-                rows.extend(last.map(|error| format!("  {:>10}  {}", at(error.at), error.text)));
+                rows.extend(last.map(|error| {
+                    let again =
+                        if error.again > 0 { format!(" ({})", again(error.again)) } else { String::new() };
+                    format!("  {:>10}  {}{again}", at(error.at), shown(&error.text))
+                }));
             }
             if !log.tail.is_empty() {
                 rows.push("the log's end:".to_owned());
                 let tail = log.tail.iter().skip(log.tail.len().saturating_sub(MAX_TAIL));
-                rows.extend(tail.map(|line| format!("  {line}")));
+                rows.extend(tail.map(|line| format!("  {}", shown(line))));
             }
         }
     }

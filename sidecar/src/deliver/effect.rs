@@ -132,7 +132,7 @@ pub(super) enum Directive {
     Prepare(Policy),
     /// Send what the plan holds of this part; answered by `Sent`.
     Send(Policy, Part),
-    /// Skip whatever of the bulk is not stored yet; answered by `Sent`.
+    /// Skip whatever of the bulk and the page is not stored yet; answered by `Sent`.
     Cut,
     /// Write `finished.json`; answered by `ResultSettled`.
     WriteResult(Policy, Verdict),

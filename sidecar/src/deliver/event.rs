@@ -76,6 +76,8 @@ pub enum Timer {
 pub enum Document {
     /// `sidecar-logs.json`.
     OwnLog,
+    /// `report.html`; it may come to nothing.
+    Page,
     /// `manifest.json`.
     Manifest,
     /// `finished.json`.
@@ -102,6 +104,8 @@ pub enum Input<S, F, T, V> {
     ListingFailed(Policy),
     /// A document was made.
     Composed(Document, Desired<S, F>),
+    /// The page could not be made.
+    NotComposed,
     /// A request to store an object, or a look at it, ended.
     TransferEnded(u32, Outcome<F, T>),
     /// A look at an object ended.

@@ -18,6 +18,8 @@ pub enum Part {
     Bulk,
     /// `sidecar-logs.json`.
     OwnLog,
+    /// `report.html`, in a final pass only, where it is wanted and there is time for it.
+    Page,
     /// `manifest.json`, in a final pass only.
     Manifest,
 }

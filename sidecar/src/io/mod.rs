@@ -1,6 +1,7 @@
 //! The layer that touches the operating system and the network. It makes no policy
 //! choices: those are the core's.
 
+pub mod closing;
 pub mod compressed_document;
 pub mod context;
 pub mod documents;
@@ -10,9 +11,11 @@ mod gzip_names;
 pub mod interrupts;
 mod jitter;
 pub mod listing;
+pub mod logs;
 pub mod markers;
 pub mod object;
 pub mod own_log;
+pub mod page;
 pub mod panics;
 pub mod progress;
 mod repeated;

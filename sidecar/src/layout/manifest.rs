@@ -3,10 +3,12 @@
 //!
 //! ```json
 //! {"version":1,
+//!  "job":{"name":"nightly","build_id":"7"},
 //!  "objects":[{"key":"logs/job/7/build-log.txt","source":"/logs/process-log.txt","state":"stored",
 //!              "source_bytes":12,"source_crc32c":"f1e2d3c4","stored_bytes":12,"stored_crc32c":"f1e2d3c4",
 //!              "content_type":"text/plain; charset=utf-8","censored":0,"matches_report":true}],
-//!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt","state":"ended","code":0}],
+//!  "containers":[{"name":"test","command":["make","test"],"log":"logs/job/7/build-log.txt",
+//!                 "log_errors":{"lines":99,"errors":[{"line":7,"text":"…"}],"left_out":0,"unread":0},"state":"ended","code":0}],
 //!  "censoring":{"secrets":5,"not_loaded":[{"path":"…","reason":"…"}],"not_masked":["/secrets/short"],
 //!               "sources":[{"path":"/secrets/.netrc","format":"netrc","values":2}]},
 //!  "reports":{"test":{…}},
@@ -24,6 +26,8 @@
 use super::value::{Value, masked_members};
 use common::report::{Report, crc32c_text};
 use common::timestamp::Timestamp;
+use job_page::excerpt::LogErrors;
+use job_page::manifest::JobName;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -38,6 +42,8 @@ pub const VERSION: u32 = job_page::manifest::VERSION;
 pub struct Manifest<O> {
     /// [`VERSION`].
     pub version: u32,
+    /// The job and its build, where they are known.
+    pub job: Option<JobName>,
     /// Iterates over the objects.
     pub objects: O,
     /// Present when not all files could be listed.
@@ -65,8 +71,12 @@ where
     I: Iterator<Item = ManifestObject>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut document = serializer.serialize_struct("Manifest", 9)?;
+        let mut document = serializer.serialize_struct("Manifest", 10)?;
         document.serialize_field("version", &self.version)?;
+        match &self.job {
+            Some(job) => document.serialize_field("job", job)?,
+            None => document.skip_field("job")?,
+        }
         document.serialize_field("objects", &Sequence(&self.objects))?;
         if let Some(listing) = &self.listing {
             document.serialize_field("listing", listing)?;
@@ -237,6 +247,25 @@ pub struct ManifestObject {
     pub matches_report: Option<bool>,
 }
 
+impl From<ManifestObject> for job_page::manifest::Object {
+    fn from(object: ManifestObject) -> Self {
+        let proof = object.proof;
+        Self {
+            key: object.key,
+            source: object.source,
+            state: object.state.to_owned(),
+            reason: object.reason,
+            error: object.error,
+            stored_bytes: proof.as_ref().map(|proof| proof.stored_bytes),
+            stored_crc32c: proof.as_ref().map(|proof| proof.stored_crc32c.clone()),
+            content_type: proof.as_ref().and_then(|proof| proof.content_type.clone()),
+            content_encoding: proof.as_ref().and_then(|proof| proof.content_encoding.clone()),
+            censored: proof.map_or(0, |proof| proof.censored),
+            matches_report: object.matches_report,
+        }
+    }
+}
+
 /// One wrapped container; its texts are masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ManifestContainer {
@@ -246,6 +275,9 @@ pub struct ManifestContainer {
     pub command: Vec<String>,
     /// The key of its build log.
     pub log: String,
+    /// The errors in its build log, if that was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_errors: Option<LogErrors>,
     /// `ended`, `unreadable` (its marker), `lost` (its entrypoint was killed) or `running`.
     pub state: &'static str,
     /// The code in its marker.
@@ -390,6 +422,7 @@ mod tests {
         let objects = || std::iter::once(object.clone());
         let manifest = Manifest {
             version: VERSION,
+            job: None,
             objects,
             listing: None,
             limits: None,

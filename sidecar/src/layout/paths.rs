@@ -12,6 +12,8 @@ pub const FINISHED: &str = "finished.json";
 pub const MANIFEST: &str = "manifest.json";
 /// Sidecar's own log.
 pub const OWN_LOG: &str = job_page::manifest::OWN_LOG;
+/// The page, where it is wanted.
+pub const PAGE: &str = job_page::html::FILE_NAME;
 /// Appended to the key of an object that cannot be censored.
 pub const WITHHELD_SUFFIX: &str = ".withheld.txt";
 

@@ -41,6 +41,8 @@ common::options! {
         /// any directory. An empty list reads none.
         pub test_reports: Option<Vec<String>> = flag("test-report").value("GLOB")
             .default(|| DEFAULT_TEST_REPORTS.join(", ")),
+        /// Puts `report.html` beside the result: what happened, on one page.
+        pub report_page: bool = flag("report-page"),
         /// Without a given time that runs: tries objects that a later attempt may store until nothing has
         /// arrived for so long.
         pub retry_for: Option<GoDuration> = flag("retry-for")

@@ -20,6 +20,7 @@ mod outages;
 mod own_credentials;
 mod progress;
 mod refusing_stores;
+mod report_page;
 mod restarts;
 mod store_answers;
 mod store_conditions;

@@ -66,7 +66,7 @@ fn put(address: &str) -> Result<(), UploadError> {
         compress: false,
         compressed_type: None,
         precondition: Precondition::Overwrite,
-        tests: None,
+        reader: None,
         censor: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

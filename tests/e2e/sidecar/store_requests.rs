@@ -181,7 +181,7 @@ pub(crate) fn request(bytes: usize) -> Upload {
         compress: false,
         compressed_type: None,
         precondition: Precondition::Overwrite,
-        tests: None,
+        reader: None,
         censor: false,
     }
 }

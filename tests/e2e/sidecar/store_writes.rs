@@ -61,7 +61,7 @@ fn request(key: &str, source: Source) -> Upload {
         compress: false,
         compressed_type: None,
         precondition: Precondition::Overwrite,
-        tests: None,
+        reader: None,
         censor: false,
     }
 }

@@ -1,12 +1,12 @@
 //! One container on the page.
 
+use super::{course, log, processes};
 use crate::amounts::size;
 use crate::escape::visible;
-use crate::excerpt::{At, Excerpt};
 use crate::job::ContainerReport;
 use crate::links::Links;
 use crate::timeline;
-use crate::words::{command, leftovers};
+use crate::words::{command, leftovers, machine};
 use common::duration::GoDuration;
 use common::report::{ChildEnd, Report};
 use maud::{Markup, html};
@@ -14,8 +14,8 @@ use maud::{Markup, html};
 /// A command longer than this is cut, in characters.
 const MAX_COMMAND: usize = 4000;
 
-/// Containers beyond this number show only ten lines of their log's end.
-const MAX_LONG_TAILS: usize = 8;
+/// Containers beyond this number show no drawings and no processes.
+const MAX_DETAILED: usize = 8;
 
 pub(super) fn article(container: &ContainerReport, index: usize, links: &Links) -> Markup {
     let name = timeline::name(&container.entry.name, index);
@@ -29,11 +29,17 @@ pub(super) fn article(container: &ContainerReport, index: usize, links: &Links) 
                 pre.command tabindex="0" aria-label="Command" { code { (visible(&line)) } }
             }
             @match &container.report {
-                Some(report) => (facts(report)),
+                Some(report) => {
+                    (facts(report))
+                    @if index < MAX_DETAILED {
+                        (processes::section(&report.processes))
+                        (course::section(report))
+                    }
+                },
                 None => p.note { "There is no report of its entrypoint: nothing more is known about its end." },
             }
             @match &container.log {
-                Ok(log) => (self::log(container, log, index, links)),
+                Ok(log) => (log::section(&container.log_name, log, index, links)),
                 Err(problem) => p.note { "Its log cannot be shown: " (visible(problem)) },
             }
         }
@@ -70,6 +76,9 @@ fn facts(report: &Report) -> Markup {
                     ", " (size(peak)) " in the container"
                 }
             } }
+            @if let Some(machine) = machine(report) {
+                div { dt { "Use of the machine" } dd { (machine) } }
+            }
             @if oom_kills > 0 {
                 div { dt { "Out of memory" } dd.bad { (oom_kills) " processes killed" } }
             }
@@ -82,54 +91,6 @@ fn facts(report: &Report) -> Markup {
             @if let Some(left) = leftovers(report) {
                 div.long { dt { "Left behind" } dd { (visible(&left)) } }
             }
-        }
-    }
-}
-
-fn log(container: &ContainerReport, log: &Excerpt, index: usize, links: &Links) -> Markup {
-    let name = &container.log_name;
-    let link = links.to(name);
-    let tail = if index < MAX_LONG_TAILS {
-        log.tail.as_slice()
-    } else {
-        &log.tail[log.tail.len().saturating_sub(10)..]
-    };
-    html! {
-        p.log {
-            "Log: "
-            @match &link {
-                Some(link) => a href=(link) { (visible(name)) },
-                None => code { (visible(name)) },
-            }
-            ", " (size(log.bytes))
-        }
-        @if !log.errors.is_empty() {
-            h4 { "Lines that look like errors" }
-            @if log.unread > 0 {
-                p.note { "The middle of the log, " (size(log.unread)) ", was not looked through." }
-            }
-            ol.errors {
-                @for error in &log.errors {
-                    @let place = match error.at {
-                        At::Line(number) => format!("line {number}"),
-                        At::Byte(number) => format!("byte {number}"),
-                    };
-                    li {
-                        @match links.to_line(name, &error.text) {
-                            Some(link) => a href=(link) { (place) },
-                            None => span.at { (place) },
-                        }
-                        " " code { (error.text) }
-                    }
-                }
-            }
-            @if log.errors_left_out > 0 {
-                p.note { (log.errors_left_out) " more lines look like errors." }
-            }
-        }
-        @if !tail.is_empty() {
-            h4 { @if log.has_more { "The last " (tail.len()) " lines" } @else { "All lines" } }
-            pre.tail tabindex="0" aria-label="End of the log" { code { (tail.join("\n")) } }
         }
     }
 }

@@ -13,7 +13,9 @@ use maud::{Markup, html};
 /// More lanes are a wall; the list has all.
 const MAX_LANES: usize = 12;
 
-const WIDTH: f64 = 760.0;
+/// Widths of the drawing, for wide and for narrow windows.
+pub(super) const BROAD: f64 = 760.0;
+pub(super) const NARROW: f64 = 340.0;
 const MARGIN: f64 = 10.0;
 const LANE: f64 = 50.0;
 const BAR: f64 = 16.0;
@@ -28,6 +30,7 @@ const LABEL_ROOM: f64 = 44.0;
 struct Scale {
     from: Timestamp,
     to: Timestamp,
+    width: f64,
 }
 
 impl Scale {
@@ -35,7 +38,8 @@ impl Scale {
     fn x(self, at: Timestamp) -> f64 {
         let whole = (self.to.as_nanos() - self.from.as_nanos()).max(1) as f64;
         let part = at.since(self.from).as_nanos() as f64;
-        ((part / whole).clamp(0.0, 1.0) * (WIDTH - 2.0 * MARGIN) + MARGIN).mul_add(10.0, 0.5).floor() / 10.0
+        ((part / whole).clamp(0.0, 1.0) * (self.width - 2.0 * MARGIN) + MARGIN).mul_add(10.0, 0.5).floor()
+            / 10.0
     }
 
     fn shows(self, at: Timestamp) -> bool {
@@ -44,8 +48,8 @@ impl Scale {
 }
 
 /// One drawing of what happened between two times.
-pub(super) fn svg(job: &JobReport, from: Timestamp, to: Timestamp, title: &str) -> Markup {
-    let scale = Scale { from, to };
+pub(super) fn svg(job: &JobReport, from: Timestamp, to: Timestamp, title: &str, width: f64) -> Markup {
+    let scale = Scale { from, to, width };
     let reports: Vec<_> = job
         .containers
         .iter()
@@ -61,7 +65,7 @@ pub(super) fn svg(job: &JobReport, from: Timestamp, to: Timestamp, title: &str) 
     let tops: Vec<f64> = (0..lanes).map(|lane| 4.0 + LANE * lane as f64).collect();
     let height = tops.last().map_or(0.0, |top| top + LANE) + AXIS;
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(title) {
+        svg viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(title) {
             (axis(scale, height))
             @for ((name, report), top) in reports.iter().zip(&tops) {
                 (container(scale, name, report, *top))
@@ -118,7 +122,7 @@ fn signals(scale: Scale, report: &Report, bar: f64) -> Markup {
                 title { (interrupt.signal) " " (to) }
             }
             @if has_room {
-                @let anchor = if x > WIDTH - 60.0 { "end" } else { "middle" };
+                @let anchor = if x > scale.width - 60.0 { "end" } else { "middle" };
                 text.signal x=(x.max(16.0)) y=(bar - 10.0) text-anchor=(anchor) {
                     (interrupt.signal.to_string().trim_start_matches("SIG"))
                 }
@@ -155,10 +159,10 @@ fn rect(
         return html! {};
     }
     let (left, right) = (scale.x(from), scale.x(to));
-    // What happened is seen, however short it was.
-    let width = ((right - left).max(2.0) * 10.0).round() / 10.0;
+    // What happened is seen, however short it was, but no larger than it was.
+    let width = ((right - left).max(1.0) * 10.0).round() / 10.0;
     html! {
-        rect class=(class) x=(left) y=(y) width=(width) height=(height) rx="2" {
+        rect class=(class) x=(left) y=(y) width=(width) height=(height) rx=(if width > 6.0 { "2" } else { "0" }) {
             title { (visible(title)) ", " (timeline::time(to.since(from))) }
         }
     }
@@ -174,7 +178,7 @@ fn line(scale: Scale, at: Timestamp, bar: f64, title: &str) -> Markup {
 /// A line and a time at round numbers after the beginning of the drawing.
 fn axis(scale: Scale, height: f64) -> Markup {
     let whole = scale.to.since(scale.from).as_std();
-    let step = step(whole.as_nanos());
+    let step = step(whole.as_nanos(), if scale.width < 500.0 { 3 } else { 6 });
     let base = height - AXIS + 4.0;
     let ticks = (0..=whole.as_nanos() / step).map(|number| {
         let after = std::time::Duration::from_nanos(u64::try_from(number * step).unwrap_or(u64::MAX));
@@ -183,7 +187,7 @@ fn axis(scale: Scale, height: f64) -> Markup {
     html! {
         @for (x, after) in ticks {
             line.tick x1=(x) x2=(x) y1="0" y2=(base) {}
-            @let anchor = if x < 30.0 { "start" } else if x > WIDTH - 40.0 { "end" } else { "middle" };
+            @let anchor = if x < 30.0 { "start" } else if x > scale.width - 40.0 { "end" } else { "middle" };
             text.time x=(x) y=(base + 14.0) text-anchor=(anchor) {
                 "+" (common::duration::GoDuration::from_std(after))
             }
@@ -191,15 +195,15 @@ fn axis(scale: Scale, height: f64) -> Markup {
     }
 }
 
-/// A round step that gives about five ticks: of 1, 2 or 5 milliseconds, seconds
+/// A round step that gives at most so many ticks: of 1, 2 or 5 milliseconds, seconds
 /// and so on, and of parts of minutes and hours.
-fn step(whole: u128) -> u128 {
+fn step(whole: u128, most: u128) -> u128 {
     const SECOND: u128 = 1_000_000_000;
     let fine = (3..9).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u128.pow(power)));
     let coarse =
         [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
     let mut steps = fine.chain(coarse.map(|seconds| seconds * SECOND));
-    steps.find(|step| whole / step <= 6).unwrap_or_else(|| (whole / 5).max(1))
+    steps.find(|step| whole / step <= most).unwrap_or_else(|| (whole / most).max(1))
 }
 
 fn shortened(name: &str) -> String {
@@ -223,18 +227,18 @@ mod tests {
             (7_200_000_000_000, 1_800_000_000_000),
             (1, 1000),
         ] {
-            assert_eq!(step(nanos), expected, "{nanos}");
+            assert_eq!(step(nanos, 6), expected, "{nanos}");
         }
         let year = 365 * 86_400 * 1_000_000_000;
-        assert!(year / step(year) <= 6);
+        assert!(year / step(year, 6) <= 6);
     }
 
     #[test]
     fn times_outside_are_at_the_edge() {
         let at = Timestamp::from_nanos;
-        let scale = Scale { from: at(100), to: at(200) };
+        let scale = Scale { from: at(100), to: at(200), width: BROAD };
         assert!((scale.x(at(0)) - MARGIN).abs() < 0.2);
-        assert!((scale.x(at(150)) - WIDTH / 2.0).abs() < 0.2);
-        assert!((scale.x(at(900)) - (WIDTH - MARGIN)).abs() < 0.2);
+        assert!((scale.x(at(150)) - BROAD / 2.0).abs() < 0.2);
+        assert!((scale.x(at(900)) - (BROAD - MARGIN)).abs() < 0.2);
     }
 }

@@ -1,5 +1,9 @@
 'use strict';
 (() => {
+  for (const time of document.querySelectorAll('time[datetime]')) {
+    time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: 'full', timeStyle: 'long' });
+  }
+  document.querySelector('.local').hidden = false;
   const filtered = (input, rows) => {
     const count = input.parentElement.querySelector('output');
     input.parentElement.hidden = false;
@@ -16,6 +20,15 @@
   for (const input of document.querySelectorAll('[data-filters]')) {
     filtered(input, Array.from(document.getElementById(input.dataset.filters).children));
   }
+  // A line in a section that is folded is shown when something leads to it.
+  const unfold = () => {
+    const line = location.hash.startsWith('#log-') && document.getElementById(location.hash.slice(1));
+    if (!line) return;
+    for (let part = line.closest('details'); part; part = part.parentElement.closest('details')) part.open = true;
+    line.scrollIntoView({ block: 'center' });
+  };
+  window.addEventListener('hashchange', unfold);
+  unfold();
   const table = document.getElementById('objects-table');
   if (!table) return;
   const body = table.tBodies[0];

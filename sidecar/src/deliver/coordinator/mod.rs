@@ -187,6 +187,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             // A listing that was replaced; and parts were looked for.
             Input::Found(..) | Input::Listed(..) | Input::ListingFailed(_) | Input::Ticked => {}
             Input::Composed(document, desired) => self.composed(&document, desired, moment, out),
+            Input::NotComposed => self.composing = self.composing.saturating_sub(1),
             Input::TransferEnded(number, outcome) => self.transfer_ended(number, outcome, moment, out),
             Input::ObjectLookedAt(number, status) => self.looked_at(number, status, moment, out),
         }
@@ -228,7 +229,9 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     /// Returns whether nothing of any part is to happen any more.
     pub fn is_settled(&self) -> bool {
         self.composing == 0
-            && [Part::Bulk, Part::OwnLog, Part::Manifest].into_iter().all(|part| self.plan.is_settled(part))
+            && [Part::Bulk, Part::OwnLog, Part::Page, Part::Manifest]
+                .into_iter()
+                .all(|part| self.plan.is_settled(part))
     }
 
     /// Returns whether the destination holds everything that it should.
@@ -312,5 +315,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
 mod limit_tests;
 #[cfg(test)]
 mod outage_tests;
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod tests;

@@ -54,8 +54,10 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             Directive::Cut => {
                 self.uploads_cut = true;
                 self.plan.hasten();
-                let actions = self.plan.cut(Part::Bulk);
-                self.act(actions, moment, out);
+                for part in [Part::Bulk, Part::Page] {
+                    let actions = self.plan.cut(part);
+                    self.act(actions, moment, out);
+                }
             }
             Directive::WriteResult(policy, verdict) => {
                 self.awaited_result = Some(AwaitedResult { policy, composing: true });
@@ -92,6 +94,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 }
             }
             Part::OwnLog => self.compose(Document::OwnLog, out),
+            Part::Page => self.compose(Document::Page, out),
             Part::Manifest => self.compose(Document::Manifest, out),
         }
     }
@@ -170,7 +173,12 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             }
             // It was abandoned meanwhile.
             (Document::Result(_), _) => return,
-            (Document::OwnLog | Document::Manifest | Document::WithheldNote { .. }, _) => {
+            // The time for it was over first.
+            (Document::Page, _) if self.uploads_cut => {
+                self.composing = self.composing.saturating_sub(1);
+                return;
+            }
+            (Document::OwnLog | Document::Page | Document::Manifest | Document::WithheldNote { .. }, _) => {
                 self.composing = self.composing.saturating_sub(1);
             }
         }

@@ -53,11 +53,13 @@ impl Clock {
     }
 
     /// The time left for attempts with an object; `None` without a limit. Nothing is
-    /// left when it is over, except for the bulk, which is cut then.
+    /// left when it is over, except for the bulk and the page, which are cut then.
     pub(super) fn left(&self, class: Class, now: Duration) -> Option<Duration> {
         let left = |end: Option<Duration>| end.map(|end| end.saturating_sub(now));
         match class.part() {
-            Some(Part::Bulk) => left(self.uploads_end).map(|left| left.max(Duration::from_millis(1))),
+            Some(Part::Bulk | Part::Page) => {
+                left(self.uploads_end).map(|left| left.max(Duration::from_millis(1)))
+            }
             Some(Part::OwnLog | Part::Manifest) => left(self.closing_ends),
             None => left(self.deadline),
         }
@@ -65,7 +67,7 @@ impl Clock {
 
     /// The limit of an attempt with an object that others wait for.
     pub(super) fn limit(&self, class: Class, now: Duration) -> Option<Duration> {
-        let waits = matches!(class.part(), Some(Part::OwnLog | Part::Manifest));
+        let waits = matches!(class.part(), Some(Part::OwnLog | Part::Page | Part::Manifest));
         self.left(class, now).filter(|left| waits && *left > Duration::ZERO)
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn core(budget: Option<Budget>) -> Core {
             entries: 1,
             ignore_interrupts: false,
             budget,
+            page: false,
             checkpoints: false,
             interim: None,
             native: false,

@@ -65,6 +65,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             | Class::BuildLog
             | Class::Artifact
             | Class::OwnLog
+            | Class::Page
             | Class::Manifest => self.policy,
         };
         let intent = WriteIntent::of(class, policy, is_large, known, &self.setup.build_id);

@@ -11,6 +11,7 @@ fn checkpointing(ignore_interrupts: bool, budget: Option<Budget>) -> Machine {
         interim: None,
         native: false,
         start_timeout: None,
+        page: false,
         checkpoints: true,
     });
     assert_eq!(machine.start(), [Directive::ArmUnseen(0), Directive::ArmCheckpoint]);

@@ -184,7 +184,10 @@ impl World {
             }
             Directive::Prepare(policy) => self.preparing = Some(policy),
             Directive::Send(policy, part) => self.sending = Some((policy, part)),
-            Directive::Cut => assert!(matches!(self.sending, Some((_, Part::Bulk))), "only the bulk is cut"),
+            Directive::Cut => {
+                let sent = matches!(self.sending, Some((_, Part::Bulk | Part::Page)));
+                assert!(sent, "only the bulk and the page are cut");
+            }
             Directive::WriteResult(policy, verdict) => {
                 assert_eq!(self.writing, None, "I5: two results in flight");
                 if policy == Policy::Final {
@@ -247,10 +250,13 @@ fn i4_i5_i7_hold_in_every_order_of_events() {
                 for (native, checkpoints) in [(false, false), (true, false), (false, true), (true, true)] {
                     let interim = budget.is_none().then_some(Duration::from_secs(16));
                     let start_timeout = checkpoints.then_some(Duration::from_mins(10));
+                    // Once in each mode of the pass is enough.
+                    let page = !ignore_interrupts;
                     let config = Config {
                         entries,
                         ignore_interrupts,
                         budget,
+                        page,
                         checkpoints,
                         interim,
                         start_timeout,

@@ -22,6 +22,7 @@ const START_AFTER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Settings that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "independent options")]
 pub struct Config {
     /// The number of entries, at least one.
     pub entries: usize,
@@ -29,6 +30,8 @@ pub struct Config {
     pub ignore_interrupts: bool,
     /// The given time, divided; `None` means that nothing is cut.
     pub budget: Option<Budget>,
+    /// A page is written before the manifest of the final pass.
+    pub page: bool,
     /// Changed logs and artifacts are delivered while the entries run.
     pub checkpoints: bool,
     /// Without a budget: when a result goes out although the pass is not

@@ -13,6 +13,7 @@ fn native(budget: Option<Budget>) -> Machine {
         interim: None,
         native: true,
         start_timeout: None,
+        page: false,
         checkpoints: false,
     })
 }

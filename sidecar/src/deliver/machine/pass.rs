@@ -67,8 +67,14 @@ impl Machine {
                 self.rest(out);
             }
             (_, Part::Bulk) => self.send(policy, Part::OwnLog, out),
-            (Policy::Final, Part::OwnLog) => self.send(policy, Part::Manifest, out),
-            (Policy::BestEffort, Part::OwnLog) | (_, Part::Manifest) => self.write_result(policy, out),
+            // The page never costs the result: it has no part in the time for closing objects.
+            (Policy::Final, Part::OwnLog) if self.config.page && !self.cut => {
+                self.send(policy, Part::Page, out);
+            }
+            (Policy::Final, Part::OwnLog | Part::Page) => self.send(policy, Part::Manifest, out),
+            (Policy::BestEffort, Part::OwnLog | Part::Page) | (_, Part::Manifest) => {
+                self.write_result(policy, out);
+            }
         }
     }
 
@@ -159,7 +165,7 @@ impl Machine {
                 out.push(Directive::Record(Record::Cut));
                 self.send(policy, Part::Bulk, out);
             }
-            Pass::Sending(_, Part::Bulk) => {
+            Pass::Sending(_, Part::Bulk | Part::Page) => {
                 out.push(Directive::Record(Record::Cut));
                 out.push(Directive::Cut);
             }

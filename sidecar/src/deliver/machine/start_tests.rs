@@ -23,6 +23,7 @@ fn waiting(start_timeout: Option<Duration>) -> Machine {
         interim: None,
         native: false,
         start_timeout,
+        page: false,
         checkpoints: false,
     })
 }

@@ -16,6 +16,7 @@ pub(super) fn machine(entries: usize) -> Machine {
         interim: None,
         native: false,
         start_timeout: None,
+        page: false,
         checkpoints: false,
     })
 }
@@ -28,6 +29,7 @@ fn ignoring(budget: Option<Budget>) -> Machine {
         interim: None,
         native: false,
         start_timeout: None,
+        page: false,
         checkpoints: false,
     })
 }
@@ -313,6 +315,7 @@ fn interrupted_with_budget() -> Machine {
         interim: None,
         native: false,
         start_timeout: None,
+        page: false,
         checkpoints: false,
     });
     let _ = machine.handle(TERM);
@@ -366,6 +369,7 @@ fn interim() -> Machine {
         interim,
         native: false,
         start_timeout: None,
+        page: false,
         checkpoints: false,
     })
 }

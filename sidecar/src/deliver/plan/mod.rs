@@ -34,7 +34,7 @@ pub struct Plan<S, F, T> {
     displaced: Vec<Object<S, F, T>>,
     queue: Queue,
     /// Open objects of each part, and results.
-    open: [usize; 4],
+    open: [usize; 5],
     outage: Outage,
     /// While a listing is under way: which of the objects that were known at its
     /// begin it has found.
@@ -49,7 +49,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             by_key: Vec::new(),
             displaced: Vec::new(),
             queue: Queue::new(weights),
-            open: [0; 4],
+            open: [0; 5],
             outage: Outage::new(),
             listed: Vec::new(),
         }
@@ -362,7 +362,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 }
 
 /// The place of results in the counts of open objects, behind the parts.
-const RESULTS: usize = 3;
+const RESULTS: usize = 4;
 
 /// Object numbers have 32 bits; a listing of four billion files does not fit
 /// into memory anyway.

@@ -18,6 +18,8 @@ pub enum Class {
     Artifact,
     /// `sidecar-logs.json`.
     OwnLog,
+    /// `report.html`.
+    Page,
     /// `manifest.json`.
     Manifest,
     /// `finished.json`.
@@ -26,12 +28,13 @@ pub enum Class {
 
 impl Class {
     /// All of them, in their order.
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Alias,
         Self::LatestBuild,
         Self::BuildLog,
         Self::Artifact,
         Self::OwnLog,
+        Self::Page,
         Self::Manifest,
         Self::Result,
     ];
@@ -41,6 +44,7 @@ impl Class {
         match self {
             Self::Alias | Self::LatestBuild | Self::BuildLog | Self::Artifact => Some(Part::Bulk),
             Self::OwnLog => Some(Part::OwnLog),
+            Self::Page => Some(Part::Page),
             Self::Manifest => Some(Part::Manifest),
             Self::Result => None,
         }

@@ -1,6 +1,6 @@
 //! Counts over all objects, and whether anything is missing.
 
-use super::{Object, Plan, State};
+use super::{Class, Object, Plan, State};
 
 /// Counts over all objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,11 +58,13 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         summary
     }
 
-    /// Returns whether the destination holds everything that it should.
+    /// Returns whether the destination holds everything that it should. The page says
+    /// nothing that other objects do not: it may be missing.
     pub fn completeness(&self) -> Completeness {
         let missing = |object: &Object<S, F, T>| {
-            object.state.is_open()
-                || matches!(object.state, State::OutOfTime | State::OverLimit(_) | State::Failed(_))
+            object.desired.class != Class::Page
+                && (object.state.is_open()
+                    || matches!(object.state, State::OutOfTime | State::OverLimit(_) | State::Failed(_)))
         };
         if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
     }

@@ -2,12 +2,15 @@
 
 use super::{Driver, records};
 use crate::deliver::{Class, Desired, Document, Verdict};
+use crate::io::closing::Delivered;
 use crate::io::documents;
 use crate::io::fault_injection;
 use crate::io::listing::document;
-use crate::io::object::{Fingerprint, Origin, Wanted};
+use crate::io::markers::WatchedEntry;
+use crate::io::object::{Fingerprint, Input, Origin, Wanted};
+use crate::layout::manifest::PassTimes;
 use crate::layout::metadata;
-use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG, WITHHELD_SUFFIX};
+use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG, PAGE, WITHHELD_SUFFIX};
 use bytes::Bytes;
 use common::timestamp::Timestamp;
 use std::iter::once;
@@ -24,6 +27,7 @@ impl Driver {
         let made = match &wanted {
             Document::OwnLog => self.own_log_object(),
             Document::Manifest => self.manifest(),
+            Document::Page => return self.compose_page(),
             Document::Result(verdict) => return self.compose_result(*verdict),
             Document::WithheldNote { number, reason } => self.withheld_note(*number, reason),
         };
@@ -42,11 +46,7 @@ impl Driver {
             pass.finished = Some(Timestamp::now());
         }
         let entries: Vec<_> = self.entries.iter().collect();
-        let censor = self.context.censor.as_deref();
-        let times = (self.times.passes.as_slice(), self.times.deadline, self.gap);
-        let (plan, machine) = (self.core.plan(), self.core.machine());
-        let content =
-            documents::manifest(&self.settings, plan, &entries, machine, &self.tests, times, censor);
+        let content = self.delivered(&entries, &self.times.passes).manifest();
         Desired {
             key: MANIFEST.into(),
             class: Class::Manifest,
@@ -56,25 +56,74 @@ impl Driver {
         }
     }
 
+    fn delivered<'a>(&'a self, entries: &'a [&'a WatchedEntry], passes: &'a [PassTimes]) -> Delivered<'a> {
+        Delivered {
+            settings: &self.settings,
+            plan: self.core.plan(),
+            entries,
+            machine: self.core.machine(),
+            reports: &self.tests,
+            logs: &self.logs,
+            passes,
+            deadline: self.times.deadline,
+            listing: self.gap,
+            censor: self.context.censor.as_deref(),
+        }
+    }
+
+    /// Makes the page in a thread of its own, with the result as it will be.
+    fn compose_page(&mut self) {
+        let mut passes = self.times.passes.clone();
+        if let Some(pass) = passes.last_mut() {
+            pass.finished = Some(Timestamp::now());
+        }
+        let verdict = self.core.machine().ends().map_or(Verdict::PROVISIONAL, Verdict::of);
+        let entries: Vec<_> = self.entries.iter().collect();
+        let page = self.delivered(&entries, &passes).page(self.describe("").trim_end_matches('/').to_owned());
+        let finished = self.finished(verdict);
+        let made = tokio::task::spawn_blocking(move || page.html(&finished()));
+        self.paging = Some(Composing { verdict, until: self.until(), made });
+    }
+
+    /// Takes a page that was made.
+    pub(super) fn page_made(&mut self, made: Result<Bytes, &'static str>) {
+        match made {
+            Ok(content) => self.submit(Document::Page, document(PAGE, Class::Page, content)),
+            Err(why) => {
+                tracing::warn!(error = %why, "There is no report page");
+                self.inputs.push_back(Input::NotComposed);
+            }
+        }
+    }
+
     /// Reads metadata files in a thread of its own: they may hang, and what they hold
     /// may be masked slowly.
     fn compose_result(&mut self, verdict: Verdict) {
+        let made = tokio::task::spawn_blocking(self.finished(verdict));
+        self.composing = Some(Composing { verdict, until: self.until(), made });
+    }
+
+    /// Builds the result, wherever it is called.
+    fn finished(&self, verdict: Verdict) -> impl FnOnce() -> Bytes + Send + use<> {
         let (settings, tests) = (Arc::clone(&self.settings), self.tests.clone());
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let (censor, problems) = (self.context.censor.clone(), self.problems());
-        let compose = move || {
+        move || {
             fault_injection::point(format_args!("compose"));
             let mask =
                 |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
             let mut metadata = documents::metadata(&settings, &mask);
             metadata::add_problems(&mut metadata, &problems);
             documents::finished(&settings, metadata, told, &tests, verdict, &mask)
-        };
+        }
+    }
+
+    /// The point in time from which a document is not waited for.
+    fn until(&self) -> Instant {
         let limit = Instant::now() + COMPOSE_TIMEOUT;
-        let until = self.times.deadline_at.map_or(limit, |deadline| {
+        self.times.deadline_at.map_or(limit, |deadline| {
             limit.min(Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2)
-        });
-        self.composing = Some(Composing { verdict, until, made: tokio::task::spawn_blocking(compose) });
+        })
     }
 
     /// Takes a result that was made, or one without the job's metadata.
@@ -118,7 +167,7 @@ impl Driver {
     }
 }
 
-/// A result that is being made.
+/// A result or a page that is being made.
 #[derive(Debug)]
 pub(super) struct Composing {
     verdict: Verdict,
@@ -127,7 +176,7 @@ pub(super) struct Composing {
     made: JoinHandle<Bytes>,
 }
 
-/// The result being made, once it is, or why there is none; pending for ever without
+/// The document being made, once it is, or why there is none; pending for ever without
 /// one.
 pub(super) async fn made(composing: &mut Option<Composing>) -> (Verdict, Result<Bytes, &'static str>) {
     let Some(Composing { verdict, until, made }) = composing else { return std::future::pending().await };

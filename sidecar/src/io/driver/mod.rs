@@ -16,6 +16,7 @@ use super::fault_injection;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
 use super::listing::Walking;
+use super::logs::Logs;
 use super::markers::{Entries, Hints, WatchedEntry};
 use super::object::{Core, Effect, Input, Wanted};
 use super::own_log::OwnLog;
@@ -74,7 +75,12 @@ pub struct Driver {
     gap: Option<ListingGap>,
     /// The test reports read so far.
     tests: Reports,
+    /// Excerpts of the logs read so far.
+    logs: Logs,
+    /// The result that is being made.
     composing: Option<Composing>,
+    /// The page that is being made.
+    paging: Option<Composing>,
     /// The first signal that told the pod to stop, and when it came.
     told_to_stop: Option<(Signal, Instant)>,
     /// Evidence about each entry, for those that were lost.
@@ -113,6 +119,7 @@ impl Driver {
             interim: settings.pod_grace_period.map(|time| Budget::of(time).deadline),
             start_timeout: settings.delivery.start_timeout.map(GoDuration::as_std),
             native: settings.delivery.native_sidecar,
+            page: settings.delivery.report_page,
             checkpoints: settings.delivery.checkpoint_interval.is_some(),
         };
         let interval = settings.delivery.checkpoint_interval.map_or(Duration::MAX, GoDuration::as_std);
@@ -136,6 +143,8 @@ impl Driver {
             listing: None,
             gap: None,
             composing: None,
+            paging: None,
+            logs: Logs::default(),
             tests: Reports::default(),
             told_to_stop: None,
             evidence: vec![Evidence::default(); settings.entries.len()],
@@ -176,6 +185,7 @@ impl Driver {
                 ended = self.transfers.next_ended() => self.inputs.push_back(ended),
                 (policy, news) = listings::news(&mut self.listing) => self.listed(policy, news),
                 (verdict, made) = compose::made(&mut self.composing) => self.result_made(verdict, made),
+                (_, made) = compose::made(&mut self.paging) => self.page_made(made),
                 () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
             self.proceed();

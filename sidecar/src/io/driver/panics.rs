@@ -110,7 +110,7 @@ impl Driver {
             compressed_type: None,
             precondition: Precondition::Overwrite,
             censor: false,
-            tests: None,
+            reader: None,
         };
         let until = Instant::now() + self.settings.delivery.retry_for();
         let mut attempts = 0_u8;

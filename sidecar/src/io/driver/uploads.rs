@@ -7,7 +7,7 @@ use crate::io::listing::Item;
 use crate::io::object::{Origin, path_in_item};
 use crate::io::source::{FileSource, Source};
 use crate::io::store::{Precondition, Store};
-use crate::io::transfer::Upload;
+use crate::io::transfer::{ContentReader, Upload};
 use crate::layout::names::{
     Named, base_name, extension_of, is_compression_candidate, name_rule, named_as_stored,
 };
@@ -68,8 +68,19 @@ impl Driver {
             compressed_type: self.context.types.of(extension_of(&key)).map(str::to_owned),
             precondition,
             censor,
-            tests: self.reads_tests(number).then(|| (self.tests.clone(), number)),
+            reader: self.reader(number),
             key,
+        }
+    }
+
+    /// What is read of the object with this number as it passes.
+    fn reader(&self, number: u32) -> Option<ContentReader> {
+        match self.core.plan().object(number).desired.source {
+            Origin::Log(index) => Some(ContentReader::Log(self.logs.clone(), index)),
+            Origin::Item { .. } => {
+                self.reads_tests(number).then(|| ContentReader::TestReport(self.tests.clone(), number))
+            }
+            Origin::Document(_) | Origin::Compressed(_) => None,
         }
     }
 

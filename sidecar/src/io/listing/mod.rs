@@ -16,7 +16,7 @@ use crate::deliver::{Class, Desired, Key};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{has_gzip_name, item_name, name_rule};
-use crate::layout::paths::ObjectPaths;
+use crate::layout::paths::{ObjectPaths, PAGE};
 use crate::settings::{ItemNames, Settings};
 use bytes::Bytes;
 use cap_std::fs::Dir;
@@ -314,7 +314,8 @@ impl Lister<'_> {
 
     fn is_reserved(&self, key: &str) -> bool {
         self.settings.item_names == ItemNames::Unreserved
-            && ObjectPaths::is_reserved(key, &self.settings.build_logs)
+            && (ObjectPaths::is_reserved(key, &self.settings.build_logs)
+                || self.settings.delivery.report_page && key == PAGE)
     }
 
     /// Returns the reason why a key cannot be used, if there is one.

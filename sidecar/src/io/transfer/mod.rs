@@ -25,6 +25,7 @@ pub use checksum_only::checksum_only;
 use super::source::{Source, Stamp};
 use super::store::{Backend, Precondition, Store, Version, WriteError};
 use crate::censor::Censor;
+use crate::io::logs::Logs;
 use crate::junit::Reports;
 use output::{ContentHeaders, PumpError, Totals};
 use std::sync::Arc;
@@ -51,8 +52,17 @@ pub struct Upload {
     pub precondition: Precondition,
     /// Censors the content.
     pub censor: bool,
-    /// Where a test report is kept, and under which number; `None` for what is none.
-    pub tests: Option<(Reports, u32)>,
+    /// What reads the content as it passes, masked.
+    pub reader: Option<ContentReader>,
+}
+
+/// Where to keep what is read of an object's content.
+#[derive(Clone, Debug)]
+pub enum ContentReader {
+    /// It is a test report, with this number.
+    TestReport(Reports, u32),
+    /// It is the log of the entry with this index.
+    Log(Logs, usize),
 }
 
 /// Upper bounds on the memory of one attempt.

@@ -1,13 +1,14 @@
 //! The object of an attempt: its headers, its compression and its checksum, on the
 //! way to a sink.
 
-use super::Upload;
 use super::holes::with_zeros;
+use super::{ContentReader, Upload};
 use crate::io::source::Stamp;
 use crate::junit::Reader;
 use crate::layout::sniff;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use job_page::excerpt::Scanner;
 use std::io::Write;
 
 /// Smaller objects are not compressed, in bytes (U-51).
@@ -91,10 +92,15 @@ pub(super) struct Output<'a, S> {
     at_most: u64,
     pub(super) sink: &'a mut S,
     mode: Mode,
-    /// Reads a test report as it passes.
-    tests: Option<Reader>,
+    reading: Option<Reading>,
     bytes: u64,
     crc32c: u32,
+}
+
+/// Reads the content as it passes.
+enum Reading {
+    TestReport(Box<Reader>),
+    Log(Box<Scanner>),
 }
 
 enum Mode {
@@ -107,8 +113,11 @@ enum Mode {
 impl<'a, S: Sink> Output<'a, S> {
     pub(super) fn new(upload: &'a Upload, compress: bool, size: u64, sink: &'a mut S) -> Self {
         let mode = Mode::Undecided(Vec::new());
-        let tests = upload.tests.is_some().then(Reader::default);
-        Self { upload, compress, at_most: size, sink, mode, tests, bytes: 0, crc32c: 0 }
+        let reading = upload.reader.as_ref().map(|reader| match reader {
+            ContentReader::TestReport(..) => Reading::TestReport(Box::default()),
+            ContentReader::Log(..) => Reading::Log(Box::default()),
+        });
+        Self { upload, compress, at_most: size, sink, mode, reading, bytes: 0, crc32c: 0 }
     }
 
     /// Corrects the largest size that the object can get.
@@ -118,15 +127,25 @@ impl<'a, S: Sink> Output<'a, S> {
 
     /// Appends to the object.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), S::Error> {
-        if let Some(tests) = &mut self.tests {
-            tests.push(bytes);
+        match &mut self.reading {
+            Some(Reading::TestReport(tests)) => tests.push(bytes),
+            Some(Reading::Log(scanner)) => scanner.push(bytes),
+            None => {}
         }
         self.pack(bytes)
     }
 
     /// Appends this many zeros.
     pub(super) fn write_zeros(&mut self, mut zeros: u64) -> Result<(), S::Error> {
-        if let (Mode::Plain, None) = (&self.mode, &self.tests) {
+        let is_free = match &mut self.reading {
+            None => true,
+            Some(Reading::Log(scanner)) if matches!(self.mode, Mode::Plain) => {
+                scanner.push_zeros(zeros);
+                true
+            }
+            Some(Reading::Log(_) | Reading::TestReport(_)) => false,
+        };
+        if is_free && matches!(self.mode, Mode::Plain) {
             self.bytes += zeros;
             self.crc32c = with_zeros(self.crc32c, zeros);
             return self.sink.write_zeros(zeros);
@@ -168,8 +187,14 @@ impl<'a, S: Sink> Output<'a, S> {
                 self.pass(&rest)?;
             }
         }
-        if let (Some((reports, number)), Some(tests)) = (&self.upload.tests, self.tests) {
-            reports.keep(*number, tests.finish());
+        match (&self.upload.reader, self.reading) {
+            (Some(ContentReader::TestReport(reports, number)), Some(Reading::TestReport(tests))) => {
+                reports.keep(*number, tests.finish());
+            }
+            (Some(ContentReader::Log(logs, entry)), Some(Reading::Log(scanner))) => {
+                logs.keep(*entry, scanner.finish());
+            }
+            (_, _) => {}
         }
         Ok((self.bytes, self.crc32c))
     }

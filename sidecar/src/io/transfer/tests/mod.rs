@@ -70,7 +70,7 @@ fn request(key: &str, source: Source) -> Upload {
         compress: true,
         compressed_type: None,
         precondition: Precondition::Overwrite,
-        tests: None,
+        reader: None,
         censor: true,
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! A log can be of any size: it passes through a [`Scanner`], which keeps little of it.
 
-use crate::escape;
-use aho_corasick::AhoCorasick;
-use memchr::{memchr, memchr_iter, memrchr};
-use std::collections::VecDeque;
+mod judge;
 
-/// Bytes in which one word makes every line be looked at.
+use crate::escape;
+use judge::Judge;
+use memchr::{memchr, memchr_iter, memrchr};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Bytes in which one hint makes every line be looked at.
 const SCAN_BYTES: usize = 32 << 10;
 
 /// Bytes of the end that are kept.
@@ -23,28 +27,13 @@ const LAST_ERRORS: usize = 25;
 /// Longer lines are cut, in bytes.
 const MAX_LINE: usize = 400;
 
-/// Words that make a line look like an error, in upper or lower case.
-const WORDS: [&str; 12] = [
-    "error",
-    "fail",
-    "fatal",
-    "panic",
-    "exception",
-    "traceback",
-    "segmentation fault",
-    "core dumped",
-    "out of memory",
-    "assertion",
-    "timed out",
-    "not ok ",
-];
-
-/// Phrases that make such a line harmless.
-const HARMLESS: [&str; 8] =
-    ["0 error", "no error", "0 fail", "0 failures", "without error", "failures: 0", "errors: 0", "failed: 0"];
+/// After so many lines that look like errors a log is no longer looked through: every
+/// line of it may be one.
+const MAX_ERRORS: u64 = 200_000;
 
 /// The position of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum At {
     /// The line's number, from 1.
     Line(u64),
@@ -52,21 +41,46 @@ pub enum At {
     Byte(u64),
 }
 
-/// A line that looks like an error, harmless to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A line that looks like an error, harmless to show but for its colours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorLine {
     /// Its position.
+    #[serde(flatten)]
     pub at: At,
     /// The line, cut where it is long.
     pub text: String,
+    /// Number of equal lines that follow it, anywhere.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: u64,
 }
 
-/// The part of a log that is shown.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The errors of a whole log, as the manifest holds them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogErrors {
+    /// Number of lines in the log.
+    pub lines: u64,
+    /// Lines that look like errors, in their order.
+    pub errors: Vec<ErrorLine>,
+    /// Number of further lines that look like errors.
+    pub left_out: u64,
+    /// Bytes that were not looked through.
+    pub unread: u64,
+}
+
+/// The part of a log that is shown. Its lines are harmless but for their colours.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// The log's size as it is stored.
     pub bytes: u64,
-    /// Its last lines, harmless to show.
+    /// Number of its lines, where all were counted.
+    pub lines: Option<u64>,
+    /// Its last lines.
     pub tail: Vec<String>,
     /// Set if there are lines before them.
     pub has_more: bool,
@@ -78,10 +92,48 @@ pub struct Excerpt {
     pub unread: u64,
 }
 
+impl Excerpt {
+    /// Returns what the manifest keeps of it, with texts masked.
+    pub fn log_errors(&self) -> LogErrors {
+        LogErrors {
+            lines: self.lines.unwrap_or(0),
+            errors: self.errors.clone(),
+            left_out: self.errors_left_out,
+            unread: self.unread,
+        }
+    }
+
+    /// Takes over what was found when all of the log passed.
+    pub fn adopt(&mut self, whole: LogErrors) {
+        self.lines = Some(whole.lines);
+        // Whoever wrote them: they are shown to people.
+        self.errors = whole.errors;
+        for error in &mut self.errors {
+            error.text = escape::coloured_line(&error.text);
+        }
+        self.errors_left_out = whole.left_out;
+        self.unread = whole.unread;
+    }
+
+    /// The number of the tail's first line, where it is known.
+    pub fn tail_begins_at(&self) -> Option<u64> {
+        Some(self.lines?.saturating_sub(self.tail.len() as u64) + 1)
+    }
+}
+
+/// A line that was found.
+#[derive(Debug)]
+struct Found {
+    at: At,
+    hash: u64,
+    line: Vec<u8>,
+    again: u64,
+}
+
 /// Finds errors in what passes, and keeps its end.
 #[derive(Debug)]
 pub struct Scanner {
-    words: AhoCorasick,
+    judge: Judge,
     seen: u64,
     /// Number of the line that is being read; `None` behind a gap.
     line: Option<u64>,
@@ -90,9 +142,11 @@ pub struct Scanner {
     partial: Vec<u8>,
     tail: Vec<u8>,
     tail_is_cut: bool,
-    first: Vec<ErrorLine>,
-    last: VecDeque<ErrorLine>,
+    first: Vec<Found>,
+    last: VecDeque<Found>,
+    found: u64,
     dropped: u64,
+    unread: u64,
 }
 
 impl Default for Scanner {
@@ -104,9 +158,8 @@ impl Default for Scanner {
 impl Scanner {
     /// Nothing has passed.
     pub fn new() -> Self {
-        let words = AhoCorasick::builder().ascii_case_insensitive(true).build(WORDS);
         Self {
-            words: words.expect("a dozen words make an automaton"),
+            judge: Judge::new(),
             seen: 0,
             line: Some(1),
             line_start: 0,
@@ -115,13 +168,16 @@ impl Scanner {
             tail_is_cut: false,
             first: Vec::new(),
             last: VecDeque::new(),
+            found: 0,
             dropped: 0,
+            unread: 0,
         }
     }
 
     /// Continues at this byte; the rest of the line there is not shown.
     pub fn jump(&mut self, at: u64) {
         self.end_line();
+        self.unread += at.saturating_sub(self.seen);
         (self.seen, self.line_start, self.line) = (at, at, None);
         self.tail.clear();
         self.tail_is_cut = true;
@@ -135,22 +191,48 @@ impl Scanner {
         }
     }
 
-    /// Only counts lines where no word matches.
+    /// Takes this many zeros, as a hole of a file has them: of their line no more is shown.
+    pub fn push_zeros(&mut self, zeros: u64) {
+        let shown = [0; 4 * MAX_LINE];
+        let pushed = shown.len().min(usize::try_from(zeros).unwrap_or(usize::MAX));
+        self.push(&shown[..pushed]);
+        self.seen += zeros - pushed as u64;
+        self.tail_is_cut |= zeros > pushed as u64;
+    }
+
+    /// Returns the number of bytes that have passed.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Only counts lines where no hint is.
     fn look(&mut self, block: &[u8]) {
         let mut rest = block;
+        let is_over = self.found >= MAX_ERRORS;
+        self.unread += if is_over { block.len() as u64 } else { 0 };
         if let Some(first) = memchr(b'\n', block)
             && let Some(last) = memrchr(b'\n', block)
-            && !self.words.is_match(&block[first..=last])
+            && (is_over || !self.judge.may_hold_errors(&block[first..=last]))
         {
             // The first line may have begun before, the last one goes on.
             self.part(&block[..first]);
             self.end_line();
+            // Its message may follow, unless there are only others.
+            if !is_over && self.judge.may_hold_errors(&block[first..=last]) {
+                self.seen += first as u64 + 1;
+                self.line_start = self.seen;
+                return self.look_at_lines(&block[first + 1..]);
+            }
             let lines = memchr_iter(b'\n', &block[first + 1..=last]).count() as u64;
             self.line = self.line.map(|line| line + lines);
             self.seen += last as u64 + 1;
             self.line_start = self.seen;
             rest = &block[last + 1..];
         }
+        self.look_at_lines(rest);
+    }
+
+    fn look_at_lines(&mut self, mut rest: &[u8]) {
         while let Some(end) = memchr(b'\n', rest) {
             self.part(&rest[..end]);
             self.seen += end as u64 + 1;
@@ -168,26 +250,33 @@ impl Scanner {
     }
 
     fn end_line(&mut self) {
-        if self.words.is_match(&self.partial) && !is_harmless(&self.partial) {
-            let at = self.line.map_or(At::Byte(self.line_start), At::Line);
-            let error = ErrorLine { at, text: shown(&self.partial) };
-            if self.first.len() < FIRST_ERRORS {
-                self.first.push(error);
-            } else {
-                self.last.push_back(error);
-                if self.last.len() > LAST_ERRORS {
-                    self.last.pop_front();
-                    self.dropped += 1;
-                }
-            }
+        if self.found < MAX_ERRORS && self.judge.is_error(&self.partial) {
+            self.found += 1;
+            self.keep_error();
         }
         self.partial.clear();
         self.line = self.line.map(|line| line + 1);
     }
 
-    /// Returns the number of bytes that have passed.
-    pub fn seen(&self) -> u64 {
-        self.seen
+    fn keep_error(&mut self) {
+        let mut hasher = DefaultHasher::new();
+        self.partial.hash(&mut hasher);
+        let hash = hasher.finish();
+        let mut kept = self.first.iter_mut().chain(&mut self.last);
+        if let Some(equal) = kept.find(|found| found.hash == hash && found.line == self.partial) {
+            equal.again += 1;
+            return;
+        }
+        let at = self.line.map_or(At::Byte(self.line_start), At::Line);
+        let found = Found { at, hash, line: self.partial.clone(), again: 0 };
+        if self.first.len() < FIRST_ERRORS {
+            self.first.push(found);
+            return;
+        }
+        self.last.push_back(found);
+        if self.last.len() > LAST_ERRORS {
+            self.dropped += self.last.pop_front().map_or(0, |found| 1 + found.again);
+        }
     }
 
     fn keep_tail(&mut self, block: &[u8]) {
@@ -227,28 +316,23 @@ impl Scanner {
                 }
             }
         }
+        let error = |found: Found| ErrorLine { at: found.at, text: shown(&found.line), again: found.again };
         Excerpt {
             bytes: self.seen,
+            lines: self.line.map(|next| next - 1),
             tail: lines.into_iter().map(shown).collect(),
             has_more,
-            errors: self.first.into_iter().chain(self.last).collect(),
+            errors: self.first.into_iter().chain(self.last).map(error).collect(),
             errors_left_out: self.dropped,
-            unread: 0,
+            unread: self.unread,
         }
     }
-}
-
-/// Counts of zero are what goes well.
-fn is_harmless(line: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(line).to_lowercase();
-    let count_is_larger = |at: usize| line[..at].ends_with(|c: char| c.is_ascii_digit());
-    HARMLESS.iter().any(|words| line.find(words).is_some_and(|at| !count_is_larger(at)))
 }
 
 fn shown(line: &[u8]) -> String {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let cut = &line[..line.len().min(MAX_LINE)];
-    let mut text = escape::line(&String::from_utf8_lossy(cut));
+    let mut text = escape::coloured_line(&String::from_utf8_lossy(cut));
     if cut.len() < line.len() {
         text.push('…');
     }
@@ -256,74 +340,4 @@ fn shown(line: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scanned(blocks: &[&[u8]]) -> Excerpt {
-        let mut scanner = Scanner::new();
-        for block in blocks {
-            scanner.push(block);
-        }
-        scanner.finish()
-    }
-
-    #[test]
-    fn lines_keep_their_numbers_across_blocks() {
-        let excerpt = scanned(&[b"fine\nan Er", b"ror here\n0 errors\n10 errors\r\nlast: PANIC"]);
-        let at: Vec<_> = excerpt.errors.iter().map(|error| (error.at, error.text.as_str())).collect();
-        assert_eq!(
-            at,
-            [(At::Line(2), "an Error here"), (At::Line(4), "10 errors"), (At::Line(5), "last: PANIC")]
-        );
-        assert_eq!(excerpt.tail.last().map(String::as_str), Some("last: PANIC"));
-        assert!(!excerpt.has_more);
-        assert_eq!(scanned(&[]).tail, Vec::<String>::new());
-    }
-
-    #[test]
-    fn lines_that_are_only_counted_count() {
-        let fine = "fine\n".repeat(SCAN_BYTES / 2);
-        let excerpt =
-            scanned(&[b"fatal: a", b"\n", fine.as_bytes(), b"fine and err", b"or\nfine\n", b"panic"]);
-        let at: Vec<_> = excerpt.errors.iter().map(|error| error.at).collect();
-        let after = SCAN_BYTES as u64 / 2;
-        assert_eq!(at, [At::Line(1), At::Line(after + 2), At::Line(after + 4)]);
-        let mut scanner = Scanner::new();
-        scanner.jump(100);
-        scanner.push(b"x\ny\nz\n");
-        scanner.push(b"error\n");
-        assert_eq!(scanner.finish().errors[0].at, At::Byte(106));
-    }
-
-    #[test]
-    fn a_long_log_is_a_bounded_excerpt() {
-        let line = [b"error ".as_slice(), &[b'x'; 10_000], b"\n"].concat();
-        let block = line.repeat(100);
-        let excerpt = scanned(&[&block, &block, &block]);
-        assert_eq!(excerpt.errors.len(), FIRST_ERRORS + LAST_ERRORS);
-        assert_eq!(excerpt.errors_left_out, 300 - 40);
-        assert!(excerpt.errors.iter().all(|error| error.text.len() <= MAX_LINE + 3));
-        assert!(excerpt.has_more && excerpt.tail.len() <= TAIL_LINES);
-        let lines = scanned(&["short\n".repeat(5000).as_bytes()]);
-        assert!(lines.has_more);
-        assert_eq!(lines.tail, vec!["short"; TAIL_LINES]);
-    }
-
-    #[test]
-    fn behind_a_gap_only_bytes_are_known() {
-        let mut scanner = Scanner::new();
-        scanner.push(b"begin\n");
-        scanner.jump(1 << 30);
-        scanner.push(b"half a line\nfatal: it\n");
-        let excerpt = scanner.finish();
-        assert_eq!(excerpt.errors[0].at, At::Byte((1 << 30) + 12));
-        assert_eq!(excerpt.tail, ["fatal: it"]);
-    }
-
-    #[test]
-    fn hostile_lines_are_inert() {
-        let excerpt = scanned(&["\u{1b}]0;x\u{7}error \u{202e}\n".as_bytes(), b"error \xff\n"]);
-        assert_eq!(excerpt.errors[0].text, "\\u{1b}]0;x\\u{7}error \\u{202e}");
-        assert_eq!(excerpt.errors[1].text, "error \u{fffd}");
-    }
-}
+mod tests;

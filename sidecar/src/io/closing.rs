@@ -1,0 +1,226 @@
+//! Builds manifest and page from what is known when a pass is closed.
+
+use super::compressed_document::CompressedDocument;
+use super::documents::{Mask, full_key, over_limit};
+use super::logs::Logs;
+use super::markers::WatchedEntry;
+use super::object::{Fingerprint, ObjectPlan, Origin, Record, path_in_item};
+use super::page::Page;
+use crate::censor::{Censor, Source};
+use crate::deliver::{Class, End, Key, Machine, Object, State};
+use crate::junit::Reports;
+use crate::layout::manifest::{
+    self, Censoring, ListingGap, Manifest, ManifestContainer, ManifestObject, NotLoaded, PassTimes,
+    SecretSource,
+};
+use crate::layout::paths::{FINISHED, MANIFEST, PAGE};
+use crate::layout::test_results;
+use crate::settings::Settings;
+use common::entry::Entry;
+use common::job_spec::JobSpec;
+use common::timestamp::Timestamp;
+use job_page::manifest::JobName;
+use job_page::objects::{FOLLOWS, Objects};
+
+/// The reason of an object that was not reached.
+const NO_TIME: &str = "there was no time left for it";
+
+/// The state of everything that a pass has delivered.
+pub struct Delivered<'a> {
+    /// What was asked for.
+    pub settings: &'a Settings,
+    /// The objects.
+    pub plan: &'a ObjectPlan,
+    /// The entries, in the order of the options.
+    pub entries: &'a [&'a WatchedEntry],
+    /// Knows how the entries ended.
+    pub machine: &'a Machine,
+    /// The test reports.
+    pub reports: &'a Reports,
+    /// Excerpts of the logs.
+    pub logs: &'a Logs,
+    /// The passes.
+    pub passes: &'a [PassTimes],
+    /// The end of the given time.
+    pub deadline: Option<Timestamp>,
+    /// The gap of the listing.
+    pub listing: Option<ListingGap>,
+    /// What masks texts.
+    pub censor: Option<&'a Censor>,
+}
+
+impl Delivered<'_> {
+    /// Builds `manifest.json`, compressed: it grows with the number of files.
+    pub fn manifest(&self) -> CompressedDocument {
+        let mask = self.mask();
+        let objects = || self.objects(&mask);
+        let document = self.document(objects, &mask);
+        CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
+            .expect("compressing into memory does not fail, and keys are texts")
+    }
+
+    /// Gathers what the page shows of it. `destination` is where the objects are.
+    pub fn page(&self, destination: String) -> Page {
+        let mask = self.mask();
+        let mut objects = Objects::default();
+        self.objects(&mask).for_each(|object| objects.add(object.into()));
+        for name in [PAGE, MANIFEST, FINISHED] {
+            objects.add_closing(&full_key(self.settings, name), FOLLOWS);
+        }
+        let document = self.document(std::iter::empty::<ManifestObject>, &mask);
+        let logs = (0..self.entries.len()).map(|index| self.logs.get(index)).collect();
+        Page { destination, manifest: common::json::to_go_string(&document), objects, logs }
+    }
+
+    fn mask(&self) -> impl Fn(&str) -> String {
+        let censor = self.censor;
+        move |text: &str| censor.map_or_else(|| text.to_owned(), |censor| censor.text(text))
+    }
+
+    fn objects<'a>(&'a self, mask: Mask<'a>) -> impl Iterator<Item = ManifestObject> + 'a {
+        let listed = self
+            .plan
+            .objects()
+            .filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result));
+        listed.map(move |object| manifest_object(self.settings, object, self.entries, mask))
+    }
+
+    fn document<O>(&self, objects: O, mask: Mask<'_>) -> Manifest<O> {
+        let names = self.settings.entries.iter().map(|entry| entry.container_name.as_str());
+        Manifest {
+            version: manifest::VERSION,
+            job: self.settings.job.as_ref().map(job_name),
+            objects,
+            listing: self.listing,
+            limits: over_limit(self.plan),
+            containers: self.containers(mask),
+            censoring: self.censor.map(|censor| censoring(censor, mask)),
+            reports: manifest::reports(names.zip(self.entries.iter().map(|entry| entry.report())), mask),
+            tests: self.reports.summary(mask).map(|tests| test_results::in_manifest(&tests)),
+            passes: self.passes.to_vec(),
+            deadline: self.deadline,
+        }
+    }
+
+    fn containers(&self, mask: Mask<'_>) -> Vec<ManifestContainer> {
+        let entries = self.settings.entries.iter().zip(&self.settings.build_logs).enumerate();
+        let container = |(index, (entry, log)): (usize, (&Entry, &String))| {
+            let (state, code) = match self.machine.end(index) {
+                Some(End::Marker { code, .. }) => ("ended", Some(code)),
+                Some(End::Unreadable) => ("unreadable", None),
+                Some(End::Lost { .. }) => ("lost", None),
+                None => ("running", None),
+            };
+            ManifestContainer {
+                name: mask(&entry.container_name),
+                command: entry.args.iter().map(|word| mask(word)).collect(),
+                log: full_key(self.settings, log),
+                log_errors: self.logs.get(index).map(|excerpt| excerpt.log_errors()),
+                state,
+                code,
+            }
+        };
+        entries.map(container).collect()
+    }
+}
+
+fn job_name(spec: &JobSpec) -> JobName {
+    JobName { name: spec.job.clone(), build_id: spec.build_id.clone() }
+}
+
+fn censoring(censor: &Censor, mask: Mask<'_>) -> Censoring {
+    let not_loaded = censor
+        .problems()
+        .iter()
+        .map(|problem| NotLoaded { path: mask(&problem.path), reason: mask(&problem.reason) });
+    let source = |source: &Source| SecretSource {
+        path: mask(&source.path),
+        format: source.format,
+        values: source.values,
+    };
+    Censoring {
+        secrets: censor.secrets(),
+        not_loaded: not_loaded.collect(),
+        not_masked: censor.unmasked().iter().map(|path| mask(path)).collect(),
+        sources: censor.sources().iter().map(source).collect(),
+    }
+}
+
+fn manifest_object(
+    settings: &Settings,
+    object: &Object<Origin, Fingerprint, Record>,
+    entries: &[&WatchedEntry],
+    mask: Mask<'_>,
+) -> ManifestObject {
+    let stored = object.stored.as_deref();
+    let text = |text: &str| Some(mask(text));
+    let (state, reason, error) = match &object.state {
+        State::Stored => ("stored", None, None),
+        State::Changed => ("changed", None, None),
+        State::Skipped(reason) | State::OverLimit(reason) if stored.is_some() => {
+            ("changed", text(reason), None)
+        }
+        State::Skipped(reason) | State::OverLimit(reason) => ("skipped", text(reason), None),
+        State::OutOfTime | State::Aborting(_) if stored.is_some() => {
+            ("changed", Some(NO_TIME.to_owned()), None)
+        }
+        State::Withheld(reason) => ("withheld", text(reason), None),
+        State::Failed(error) => ("failed", None, text(error)),
+        // A manifest is made when everything else is settled; what is open then
+        // is of a pass that never came to it.
+        State::OutOfTime
+        | State::Queued
+        | State::InFlight
+        | State::Restarting
+        | State::Aborting(_)
+        | State::Pausing => ("skipped", Some(NO_TIME.to_owned()), None),
+    };
+    let log = match object.desired.source {
+        Origin::Log(index) => entries.get(index).and_then(|entry| entry.report()),
+        Origin::Document(_) | Origin::Compressed(_) | Origin::Item { .. } => None,
+    };
+    let key = &object.desired.key;
+    let name_masked = match &object.desired.source {
+        Origin::Item { path: Some(path), .. } => {
+            let path = path.path();
+            let path = path.to_string_lossy();
+            mask(&path) != path
+        }
+        Origin::Item { path: None, .. } | Origin::Document(_) | Origin::Compressed(_) | Origin::Log(_) => {
+            false
+        }
+    };
+    // An earlier pass may have named the object before a secret in it was known.
+    let shown =
+        if object.desired.class == Class::Artifact { mask(&key.to_string()) } else { key.to_string() };
+    ManifestObject {
+        key: full_key(settings, &shown),
+        source: source_path(settings, key, &object.desired.source).map(|path| mask(&path)),
+        name_masked,
+        state,
+        reason,
+        error,
+        proof: stored.map(Record::proof),
+        matches_report: log.zip(stored).and_then(|(report, stored)| {
+            let (bytes, crc32c) = stored.source();
+            manifest::matches_report(report, bytes, crc32c)
+        }),
+    }
+}
+
+/// Returns the file that an object comes from, as people would write it.
+fn source_path(settings: &Settings, key: &Key, origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::Document(_) | Origin::Compressed(_) => None,
+        Origin::Log(index) => settings.entries.get(*index).map(|entry| entry.process_log.clone()),
+        Origin::Item { item, path } => {
+            let item = settings.upload.items.get(*item as usize)?.trim_end_matches('/');
+            let path = path_in_item(key, path.as_deref());
+            Some(if path.as_os_str().is_empty() {
+                item.to_owned()
+            } else {
+                format!("{item}/{}", path.display())
+            })
+        }
+    }
+}
