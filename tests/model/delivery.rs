@@ -205,6 +205,13 @@ impl Delivery {
         self.input(Input::TransferEnded(number, Outcome::Failed(failure)), log)
     }
 
+    /// The task of a request panicked: its object has failed for good, in this pass.
+    pub(crate) fn panicked(&mut self, number: u32, log: u8) -> Result<(), String> {
+        self.requests.remove(&number);
+        let failure = Failure::Permanent("an internal error".to_owned());
+        self.input(Input::TransferEnded(number, Outcome::Failed(failure)), log)
+    }
+
     /// A request that was aborted has ended.
     pub(crate) fn aborted(&mut self, number: u32, log: u8) -> Result<(), String> {
         self.requests.remove(&number);

@@ -76,6 +76,8 @@ pub(crate) enum Act {
     Serve(u32),
     Refuse(u32),
     LoseAnswer(u32),
+    /// The task of a request panics, before the store has seen it.
+    Panic(u32),
     /// A request that was aborted ends: the store never saw it,
     Abort(u32),
     /// has applied it,
@@ -211,6 +213,10 @@ impl World {
                 }
             } else if self.faults > 0 && request.write.is_some() {
                 steps.extend([Act::Refuse, Act::LoseAnswer].map(|act| Step::Sidecar(act(*number))));
+                // Nothing can stand for a result whose task panics.
+                if request.key != Key::Result {
+                    steps.push(Step::Sidecar(Act::Panic(*number)));
+                }
             }
         }
     }
@@ -319,6 +325,11 @@ impl World {
                 self.faults -= 1;
                 self.bucket.apply_all(write(number, delivery));
                 delivery.failed(number, log)?;
+            }
+            Act::Panic(number) => {
+                self.faults -= 1;
+                self.given_up.insert(delivery.requests[&number].key);
+                delivery.panicked(number, log)?;
             }
             Act::Abort(number) => delivery.aborted(number, log)?,
             Act::AbortApplied(number) => {

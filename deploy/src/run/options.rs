@@ -240,7 +240,7 @@ pub(super) fn of_delivery() -> Vec<Arg> {
         file("s3-credentials-file", "JSON file for s3:// [default: AWS_… variables, profile, instance role]"),
         file("gcs-credentials-file", "JSON file for gs:// [default: application default credentials]"),
         Arg::new("programs").long("programs").value_name("DIRECTORY").value_parser(value_parser!(PathBuf)).help(
-            format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else beside podutils, else its own copies]"),
+            format!("Where entrypoint and sidecar are [default: ${PROGRAMS}, else those that podutils contains]"),
         ),
     ]
 }

@@ -39,18 +39,13 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Looks for both in the given directory. Without one the files beside this program
-    /// are taken when both are there, else this program itself, which contains them.
+    /// Looks for both in the given directory. Without one this program itself is taken,
+    /// which contains them: what lies beside it may be of another version.
     pub(crate) fn find(dir: Option<&Path>) -> Result<Self, Problem> {
-        if let Some(dir) = dir {
-            return Self::in_directory(dir);
-        }
-        let here = std::env::current_exe();
-        let beside = here.ok().and_then(|path| Self::in_directory(path.parent()?).ok());
-        Ok(beside.unwrap_or_else(|| Self {
-            entrypoint: contained::ENTRYPOINT.into(),
-            sidecar: contained::SIDECAR.into(),
-        }))
+        dir.map_or_else(
+            || Ok(Self { entrypoint: contained::ENTRYPOINT.into(), sidecar: contained::SIDECAR.into() }),
+            Self::in_directory,
+        )
     }
 
     fn in_directory(dir: &Path) -> Result<Self, Problem> {

@@ -26,6 +26,19 @@ fn run(dir: &Path, script: &str) -> std::path::PathBuf {
     build
 }
 
+/// Programs beside it may be of another version.
+#[test]
+fn what_lies_beside_podutils_is_not_taken() {
+    let dir = tempfile::Builder::new().prefix("pod-utils-alone-").tempdir().expect("a directory");
+    fs::create_dir(dir.path().join("bin")).expect("made");
+    fs::copy(bins::program("podutils"), dir.path().join("bin/podutils")).expect("copied");
+    for name in ["entrypoint", "sidecar"] {
+        fs::copy("/bin/false", dir.path().join("bin").join(name)).expect("copied");
+    }
+    let results = run(dir.path(), "echo ran");
+    assert_eq!(read(&results.join("build-log.txt")), "ran\n");
+}
+
 /// It runs the entrypoint and the sidecar that it contains, and the command's signal
 /// dispositions are those that the real entrypoint gives it.
 #[test]
