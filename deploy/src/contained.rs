@@ -2,7 +2,7 @@
 //! run jobs: under the name of one of them it is that program.
 
 use entrypoint::sys::CommandLine;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -19,11 +19,21 @@ pub(crate) fn run(args: &[OsString]) -> Option<ExitCode> {
     let (program, args) = args.split_first()?;
     let name = Path::new(program).file_name()?;
     if name == ENTRYPOINT {
+        show_as(c"entrypoint");
         let words = CommandLine { program: program.clone(), args: args.to_vec() };
         return Some(ExitCode::from(entrypoint::run(words)));
     }
+    if name == SIDECAR {
+        show_as(c"sidecar");
+    }
     let sidecar = || std::iter::once(OsString::from(SIDECAR)).chain(args.iter().cloned());
     (name == SIDECAR).then(|| sidecar::run(sidecar()))
+}
+
+/// Sets the name that ps(1) and top(1) show, which is `exe` after /proc/self/exe.
+fn show_as(name: &CStr) {
+    // Whoever looks is misled at worst.
+    let _ = rustix::thread::set_name(name);
 }
 
 /// Returns the file to execute for a program: this one, for a bare name that it

@@ -46,8 +46,9 @@ fn podutils_alone_in_a_directory_runs_a_job() {
     let dir = tempfile::Builder::new().prefix("pod-utils-alone-").tempdir().expect("a directory");
     fs::create_dir(dir.path().join("bin")).expect("made");
     fs::copy(bins::program("podutils"), dir.path().join("bin/podutils")).expect("copied");
-    let results = run(dir.path(), "grep SigIgn /proc/self/status; echo made > \"$ARTIFACTS/file.txt\"");
-    assert_eq!(read(&results.join("build-log.txt")), "SigIgn:\t0000000000000000\n");
+    let script = "grep SigIgn /proc/self/status; cat /proc/$PPID/comm; echo made > \"$ARTIFACTS/file.txt\"";
+    let results = run(dir.path(), script);
+    assert_eq!(read(&results.join("build-log.txt")), "SigIgn:\t0000000000000000\nentrypoint\n");
     assert_eq!(read(&results.join("artifacts/file.txt")), "made\n");
     assert_eq!(json_of(&results.join("finished.json"))["result"], "SUCCESS");
 }

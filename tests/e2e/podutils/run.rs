@@ -71,8 +71,7 @@ impl Desk {
     /// The process of one of the two programs.
     #[track_caller]
     fn member(&self, program: &str) -> Pid {
-        let path = bins::program(program).display().to_string();
-        let running = || self.tree.members().into_iter().find(|member| member.command == path);
+        let running = || self.tree.members().into_iter().find(|member| member.command == program);
         // It is podutils itself until it has left the session.
         Pid::from_raw(wait::until(program, running).pid).expect("a pid")
     }
