@@ -35,11 +35,11 @@ pub struct Finished {
     pub result: String,
     /// The commit that was tested.
     pub revision: String,
-    /// What the job says about itself: names and values, at most a hundred.
+    /// Names and values that the job gave about itself, at most a hundred.
     pub metadata: Vec<(String, String)>,
     /// The number of further ones.
     pub metadata_left_out: usize,
-    /// What was wrong with the job's metadata.
+    /// Mistakes in the metadata of the job.
     pub errors: Vec<String>,
     cause: String,
 }

@@ -23,7 +23,7 @@ pub(crate) struct Found {
     pub(crate) is_alias: bool,
 }
 
-/// What is known of a folder while it is listed.
+/// The facts about a folder that its listing has told so far.
 #[derive(Debug, Default)]
 pub(crate) struct Folder {
     folders: Ids,

@@ -230,7 +230,7 @@ fn is_own_record(line: &str) -> bool {
     line.starts_with(r#"{"component":"entrypoint""#)
 }
 
-/// What went well, and headings.
+/// Lines about success, and headings.
 fn is_fine(line: &str) -> bool {
     if WELL.iter().any(|begin| line.starts_with(begin))
         || line.ends_with("... ok")
@@ -259,7 +259,7 @@ fn is_jest(line: &str) -> bool {
     line.starts_with("● ") && line.contains(" › ")
 }
 
-/// What a shell, make or a kubelet says of a command that was killed.
+/// Words of a shell, make or a kubelet about a command that was killed.
 fn is_killed(line: &str) -> bool {
     line == "Killed" || line.ends_with(" Killed") || line.contains(": Killed") || line.contains(" Killed  ")
 }

@@ -145,7 +145,7 @@ struct Part<'a> {
     lines: Range<usize>,
 }
 
-/// What a line does to sections.
+/// The effect of a line on sections.
 #[derive(Debug, PartialEq, Eq)]
 enum Mark<'a> {
     Begin { title: &'a str, is_open: bool },

@@ -193,7 +193,7 @@ fn problems(job: &JobReport) -> Markup {
     }
 }
 
-/// What the job says about itself.
+/// The names and values that the job gave about itself.
 fn metadata(job: &JobReport) -> Markup {
     let Some(finished) = job.finished.as_ref().filter(|finished| !finished.metadata.is_empty()) else {
         return html! {};
