@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Processor time and unpacked bytes for all files of a pass, or for one log.
 ///
 /// Give one to [`Censor::with_budget`](super::Censor::with_budget) at the begin of a pass.
-/// What exceeds it must not be delivered.
+/// A file that exceeds it must not be delivered.
 #[derive(Debug)]
 pub struct Budget {
     cpu_time: Duration,

@@ -1,4 +1,4 @@
-//! What was found in files that have several names: hard links and symbolic links cost a
+//! Results of scans of files that have several names: hard links and symbolic links cost a
 //! job nothing, so each file is scanned under its first name only.
 
 use super::archive::{ArchiveError, Verdict};

@@ -27,7 +27,7 @@ const NO_TIME: &str = "there was no time left for it";
 
 /// The state of everything that a pass has delivered.
 pub struct Delivered<'a> {
-    /// What was asked for.
+    /// The options.
     pub settings: &'a Settings,
     /// The objects.
     pub plan: &'a ObjectPlan,
@@ -45,7 +45,7 @@ pub struct Delivered<'a> {
     pub deadline: Option<Timestamp>,
     /// The gap of the listing.
     pub listing: Option<ListingGap>,
-    /// What masks texts.
+    /// Masks texts.
     pub censor: Option<&'a Censor>,
 }
 

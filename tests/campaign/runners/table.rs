@@ -59,7 +59,7 @@ pub(crate) const RUNNERS: [Runner; 33] = [
     runner(true, "pytest", "python", ["", "pytest -q --junitxml=reports/junit.xml test_sample.py"], ["P", "P", "P", "P", "P"]),
     runner(true, "xdist", "python", ["", "pytest -q -n 2 --junitxml=reports/junit.xml test_sample.py"], ["P", "P", "P", "P", "P"]),
     runner(false, "tox", "python", ["", "tox -q"], ["P", "P", "P", "P", "P"]),
-    runner(false, "nox", "python", ["", "nox -s plain"], ["P-", "P-", "P-", "P-", "P-"]),
+    runner(false, "nox", "python", ["", "nox -s plain"], ["-", "-", "-", "-", "-"]),
     runner(false, "nox30", "python", ["", "nox -s patient"], ["P", "P", "P", "P", "P"]),
     runner(false, "uv", "python", ["", "uv run --no-project --no-sync --active pytest -q --junitxml=reports/junit.xml test_sample.py"], ["P", "P", "P", "P", "P"]),
     runner(true, "make", "python", ["", "make test"], ["P", "P", "P", "P", "P"]),

@@ -135,7 +135,7 @@ impl Driver {
         self.submit(Document::Result(verdict), document(FINISHED, Class::Result, content));
     }
 
-    /// What the delivery leaves out, for the result.
+    /// The gaps of the delivery, for the result.
     fn problems(&self) -> Vec<(&'static str, String)> {
         let limits = documents::over_limit(self.core.plan()).map(|gap| ("limits", gap.to_string()));
         let listing = self.gap.map(|gap| ("listing", gap.to_string()));

@@ -73,7 +73,7 @@ impl Driver {
         }
     }
 
-    /// What is read of the object with this number as it passes.
+    /// The reader through which the content of an object passes, if it has one.
     fn reader(&self, number: u32) -> Option<ContentReader> {
         match self.core.plan().object(number).desired.source {
             Origin::Log(index) => Some(ContentReader::Log(self.logs.clone(), index)),

@@ -1,4 +1,4 @@
-//! What a listing finds.
+//! The findings of a listing, piece by piece.
 
 use crate::censor::Censor;
 use crate::io::object::Wanted;

@@ -5,5 +5,8 @@ def test_first():
 
 def test_second():
     pathlib.Path(os.environ["REACHED"]).touch()
-    time.sleep(60)
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(float(os.environ.get("CLEAN_UP", 0)))
     pathlib.Path(os.environ["FINISHED"]).touch()
