@@ -35,7 +35,17 @@ const LAUNCHERS: &[Row] = &[
     ("stdbuf", &["stdbuf", "-oL"], ["INT, waits", "TERM, waits"]),
     ("timeout", &["timeout", "600"], ["INT, waits", "TERM, waits"]),
     ("timeout --foreground", &["timeout", "--foreground", "600"], ["INT, waits", "TERM, waits"]),
-    ("script", &["script", "-qec", "./command", "/dev/null"], ["TERM, 0", "TERM, 0"]),
+    // It ends its shell, which bash has replaced with the command and dash has not.
+    (
+        "script, bash",
+        &["env", "SHELL=/bin/bash", "script", "-qec", "./command", "/dev/null"],
+        ["TERM, 0", "TERM, 0"],
+    ),
+    (
+        "script, dash",
+        &["env", "SHELL=/bin/dash", "script", "-qec", "./command", "/dev/null"],
+        ["HUP, 0", "HUP, 0"],
+    ),
     ("flock", &["flock", "./lock"], ["nothing, INT", "nothing, TERM"]),
     ("setsid -w", &["setsid", "-w"], ["nothing, INT", "nothing, TERM"]),
     ("unshare --fork", &["unshare", "--fork"], ["nothing, waits", "nothing, waits"]),
