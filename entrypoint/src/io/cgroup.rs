@@ -5,6 +5,7 @@
 //! version 2 has no such files there, version 1 has one more.
 
 use common::report::Cgroup;
+use std::cell::OnceCell;
 use std::path::Path;
 
 /// Paths of the files in one version.
@@ -31,20 +32,26 @@ const VERSIONS: [Files; 2] = [
 pub(super) struct Watch {
     /// Processes killed before that; none if we are PID 1, with which a container begins.
     killed_before: u64,
+    /// The figures at the end, once they were read.
+    ended: OnceCell<Option<Cgroup>>,
 }
 
 impl Watch {
     pub(super) fn begin() -> Self {
         let is_init = rustix::process::getpid().is_init();
         let before = if is_init { None } else { now() };
-        Self { killed_before: before.and_then(|cgroup| cgroup.oom_kills).unwrap_or(0) }
+        let killed_before = before.and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
+        Self { killed_before, ended: OnceCell::new() }
     }
 
-    /// Returns the figures at the end; `None` where they cannot be read.
+    /// Returns the figures at the end, that of the first call; `None` where they cannot be read.
     pub(super) fn ended(&self) -> Option<Cgroup> {
-        let mut cgroup = now()?;
-        cgroup.oom_kills = cgroup.oom_kills.map(|kills| kills.saturating_sub(self.killed_before));
-        Some(cgroup)
+        let read = || {
+            let mut cgroup = now()?;
+            cgroup.oom_kills = cgroup.oom_kills.map(|kills| kills.saturating_sub(self.killed_before));
+            Some(cgroup)
+        };
+        self.ended.get_or_init(read).clone()
     }
 }
 

@@ -8,6 +8,7 @@ use common::report;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
@@ -93,8 +94,14 @@ impl Pump {
 
     fn pump_up_to(&mut self, limit: usize) -> Pumped {
         let Some(pipe) = &self.pipe else { return Pumped::Nothing };
-        self.buffer.reserve_exact(self.read_size);
-        let room = self.buffer.spare_capacity_mut();
+        // Most jobs print so little that the large buffer is never mapped.
+        let mut small = [const { MaybeUninit::uninit() }; MIN_READ_BYTES];
+        let room = if self.read_size > small.len() {
+            self.buffer.reserve_exact(self.read_size);
+            self.buffer.spare_capacity_mut()
+        } else {
+            &mut small
+        };
         let limit = limit.min(room.len());
         match rustix::io::read(pipe, &mut room[..limit]) {
             Ok(([], _)) => {

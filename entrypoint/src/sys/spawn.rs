@@ -58,8 +58,9 @@ pub(crate) fn start(program: &Program<'_>) -> io::Result<i32> {
         descriptors: program.descriptors,
         errno: 0,
     };
-    // The few frames of `child` and libc need less; the type gives the alignment.
-    let mut stack = vec![0_u128; 8 * 1024 / size_of::<u128>()];
+    // The few frames of `child` and libc need less; the type gives the alignment. A part
+    // of our own stack, because one from the heap has to be mapped first.
+    let mut stack = [MaybeUninit::<u128>::uninit(); 8 * 1024 / size_of::<u128>()];
     let top = stack.as_mut_ptr_range().end.cast::<c_void>();
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: `child` runs on `stack` while this thread is suspended (CLONE_VFORK);
