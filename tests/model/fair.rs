@@ -2,8 +2,9 @@
 //! has to come to an end at which the bucket holds everything.
 
 use crate::bucket::{Content, Key};
+use crate::processes::Life;
 use crate::search::digest;
-use crate::test_container::{Life, Lock};
+use crate::test_container::Lock;
 use crate::world::{Act, Sidecar, Step, World};
 use common::report::ChildEnd;
 use common::signal::Signal;
@@ -68,19 +69,22 @@ fn of_the_test(world: &World) -> Option<Step> {
     if test.in_pipe {
         return Some(Step::Entry(Event::Output(Output::Bytes)));
     }
-    match test.child {
+    match test.tree.child {
         Life::Ours => return Some(Step::ChildEnds(ChildEnd::ExitCode(0))),
         Life::Doomed => return Some(Step::ChildEnds(ChildEnd::Signal(Signal::KILL))),
         Life::Future | Life::Hidden | Life::Gone => {}
     }
-    if test.other.is_alive() {
+    if test.tree.others[0].is_alive() {
         return Some(Step::OtherEnds);
     }
     if test.pipe_open {
         return Some(Step::Entry(Event::Output(Output::Closed)));
     }
     let waits = [Timer::Quiet, Timer::LeftoversEnd, Timer::KillLimit, Timer::Rescan];
-    waits.into_iter().find(|timer| test.timers.contains(timer)).map(|timer| Step::Entry(Event::Fired(timer)))
+    waits
+        .into_iter()
+        .find(|timer| test.tree.timers.contains(timer))
+        .map(|timer| Step::Entry(Event::Fired(timer)))
 }
 
 fn of_sidecar(world: &World) -> Option<Step> {

@@ -19,7 +19,9 @@ mod bucket;
 mod config;
 mod delivery;
 mod fair;
+mod processes;
 mod search;
+mod supervision;
 mod test_container;
 mod world;
 

@@ -2,38 +2,12 @@
 //! they leave in the log volume.
 
 use crate::config::Mutation;
-use common::duration::GoDuration;
+use crate::processes::{Life, Processes, policy};
 use common::report::{ChildEnd, Reason};
 use common::signal::Signal;
-use entrypoint::supervise::{
-    Effect, Event, Identity, Interrupt, Leftovers, Marker, Output, Pid, Policy, Process, Setup, SignalScope,
-    State, StopSignals, Target, Timer, Tree, begin, step,
-};
+use entrypoint::supervise::{Effect, Event, Marker, Output, Setup, State, Tree, begin, step};
 use sidecar::deliver::{Observation, ReportSummary};
-use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
-
-/// Where a process of the tree stands.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Life {
-    Future,
-    /// Its parent is not entrypoint.
-    Hidden,
-    Ours,
-    /// SIGKILL was sent to it.
-    Doomed,
-    Gone,
-}
-
-impl Life {
-    pub(crate) fn is_alive(self) -> bool {
-        matches!(self, Self::Hidden | Self::Ours | Self::Doomed)
-    }
-
-    fn is_ours(self) -> bool {
-        matches!(self, Self::Ours | Self::Doomed)
-    }
-}
 
 /// The lock file.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -48,10 +22,7 @@ pub(crate) enum Lock {
 pub(crate) struct TestContainer {
     /// Entrypoint, while it is alive.
     pub(crate) core: Option<State>,
-    pub(crate) child: Life,
-    pub(crate) other: Life,
-    pub(crate) timers: BTreeSet<Timer>,
-    queue: VecDeque<Event>,
+    pub(crate) tree: Processes<1>,
     /// The child has written what it writes.
     pub(crate) wrote: bool,
     /// Bytes that were not pumped yet.
@@ -69,25 +40,6 @@ pub(crate) struct TestContainer {
     mutation: Option<Mutation>,
 }
 
-const OTHER: Pid = Pid(8);
-
-fn policy() -> Policy {
-    Policy {
-        timeout: GoDuration::from_secs(60),
-        grace_period: GoDuration::from_secs(15),
-        await_previous: false,
-        program: String::new(),
-        is_init: true,
-        stop_signals: StopSignals::new(&[]),
-        interrupt: Interrupt::default(),
-        escalation: Vec::new(),
-        leftovers: Leftovers::End,
-        signal_scope: SignalScope::Child,
-        propagate_error_code: false,
-        always_zero: false,
-    }
-}
-
 impl TestContainer {
     pub(crate) fn new(mutation: Option<Mutation>) -> Result<Self, String> {
         let first = begin();
@@ -102,10 +54,7 @@ impl TestContainer {
     pub(crate) fn gone() -> Self {
         Self {
             core: None,
-            child: Life::Future,
-            other: Life::Future,
-            timers: BTreeSet::new(),
-            queue: VecDeque::new(),
+            tree: Processes::new(),
             wrote: false,
             in_pipe: false,
             pipe_open: true,
@@ -123,8 +72,8 @@ impl TestContainer {
     /// The whole container dies: out of memory, or killed by the kubelet.
     pub(crate) fn kill(&mut self) {
         (self.core, self.marking) = (None, None);
-        (self.child, self.other) = (Life::Gone, Life::Gone);
-        self.timers.clear();
+        (self.tree.child, self.tree.others) = (Life::Gone, [Life::Gone]);
+        self.tree.timers.clear();
         (self.in_pipe, self.pipe_open) = (false, false);
         if self.lock == Lock::Held {
             self.lock = Lock::Free;
@@ -150,9 +99,11 @@ impl TestContainer {
     /// Passes an event to the core, then everything that follows from it at once.
     pub(crate) fn event(&mut self, event: Event) -> Result<(), String> {
         match &event {
-            Event::Fired(timer) => drop(self.timers.remove(timer)),
+            Event::Fired(timer) => drop(self.tree.timers.remove(timer)),
             Event::Setup(Setup::Prepared) => self.lock = Lock::Held,
-            Event::Setup(Setup::Spawned) => (self.child, self.other) = (Life::Ours, Life::Hidden),
+            Event::Setup(Setup::Spawned) => {
+                (self.tree.child, self.tree.others) = (Life::Ours, [Life::Hidden]);
+            }
             Event::Signal(_) => self.told_from_outside = true,
             Event::Output(Output::Bytes) => self.pump(),
             Event::Output(Output::Closed) => {
@@ -161,10 +112,15 @@ impl TestContainer {
             }
             Event::Setup(_) | Event::Tree(_) | Event::Marker(_) => {}
         }
-        self.queue.push_back(event);
-        while let Some(event) = self.queue.pop_front() {
+        self.tree.queue.push_back(event);
+        self.pass_on()
+    }
+
+    /// Passes what the I/O layer reports to the core.
+    fn pass_on(&mut self) -> Result<(), String> {
+        while let Some(event) = self.tree.queue.pop_front() {
             let Some(state) = self.core.take() else { return Ok(()) };
-            let next = step(&policy(), state, event);
+            let next = step(policy(), state, event);
             self.core = Some(next.state);
             for effect in next.effects {
                 self.perform(effect)?;
@@ -179,17 +135,17 @@ impl TestContainer {
 
     fn perform(&mut self, effect: Effect) -> Result<(), String> {
         match effect {
-            Effect::Scan => self.scan(),
+            Effect::Scan => self.tree.scan(),
             Effect::Signal { signal: Signal::KILL, .. }
                 if self.mutation == Some(Mutation::MarkerBeforeKill) =>
             {
                 let gone =
                     [Event::Tree(Tree::ChildEnded(ChildEnd::Signal(Signal::KILL))), Event::Tree(Tree::Gone)];
-                self.queue.extend(gone);
+                self.tree.queue.extend(gone);
             }
-            Effect::Signal { signal, to, .. } => self.signal(signal, to),
-            Effect::Arm(timer, _) => drop(self.timers.insert(timer)),
-            Effect::DisarmAll => self.timers.clear(),
+            Effect::Signal { signal, to, .. } => self.tree.signal(signal, to),
+            Effect::Arm(timer, _) => drop(self.tree.timers.insert(timer)),
+            Effect::DisarmAll => self.tree.timers.clear(),
             // The sentence. Records before it are no more than output is, and there would
             // be eight times the states.
             Effect::CloseLog(_) => self.log += 1,
@@ -231,7 +187,7 @@ impl TestContainer {
 
     fn exit(&mut self) {
         self.core = None;
-        self.timers.clear();
+        self.tree.timers.clear();
         self.lock = Lock::Free;
     }
 
@@ -244,57 +200,16 @@ impl TestContainer {
         self.event(Event::Marker(outcome))
     }
 
-    fn scan(&mut self) {
-        if self.child == Life::Gone && !self.other.is_ours() {
-            self.queue.push_back(Event::Tree(Tree::Gone));
-            return;
-        }
-        let other = Process { id: Identity { pid: OTHER, started: 1 }, filter: false, in_group: true };
-        let children = self.other.is_ours().then_some(other).into_iter().collect();
-        self.queue.push_back(Event::Tree(Tree::Children(children)));
-    }
-
-    fn signal(&mut self, signal: Signal, to: Target) {
-        let doom = |life: &mut Life| {
-            if signal == Signal::KILL && *life == Life::Ours {
-                *life = Life::Doomed;
-            }
-        };
-        match to {
-            Target::Child => doom(&mut self.child),
-            Target::ChildGroup => {
-                doom(&mut self.child);
-                doom(&mut self.other);
-            }
-            Target::Process(_) | Target::GroupOf(_) | Target::Descendant(_) => doom(&mut self.other),
-        }
-    }
-
     /// The direct child ends.
     pub(crate) fn child_ends(&mut self, end: ChildEnd) -> Result<(), String> {
-        self.child = Life::Gone;
-        if self.other == Life::Hidden {
-            self.other = Life::Ours;
-        }
-        if !self.other.is_ours() {
-            self.queue.push_back(Event::Tree(Tree::ChildEnded(end)));
-            return self.event(Event::Tree(Tree::Gone));
-        }
-        self.event(Event::Tree(Tree::ChildEnded(end)))
+        self.tree.end_child(end);
+        self.pass_on()
     }
 
     /// The child's child ends, reaped by its parent.
     pub(crate) fn other_ends(&mut self) -> Result<(), String> {
-        let ours = self.other.is_ours();
-        self.other = Life::Gone;
-        if !ours {
-            return Ok(());
-        }
-        if self.child == Life::Gone {
-            self.queue.push_back(Event::Tree(Tree::Reaped(OTHER)));
-            return self.event(Event::Tree(Tree::Gone));
-        }
-        self.event(Event::Tree(Tree::Reaped(OTHER)))
+        self.tree.end_other(0);
+        self.pass_on()
     }
 
     /// I1 and I3.
@@ -302,8 +217,7 @@ impl TestContainer {
         if self.core.is_none() && self.lock == Lock::Held {
             return Err("I1: entrypoint is gone and its lock is held".to_owned());
         }
-        let alive = self.child.is_alive() || self.other.is_alive();
-        if self.marker.is_some() && alive && !self.unkillable_named {
+        if self.marker.is_some() && self.tree.anybody_alive() && !self.unkillable_named {
             return Err("I3: a process outlives the marker".to_owned());
         }
         Ok(())

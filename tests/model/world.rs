@@ -3,7 +3,8 @@
 use crate::bucket::{Bucket, Content, Key, Write};
 use crate::config::Config;
 use crate::delivery::Delivery;
-use crate::test_container::{Life, TestContainer};
+use crate::processes::Life;
+use crate::test_container::TestContainer;
 use common::report::ChildEnd;
 use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State};
@@ -137,24 +138,24 @@ impl World {
             | State::Marking(_)
             | State::Done => {}
         }
-        steps.extend(test.timers.iter().map(|timer| Step::Entry(Event::Fired(*timer))));
+        steps.extend(test.tree.timers.iter().map(|timer| Step::Entry(Event::Fired(*timer))));
         if test.in_pipe {
             steps.push(Step::Entry(Event::Output(Output::Bytes)));
         }
-        if test.pipe_open && test.child == Life::Gone && !test.other.is_alive() {
+        if test.pipe_open && test.tree.child == Life::Gone && !test.tree.others[0].is_alive() {
             steps.push(Step::Entry(Event::Output(Output::Closed)));
         }
-        if test.child == Life::Ours && !test.wrote {
+        if test.tree.child == Life::Ours && !test.wrote {
             steps.push(Step::ChildWrites);
         }
-        match test.child {
+        match test.tree.child {
             Life::Ours => {
                 steps.extend([0, 3].map(|code| Step::ChildEnds(ChildEnd::ExitCode(code))));
             }
             Life::Doomed => steps.push(Step::ChildEnds(ChildEnd::Signal(Signal::KILL))),
             Life::Future | Life::Hidden | Life::Gone => {}
         }
-        if test.other.is_alive() {
+        if test.tree.others[0].is_alive() {
             steps.push(Step::OtherEnds);
         }
         if self.crashes > 0 {

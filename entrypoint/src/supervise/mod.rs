@@ -29,8 +29,6 @@ mod verdict;
 mod waiting;
 
 #[cfg(test)]
-mod explore;
-#[cfg(test)]
 mod tests;
 
 pub use effect::{Effect, Record, Share, Target};

@@ -1,6 +1,6 @@
-//! Explores every interleaving of a small world: breadth first over the states of
-//! the machine together with the state of the world, checking the invariants after
-//! every step.
+//! Explores entrypoint's core alone, in every interleaving of a small world: breadth
+//! first over the states of the core together with the state of the world, checking
+//! the invariants after every step.
 //!
 //! The world consists of the direct child, its child, that one's child (a filter),
 //! which may start at any time or never, the pipe, the timers, and an I/O layer that
@@ -10,10 +10,16 @@
 
 mod world;
 
-use super::*;
+use crate::processes::{Life, policy};
+use common::duration::GoDuration;
 use common::report::ChildEnd;
+use common::signal::Signal;
+use entrypoint::supervise::{
+    EscalationStep, Event, Interrupt, Leftovers, Marker, Output, Policy, Predecessor, Setup, SignalScope,
+    State, StopSignals, Trigger, begin, step,
+};
 use std::collections::{HashMap, VecDeque};
-use world::{Life, World, check_signals};
+use world::{World, check_signals};
 
 type Node = (State, World);
 
@@ -31,9 +37,9 @@ fn possible_events(
         (event, next)
     };
     // The I/O layer handles its queue before it waits for anything else.
-    if let Some(event) = world.queue.front() {
+    if let Some(event) = world.tree.queue.front() {
         let event = event.clone();
-        return vec![with(&|next| drop(next.queue.pop_front()), event)];
+        return vec![with(&|next| drop(next.tree.queue.pop_front()), event)];
     }
     match state {
         State::Preparing(_) => {
@@ -48,7 +54,7 @@ fn possible_events(
             }
         }
         State::Spawning(_) => {
-            let started = |next: &mut World| next.child = Life::Ours;
+            let started = |next: &mut World| next.tree.child = Life::Ours;
             all.push(with(&started, Event::Setup(Setup::Spawned)));
             all.push(with(&|_| {}, Event::Setup(Setup::SpawnFailed("x".to_owned()))));
         }
@@ -63,8 +69,8 @@ fn possible_events(
         | State::Leftovers(_)
         | State::Done => {}
     }
-    for timer in world.timers.iter().filter(|timer| world.can_be_next(**timer)) {
-        let fire = |next: &mut World| next.timers.retain(|other| other != timer);
+    for timer in world.tree.timers.iter().filter(|timer| world.can_be_next(**timer)) {
+        let fire = |next: &mut World| next.tree.timers.retain(|other| other != timer);
         all.push(with(&fire, Event::Fired(*timer)));
     }
     if world.signals_left > 0 {
@@ -72,9 +78,9 @@ fn possible_events(
             all.push(with(&|next| next.signals_left -= 1, Event::Signal(*signal)));
         }
     }
-    if world.pipe_open && world.child != Life::Future {
+    if world.pipe_open && world.tree.child != Life::Future {
         all.push(with(&|_| {}, Event::Output(Output::Bytes)));
-        if !world.anybody_alive() || world.child == Life::Ours {
+        if !world.tree.anybody_alive() || world.tree.child == Life::Ours {
             all.push(with(&|next| next.pipe_open = false, Event::Output(Output::Closed)));
         }
     }
@@ -90,25 +96,25 @@ fn process_changes(state: &State, world: &World) -> Vec<World> {
         change(&mut next);
         all.push(next);
     };
-    match world.child {
+    match world.tree.child {
         Life::Ours => {
-            with(&|next| next.end(None, ChildEnd::ExitCode(0)));
-            with(&|next| next.end(None, ChildEnd::ExitCode(3)));
+            with(&|next| next.tree.end_child(ChildEnd::ExitCode(0)));
+            with(&|next| next.tree.end_child(ChildEnd::ExitCode(3)));
         }
-        Life::Doomed => with(&|next| next.end(None, ChildEnd::Signal(Signal::KILL))),
+        Life::Doomed => with(&|next| next.tree.end_child(ChildEnd::Signal(Signal::KILL))),
         Life::Future | Life::Hidden | Life::Gone => {}
     }
     for index in 0..2 {
-        match world.others[index] {
+        match world.tree.others[index] {
             Life::Hidden => {
                 // A parent in between ends, or it does, reaped by its parent.
-                with(&|next| next.others[index] = Life::Ours);
-                with(&|next| next.end(Some(index), ChildEnd::ExitCode(0)));
+                with(&|next| next.tree.others[index] = Life::Ours);
+                with(&|next| next.tree.end_other(index));
             }
-            Life::Ours | Life::Doomed => with(&|next| next.end(Some(index), ChildEnd::ExitCode(0))),
+            Life::Ours | Life::Doomed => with(&|next| next.tree.end_other(index)),
             Life::Future => {
-                if world.child == Life::Ours {
-                    with(&|next| (next.others, next.late) = ([Life::Hidden; 2], signalled));
+                if world.tree.child == Life::Ours {
+                    with(&|next| (next.tree.others, next.late) = ([Life::Hidden; 2], signalled));
                 }
             }
             Life::Gone => {}
@@ -146,7 +152,7 @@ fn explore(policy: &Policy, proc: bool, signals: &[Signal]) -> usize {
             check_after_step(&step.state, &world);
             next.push((step.state, world));
         }
-        if world.queue.is_empty() {
+        if world.tree.queue.is_empty() {
             next.extend(process_changes(&state, &world).into_iter().map(|world| (state.clone(), world)));
         }
         for node in next {
@@ -193,24 +199,7 @@ fn check_after_step(state: &State, world: &World) {
     assert_eq!(*state == State::Done, world.exit.is_some(), "I1: done means exiting");
     if let Some(status) = world.exit {
         assert!(world.marker || status == 127, "I1: {world:?}");
-        assert_ne!(world.child, Life::Ours, "a child that was never told to end is left alone");
-    }
-}
-
-fn policy() -> Policy {
-    Policy {
-        timeout: GoDuration::from_secs(60),
-        grace_period: GoDuration::from_secs(15),
-        await_previous: false,
-        program: String::new(),
-        is_init: true,
-        stop_signals: StopSignals::new(&[]),
-        interrupt: Interrupt::default(),
-        escalation: Vec::new(),
-        leftovers: Leftovers::End,
-        signal_scope: SignalScope::Child,
-        propagate_error_code: false,
-        always_zero: false,
+        assert_ne!(world.tree.child, Life::Ours, "a child that was never told to end is left alone");
     }
 }
 
@@ -223,13 +212,13 @@ fn escalation() -> Vec<EscalationStep> {
 
 #[test]
 fn i1_i2_i3_hold_in_every_interleaving() {
-    let nodes = explore(&policy(), true, &SIGNALS);
+    let nodes = explore(policy(), true, &SIGNALS);
     assert!(nodes > 10_000, "{nodes} is no exploration");
 }
 
 #[test]
 fn i1_i2_i3_hold_while_waiting_for_a_predecessor() {
-    explore(&Policy { await_previous: true, ..policy() }, true, &[Signal::TERM]);
+    explore(&Policy { await_previous: true, ..policy().clone() }, true, &[Signal::TERM]);
 }
 
 #[test]
@@ -240,7 +229,7 @@ fn i1_i2_i3_hold_with_escalation() {
         (Interrupt::IntThenEscalation, &signals),
         (Interrupt::Received, &signals[1..]),
     ] {
-        let policy = Policy { escalation: escalation(), interrupt, ..policy() };
+        let policy = Policy { escalation: escalation(), interrupt, ..policy().clone() };
         explore(&policy, true, signals);
     }
 }
@@ -248,14 +237,14 @@ fn i1_i2_i3_hold_with_escalation() {
 #[test]
 fn i1_i2_i3_hold_when_the_supervisor_hangs_up() {
     let stop_signals = StopSignals::new(&[Signal::HUP]);
-    explore(&Policy { is_init: false, stop_signals, ..policy() }, true, &[Signal::TERM, Signal::HUP]);
+    explore(&Policy { is_init: false, stop_signals, ..policy().clone() }, true, &[Signal::TERM, Signal::HUP]);
 }
 
 #[test]
 fn i1_i2_i3_hold_for_groups_for_kept_leftovers_and_without_proc() {
-    explore(&Policy { signal_scope: SignalScope::Group, ..policy() }, true, &SIGNALS);
-    explore(&Policy { leftovers: Leftovers::Keep, ..policy() }, true, &[Signal::INT, Signal::TERM]);
-    explore(&policy(), false, &SIGNALS);
-    let policy = Policy { leftovers: Leftovers::Keep, signal_scope: SignalScope::Group, ..policy() };
+    explore(&Policy { signal_scope: SignalScope::Group, ..policy().clone() }, true, &SIGNALS);
+    explore(&Policy { leftovers: Leftovers::Keep, ..policy().clone() }, true, &[Signal::INT, Signal::TERM]);
+    explore(policy(), false, &SIGNALS);
+    let policy = Policy { leftovers: Leftovers::Keep, signal_scope: SignalScope::Group, ..policy().clone() };
     explore(&policy, false, &SIGNALS);
 }
