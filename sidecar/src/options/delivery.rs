@@ -12,7 +12,7 @@ pub const DEFAULT_MEMORY: i64 = 64 << 20;
 
 /// The least memory with which one transfer can work: 20 MiB, of which 14 are
 /// the program's own and 5 the smallest part that S3 accepts.
-pub const LEAST_MEMORY: i64 = 20 << 20;
+pub const MIN_MEMORY: i64 = 20 << 20;
 
 /// Names that runners give to their reports.
 const DEFAULT_TEST_REPORTS: [&str; 4] = ["junit*.xml", "*junit*.xml", "TEST-*.xml", "*.xunit"];
@@ -61,7 +61,7 @@ impl DeliveryOptions {
     /// Checks what JSON types cannot say.
     pub fn validate(&self) -> Result<(), OptionError> {
         match self.memory {
-            Some(bytes) if bytes < LEAST_MEMORY => {
+            Some(bytes) if bytes < MIN_MEMORY => {
                 let allowed = "a number of bytes, at least 20971520 (20 MiB)";
                 return Err(OptionError::new("delivery.memory", &bytes.to_string(), allowed));
             }
@@ -96,6 +96,6 @@ impl DeliveryOptions {
 
     /// Bytes that the program may take.
     pub fn memory_bytes(&self) -> u64 {
-        self.memory.unwrap_or(DEFAULT_MEMORY).max(LEAST_MEMORY).unsigned_abs()
+        self.memory.unwrap_or(DEFAULT_MEMORY).max(MIN_MEMORY).unsigned_abs()
     }
 }

@@ -14,7 +14,7 @@ mod upload;
 
 pub use censoring::DeprecatedCensoring;
 pub use command::{JobFlags, command};
-pub use delivery::{DEFAULT_MEMORY, DeliveryOptions, LEAST_MEMORY};
+pub use delivery::{DEFAULT_MEMORY, DeliveryOptions, MIN_MEMORY};
 pub use error::{LoadError, OptionError};
 pub use limits::LimitOptions;
 pub use upload::{GcsPath, UploadOptions};

@@ -1,4 +1,4 @@
-//! What a delivery costs as a whole: scans, holes, members, lists and warnings.
+//! Cost of a delivery as a whole: scans, holes, members, lists and warnings.
 
 use crate::case::{Case, FAILED, FINE, SECRET};
 use crate::size;

@@ -22,7 +22,7 @@ const GRACE: &str = "15s";
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// Longer than any runner takes to begin on a busy machine.
-const LONGEST_START: Duration = Duration::from_mins(3);
+const MAX_START: Duration = Duration::from_mins(3);
 
 /// A directory with the runners and a copy of the sample.
 pub(crate) struct Bench {
@@ -111,7 +111,7 @@ pub(crate) fn stop(runners: &Path, runner: Runner, way: Way, mut timeout: Durati
             return stopped;
         }
         timeout *= 2;
-        assert!(timeout < LONGEST_START * 2, "{} ({}) does not begin", runner.name, way.name);
+        assert!(timeout < MAX_START * 2, "{} ({}) does not begin", runner.name, way.name);
     }
 }
 
@@ -133,7 +133,7 @@ fn attempt(runners: &Path, runner: Runner, way: Way, timeout: Duration) -> Optio
         let _ = wait::within(SETTLED, || None::<()>);
         running.signal(Signal::TERM);
     }
-    let ended = running.wait_for(LONGEST_START);
+    let ended = running.wait_for(MAX_START);
     let what = format!("{} ({}): {ended:#?}", runner.name, way.name);
     let report = entry.report();
     let first = first_signal(&report)?;
@@ -159,7 +159,7 @@ fn reports(bench: &Bench) -> PathBuf {
 
 /// Options as `podutils run` and `inject` set them, or Prow's.
 fn options(way: Way, timeout: Duration) -> Value {
-    let timeout = if way.timeout { timeout } else { LONGEST_START };
+    let timeout = if way.timeout { timeout } else { MAX_START };
     let mut options = json!({"grace_period": GRACE, "timeout": format!("{}ms", timeout.as_millis())});
     if !way.prow {
         options["supervision"] = json!({
@@ -179,7 +179,7 @@ fn wait_for_begin(
     let reached = bench.path("reached");
     // k6 can write no file.
     let has_begun = || reached.exists() || entry.log_text().contains("msg=reached");
-    let begun = wait::within(LONGEST_START, || (has_begun() || running.has_ended()).then(SystemTime::now));
+    let begun = wait::within(MAX_START, || (has_begun() || running.has_ended()).then(SystemTime::now));
     if has_begun() {
         return begun.map(|begun| (running, begun));
     }

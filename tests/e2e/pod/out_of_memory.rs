@@ -33,7 +33,7 @@ fn sidecar(engine: &Engine, pod: &Pod, entries: &[&Entry]) -> Container {
     engine.run(&[&hardened[..], &mounts[..]].concat(), &["/tools/sidecar"])
 }
 
-/// What became of a job that runs `script` as this user: its pod, and the exit status
+/// Runs `script` as this user and returns the job's end: its pod, and the exit status
 /// of its container.
 fn ended(engine: &Engine, user: &str, script: &str) -> (Pod, Entry, i32) {
     let (pod, entry) = open_pod();

@@ -1,6 +1,6 @@
 //! Pins: deploy/README.md, "podutils run".
 //!
-//! What is known of a destination before the job, and what can be done after a delivery that failed.
+//! Checks of a destination before the job, and delivery again after one that failed.
 
 use super::run::{Desk, base_path};
 use harness::pod::{json_of, read};

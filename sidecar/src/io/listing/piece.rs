@@ -18,7 +18,7 @@ pub enum Item {
 /// A file that is not sent, and the reason.
 pub type Refused = (Wanted, String);
 
-/// What is in force from the begin of a listing on.
+/// Rules in force since the listing began.
 #[derive(Debug, Default)]
 pub struct Begin {
     /// The items, by number; `None` where an item is absent.

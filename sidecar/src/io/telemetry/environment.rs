@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The name of the service when nothing else is said.
 const SERVICE: &str = "pod-utils";
 
-/// What the variables say.
+/// Values of the variables.
 #[derive(Debug)]
 pub struct Environment {
     pub(super) url: Url,

@@ -18,7 +18,7 @@ impl ReadAt for OpenFile {
     }
 }
 
-/// What is censored.
+/// Kind of content that is censored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A document that sidecar made.

@@ -52,7 +52,7 @@ pub struct Upload {
     pub precondition: Precondition,
     /// Censors the content.
     pub censor: bool,
-    /// What reads the content as it passes, masked.
+    /// Reader of the content as it passes, masked.
     pub reader: Option<ContentReader>,
 }
 

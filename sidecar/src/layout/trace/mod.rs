@@ -68,7 +68,7 @@ pub struct EntryFacts<'a> {
     pub container: &'a str,
     /// Its report, if it left one.
     pub report: Option<&'a Report>,
-    /// What is told of it: one word, one sentence.
+    /// Its result as one word, and the sentence.
     pub told: (&'a str, &'a str),
     /// The code that counts.
     pub code: Option<i32>,
