@@ -60,7 +60,7 @@ fn measure_one(args: &[String]) {
     println!("{} {cpu} {}", wall.as_micros(), usage.max_rss());
 }
 
-/// What one run took.
+/// Cost of one run.
 #[derive(Clone, Copy)]
 struct Cost {
     wall_s: f64,

@@ -22,7 +22,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 /// The token that is accepted at first.
 pub const TOKEN: &str = "the-first-token";
 
-/// What the server does with a request that carries an accepted token.
+/// Answer to a request that carries an accepted token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Stores the object: 200.

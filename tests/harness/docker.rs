@@ -132,7 +132,7 @@ impl Container {
         state.stdout.trim_ascii() == b"true"
     }
 
-    /// What it wrote to stdout and stderr so far.
+    /// Returns its stdout and stderr so far.
     pub fn logs(&self) -> String {
         let output = self.docker(&["logs"]);
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// What stands for the image of a test: a shell and the usual small programs.
+/// Stands for the image of a test: a shell and the usual small programs.
 pub const SHELL_IMAGE: &str = "localhost/pod-utils-e2e:test";
 
 /// The names of the images under [`PREFIX`].

@@ -98,7 +98,7 @@ impl Job {
         json_of(&self.objects_dir().join("manifest.json"))
     }
 
-    /// What the manifest says of one of the job's own objects.
+    /// Returns the manifest's line about one of the job's own objects.
     #[track_caller]
     pub fn listed(&self, name: &str) -> Value {
         let manifest = self.manifest();

@@ -1,7 +1,7 @@
 //! The manifests of `deploy/kubernetes` as pods of `podman kube play`.
 //!
 //! Podman runs containers, init containers, volumes and stops of a pod for real.
-//! What only a cluster has is done here, as the kubelet would: variables from
+//! Does, as the kubelet would, what only a cluster has: variables from
 //! `ConfigMap`s, Secrets and the pod's own fields, `$(NAME)` in values, Secret
 //! volumes (as directories), the pod template of a Job. A native sidecar becomes
 //! an ordinary container; the test stops it when the others have ended.
@@ -238,7 +238,7 @@ impl Pod {
         ended.stdout.trim().parse().unwrap_or_else(|_| panic!("{ended:?}: {}", self.logs(container)))
     }
 
-    /// What a container wrote so far.
+    /// Returns a container's output so far.
     pub fn logs(&self, container: &str) -> String {
         let output = Command::new("podman")
             .args(["logs", &self.container(container)])

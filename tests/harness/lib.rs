@@ -1,4 +1,4 @@
-//! What the end-to-end tests need: the real programs, pods made of plain
+//! Tools of the end-to-end tests: the real programs, pods made of plain
 //! directories and processes, hostile children, and stores.
 //!
 //! | module | what it is |

@@ -123,12 +123,12 @@ impl Running {
             .unwrap_or_else(|error| panic!("{} gets no {signal}: {error}", self.name));
     }
 
-    /// What it has written to stdout so far.
+    /// Returns its stdout so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()
     }
 
-    /// What it has written to stderr so far.
+    /// Returns its stderr so far.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }

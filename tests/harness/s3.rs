@@ -55,7 +55,7 @@ impl Seen {
     }
 }
 
-/// What happens to a request.
+/// Fate of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It is served.

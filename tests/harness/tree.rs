@@ -40,7 +40,7 @@ impl Tree {
         Self { mark: format!("{}-{number}", std::process::id()) }
     }
 
-    /// What to put into the environment of the tree's first processes.
+    /// Variable for the environment of the tree's first processes.
     pub fn variable(&self) -> (&'static str, &str) {
         (VARIABLE, &self.mark)
     }

@@ -44,7 +44,7 @@ impl Answer {
         Self(200, Vec::new(), body.into())
     }
 
-    /// What a store says of an object that it holds now.
+    /// Properties of an object that a store holds now.
     pub fn stored() -> Self {
         let headers = vec![
             ("etag", "\"tag\"".to_owned()),

@@ -91,7 +91,7 @@ macro_rules! document {
     };
 }
 
-/// What a decoder met that is no error.
+/// Notes of a decoder about input that is no error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
     unknown: Vec<String>,
@@ -153,7 +153,7 @@ pub enum JsonError {
         path: String,
         /// The value, shortened, and what is wrong with it.
         found: String,
-        /// What the field takes.
+        /// Description of what the field takes.
         allowed: &'static str,
     },
 }

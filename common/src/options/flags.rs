@@ -27,7 +27,7 @@ pub struct FlagError {
 }
 
 impl FlagError {
-    /// What to print, ending in a newline: help, the version, or the problem
+    /// Text to print, ending in a newline: help, the version, or the problem
     /// with the usage.
     pub fn text(&self) -> &str {
         &self.text
@@ -49,7 +49,7 @@ impl fmt::Display for FlagError {
 impl std::error::Error for FlagError {}
 
 impl FlagError {
-    /// What clap answers. Where it leaves the usage out, it is put in.
+    /// Clap's answer, with the usage where clap leaves it out.
     fn new(error: &clap::Error, command: &mut Command) -> Self {
         let mut text = error.render().to_string();
         if !text.ends_with('\n') {
@@ -161,7 +161,7 @@ fn rewrite(
     Ok(rewritten)
 }
 
-/// What follows the one or two dashes of a flag; `None` for a positional
+/// The part behind the one or two dashes of a flag; `None` for a positional
 /// argument, a lone `-` and `--`.
 fn flag_body(arg: &OsStr) -> Option<&[u8]> {
     let bytes = arg.as_bytes();

@@ -143,7 +143,7 @@ fn decoded<T: Options + Default>(text: &str) -> Result<(T, Meaning), String> {
     Ok((options, Meaning { notes, rows, words: Vec::new() }))
 }
 
-/// What entrypoint will do, in sentences.
+/// Returns what entrypoint will do, in sentences.
 fn in_words(options: &EntrypointOptions) -> Vec<String> {
     if options.copy_mode_only {
         return vec!["It copies itself to copy_dst and ends.".to_owned()];

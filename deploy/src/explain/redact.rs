@@ -1,10 +1,10 @@
 //! Keeping what looks like a secret from being printed: a command can carry one.
 
-/// What the name of a flag or variable contains when its value is a secret.
+/// Words in the name of a flag or variable whose value is a secret.
 const SECRET_NAMES: [&str; 9] =
     ["password", "passwd", "token", "secret", "credential", "auth", "api-key", "apikey", "_key"];
 
-/// What stands for a secret.
+/// Placeholder for a secret.
 const HIDDEN: &str = "***";
 
 /// The words of a command, with `***` for the values of flags and variables with

@@ -1,4 +1,4 @@
-//! What was typed, and what it means.
+//! The command line, parsed.
 
 mod step;
 
@@ -34,7 +34,7 @@ common::options! {
     }
 }
 
-/// What the program is to do.
+/// Task of the program.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Copy the running executable.
@@ -58,9 +58,9 @@ pub(crate) enum Task {
 /// The command line asks for nothing to be run: help, or a mistake.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stop {
-    /// What to tell: on stdout when the status is 0, else on stderr.
+    /// Text for stdout when the status is 0, else for stderr.
     pub(crate) text: String,
-    /// What to exit with.
+    /// Exit status.
     pub(crate) status: u8,
 }
 

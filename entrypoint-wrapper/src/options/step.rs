@@ -44,9 +44,9 @@ common::options! {
 pub(crate) struct Step {
     /// The command.
     pub(crate) words: Words,
-    /// What to wait for before it starts.
+    /// Files that the step waits for before it starts.
     pub(crate) wait: Option<Wait>,
-    /// What is done about kubeconfig and Secret.
+    /// Treatment of kubeconfig and Secret.
     pub(crate) mode: Mode,
     /// The Secret is printed instead of written.
     pub(crate) dry_run: bool,

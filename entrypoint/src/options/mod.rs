@@ -1,4 +1,4 @@
-//! What was typed, and what it means.
+//! Entrypoint's options, and the policy they ask for.
 //!
 //! [`options`](mod@common::options) says how to add an option.
 

@@ -1,4 +1,4 @@
-//! What the tags of a report mean: suites, cases, and what became of them.
+//! Meaning of a report's tags: suites, cases, and their results.
 
 use super::text::{cut, decoded, seconds};
 use super::{

@@ -129,7 +129,7 @@ pub struct Failure {
     pub file: String,
     /// The message of its failure.
     pub message: String,
-    /// What the runner says of its failure, else the test's own output.
+    /// The runner's text about its failure, else the test's own output.
     pub output: String,
     /// Its time, in seconds.
     pub seconds: f64,

@@ -27,7 +27,7 @@ impl DeprecatedCensoring {
         keys.into_iter().find(|(present, _)| *present).map(|(_, key)| key)
     }
 
-    /// What is in force together with `current` (O-60).
+    /// Rules in force together with `current` (O-60).
     pub(super) fn merged_into(
         &self,
         current: Option<&CensoringOptions>,

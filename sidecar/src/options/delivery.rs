@@ -1,4 +1,4 @@
-//! What upstream's sidecar does not have: the object `delivery`.
+//! The object `delivery`, which upstream's sidecar does not have.
 
 use super::OptionError;
 use super::limits::{LimitOptions, above_zero};

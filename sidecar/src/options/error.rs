@@ -1,4 +1,4 @@
-//! What is wrong with options, in one line.
+//! Errors in options, each in one line.
 
 use common::options::flags::FlagError;
 use thiserror::Error;

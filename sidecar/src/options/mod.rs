@@ -1,8 +1,8 @@
-//! What was typed: `SIDECAR_OPTIONS`, or the command line (contract section 1).
+//! Sidecar's options from `SIDECAR_OPTIONS` or the command line (contract section 1).
 //!
 //! The environment's JSON wins over flags. Decoding gives [`SidecarOptions`];
 //! [`SidecarOptions::validate`] says in one line what is wrong with them.
-//! What they mean together with the job is in [`crate::settings`].
+//! Their meaning together with the job is in [`crate::settings`].
 
 mod censoring;
 pub(crate) mod command;
@@ -91,7 +91,7 @@ impl SidecarOptions {
         self.wrapper_options.iter().chain(&self.entries)
     }
 
-    /// What is censored; `None` when nothing is.
+    /// Rules of censoring; `None` when nothing is censored.
     pub fn censoring(&self) -> Result<Option<CensoringOptions>, OptionError> {
         self.deprecated.merged_into(self.censoring_options.as_ref())
     }

@@ -1,4 +1,4 @@
-//! What to upload and where to (contract 1.5): the object `gcs_options`.
+//! Sources and destination of an upload (contract 1.5): the object `gcs_options`.
 
 use super::OptionError;
 use super::media_type::is_media_type;

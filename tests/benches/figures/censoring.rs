@@ -1,4 +1,4 @@
-//! What censoring costs: a whole sidecar with one large log.
+//! Cost of censoring: a whole sidecar with one large log.
 
 use super::{Bins, children_cpu};
 use std::fmt::Write as _;

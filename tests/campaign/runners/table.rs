@@ -29,7 +29,7 @@ pub(crate) struct Runner {
     pub(crate) quick: bool,
     /// The folder in `samples`.
     pub(crate) sample: &'static str,
-    /// What a shell does in a copy of the folder before entrypoint starts.
+    /// Shell commands run in a copy of the folder before entrypoint starts.
     pub(crate) prepare: &'static str,
     /// The command, its words separated by spaces.
     pub(crate) command: &'static str,

@@ -201,7 +201,7 @@ fn private_certificate_authority_is_trusted_by_ssl_cert_file() {
     assert_eq!(harness::pod::read(Path::new(&stored)), "delivered");
 }
 
-/// What is removed at the end of a test.
+/// Removed at the end of a test.
 struct Removed([&'static str; 2], String);
 
 impl Drop for Removed {

@@ -1,6 +1,6 @@
 //! Pins: deploy/kubernetes/README.md, "Times".
 //!
-//! What can be seen of `deploy/` without running it: options that the programs
+//! Checks of `deploy/` that run nothing: options that the programs
 //! take, names that agree, and overlays that kustomize accepts.
 
 use harness::{images, kube, skip};

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
-/// What an issue of the project asks for.
+/// Number of runs of a whole campaign.
 const RUNS: u64 = 500;
 
 /// Xorshift, so that a seed is a whole campaign.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What the ordinary test run does.
+/// Number of runs in the ordinary test run.
 const RUNS: u64 = 48;
 
 /// Sidecar has at most about this many requests in a job with one artifact.
@@ -152,7 +152,7 @@ fn start(job: &Job, command: &mut Command, stop: Option<u64>) -> (Running, Optio
     (program, Some(killer))
 }
 
-/// What is left of a pod whose entrypoint died before it had its lock: nobody can
+/// The rest of a pod whose entrypoint died before it had its lock: nobody can
 /// know that there will be no marker, so that only the end of the pod ends it.
 fn end_of_the_pod(job: &Job, case: Case, mut sidecar: Running) {
     if case.mode == "plain" {

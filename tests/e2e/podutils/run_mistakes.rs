@@ -1,6 +1,6 @@
 //! Pins: deploy/README.md, "podutils run".
 //!
-//! What is found before the job: options and commands that cannot work.
+//! Mistakes found before the job: options and commands that cannot work.
 
 use super::run::Desk;
 use std::fs;

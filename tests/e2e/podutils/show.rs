@@ -15,7 +15,7 @@ use std::process::Command;
 /// The browser's own errands, such as asking for the time.
 const OF_THE_BROWSER: [&str; 3] = ["google.com/", "googleapis.com/", "gvt1.com/"];
 
-/// What a job can do to a page and to a terminal.
+/// Texts by which a job can harm a page or a terminal.
 const HOSTILE: &str =
     "error: <script>document.title='owned'</script> \u{1b}]0;owned\u{7} \u{202e}desrever &lt;";
 
@@ -244,7 +244,7 @@ fn page_in_chromium_requests_nothing() {
     assert!(!asked_for(&net_log).is_empty());
 }
 
-/// What was asked for over the network, less the browser's own errands.
+/// Returns the requests that went over the network, less the browser's own errands.
 fn asked_for(net_log: &Path) -> Vec<String> {
     let requests = fs::read_to_string(net_log).expect("a log of the network");
     let urls = requests.split("\"url\":\"").skip(1).filter_map(|rest| rest.split('"').next());

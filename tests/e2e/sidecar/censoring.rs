@@ -79,7 +79,7 @@ fn secret_added_by_the_job_while_it_runs_is_masked() {
     assert_eq!(censoring["not_loaded"][0]["path"], json!(added.join("link")), "{censoring}");
 }
 
-/// What identifies a file and its content.
+/// Identity of a file and its content.
 fn identity(path: &Path) -> (u64, u32, u64, i64, i64, i64, i64) {
     let meta = fs::metadata(path).expect("there");
     (meta.ino(), meta.mode(), meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec())

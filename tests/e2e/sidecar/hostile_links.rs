@@ -20,10 +20,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What every file outside the log volume holds.
+/// Content of every file outside the log volume.
 const SECRET: &str = "what-only-sidecar-may-read";
 
-/// What refusing a link sounds like.
+/// Text of the record about a refused link.
 const REFUSED: &str = "it is a symbolic link, which is not followed here";
 
 /// A job that has ended, and files outside its log volume that would be

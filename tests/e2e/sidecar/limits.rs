@@ -1,6 +1,6 @@
 //! Pins: sidecar/README.md, "Limits of a delivery".
 //!
-//! What a job may cost: beyond it artifacts are left out, named and counted, and the
+//! Limits of a job's cost: beyond them artifacts are left out, named and counted, and the
 //! delivery is incomplete; the log and the result are there.
 
 use harness::job::{JOB_PATH, Job};

@@ -37,7 +37,7 @@ fn deliver(job: &Job, entry: &Entry, bucket: &str, environment: &[(&str, String)
     process::start(job.pod.tree(), &mut command).wait_for(Duration::from_mins(5))
 }
 
-/// What a store says that repeats all of a request, in the forms that servers use.
+/// Answer of a store that repeats all of a request, in the forms that servers use.
 fn repeating(asked: &Asked) -> Answer {
     let session = asked.header("x-amz-security-token");
     let escaped = SECRET.replace('+', "%2B").replace('/', "%2F");

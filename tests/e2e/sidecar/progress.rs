@@ -1,6 +1,6 @@
 //! Pins: sidecar/README.md.
 //!
-//! What sidecar says while it uploads.
+//! Sidecar's records of progress while it uploads.
 
 use harness::job::Job;
 use harness::process;

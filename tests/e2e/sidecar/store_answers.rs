@@ -105,7 +105,7 @@ fn endless_success_is_no_success() {
     assert!(error.to_string().contains("more than 65536 bytes"), "{error}");
 }
 
-/// What hands out tokens is no more trusted than a store.
+/// A token service is no more trusted than a store.
 #[test]
 fn endless_token_is_an_error_and_no_crash() {
     let address = server(|connection| {

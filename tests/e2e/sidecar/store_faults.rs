@@ -43,7 +43,7 @@ fn fail_on_error() -> Value {
     json!({"delivery": {"fail_on_error": true}})
 }
 
-/// What the manifest says of an object.
+/// Returns the manifest's line about an object.
 #[track_caller]
 fn listed(manifest: &Value, name: &str) -> Value {
     let key = format!("{JOB_PATH}/{name}");

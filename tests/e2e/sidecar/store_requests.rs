@@ -1,6 +1,6 @@
 //! Pins: sidecar/README.md, "Late writes".
 //!
-//! What is said to a store: a server that records requests and plays answers.
+//! Requests to a store: a server records them and plays answers.
 
 use bytes::Bytes;
 use sidecar::destination::{Credentials, Destination};

@@ -179,7 +179,7 @@ fn a_job_is_one_trace_that_the_official_decoder_reads() {
     );
 }
 
-/// What the command's parent was before is the job's parent, too.
+/// The command's former parent is the job's parent, too.
 #[test]
 fn json_is_sent_when_it_is_wanted_and_a_given_parent_is_above_the_job() {
     let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");

@@ -65,7 +65,7 @@ impl Chain {
         kill_process(self.pid_1().expect("running"), number).expect("sent");
     }
 
-    /// What the steps after this one find, as text.
+    /// Returns what the steps after this one find, as text.
     fn shared(&self) -> Vec<(String, String)> {
         self.server.seen().last().map(harness::api_server::Seen::data).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What the fuzz targets check.
+//! Checks of the fuzz targets.
 
 pub mod checks;
 pub mod webhook;

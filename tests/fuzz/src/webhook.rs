@@ -1,4 +1,4 @@
-//! What is checked of the webhook: a review is answered or is none, an answer is one, its patch
+//! Checks of the webhook: a review is answered or is none, an answer is one, its patch
 //! can be applied, and the pod that becomes of it stays as it is.
 
 use serde_json::{Value, json};

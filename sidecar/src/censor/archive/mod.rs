@@ -69,7 +69,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub enum Verdict {
     /// It is no container, or one that cannot be opened: mask its bytes as they are.
     Plain {
-        /// What was not looked into.
+        /// Description of what was not looked into.
         note: Option<String>,
     },
     /// It contains no secret.
@@ -78,7 +78,7 @@ pub enum Verdict {
         bytes: u64,
         /// CRC32C of its bytes; exactly these must be delivered.
         crc32c: u32,
-        /// What was not looked into.
+        /// Description of what was not looked into.
         note: Option<String>,
     },
     /// Something must be masked or omitted: rewrite it.

@@ -260,7 +260,7 @@ impl Driver {
         self.write_record(record);
     }
 
-    /// What is known of each entry, with its container's name.
+    /// Knowledge of each entry, with its container's name.
     fn told(&self) -> Vec<(&str, Told)> {
         documents::told(
             &self.settings,

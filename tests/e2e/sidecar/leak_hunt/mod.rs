@@ -115,7 +115,7 @@ impl Search {
         Self { exact: build(exact), any_case: build(any_case) }
     }
 
-    /// What is found in the files below a directory: file, place and text.
+    /// Returns what is found in the files below a directory: file, place and text.
     fn all_below(&self, dir: &Path) -> Vec<String> {
         let mut found = Vec::new();
         for file in pod::files_below(dir) {

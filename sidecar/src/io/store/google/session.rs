@@ -147,7 +147,7 @@ impl Session {
     }
 }
 
-/// What the store has of an upload.
+/// State of an upload in the store.
 enum Taken {
     /// Everything: its object is there.
     All(Answer),
