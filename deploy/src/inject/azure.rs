@@ -35,12 +35,6 @@ impl Azure {
             .collect()
     }
 
-    /// The variables that a Secret holds.
-    pub(super) fn env_from(&self) -> Option<(&'static str, Node)> {
-        let name = Node::map([("name", Node::text(self.secret.as_ref()?))]);
-        Some(("envFrom", Node::List(vec![Node::map([("secretRef", name)])])))
-    }
-
     /// Returns a finding if the template's own label contradicts the option.
     pub(super) fn finding(&self, template: &FieldPath<'_>) -> Result<(), Finding> {
         let label = template.keys(&["metadata", "labels", LABEL]);

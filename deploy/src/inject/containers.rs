@@ -4,7 +4,7 @@
 use super::decoration::{Build, Decoration, Out};
 use super::expand::literal;
 use super::field_path::Finding;
-use super::fragments::{mount, variable};
+use super::fragments::{env_from, field_of_pod, mount, variable};
 use super::model::{Container, Pod};
 use super::resources::PodClass;
 use super::secrets::Censored;
@@ -105,9 +105,7 @@ impl Additions<'_> {
     /// The variable with the build id, where it is a field of the pod.
     fn build_id(&self) -> Option<Node> {
         let Build::Field(field) = &self.decoration.build else { return None };
-        let field = Node::map([("fieldPath", Node::text(field))]);
-        let source = Node::map([("fieldRef", field)]);
-        Some(Node::map([("name", Node::text(BUILD_ID)), ("valueFrom", source)]))
+        Some(field_of_pod(BUILD_ID, field))
     }
 
     /// The job's variables as the kubelet must get them, sorted by name.
@@ -290,7 +288,7 @@ impl Additions<'_> {
         ));
         env.push(self.job_spec());
         let mut fields = vec![("env", Node::List(env))];
-        fields.extend(azure.env_from());
+        fields.extend(env_from(&azure.secret));
         let mounts: Vec<_> =
             shared(self.decoration).iter().map(|shared| mount(shared.name, shared.at)).collect();
         if !mounts.is_empty() {
@@ -301,8 +299,9 @@ impl Additions<'_> {
 
     /// P-14.
     pub(super) fn sidecar(&self) -> Result<Node, Problem> {
-        let azure = &self.decoration.azure;
+        let (azure, collector) = (&self.decoration.azure, &self.decoration.collector);
         let mut env: Vec<_> = self.build_id().into_iter().chain(azure.variables()).collect();
+        env.extend(collector.variables());
         env.push(self.job_spec());
         env.push(variable(sidecar::options::VARIABLE, &literal(&to_go_string(&self.sidecar_options()))));
         let (output, credentials): (Vec<_>, Vec<_>) =
@@ -323,7 +322,7 @@ impl Additions<'_> {
         }));
         mounts.extend(output.iter().map(|shared| mount(shared.name, shared.at)));
         let mut fields = vec![("env", Node::List(env))];
-        fields.extend(azure.env_from());
+        fields.extend(env_from(azure.secret.iter().chain(&collector.secret)));
         fields.push(("volumeMounts", Node::List(mounts)));
         if self.decoration.native {
             fields.insert(0, ("restartPolicy", Node::text("Always")));

@@ -2,6 +2,7 @@
 //! command line and read by everything that decorates.
 
 use super::azure::Azure;
+use super::collector::Collector;
 use super::overlay::Overlays;
 use super::resources::Resources;
 use crate::terminal::Problem;
@@ -26,6 +27,7 @@ pub(super) struct Decoration {
     pub(super) gcs_secret: Option<String>,
     pub(super) s3_secret: Option<String>,
     pub(super) azure: Azure,
+    pub(super) collector: Collector,
     pub(super) images: Images,
     /// Use an image volume for the tools.
     pub(super) image_volume: bool,

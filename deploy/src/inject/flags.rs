@@ -182,6 +182,16 @@ fn destination(command: Command) -> Command {
                 .overrides_with("no-report-page"),
         )
         .arg(switch("no-report-page", "Do not").overrides_with("report-page"))
+        .arg(option(
+            "otlp-endpoint",
+            "URL",
+            "Send each job as a trace to this OpenTelemetry collector, by OTLP over HTTP: http://HOST:4318",
+        ))
+        .arg(option(
+            "otlp-secret",
+            "NAME",
+            "Secret for the collector whose keys become variables of sidecar: OTEL_EXPORTER_OTLP_HEADERS, …",
+        ))
         .arg(switch("initupload", "Say at the destination that the job has started (started.json)"))
 }
 

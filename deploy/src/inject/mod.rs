@@ -18,6 +18,7 @@ mod amounts;
 mod azure;
 mod budget;
 mod check;
+mod collector;
 mod containers;
 mod controller;
 mod decoration;

@@ -1,6 +1,7 @@
 //! The flags of `podutils inject`, and what they mean.
 
 use super::azure::{self, Azure};
+use super::collector::Collector;
 use super::decoration::{Build, Decoration, Images, Out};
 use super::flags;
 use super::overlay::Overlays;
@@ -77,6 +78,7 @@ impl Decoration {
             job,
             build,
             azure: azure(matches, &out)?,
+            collector: Collector::new(text(matches, "otlp-endpoint"), text(matches, "otlp-secret"))?,
             out,
             upload: upload(matches)?,
             gcs_secret: text(matches, "gcs-credentials-secret"),

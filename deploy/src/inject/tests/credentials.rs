@@ -39,3 +39,26 @@ fn azure_tokens_and_keys_are_for_what_uploads_only() {
         assert_eq!(container.get("envFrom").is_some(), uploads, "{container:?}");
     }
 }
+
+#[test]
+fn the_collector_and_its_headers_are_sidecars_alone() {
+    let spec = "  containers: [{name: t, command: [a]}]\n";
+    let flags =
+        "--azure-account ci --azure-credentials-secret az --initupload --otlp-secret otel --otlp-endpoint";
+    let flags = format!("{USUAL} {flags} http://$(X):4318").replace("s3://", "az://");
+    let done = node(&done(&pod(spec), &flags));
+    let sidecar = at(&done, "spec.containers.1");
+    assert_eq!(variable(sidecar, "OTEL_EXPORTER_OTLP_ENDPOINT"), "http://$$(X):4318");
+    assert_eq!(
+        variable(sidecar, "OTEL_RESOURCE_ATTRIBUTES"),
+        "k8s.namespace.name=$(K8S_NAMESPACE_NAME),k8s.node.name=$(K8S_NODE_NAME)"
+    );
+    let of = |container: &str| {
+        let container = at(&done, &format!("spec.{container}"));
+        let names = |node: &Node| names(node, "secretRef.name");
+        (container.get("envFrom").map(names), format!("{container:?}").contains("OTEL_"))
+    };
+    assert_eq!(of("initContainers.0"), (Some(vec!["az".to_owned()]), false));
+    assert_eq!(of("containers.0"), (None, false));
+    assert_eq!(of("containers.1"), (Some(vec!["az".to_owned(), "otel".to_owned()]), true));
+}

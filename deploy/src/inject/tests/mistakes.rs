@@ -85,6 +85,8 @@ fn flags_that_cannot_work_are_named() {
         ("--out s3://b --gcs-credentials-secret x", "--gcs-credentials-secret is for gs://"),
         ("--out gs://b --s3-credentials-secret x", "--s3-credentials-secret is for s3://"),
         ("--out gs://b --azure-account x", "is for az://"),
+        ("--out s3://b --otlp-endpoint collector:4318", "--otlp-endpoint collector:4318: allowed is http://"),
+        ("--out s3://b --otlp-endpoint https:///x", "--otlp-endpoint"),
         ("--out s3://b/a/../c", "a path with .. in it"),
         ("--out s3://b --select /x", "--select"),
         ("--out s3://b --selector a(b", "--selector"),
