@@ -11,7 +11,7 @@ pub(super) fn mount(volume: &str, at: &str) -> Node {
 pub(super) fn env_from<'a>(secrets: impl IntoIterator<Item = &'a String>) -> Option<(&'static str, Node)> {
     let source = |name: &String| Node::map([("secretRef", Node::map([("name", Node::text(name))]))]);
     let sources: Vec<_> = secrets.into_iter().map(source).collect();
-    (!sources.is_empty()).then(|| ("envFrom", Node::List(sources)))
+    (!sources.is_empty()).then_some(("envFrom", Node::List(sources)))
 }
 
 pub(super) fn variable(name: &str, value: &str) -> Node {
