@@ -46,7 +46,9 @@ pub use effect::{Effect, Record, StoreRecord, TransferRecord};
 pub use entries::{End, Observation, ReportSummary};
 pub use event::{Bulk, Document, Event, Input, Outcome, Timer};
 pub use machine::{Config, Machine};
-pub use plan::{Cause, Class, Completeness, Desired, Failure, Key, Object, Plan, State, Summary, Weights};
+pub use plan::{
+    Cause, Class, Completeness, Desired, Failure, Key, Object, Plan, Retired, State, Summary, Weights,
+};
 pub use policy::{Part, Policy};
 pub use retry::backoff;
 pub use verdict::{JobResult, Verdict, exit_status};

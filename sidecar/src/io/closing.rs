@@ -21,6 +21,7 @@ use common::job_spec::JobSpec;
 use common::timestamp::Timestamp;
 use job_page::manifest::JobName;
 use job_page::objects::{FOLLOWS, Objects};
+use std::io;
 
 /// The reason of an object that was not reached.
 const NO_TIME: &str = "there was no time left for it";
@@ -50,19 +51,39 @@ pub struct Delivered<'a> {
 }
 
 impl Delivered<'_> {
-    /// Builds `manifest.json`, compressed: it grows with the number of files.
-    pub fn manifest(&self) -> CompressedDocument {
+    /// Builds `manifest.json`, compressed: it grows with the number of files. `retired` are
+    /// the objects that the plan holds no longer.
+    pub fn manifest(&self, retired: Option<CompressedDocument>) -> CompressedDocument {
         let mask = self.mask();
-        let objects = || self.objects(&mask);
-        let document = self.document(objects, &mask);
-        CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
-            .expect("compressing into memory does not fail, and keys are texts")
+        let whole = match retired {
+            None => {
+                let document = self.document(|| self.objects(&mask), &mask);
+                CompressedDocument::new(|writer| common::json::to_go_writer(writer, &document))
+            }
+            Some(retired) => self.manifest_around(retired, &mask),
+        };
+        whole.expect("compressing into memory does not fail, and keys are texts")
     }
 
-    /// Gathers what the page shows of it. `destination` is where the objects are.
-    pub fn page(&self, destination: String) -> Page {
+    fn manifest_around(&self, retired: CompressedDocument, mask: Mask<'_>) -> io::Result<CompressedDocument> {
+        CompressedDocument::around(retired, |writer, place| {
+            let separator = if self.objects(mask).next().is_some() { "," } else { "" };
+            let objects = || {
+                let through = std::iter::from_fn(|| {
+                    place(separator);
+                    None
+                });
+                self.objects(mask).chain(through)
+            };
+            let document = self.document(objects, mask);
+            common::json::to_go_writer(writer, &document)
+        })
+    }
+
+    /// Gathers what the page shows of it. `destination` is where the objects are, `objects`
+    /// are those that the plan holds no longer.
+    pub fn page(&self, destination: String, mut objects: Objects) -> Page {
         let mask = self.mask();
-        let mut objects = Objects::default();
         self.objects(&mask).for_each(|object| objects.add(object.into()));
         for name in [PAGE, MANIFEST, FINISHED] {
             objects.add_closing(&full_key(self.settings, name), FOLLOWS);
@@ -146,7 +167,8 @@ fn censoring(censor: &Censor, mask: Mask<'_>) -> Censoring {
     }
 }
 
-fn manifest_object(
+/// Returns an object as the manifest has it.
+pub fn manifest_object(
     settings: &Settings,
     object: &Object<Origin, Fingerprint, Record>,
     entries: &[&WatchedEntry],

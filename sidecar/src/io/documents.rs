@@ -78,9 +78,9 @@ pub fn finished(
 
 /// Counts what is beyond a limit.
 pub fn over_limit(plan: &ObjectPlan) -> Option<LimitsGap> {
-    let mut reasons = plan.objects().filter_map(|object| object.state.over_limit());
-    let reason = reasons.next()?.to_owned();
-    Some(LimitsGap { objects: 1 + reasons.count(), reason })
+    let held = || plan.objects().find_map(|object| object.state.over_limit());
+    let reason = plan.retired().over_limit.as_deref().or_else(held)?.to_owned();
+    Some(LimitsGap { objects: plan.summary().over_limit, reason })
 }
 
 /// Returns the key below the destination of a key of the plan.

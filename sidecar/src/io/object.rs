@@ -68,6 +68,21 @@ impl ItemPath {
         }
     }
 
+    /// Returns whether they share their directory.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.directory, &other.directory)
+    }
+
+    /// Returns the length of its directory.
+    pub fn directory_bytes(&self) -> usize {
+        self.directory.as_os_str().len()
+    }
+
+    /// Returns the length of its last component.
+    pub fn name_bytes(&self) -> usize {
+        self.name.len()
+    }
+
     /// Returns the whole path.
     pub fn path(&self) -> PathBuf {
         self.directory.join(&*self.name)
@@ -106,6 +121,11 @@ impl Fingerprint {
     #[must_use]
     pub fn under(self, generation: u64) -> Self {
         Self::of((self, generation))
+    }
+
+    /// Returns the hash itself.
+    pub fn hash(self) -> u64 {
+        self.0.get()
     }
 
     fn of(value: impl Hash) -> Self {

@@ -19,9 +19,12 @@ pub fn write(
     verdict: Option<Verdict>,
     (sentence, gap): (&str, Option<String>),
 ) {
-    let failed = plan.objects().find_map(|object| {
-        let failure = object.state.failure()?;
-        Some(format!("{}: {failure}", object.desired.key))
+    let retired = plan.retired().failure.as_ref().map(|(key, failure)| format!("{key}: {failure}"));
+    let failed = retired.or_else(|| {
+        plan.objects().find_map(|object| {
+            let failure = object.state.failure()?;
+            Some(format!("{}: {failure}", object.desired.key))
+        })
     });
     let secrets = context.censor.as_deref().and_then(|censor| secrets(censor.problems(), censor.unmasked()));
     let limits = documents::over_limit(plan).map(|gap| gap.to_string());

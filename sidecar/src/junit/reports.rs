@@ -17,7 +17,7 @@ pub struct Reports(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    files: BTreeMap<u32, Kept>,
+    files: BTreeMap<u64, Kept>,
     room: usize,
 }
 
@@ -35,13 +35,13 @@ impl Default for Reports {
 
 impl Reports {
     /// Returns whether there is room for one more report.
-    pub fn has_room_for(&self, number: u32) -> bool {
+    pub fn has_room_for(&self, number: u64) -> bool {
         let state = self.state();
         state.files.len() < MAX_REPORTS || state.files.contains_key(&number)
     }
 
     /// Keeps a report in the place of what was read of it before.
-    pub fn keep(&self, number: u32, file: Option<TestFile>) {
+    pub fn keep(&self, number: u64, file: Option<TestFile>) {
         let mut state = self.state();
         if let Some(before) = state.files.remove(&number) {
             state.room += before.bytes;

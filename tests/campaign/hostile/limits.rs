@@ -120,11 +120,29 @@ fn files_beyond_the_limit_are_counted_and_cost_no_memory() {
     delivered.expect_artifacts("stored", 100);
 }
 
+/// What is delivered leaves memory for a file in the temporary directory.
+#[test]
+fn without_a_temporary_directory_the_manifest_lists_or_counts_every_file() {
+    let case = Case::local().environment("TMPDIR", "/nowhere");
+    let count = size(12_000, 200_000);
+    fs::write(case.artifact("0"), SECRET).expect("written");
+    for number in 1..count {
+        fs::hard_link(case.artifact("0"), case.artifact(number.to_string())).expect("linked");
+    }
+    let delivered = case.deliver(FINE);
+    let left_out = delivered.job.manifest()["listing"]["not_listed"].as_u64().unwrap_or_default();
+    let left_out = usize::try_from(left_out).expect("few");
+    delivered.expect_artifacts("stored", count - left_out);
+    let objects = harness::pod::files_below(&delivered.job.objects_dir().join("artifacts"));
+    assert_eq!(objects.len(), count, "all are delivered");
+}
+
 #[test]
 fn warnings_with_one_reason_are_counted() {
     let case = Case::local();
     let long = "n".repeat(200);
-    let count = size(1_000, 50_000);
+    // More than fit into the listing's share of the memory.
+    let count = size(8_000, 50_000);
     for number in 0..count {
         symlink("/nowhere", case.artifact(format!("{long}-{number}"))).expect("linked");
     }

@@ -50,6 +50,7 @@ mod zip;
 
 pub use bytes::ReadAt;
 pub use limits::Limits;
+pub(crate) use spool::temporary_file;
 
 use super::budget::Budget;
 use super::engine::Matcher;

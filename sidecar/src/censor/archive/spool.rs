@@ -36,7 +36,7 @@ impl<'a> Spool<'a> {
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), Stop> {
         if self.file.is_none() && self.memory.len() + bytes.len() > MAX_IN_MEMORY_BYTES {
-            self.file = temporary().map(|file| (file, 0));
+            self.file = temporary_file().map(|file| (file, 0));
             let kept = std::mem::take(&mut self.memory);
             if self.file.is_some() {
                 self.write_file(&kept)?;
@@ -101,7 +101,7 @@ impl Drop for Spool<'_> {
 }
 
 /// Creates a file that vanishes when it is closed, if possible.
-fn temporary() -> Option<File> {
+pub(crate) fn temporary_file() -> Option<File> {
     let dir = std::env::temp_dir();
     let (flags, mode) = (OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
     match rustix::fs::open(&dir, flags | OFlags::TMPFILE, mode) {

@@ -19,7 +19,7 @@ mod transfers;
 use super::effect::Effect;
 use super::event::{Bulk, Document, Event, Input, Timer};
 use super::machine::Machine;
-use super::plan::{Action, Completeness, Desired, Plan, Weights};
+use super::plan::{Action, Completeness, Desired, Object, Plan, Weights};
 use super::policy::{Part, Policy};
 use super::throughput::Throughput;
 use patience::{Clock, Patience};
@@ -196,15 +196,25 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     }
 
     /// Delivers these files, outside of any pass: nothing is waited for and no
-    /// result follows.
+    /// result follows. More of them may follow until the last ones.
     #[must_use]
-    pub fn upload(&mut self, bulk: Bulk<S, F>, moment: &Moment) -> Effects<T> {
+    pub fn upload(&mut self, bulk: Bulk<S, F>, is_last: bool, moment: &Moment) -> Effects<T> {
         let mut effects = Vec::new();
-        self.listing = Some(Listing::new(Policy::Final));
+        self.listing.get_or_insert(Listing::new(Policy::Final));
         self.found(Policy::Final, bulk, moment, &mut effects);
-        self.end_listing(&mut effects);
+        if is_last {
+            self.end_listing(&mut effects);
+        }
         self.proceed(moment, &mut effects);
         effects
+    }
+
+    /// Takes the artifacts out of the plan of which nothing is to happen any more, for the
+    /// caller to write down. To be called between two inputs, when their effects are
+    /// carried out.
+    #[must_use]
+    pub fn retire(&mut self) -> Vec<Object<S, F, T>> {
+        self.plan.retire()
     }
 
     /// Delivers one more object, outside of any pass.

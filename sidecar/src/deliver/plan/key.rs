@@ -42,6 +42,21 @@ impl Key {
         Arc::ptr_eq(&self.directory, &other.directory)
     }
 
+    /// Returns the length of its directory.
+    pub fn directory_bytes(&self) -> usize {
+        self.directory.len()
+    }
+
+    /// Returns the length of its last component.
+    pub fn name_bytes(&self) -> usize {
+        self.name.len()
+    }
+
+    /// Returns whether its last component ends with this.
+    pub fn has_suffix(&self, suffix: &str) -> bool {
+        self.name.ends_with(suffix)
+    }
+
     /// Returns its pieces.
     pub(super) fn pieces(&self) -> Pieces<'_> {
         (&self.directory, &self.name)

@@ -10,6 +10,8 @@ mod object;
 mod outage;
 mod outcome;
 mod queue;
+mod retired;
+mod slots;
 mod summary;
 
 use super::policy::{MAX_SMALL_BYTES, Part, Policy};
@@ -21,17 +23,21 @@ use outage::{Admission, Outage};
 pub(super) use outage::{Again, Terms};
 pub use queue::Weights;
 use queue::{Queue, Turn};
+pub use retired::Retired;
+use slots::Slots;
 pub use summary::{Completeness, Summary};
 
 /// Wanted and stored objects. An object's number never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan<S, F, T> {
-    objects: Vec<Object<S, F, T>>,
+    objects: Slots<Object<S, F, T>>,
     /// Numbers in the order of their keys.
     by_key: Vec<u32>,
     /// Files of the last listing whose key another object has, in the order of
     /// the keys.
     displaced: Vec<Object<S, F, T>>,
+    /// Counts what was taken out since the begin of the listing.
+    retired: Retired,
     queue: Queue,
     /// Open objects of each part, and results.
     open: [usize; 5],
@@ -45,9 +51,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// An empty plan.
     pub(super) fn new(weights: Weights) -> Self {
         Self {
-            objects: Vec::new(),
+            objects: Slots::new(),
             by_key: Vec::new(),
             displaced: Vec::new(),
+            retired: Retired::default(),
             queue: Queue::new(weights),
             open: [0; 5],
             outage: Outage::new(),
@@ -58,7 +65,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// All objects, in the order of their keys, and behind the one that has its
     /// key whatever is displaced.
     pub fn objects(&self) -> impl Iterator<Item = &Object<S, F, T>> {
-        let mut objects = self.by_key.iter().map(|number| &self.objects[*number as usize]).peekable();
+        let mut objects = self.by_key.iter().map(|number| &self.objects[*number]).peekable();
         let mut displaced = self.displaced.iter().peekable();
         std::iter::from_fn(move || match (objects.peek(), displaced.peek()) {
             (Some(object), Some(other)) if other.desired.key < object.desired.key => displaced.next(),
@@ -67,9 +74,9 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         })
     }
 
-    /// The object with this number, as an action gave it.
+    /// The object with this number, as an action gave it. Panics once it was taken out.
     pub fn object(&self, number: u32) -> &Object<S, F, T> {
-        &self.objects[number as usize]
+        &self.objects[number]
     }
 
     /// The object with this key.
@@ -111,8 +118,9 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// A new listing of the bulk begins; the one under way is forgotten.
     pub(super) fn begin_listing(&mut self) {
-        self.listed = vec![false; self.objects.len()];
+        self.listed = vec![false; self.objects.next_number() as usize];
         self.displaced.clear();
+        self.retired = Retired::default();
         self.queue.begin();
         self.outage.begin();
     }
@@ -145,16 +153,15 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             self.by_key.append(&mut new);
             let objects = &self.objects;
             // Stable: it finds that most of them are in order already.
-            self.by_key
-                .sort_by(|a, b| objects[*a as usize].desired.key.cmp(&objects[*b as usize].desired.key));
+            self.by_key.sort_by(|a, b| objects[*a].desired.key.cmp(&objects[*b].desired.key));
         }
         actions
     }
 
     /// The listing is through: what it has not found is gone.
     pub(super) fn end_listing(&mut self) {
-        for (number, listed) in std::mem::take(&mut self.listed).into_iter().enumerate() {
-            let object = &self.objects[number];
+        for (number, listed) in (0..).zip(std::mem::take(&mut self.listed)) {
+            let Some(object) = self.objects.get(number) else { continue };
             let bulk = object.desired.class.part() == Some(Part::Bulk);
             let wanted = matches!(
                 object.state,
@@ -162,7 +169,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             );
             if !listed && bulk && wanted {
                 let gone = State::Skipped("it was gone before it could be read".into());
-                self.set_state(number_of(number), gone);
+                self.set_state(number, gone);
             }
         }
     }
@@ -250,8 +257,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     }
 
     fn leave_all(&mut self, cause: Cause, of_class: impl Fn(Class) -> bool) -> Vec<Action> {
-        let is_left = |number: &u32| of_class(self.object(*number).desired.class);
-        let numbers: Vec<u32> = (0..self.objects.len()).map(number_of).filter(is_left).collect();
+        let objects = self.objects.iter().filter(|(_, object)| of_class(object.desired.class));
+        let numbers: Vec<u32> = objects.map(|(number, _)| number).collect();
         numbers.into_iter().filter_map(|number| self.leave(number, cause)).collect()
     }
 
@@ -285,7 +292,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Takes over what is wanted now of an object that is known. A transfer of
     /// the same content goes on when it may be adopted.
     fn update(&mut self, number: u32, desired: Desired<S, F>, adopt: bool) -> Option<Action> {
-        let object = &mut self.objects[number as usize];
+        let object = &mut self.objects[number];
         let unchanged = object.desired.fingerprint == desired.fingerprint;
         // A result is written after everything else of its pass, even where an
         // earlier one has the same content (I4).
@@ -332,16 +339,16 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// Appends an object; its place in the order of keys is the caller's business.
     fn push(&mut self, desired: Desired<S, F>) -> u32 {
-        let number = number_of(self.objects.len());
         // Start in a settled state so that `set_state` adjusts the open count.
         let state = State::Skipped(Box::default());
-        self.objects.push(Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None });
+        let object = Object { desired, state, stored: None, attempts: 0, stored_fingerprint: None };
+        let number = self.objects.push(object);
         self.set_state(number, State::Queued);
         number
     }
 
     fn set_state(&mut self, number: u32, state: State) {
-        let object = &mut self.objects[number as usize];
+        let object = &mut self.objects[number];
         let (before, after) = (object.state.is_open(), state.is_open());
         let key = (object.desired.class, object.desired.bytes, number);
         if object.state == State::Queued {
@@ -356,19 +363,13 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     }
 
     fn position(&self, key: Pieces<'_>) -> Result<usize, usize> {
-        let key_of = |number: &u32| self.objects[*number as usize].desired.key.pieces();
+        let key_of = |number: &u32| self.objects[*number].desired.key.pieces();
         self.by_key.binary_search_by(|number| compare(key_of(number), key))
     }
 }
 
 /// The place of results in the counts of open objects, behind the parts.
 const RESULTS: usize = 4;
-
-/// Object numbers have 32 bits; a listing of four billion files does not fit
-/// into memory anyway.
-fn number_of(index: usize) -> u32 {
-    u32::try_from(index).expect("fewer than four billion objects")
-}
 
 #[cfg(test)]
 mod hurry_tests;

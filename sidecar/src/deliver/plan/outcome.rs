@@ -10,7 +10,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     pub(in crate::deliver) fn stored(&mut self, number: u32, fingerprint: F, changed: bool, record: T) {
         self.outage.arrived();
         self.queue.arrived(number);
-        let object = &mut self.objects[number as usize];
+        let object = &mut self.objects[number];
         object.stored = Some(Box::new(record));
         object.stored_fingerprint = (!changed).then_some(fingerprint);
         // One that finished while it was being given up is as good as any:
@@ -74,7 +74,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
 
     /// The pause after a failed attempt is over.
     pub(in crate::deliver) fn wake(&mut self, number: u32) {
-        if self.object(number).state == State::Pausing {
+        // It may have been stored meanwhile, and taken out.
+        if self.objects.get(number).is_some_and(|object| object.state == State::Pausing) {
             self.set_state(number, State::Queued);
         }
     }
@@ -100,8 +101,9 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Returns the numbers of these objects. Attempts in flight go on to their end.
     pub(in crate::deliver) fn give_up(&mut self, reason: &str) -> Vec<u32> {
         self.outage.give_up();
-        let waits = |number: &u32| matches!(self.object(*number).state, State::Queued | State::Pausing);
-        let numbers: Vec<u32> = (0..self.objects.len()).map(super::number_of).filter(waits).collect();
+        let waits = |state: &State| matches!(state, State::Queued | State::Pausing);
+        let objects = self.objects.iter().filter(|(_, object)| waits(&object.state));
+        let numbers: Vec<u32> = objects.map(|(number, _)| number).collect();
         for number in &numbers {
             self.set_state(*number, State::Failed(reason.into()));
         }
@@ -170,7 +172,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     }
 
     fn count_attempt(&mut self, number: u32) -> (Class, u8) {
-        let object = &mut self.objects[number as usize];
+        let object = &mut self.objects[number];
         object.attempts = object.attempts.saturating_add(1);
         (object.desired.class, object.attempts)
     }

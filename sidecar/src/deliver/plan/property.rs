@@ -10,6 +10,8 @@ enum Step {
     Change(usize),
     Delete(usize),
     Reconcile,
+    ReconcileInPieces,
+    Retire,
     Start,
     Stored(usize),
     Transient(usize),
@@ -24,6 +26,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..6_usize).prop_map(Step::Change),
         1 => (0..6_usize).prop_map(Step::Delete),
         3 => Just(Step::Reconcile),
+        1 => Just(Step::ReconcileInPieces),
+        1 => Just(Step::Retire),
         4 => Just(Step::Start),
         4 => (0..4_usize).prop_map(Step::Stored),
         1 => (0..4_usize).prop_map(Step::Transient),
@@ -76,16 +80,44 @@ impl World {
         assert!(self.in_flight.len() <= 3, "I8: too many transfers");
     }
 
-    fn reconcile(&mut self) {
-        let listing = self.files.iter().map(|(key, content)| Desired {
+    fn listing(&self) -> Vec<Desired<(), u32>> {
+        let desired = |(key, content): (&String, &u32)| Desired {
             key: key.as_str().into(),
             class: Class::Artifact,
             bytes: u64::from(*content),
             source: (),
             fingerprint: *content,
-        });
-        let actions = self.plan.reconcile(Policy::BestEffort, listing.collect());
+        };
+        self.files.iter().map(desired).collect()
+    }
+
+    fn reconcile(&mut self) {
+        let actions = self.plan.reconcile(Policy::BestEffort, self.listing());
         self.act(actions);
+    }
+
+    /// Takes out after each file what is settled.
+    fn reconcile_in_pieces(&mut self) {
+        self.plan.begin_listing();
+        for desired in self.listing() {
+            let actions = self.plan.add(Policy::BestEffort, vec![desired]);
+            self.act(actions);
+            self.take(Step::Start);
+            self.stored(0);
+            self.retire();
+        }
+        self.plan.end_listing();
+    }
+
+    fn retire(&mut self) {
+        let before = self.plan.summary();
+        for object in self.plan.retire() {
+            assert!(!object.state.is_open(), "{object:?}");
+        }
+        assert_eq!(self.plan.summary(), before, "what is taken out still counts");
+        for number in self.in_flight.keys() {
+            assert!(self.plan.object(*number).state.is_in_flight());
+        }
     }
 
     fn landed(&mut self, index: usize) -> Option<(u32, u32)> {
@@ -120,6 +152,8 @@ impl World {
                 self.files.remove(&format!("f{file}"));
             }
             Step::Reconcile => self.reconcile(),
+            Step::ReconcileInPieces => self.reconcile_in_pieces(),
+            Step::Retire => self.retire(),
             Step::Start => {
                 let actions = self.plan.start_more(None);
                 self.act(actions);
@@ -137,8 +171,7 @@ impl World {
                 }
             }
             Step::Wake => {
-                let count = self.plan.objects().count();
-                (0..count).for_each(|number| self.plan.wake(number_of(number)));
+                (0..self.plan.objects.next_number()).for_each(|number| self.plan.wake(number));
                 self.plan.probe();
             }
             Step::Cut => {

@@ -3,7 +3,7 @@
 use super::{Class, Object, Plan, State};
 
 /// Counts over all objects.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Summary {
     /// Objects that are queued, in flight or pausing.
     pub open: usize,
@@ -34,27 +34,37 @@ pub enum Completeness {
     Incomplete,
 }
 
+impl Summary {
+    /// Counts an object.
+    pub(super) fn count<S, F, T>(&mut self, object: &Object<S, F, T>) {
+        match object.state {
+            State::Stored | State::Changed => {
+                self.stored += 1;
+                self.stored_bytes = self.stored_bytes.saturating_add(object.desired.bytes);
+            }
+            State::Skipped(_) => self.skipped += 1,
+            State::OutOfTime => self.cut += 1,
+            State::OverLimit(_) => self.over_limit += 1,
+            State::Withheld(_) => self.withheld += 1,
+            State::Failed(_) => self.failed += 1,
+            State::Queued | State::InFlight | State::Restarting | State::Aborting(_) | State::Pausing => {
+                self.open += 1;
+                self.open_bytes = self.open_bytes.saturating_add(object.desired.bytes);
+            }
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.open + self.cut + self.over_limit + self.failed == 0
+    }
+}
+
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     /// Counts over all objects.
     pub fn summary(&self) -> Summary {
-        let mut summary = Summary { skipped: self.displaced.len(), ..Summary::default() };
-        for object in &self.objects {
-            match object.state {
-                State::Stored | State::Changed => {
-                    summary.stored += 1;
-                    summary.stored_bytes = summary.stored_bytes.saturating_add(object.desired.bytes);
-                }
-                State::Skipped(_) => summary.skipped += 1,
-                State::OutOfTime => summary.cut += 1,
-                State::OverLimit(_) => summary.over_limit += 1,
-                State::Withheld(_) => summary.withheld += 1,
-                State::Failed(_) => summary.failed += 1,
-                State::Queued | State::InFlight | State::Restarting | State::Aborting(_) | State::Pausing => {
-                    summary.open += 1;
-                    summary.open_bytes = summary.open_bytes.saturating_add(object.desired.bytes);
-                }
-            }
-        }
+        let mut summary = self.retired().sum;
+        summary.skipped += self.displaced.len();
+        self.objects.iter().for_each(|(_, object)| summary.count(object));
         summary
     }
 
@@ -66,6 +76,11 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 && (object.state.is_open()
                     || matches!(object.state, State::OutOfTime | State::OverLimit(_) | State::Failed(_)))
         };
-        if self.objects.iter().any(missing) { Completeness::Incomplete } else { Completeness::Complete }
+        let is_missing = self.objects.iter().any(|(_, object)| missing(object));
+        if is_missing || !self.retired().sum.is_complete() {
+            Completeness::Incomplete
+        } else {
+            Completeness::Complete
+        }
     }
 }

@@ -45,8 +45,9 @@ impl Driver {
         if let Some(pass) = self.times.passes.last_mut() {
             pass.finished = Some(Timestamp::now());
         }
+        let retired = self.journal.as_mut().and_then(|journal| journal.document());
         let entries: Vec<_> = self.entries.iter().collect();
-        let content = self.delivered(&entries, &self.times.passes).manifest();
+        let content = self.delivered(&entries, &self.times.passes).manifest(retired);
         Desired {
             key: MANIFEST.into(),
             class: Class::Manifest,
@@ -66,7 +67,7 @@ impl Driver {
             logs: &self.logs,
             passes,
             deadline: self.times.deadline,
-            listing: self.gap,
+            listing: self.gap(),
             censor: self.context.censor.as_deref(),
         }
     }
@@ -79,7 +80,9 @@ impl Driver {
         }
         let verdict = self.core.machine().ends().map_or(Verdict::PROVISIONAL, Verdict::of);
         let entries: Vec<_> = self.entries.iter().collect();
-        let page = self.delivered(&entries, &passes).page(self.describe("").trim_end_matches('/').to_owned());
+        let objects = self.journal.as_ref().map(|journal| journal.page()).unwrap_or_default();
+        let destination = self.describe("").trim_end_matches('/').to_owned();
+        let page = self.delivered(&entries, &passes).page(destination, objects);
         let finished = self.finished(verdict);
         let made = tokio::task::spawn_blocking(move || page.html(&finished()));
         self.paging = Some(Composing { verdict, until: self.until(), made });
@@ -138,7 +141,7 @@ impl Driver {
     /// The gaps of the delivery, for the result.
     fn problems(&self) -> Vec<(&'static str, String)> {
         let limits = documents::over_limit(self.core.plan()).map(|gap| ("limits", gap.to_string()));
-        let listing = self.gap.map(|gap| ("listing", gap.to_string()));
+        let listing = self.gap().map(|gap| ("listing", gap.to_string()));
         [limits, listing].into_iter().flatten().collect()
     }
 
@@ -157,6 +160,9 @@ impl Driver {
         let plan = self.core.plan();
         let withheld = &plan.object(number).desired;
         let is_file = |key: &str| {
+            if self.journal.as_ref().is_some_and(|journal| journal.has_file(key)) {
+                return true;
+            }
             let other = plan.find(key);
             other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item { .. }))
         };

@@ -19,7 +19,7 @@ impl Driver {
         let settings = Arc::clone(&self.settings);
         let (types, secrets) = (Arc::clone(&self.context.types), self.secrets.clone());
         let limits = self.settings.delivery.limits();
-        let walking = Walking::start(move |take| {
+        let walking = Walking::start(self.share.room(), move |take| {
             let budget = Arc::new(Budget::new(limits.cpu_time(), limits.unpacked_bytes()));
             let censor = secrets.map(|secrets| Arc::new(secrets.renew().with_budget(budget)));
             listing::list(&settings, &types, censor.as_ref(), take);
@@ -72,16 +72,18 @@ impl Driver {
 
     /// From its first piece on what is listed is in force: the items, and the secrets.
     pub(super) fn take_piece(&mut self, piece: Piece) -> Bulk<Origin, Fingerprint> {
-        let Piece { begin, wanted, skipped, displaced, files: _, not_listed } = piece;
+        let Piece { begin, wanted, skipped, displaced, weight, files: _, not_listed } = piece;
         if not_listed > 0 {
             let files = self.settings.delivery.limits().files();
             let gap = ListingGap { complete: false, files, reason: FILES_LIMIT, not_listed: 0 };
             self.gap.get_or_insert(gap).not_listed += not_listed;
         }
         if let Some(Begin { items, censor }) = begin {
+            self.begin_share();
             let censor = censor.or_else(|| self.context.censor.clone());
             self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
         }
+        self.share.takes(wanted.len() + skipped.len() + displaced.len(), weight);
         Bulk { wanted, skipped, displaced, is_partial: not_listed > 0 }
     }
 }

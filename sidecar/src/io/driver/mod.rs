@@ -7,6 +7,7 @@ mod listings;
 mod once;
 mod panics;
 mod records;
+mod share;
 mod trace;
 mod uploads;
 
@@ -15,6 +16,7 @@ use super::documents;
 use super::fault_injection;
 use super::interrupts::Interrupts;
 use super::jitter::jitter;
+use super::journal::Journal;
 use super::listing::Walking;
 use super::logs::Logs;
 use super::markers::{Entries, Hints, WatchedEntry};
@@ -42,6 +44,7 @@ use common::timestamp::Timestamp;
 use compose::Composing;
 pub use once::Undelivered;
 pub use records::{ABOUT_DESTINATION, FAILED_UPLOAD};
+use share::Share;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -71,6 +74,9 @@ pub struct Driver {
     transfers: Transfers,
     timers: Timers,
     listing: Option<(Policy, Walking)>,
+    share: Share,
+    /// What was taken out of the plan in this pass.
+    journal: Option<Box<Journal>>,
     /// The gap of the last listing, if it was cut.
     gap: Option<ListingGap>,
     /// The test reports read so far.
@@ -141,6 +147,8 @@ impl Driver {
             transfers: Transfers::default(),
             timers: Timers::default(),
             listing: None,
+            share: Share::of(settings.delivery.memory_bytes()),
+            journal: None,
             gap: None,
             composing: None,
             paging: None,
@@ -196,14 +204,16 @@ impl Driver {
     fn proceed(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
             if let Input::TransferEnded(number, _) = &input {
+                self.share.changed(1);
                 fault_injection::point(format_args!("driver"));
                 if let Some(tracing) = &mut self.tracing {
-                    tracing.ends(*number);
+                    tracing.ends(*number, self.core.plan());
                 }
             }
             let effects = self.core.handle(input, &self.moment());
             self.carry_out(effects);
         }
+        self.make_room();
     }
 
     fn moment(&self) -> Moment {
@@ -321,7 +331,7 @@ impl Driver {
         let result = verdict.unwrap_or(Verdict::PROVISIONAL).result();
         let spans = if is_result_stored { self.spans(result, &sentence, tests.as_ref()) } else { None };
         let time_left = self.time_left();
-        let gap = self.gap.map(|gap| gap.to_string());
+        let gap = self.gap().map(|gap| gap.to_string());
         termination_message::write(&self.settings, &self.context, self.core.plan(), stored, (&sentence, gap));
         let (context, tracing) = (Rc::clone(&self.context), self.tracing);
         let mask = |text: &str| context.masked(text);

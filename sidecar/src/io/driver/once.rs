@@ -3,7 +3,7 @@
 
 use super::listings::news;
 use super::{Driver, close};
-use crate::deliver::{Bulk, Completeness, Event, Policy};
+use crate::deliver::{Completeness, Event, Policy};
 use crate::io::context::Place;
 use crate::io::interrupts::Interrupts;
 use crate::io::listing::News;
@@ -75,8 +75,8 @@ impl Driver {
         closing: impl IntoIterator<Item = Vec<Wanted>>,
         interrupts: &mut Interrupts,
     ) -> Result<(), Signal> {
+        self.share.keep_no_journal();
         self.list(Policy::Final);
-        self.list_all(interrupts).await?;
         self.settle(interrupts).await?;
         for group in closing {
             for wanted in group {
@@ -88,42 +88,30 @@ impl Driver {
         Ok(())
     }
 
-    /// Submits the items as they are listed.
-    async fn list_all(&mut self, interrupts: &mut Interrupts) -> Result<(), Signal> {
-        let mut bulk = Bulk::default();
-        loop {
-            let (_, news) = tokio::select! {
-                news = news(&mut self.listing) => news,
-                signal = interrupts.next() => return Err(signal),
-            };
-            let (piece, is_last) = match news {
-                News::Found(piece) => (Some(piece), false),
-                News::Through(piece) => (Some(piece), true),
-                News::Failed => (self.end_listing("an internal error ended it"), true),
-            };
-            if let Some(piece) = piece {
-                let found = self.take_piece(piece);
-                bulk.wanted.extend(found.wanted);
-                bulk.skipped.extend(found.skipped);
-                bulk.displaced.extend(found.displaced);
-                bulk.is_partial |= found.is_partial;
-            }
-            if is_last {
-                let effects = self.core.upload(bulk, &self.moment());
-                self.carry_out(effects);
-                return Ok(());
-            }
+    /// Takes files as they are listed.
+    fn upload_listed(&mut self, news: News) {
+        let (piece, is_last) = match news {
+            News::Found(piece) => (Some(piece), false),
+            News::Through(piece) => (Some(piece), true),
+            News::Failed => (self.end_listing("an internal error ended it"), true),
+        };
+        let bulk = piece.map(|piece| self.take_piece(piece)).unwrap_or_default();
+        let effects = self.core.upload(bulk, is_last, &self.moment());
+        self.carry_out(effects);
+        if is_last {
+            self.listing = None;
         }
     }
 
-    /// Runs until no object is open.
+    /// Runs until everything is listed and no object is open.
     async fn settle(&mut self, interrupts: &mut Interrupts) -> Result<(), Signal> {
         self.proceed();
-        while !self.core.is_settled() {
+        while self.listing.is_some() || !self.core.is_settled() {
             tokio::select! {
                 signal = interrupts.next() => return Err(signal),
                 timer = self.timers.next() => self.inputs.push_back(Input::Event(Event::Fired(timer))),
                 ended = self.transfers.next_ended() => self.inputs.push_back(ended),
+                (_, news) = news(&mut self.listing) => self.upload_listed(news),
                 () = self.progress.tick(), if !self.transfers.is_empty() => self.show_progress(),
             }
             self.proceed();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::deliver::Class;
 use crate::options::{JobFlags, SidecarOptions};
 use common::job_spec::{JobSpec, JobSpecError};
 use serde_json::Value;
@@ -223,4 +224,65 @@ fn i6_secrets_leave_in_no_object_and_no_name() {
 fn walk(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry").path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+/// More files than the listing's share of the least memory holds.
+const MANY: usize = 13_000;
+
+/// Names one file so often.
+fn link_many(pod: &Pod) {
+    pod.write("logs/artifacts/0", "content");
+    for number in 1..MANY {
+        let name = pod.path(&format!("logs/artifacts/{number}"));
+        std::fs::hard_link(pod.path("logs/artifacts/0"), name).expect("linked");
+    }
+}
+
+const MIN_MEMORY: &str = r#","delivery":{"memory":20971520,"report_page":true}"#;
+
+#[test]
+fn i8_more_files_than_fit_are_delivered_and_listed_once() {
+    let pod = Pod::new();
+    pod.write("logs/test-log.txt", "log").write("logs/test-marker.txt", "0");
+    link_many(&pod);
+    std::os::unix::fs::symlink("/nowhere", pod.path("logs/artifacts/00-link")).expect("linked");
+    let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, MIN_MEMORY, None);
+    assert_eq!(Pod::deliver(settings, OwnLog::default()), 0);
+    let manifest = pod.json("manifest.json");
+    let objects = manifest["objects"].as_array().expect("a list");
+    let keys: Vec<_> = objects.iter().map(|object| object["key"].as_str().expect("a key")).collect();
+    assert!(!keys.is_sorted(), "what was taken out of the plan comes last");
+    let mut states = std::collections::BTreeMap::<_, usize>::new();
+    for (key, object) in keys.iter().zip(objects).filter(|(key, _)| key.starts_with("artifacts/")) {
+        assert!(object["source"].as_str().is_some_and(|source| source.ends_with(key)), "{object}");
+        *states.entry(object["state"].as_str().expect("a state")).or_default() += 1;
+    }
+    assert_eq!(states.into_iter().collect::<Vec<_>>(), [("skipped", 1), ("stored", MANY)]);
+    let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(distinct.len(), keys.len());
+    assert_eq!(std::fs::read_dir(pod.path("out/artifacts")).expect("there").count(), MANY);
+    assert_eq!(manifest.get("listing"), None);
+    // Log, link, own log, page, manifest and result beside the files.
+    assert!(pod.out("report.html").contains(&(MANY + 6).to_string()));
+}
+
+#[test]
+fn i8_more_files_than_fit_are_uploaded_without_a_manifest() {
+    let pod = Pod::new();
+    link_many(&pod);
+    let settings = pod.settings(&["test"], r#""local_output_dir":"OUT""#, MIN_MEMORY, None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let sent = runtime.block_on(async {
+        let mut interrupts = Interrupts::new().expect("signals");
+        let driver = Driver::new(Arc::new(settings), None, OwnLog::default());
+        driver
+            .send_once(
+                [vec![crate::io::listing::document("last", Class::Manifest, "end".into())]],
+                &mut interrupts,
+            )
+            .await
+    });
+    assert_eq!(sent, Ok(()));
+    assert_eq!(std::fs::read_dir(pod.path("out/artifacts")).expect("there").count(), MANY);
+    assert_eq!(pod.out("last"), "end");
 }

@@ -3,6 +3,7 @@
 use super::Driver;
 use crate::deliver::JobResult;
 use crate::io::markers::WatchedEntry;
+use crate::io::object::ObjectPlan;
 use crate::io::telemetry::Telemetry;
 use crate::junit::TestSummary;
 use crate::layout::trace::otlp::Span;
@@ -24,7 +25,8 @@ pub(super) struct Tracing {
 
 #[derive(Debug)]
 struct Sent {
-    number: u32,
+    key: String,
+    bytes: u64,
     time: (Timestamp, Timestamp),
 }
 
@@ -45,11 +47,16 @@ impl Tracing {
     }
 
     /// It has ended, in whichever way.
-    pub(super) fn ends(&mut self, number: u32) {
+    pub(super) fn ends(&mut self, number: u32, plan: &ObjectPlan) {
         let Some(begun) = self.running.remove(&number) else { return };
-        let sent = Sent { number, time: (begun, Timestamp::now()) };
-        let at = self.slowest.partition_point(|other| other.nanos() >= sent.nanos());
-        self.slowest.insert(at, sent);
+        let time = (begun, Timestamp::now());
+        let nanos = time.1.since(time.0).as_nanos();
+        let at = self.slowest.partition_point(|other| other.nanos() >= nanos);
+        if at == MAX_UPLOADS {
+            return;
+        }
+        let desired = &plan.object(number).desired;
+        self.slowest.insert(at, Sent { key: desired.key.to_string(), bytes: desired.bytes, time });
         self.slowest.truncate(MAX_UPLOADS);
     }
 }
@@ -81,10 +88,7 @@ impl Driver {
                 code: told.code,
             },
         );
-        let upload = |sent: &Sent| {
-            let desired = &self.core.plan().object(sent.number).desired;
-            Upload { key: desired.key.to_string(), bytes: desired.bytes, time: sent.time }
-        };
+        let upload = |sent: &Sent| Upload { key: sent.key.clone(), bytes: sent.bytes, time: sent.time };
         let facts = Facts {
             job: self.settings.job.as_ref(),
             result,

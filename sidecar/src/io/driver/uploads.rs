@@ -4,7 +4,7 @@ use super::Driver;
 use crate::deliver::Class;
 use crate::io::documents::full_key;
 use crate::io::listing::Item;
-use crate::io::object::{Origin, path_in_item};
+use crate::io::object::{Fingerprint, Origin, path_in_item};
 use crate::io::source::{FileSource, Source};
 use crate::io::store::{Precondition, Store};
 use crate::io::transfer::{ContentReader, Upload};
@@ -78,22 +78,28 @@ impl Driver {
         match self.core.plan().object(number).desired.source {
             Origin::Log(index) => Some(ContentReader::Log(self.logs.clone(), index)),
             Origin::Item { .. } => {
-                self.reads_tests(number).then(|| ContentReader::TestReport(self.tests.clone(), number))
+                let report = self.report(number)?;
+                Some(ContentReader::TestReport(self.tests.clone(), report))
             }
             Origin::Document(_) | Origin::Compressed(_) => None,
         }
     }
 
-    /// Returns whether the object with this number is a test report to be read.
-    fn reads_tests(&self, number: u32) -> bool {
+    /// Returns the number of a test report, which stays the same in later passes, if the
+    /// object is one to be read.
+    fn report(&self, number: u32) -> Option<u64> {
         let desired = &self.core.plan().object(number).desired;
-        let Origin::Item { path, .. } = &desired.source else { return false };
+        let Origin::Item { path, .. } = &desired.source else { return None };
         let path = path_in_item(&desired.key, path.as_deref());
         // Where the item is the file, its name is what there is to match.
         let path =
             if path.as_os_str().is_empty() { base_name(&desired.key.to_string()).into() } else { path };
-        self.settings.test_reports.as_ref().is_some_and(|globs| globs.select(path.as_os_str().as_bytes()))
-            && self.tests.has_room_for(number)
+        let globs = self.settings.test_reports.as_ref()?;
+        if !globs.select(path.as_os_str().as_bytes()) {
+            return None;
+        }
+        let report = Fingerprint::of_document(desired.key.to_string().as_bytes()).hash();
+        self.tests.has_room_for(report).then_some(report)
     }
 
     /// Documents are masked when they are made, except sidecar's own log, which

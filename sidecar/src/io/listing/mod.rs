@@ -1,7 +1,9 @@
 //! Lists the objects that the destination is to hold, from the files as they are
 //! now.
 
+mod hashes;
 mod piece;
+mod refusals;
 mod text;
 mod walk;
 mod walking;
@@ -11,17 +13,19 @@ use super::gzip_names::GzipNames;
 use super::object::{Fingerprint, ItemPath, Origin, Wanted};
 use super::repeated::Repeated;
 use super::source::FileSource;
+use super::weight::Weigher;
 use crate::censor::Censor;
 use crate::deliver::{Class, Desired, Key};
-use crate::destination::{Destination, MAX_KEY_BYTES};
+use crate::destination::Destination;
 use crate::layout::media_types::MediaTypes;
 use crate::layout::names::{has_gzip_name, item_name, name_rule};
-use crate::layout::paths::{ObjectPaths, PAGE};
-use crate::settings::{ItemNames, Settings};
+use crate::settings::Settings;
 use bytes::Bytes;
 use cap_std::fs::Dir;
+use hashes::Hashes;
 pub use piece::{Begin, Item, Piece, Refused};
-use std::collections::{HashMap, HashSet};
+use refusals::MAX_SKIPPED_BYTES;
+use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -33,6 +37,12 @@ pub use walking::{News, Walking};
 
 /// Files in a piece.
 const PIECE: u64 = 256;
+
+/// Memory of a piece.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Masked keys whose last number is remembered; that of others is found by trying.
+const MAX_NUMBERED: usize = 10_000;
 
 /// Lists everything but the closing objects, and calls `take` with each piece until
 /// that breaks: pointers and build logs at once, then files as they are found. Blocks.
@@ -51,7 +61,10 @@ pub fn list(
         generation: censor.map_or(0, |censor| censor.generation()),
         censor: censor.map(Arc::as_ref),
         local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
-        taken: HashSet::new(),
+        taken: Hashes::default(),
+        refused: Hashes::default(),
+        weigher: Weigher::default(),
+        skipped_weight: 0,
         numbers: HashMap::new(),
         gzip_names: GzipNames::default(),
         items: opened.clone(),
@@ -76,8 +89,7 @@ pub fn list(
     for (reason, files) in lister.repeated.take_unwritten() {
         tracing::warn!(reason = %reason, "Skipping {files} more files, which the manifest names");
     }
-    let (displaced, skipped) = lister.displaced();
-    (lister.piece.displaced, lister.piece.skipped) = (displaced, skipped);
+    lister.hand_over_skipped();
     // Nothing follows that could be stopped.
     let _ = lister.flush();
 }
@@ -89,7 +101,12 @@ struct Lister<'a> {
     generation: u64,
     local: bool,
     /// Hashes of the keys of items' files: the first one wins.
-    taken: HashSet<Fingerprint>,
+    taken: Hashes,
+    /// Hashes of the keys of files that are not sent.
+    refused: Hashes,
+    weigher: Weigher,
+    /// The memory that the skipped files take.
+    skipped_weight: usize,
     /// The last number appended to a masked key that several files share.
     numbers: HashMap<Fingerprint, u32>,
     gzip_names: GzipNames,
@@ -201,7 +218,10 @@ impl Lister<'_> {
         } else {
             self.piece.not_listed += 1;
         }
-        if self.piece.files + self.piece.not_listed < PIECE {
+        if self.skipped_weight > MAX_SKIPPED_BYTES {
+            self.hand_over_skipped();
+        }
+        if self.piece.files + self.piece.not_listed < PIECE && self.piece.weight < PIECE_BYTES {
             ControlFlow::Continue(())
         } else {
             self.flush()
@@ -228,13 +248,15 @@ impl Lister<'_> {
             return self.skip(&key, number, path, &reason);
         }
         let key = self.shared_key(&key);
-        self.piece.wanted.push(Desired {
+        let wanted = Desired {
             key,
             class: Class::Artifact,
             bytes: stamp.size,
             source: Origin::Item { item: number, path },
             fingerprint: Fingerprint::of_file(&stamp).under(self.generation),
-        });
+        };
+        self.piece.weight += self.weigher.weigh(&wanted);
+        self.piece.wanted.push(wanted);
     }
 
     fn shared_key(&mut self, text: &str) -> Key {
@@ -247,7 +269,9 @@ impl Lister<'_> {
 
     fn shared_path(&mut self, path: &Path) -> ItemPath {
         let path = ItemPath::beside(self.last.1.as_ref(), path);
-        self.last.1 = Some(path.clone());
+        if !self.last.1.as_ref().is_some_and(|last| last.is_beside(&path)) {
+            self.last.1 = Some(path.clone());
+        }
         path
     }
 
@@ -283,7 +307,10 @@ impl Lister<'_> {
     /// Appends a number to a masked key that another file has already.
     fn free(&mut self, key: &str) -> String {
         let mut free = key.to_owned();
-        while self.taken.contains(&Fingerprint::of_document(free.as_bytes())) {
+        while self.taken.contains(hash(&free)) {
+            if self.numbers.len() > MAX_NUMBERED {
+                self.numbers.clear();
+            }
             let number = self.numbers.entry(Fingerprint::of_document(key.as_bytes())).or_insert(1);
             *number += 1;
             free = format!("{key}-{number}");
@@ -301,50 +328,10 @@ impl Lister<'_> {
         let name = name_rule(name, self.types).name;
         if parent.is_empty() { name } else { format!("{parent}/{name}") }
     }
+}
 
-    /// Splits skipped files into key collisions and others.
-    fn displaced(&mut self) -> (Vec<Refused>, Vec<Refused>) {
-        let mut taken = std::mem::take(&mut self.taken);
-        std::mem::take(&mut self.skipped).into_iter().partition(|(skipped, _)| {
-            // Of several skipped files the first one has the key.
-            let key = skipped.key.to_string();
-            self.is_reserved(&key) || !taken.insert(Fingerprint::of_document(key.as_bytes()))
-        })
-    }
-
-    fn is_reserved(&self, key: &str) -> bool {
-        self.settings.item_names == ItemNames::Unreserved
-            && (ObjectPaths::is_reserved(key, &self.settings.build_logs)
-                || self.settings.delivery.report_page && key == PAGE)
-    }
-
-    /// Returns the reason why a key cannot be used, if there is one.
-    fn refusal(&mut self, key: &str) -> Option<String> {
-        if self.is_reserved(key) {
-            return Some("its name belongs to an object of sidecar's own".to_owned());
-        }
-        let full = self.settings.paths.key(key).len()
-            + self.settings.destination.as_ref().map_or(0, Destination::prefix_bytes);
-        if !self.local && full > MAX_KEY_BYTES {
-            return Some(format!("its key would have {full} bytes, more than {MAX_KEY_BYTES}"));
-        }
-        (!self.taken.insert(Fingerprint::of_document(key.as_bytes())))
-            .then(|| "its name at the destination is taken by another file".to_owned())
-    }
-
-    fn skip(&mut self, key: &str, number: u32, path: Option<Box<ItemPath>>, reason: &str) {
-        if self.repeated.admits(reason) {
-            tracing::warn!(path = %key, reason = %reason, "Skipping a file");
-        }
-        let skipped = Desired {
-            key: self.shared_key(key),
-            class: Class::Artifact,
-            bytes: 0,
-            source: Origin::Item { item: number, path },
-            fingerprint: Fingerprint::of_document(reason.as_bytes()),
-        };
-        self.skipped.push((skipped, reason.to_owned()));
-    }
+fn hash(key: &str) -> u64 {
+    Fingerprint::of_document(key.as_bytes()).hash()
 }
 
 /// Makes an object whose content is a document.

@@ -34,10 +34,12 @@ pub struct Piece {
     pub begin: Option<Begin>,
     /// Objects to send.
     pub wanted: Vec<Wanted>,
-    /// Files not to send; in the last piece.
+    /// Files not to send; in the last piece, unless there are very many.
     pub skipped: Vec<Refused>,
-    /// Files not to send whose key another object has; in the last piece.
+    /// Files not to send whose key another object has; as before.
     pub displaced: Vec<Refused>,
+    /// The memory that these objects take in the plan, in bytes.
+    pub weight: usize,
     /// The number of files that were found for it.
     pub files: u64,
     /// The number of files that were found beyond `delivery.limits.files`.

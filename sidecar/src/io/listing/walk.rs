@@ -1,8 +1,8 @@
 //! Walks the files below an item's directory.
 //!
 //! Hostile code owns the directory. Only its open handle is used, which no path
-//! can leave (cap-std), and one directory is open at a time, so that depth costs
-//! no descriptors.
+//! can leave (cap-std). A directory stays open only while names are left to be read of
+//! it, so that depth alone costs no descriptors, and the names that are held are bounded.
 
 use crate::io::source::Stamp;
 use cap_std::fs::{Dir, Metadata, MetadataExt};
@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io;
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +18,17 @@ use std::sync::Arc;
 /// Upper bound on the symbolic links followed in a row, as in the kernel.
 const MAX_LINKS: usize = 40;
 
+/// Upper bound on the names that are held, in bytes. A directory with more than half of it
+/// is read in pieces.
+const MAX_HELD_BYTES: usize = 2 << 20;
+
+/// The least piece of a directory, however much is held.
+const MIN_PIECE_BYTES: usize = 4 << 10;
+
+/// Upper bound on the directories that are read in pieces within each other.
+const MAX_OPEN: usize = 64;
+
+const TOO_MANY_LARGE: &str = "it lies within too many directories with very many names";
 const LEAVES: &str = "it is a symbolic link that leaves the item";
 const TO_DIRECTORY: &str = "it is a symbolic link to a directory";
 
@@ -36,49 +47,119 @@ pub(super) enum Found {
 
 /// Until `each` breaks, calls it with the path in the item of everything that is no directory, and
 /// of directories that cannot be read. Enters directories in the order of their
-/// names.
+/// names; one with very many names in pieces, each in that order.
 pub(super) fn walk(
     root: &Dir,
     configured: &Path,
     each: &mut dyn FnMut(&Path, Found) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    // Each with its parent, which its siblings share: there can be very many.
-    let mut pending: Vec<(Arc<Path>, Box<OsStr>)> = vec![(Path::new("").into(), Box::default())];
-    while let Some((parent, name)) = pending.pop() {
-        let path: Arc<Path> = parent.join(&*name).into();
-        let listed = open_directory(root, &path).and_then(|dir| names(&dir).map(|names| (dir, names)));
-        let (dir, names) = match listed {
-            Ok(listed) => listed,
+    let mut walk = Walk { root, configured, each, nested: Vec::new(), held: 0 };
+    walk.enter(Path::new("").into())?;
+    while let Some(directory) = walk.nested.last_mut() {
+        if let Some(name) = directory.subdirectories.next() {
+            let path = directory.path.join(OsStr::from_bytes(name));
+            walk.enter(path.into())?;
+        } else if directory.rest.is_some() {
+            walk.read_on()?;
+        } else if let Some(left) = walk.nested.pop() {
+            walk.held -= left.subdirectories.bytes();
+        }
+    }
+    ControlFlow::Continue(())
+}
+
+/// The way from the item to where the walk is.
+struct Walk<'a> {
+    root: &'a Dir,
+    configured: &'a Path,
+    each: &'a mut dyn FnMut(&Path, Found) -> ControlFlow<()>,
+    nested: Vec<Directory>,
+    /// Bytes of the names that are held of all of them.
+    held: usize,
+}
+
+/// A directory that was entered.
+struct Directory {
+    path: Arc<Path>,
+    /// Open while names are left to be read.
+    rest: Option<rustix::fs::Dir>,
+    /// Those still to be entered.
+    subdirectories: Names,
+}
+
+impl Walk<'_> {
+    fn enter(&mut self, path: Arc<Path>) -> ControlFlow<()> {
+        let open = self.nested.iter().filter(|directory| directory.rest.is_some()).count();
+        if open >= MAX_OPEN {
+            return (self.each)(&path, Found::Other(TOO_MANY_LARGE.to_owned()));
+        }
+        match open_directory(self.root, &path).and_then(|dir| Ok(rustix::fs::Dir::new(dir)?)) {
+            Ok(dir) => {
+                self.nested.push(Directory { path, rest: Some(dir), subdirectories: Names::default() });
+                self.read_on()
+            }
+            Err(error) => (self.each)(&path, unreadable(&error)),
+        }
+    }
+
+    /// Reads more names of the directory that was entered last.
+    fn read_on(&mut self) -> ControlFlow<()> {
+        let Some(directory) = self.nested.last_mut() else { return ControlFlow::Continue(()) };
+        let Some(mut dir) = directory.rest.take() else { return ControlFlow::Continue(()) };
+        self.held -= std::mem::take(&mut directory.subdirectories).bytes();
+        let room = (MAX_HELD_BYTES.saturating_sub(self.held) / 2).max(MIN_PIECE_BYTES);
+        let parent = Arc::clone(&directory.path);
+        let (names, is_all) = match names(&mut dir, room) {
+            Ok(names) => names,
+            Err(error) => return (self.each)(&parent, unreadable(&error)),
+        };
+        let subdirectories = self.tell(&parent, &dir, &names)?;
+        self.held += subdirectories.bytes();
+        let Some(directory) = self.nested.last_mut() else { return ControlFlow::Continue(()) };
+        directory.subdirectories = subdirectories;
+        if !is_all {
+            directory.rest = Some(dir);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells of everything but directories; returns these.
+    fn tell(&mut self, parent: &Path, dir: &rustix::fs::Dir, names: &Names) -> ControlFlow<(), Names> {
+        let mut subdirectories = Names::default();
+        let fd = match dir.fd() {
+            Ok(fd) => fd,
             Err(error) => {
-                each(&path, Found::Other(format!("the directory cannot be read: {error}")))?;
-                continue;
+                (self.each)(parent, unreadable(&error.into()))?;
+                return ControlFlow::Continue(subdirectories);
             }
         };
-        let first = pending.len();
-        let parent = path;
         for (name, kind) in names.iter() {
             let path = parent.join(OsStr::from_bytes(name));
-            let kind = if kind == FileType::Unknown { kind_of(&dir, name) } else { kind };
-            match kind {
-                FileType::Directory => pending.push((Arc::clone(&parent), OsStr::from_bytes(name).into())),
-                FileType::RegularFile => each(&path, file(&dir, name))?,
-                FileType::Symlink => {
-                    let found = link(root, configured, &path);
-                    each(&path, found)?;
+            let kind = if kind == FileType::Unknown { kind_of(fd, name) } else { kind };
+            let found = match kind {
+                FileType::Directory => {
+                    subdirectories.push(name, kind);
+                    continue;
                 }
+                FileType::RegularFile => file(fd, name),
+                FileType::Symlink => link(self.root, self.configured, &path),
                 FileType::Fifo
                 | FileType::Socket
                 | FileType::CharacterDevice
                 | FileType::BlockDevice
                 | FileType::Unknown => {
                     let what = common::open_beneath::describe(kind);
-                    each(&path, Found::Other(format!("it is {what}, not a regular file")))?;
+                    Found::Other(format!("it is {what}, not a regular file"))
                 }
-            }
+            };
+            (self.each)(&path, found)?;
         }
-        pending[first..].reverse();
+        ControlFlow::Continue(subdirectories)
     }
-    ControlFlow::Continue(())
+}
+
+fn unreadable(error: &io::Error) -> Found {
+    Found::Other(format!("the directory cannot be read: {error}"))
 }
 
 fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
@@ -91,54 +172,73 @@ fn open_directory(root: &Dir, path: &Path) -> io::Result<OwnedFd> {
     })
 }
 
-/// The names in one directory, in one block of memory: there can be very many.
+/// Names in one directory, in one block of memory: there can be very many.
 #[derive(Default)]
 struct Names {
     bytes: Vec<u8>,
     /// Start, length and reported type of each name.
-    each: Vec<(u32, u16, FileType)>,
+    each: Vec<(u32, u8, FileType)>,
+    /// How many of them were taken.
+    taken: usize,
 }
 
 impl Names {
-    fn push(&mut self, name: &[u8], kind: FileType) -> io::Result<()> {
-        let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u16::try_from(name.len())) else {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        };
-        self.bytes.extend_from_slice(name);
-        self.each.push((start, length, kind));
-        Ok(())
+    /// Adds a name, which has at most 255 bytes (`NAME_MAX`).
+    fn push(&mut self, name: &[u8], kind: FileType) {
+        if let (Ok(start), Ok(length)) = (u32::try_from(self.bytes.len()), u8::try_from(name.len())) {
+            self.bytes.extend_from_slice(name);
+            self.each.push((start, length, kind));
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (&[u8], FileType)> {
         self.each.iter().map(|(start, length, kind)| (piece(&self.bytes, *start, *length), *kind))
     }
+
+    /// Takes the next name.
+    fn next(&mut self) -> Option<&[u8]> {
+        let (start, length, _) = *self.each.get(self.taken)?;
+        self.taken += 1;
+        Some(piece(&self.bytes, start, length))
+    }
+
+    /// Returns the memory that they take.
+    fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.each.capacity() * size_of::<(u32, u8, FileType)>()
+    }
 }
 
-fn piece(bytes: &[u8], start: u32, length: u16) -> &[u8] {
+fn piece(bytes: &[u8], start: u32, length: u8) -> &[u8] {
     &bytes[start as usize..][..usize::from(length)]
 }
 
-/// Reads the names in a directory, sorted by their bytes.
-fn names(dir: &OwnedFd) -> io::Result<Names> {
+/// Reads names in a directory until they take so many bytes, sorted by their own; returns
+/// also whether they are all that were left.
+fn names(dir: &mut rustix::fs::Dir, room: usize) -> io::Result<(Names, bool)> {
     let mut names = Names::default();
-    for entry in rustix::fs::Dir::read_from(dir)? {
+    let mut is_all = true;
+    for entry in dir.by_ref() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push(name, entry.file_type())?;
+            names.push(name, entry.file_type());
+        }
+        if names.bytes.len() + names.each.len() * size_of::<(u32, u8, FileType)>() >= room {
+            is_all = false;
+            break;
         }
     }
     let bytes = &names.bytes;
     names.each.sort_unstable_by_key(|(start, length, _)| piece(bytes, *start, *length));
-    Ok(names)
+    Ok((names, is_all))
 }
 
-fn kind_of(dir: &OwnedFd, name: &[u8]) -> FileType {
+fn kind_of(dir: BorrowedFd<'_>, name: &[u8]) -> FileType {
     rustix::fs::statat(dir, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW)
         .map_or(FileType::Unknown, |stat| FileType::from_raw_mode(stat.st_mode))
 }
 
-fn file(dir: &OwnedFd, name: &[u8]) -> Found {
+fn file(dir: BorrowedFd<'_>, name: &[u8]) -> Found {
     match rustix::fs::statat(dir, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
             Found::File { stamp: Stamp::of(&stat), target: None }

@@ -4,7 +4,7 @@ use super::{Begin, Piece, Refused};
 use crate::io::object::Wanted;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -12,7 +12,11 @@ use tokio::task::JoinHandle;
 /// known, so that pieces grow with them.
 const MIN_PIECE: usize = 1000;
 
-/// A listing under way. It stops by itself when this is dropped.
+/// Files that the loop is told of at once at most: it takes each piece in one go.
+const MAX_PIECE: usize = 10_000;
+
+/// A listing under way. It stops by itself when this is dropped. It waits while what it has
+/// found takes the room that it was given, until it is given more.
 #[derive(Debug)]
 pub struct Walking {
     shared: Arc<Shared>,
@@ -23,6 +27,7 @@ pub struct Walking {
 struct Shared {
     found: Mutex<Found>,
     news: Notify,
+    more_room: Condvar,
     stop: AtomicBool,
 }
 
@@ -36,6 +41,12 @@ struct Found {
     displaced: Vec<Refused>,
     files: u64,
     not_listed: u64,
+    /// Bytes of what the loop has not taken yet.
+    weight: usize,
+    /// Bytes that may be found before the loop has taken them.
+    room: usize,
+    /// The thread waits for room.
+    waits: bool,
     /// The loop is told when so many wait.
     due: usize,
     is_through: bool,
@@ -53,9 +64,14 @@ pub enum News {
 }
 
 impl Walking {
-    /// Has `list` run on a thread; it calls its argument with each piece.
-    pub fn start(list: impl FnOnce(&mut dyn FnMut(Piece) -> ControlFlow<()>) + Send + 'static) -> Self {
+    /// Has `list` run on a thread; it calls its argument with each piece. It waits when it
+    /// has found `room` bytes.
+    pub fn start(
+        room: usize,
+        list: impl FnOnce(&mut dyn FnMut(Piece) -> ControlFlow<()>) + Send + 'static,
+    ) -> Self {
         let shared = Arc::new(Shared::default());
+        shared.found().room = room;
         let sink = Arc::clone(&shared);
         let thread = tokio::task::spawn_blocking(move || {
             list(&mut |piece| sink.add(piece));
@@ -89,6 +105,12 @@ impl Walking {
         }
     }
 
+    /// Lets it find so many bytes that were not taken yet.
+    pub fn allow(&self, room: usize) {
+        self.shared.found().room = room;
+        self.shared.more_room.notify_one();
+    }
+
     /// Returns what was found and not taken yet.
     pub fn take(&self) -> Piece {
         self.shared.found().take()
@@ -102,7 +124,12 @@ impl Walking {
 
 impl Drop for Walking {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        {
+            // It may be about to wait.
+            let _found = self.shared.found();
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
+        self.shared.more_room.notify_one();
     }
 }
 
@@ -118,6 +145,7 @@ impl Shared {
         }
         let mut found = self.found();
         found.files += piece.files;
+        found.weight += piece.weight;
         found.not_listed += piece.not_listed;
         if piece.begin.is_some() {
             found.begin = piece.begin;
@@ -125,21 +153,29 @@ impl Shared {
         found.wanted.extend(piece.wanted);
         found.skipped.extend(piece.skipped);
         found.displaced.extend(piece.displaced);
+        found.waits = found.weight >= found.room;
         if found.is_due() {
             self.news.notify_one();
         }
+        while found.weight >= found.room && !self.stop.load(Ordering::Relaxed) {
+            found = self.more_room.wait(found).unwrap_or_else(PoisonError::into_inner);
+        }
+        found.waits = false;
         ControlFlow::Continue(())
     }
 }
 
 impl Found {
     fn is_due(&self) -> bool {
-        self.begin.is_some() || self.wanted.len() >= self.due.max(MIN_PIECE)
+        self.begin.is_some()
+            || self.wanted.len() >= self.due.max(MIN_PIECE)
+            || self.waits && (self.weight > 0 || self.not_listed > 0)
     }
 
     fn take(&mut self) -> Piece {
-        self.due = usize::try_from(self.files / 8).unwrap_or(usize::MAX);
+        self.due = usize::try_from(self.files / 8).unwrap_or(usize::MAX).min(MAX_PIECE);
         Piece {
+            weight: std::mem::take(&mut self.weight),
             begin: self.begin.take(),
             wanted: std::mem::take(&mut self.wanted),
             skipped: std::mem::take(&mut self.skipped),
@@ -165,7 +201,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn what_was_found_can_be_taken_at_any_time_and_a_listing_that_is_dropped_stops() {
         let (told, stopped) = mpsc::channel();
-        let mut walking = Walking::start(move |each| {
+        let mut walking = Walking::start(usize::MAX, move |each| {
             assert!(each(Piece { begin: Some(Begin::default()), ..piece(1) }).is_continue());
             while each(piece(1)).is_continue() {
                 std::thread::yield_now();
@@ -183,13 +219,36 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
+    async fn i8_it_waits_while_there_is_no_room_and_stops_even_then() {
+        let (told, stopped) = mpsc::channel();
+        let heavy = || Piece { weight: 100, ..piece(1) };
+        let mut walking = Walking::start(250, move |each| {
+            assert!(each(Piece { begin: Some(Begin::default()), ..Piece::default() }).is_continue());
+            while each(heavy()).is_continue() {}
+            told.send(()).expect("somebody waits");
+        });
+        let mut taken = 0;
+        for round in 0..50 {
+            let News::Found(found) = walking.news().await else { panic!("it goes on") };
+            assert!(found.weight <= 300, "{}", found.weight);
+            taken += found.wanted.len();
+            assert!(walking.files() <= taken as u64 + 3, "{} of {taken}", walking.files());
+            walking.allow(if round % 2 == 0 { 250 } else { 1 });
+        }
+        assert!(taken >= 49, "{taken}");
+        walking.allow(0);
+        drop(walking);
+        stopped.recv().expect("it stopped");
+    }
+
+    #[tokio::test(flavor = "current_thread")]
     async fn the_end_and_a_panic_are_told() {
-        let mut walking = Walking::start(|each| {
+        let mut walking = Walking::start(usize::MAX, |each| {
             let _ = each(piece(3));
         });
         let News::Through(all) = walking.news().await else { panic!("it is through") };
         assert_eq!(all.wanted.len(), 3);
-        let mut walking = Walking::start(|each| {
+        let mut walking = Walking::start(usize::MAX, |each| {
             let _ = each(piece(3));
             panic!("on purpose");
         });

@@ -60,7 +60,7 @@ pub struct Upload {
 #[derive(Clone, Debug)]
 pub enum ContentReader {
     /// It is a test report, with this number.
-    TestReport(Reports, u32),
+    TestReport(Reports, u64),
     /// It is the log of the entry with this index.
     Log(Logs, usize),
 }
