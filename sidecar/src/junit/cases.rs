@@ -6,6 +6,7 @@ use super::{
     MAX_TEXT_BYTES, TestFile, Timed,
 };
 use quick_xml::events::BytesStart;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -33,7 +34,8 @@ enum Outcome {
     Rerun,
 }
 
-/// The open case.
+/// The open case. Its texts keep their room for the next one: reports have many cases, and
+/// to allocate takes longer than to read.
 #[derive(Debug, Default)]
 struct Case {
     suite: String,
@@ -55,6 +57,8 @@ struct Case {
 pub(super) struct Cases {
     stack: Vec<Element>,
     case: Option<Case>,
+    /// The case before.
+    spare: Case,
     file: TestFile,
     /// Bytes of the failures that are kept.
     kept_bytes: usize,
@@ -63,6 +67,29 @@ pub(super) struct Cases {
     /// A root that reports have was seen.
     is_report: bool,
     is_over: bool,
+}
+
+impl Element {
+    /// Returns the name of a suite that has one.
+    fn suite(&self) -> Option<&str> {
+        match self {
+            Self::Suite(name) if !name.is_empty() => Some(name),
+            Self::Suites | Self::Suite(_) | Self::Case | Self::Outcome(_) | Self::Output | Self::Other => {
+                None
+            }
+        }
+    }
+}
+
+impl Case {
+    fn clear(&mut self) {
+        let Self { suite, name, file, seconds, is_failed, is_skipped, is_flaky, message, text, output } =
+            self;
+        [suite, name, file, message].into_iter().for_each(String::clear);
+        [text, output].into_iter().for_each(Vec::clear);
+        *seconds = 0.0;
+        (*is_failed, *is_skipped, *is_flaky) = (false, false, false);
+    }
 }
 
 impl Cases {
@@ -152,27 +179,28 @@ impl Cases {
     }
 
     fn begin_case(&mut self, tag: &BytesStart<'_>) {
-        let suite = self.stack.iter().rev().find_map(|element| match element {
-            Element::Suite(name) if !name.is_empty() => Some(name.clone()),
-            Element::Suites
-            | Element::Suite(_)
-            | Element::Case
-            | Element::Outcome(_)
-            | Element::Output
-            | Element::Other => None,
-        });
-        let class = attribute(tag, b"classname", MAX_NAME_BYTES);
-        let status = attribute(tag, b"status", MAX_NAME_BYTES);
-        let result = attribute(tag, b"result", MAX_NAME_BYTES);
-        self.case = Some(Case {
-            suite: if class.is_empty() { suite.unwrap_or_default() } else { class },
-            name: attribute(tag, b"name", MAX_NAME_BYTES),
-            file: attribute(tag, b"file", MAX_NAME_BYTES),
-            seconds: seconds(&attribute(tag, b"time", MAX_NAME_BYTES)),
-            is_skipped: matches!(status.as_str(), "notrun" | "disabled" | "skipped")
-                || matches!(result.as_str(), "skipped" | "suppressed"),
-            ..Case::default()
-        });
+        let mut case = std::mem::take(&mut self.spare);
+        case.clear();
+        for attribute in tag.attributes().with_checks(false).flatten() {
+            let value = value(&attribute.value, MAX_NAME_BYTES);
+            match attribute.key.as_ref() {
+                b"classname" => put(&mut case.suite, &value),
+                b"name" => put(&mut case.name, &value),
+                b"file" => put(&mut case.file, &value),
+                b"time" => case.seconds = seconds(&value),
+                b"status" => {
+                    case.is_skipped |= matches!(value.as_ref(), "notrun" | "disabled" | "skipped");
+                }
+                b"result" => case.is_skipped |= matches!(value.as_ref(), "skipped" | "suppressed"),
+                _ => {}
+            }
+        }
+        if case.suite.is_empty()
+            && let Some(name) = self.stack.iter().rev().find_map(Element::suite)
+        {
+            case.suite.push_str(name);
+        }
+        self.case = Some(case);
     }
 
     fn outcome(&mut self, outcome: Outcome, tag: &BytesStart<'_>) -> Element {
@@ -200,19 +228,27 @@ impl Cases {
             self.is_over = true;
             return;
         }
+        self.count(&case);
+        self.spare = case;
+    }
+
+    fn count(&mut self, case: &Case) {
+        // An earlier run of the same test that failed.
+        let is_first = case.is_failed || self.failed.is_empty();
+        let before = if is_first { None } else { self.failed.remove(&key(case)) };
         let counts = &mut self.file.counts;
         counts.seconds += case.seconds;
-        let key = key(&case);
         if case.is_failed {
+            let key = key(case);
             // The same test a second time has run again.
             if self.failed.contains_key(&key) {
                 return;
             }
             counts.tests += 1;
             counts.failed += 1;
-            let at = self.keep(&case);
+            let at = self.keep(case);
             self.failed.insert(key, at);
-        } else if let Some(before) = self.failed.remove(&key).filter(|_| !case.is_skipped) {
+        } else if let Some(before) = before.filter(|_| !case.is_skipped) {
             counts.failed -= 1;
             counts.flaky += 1;
             if let Some(failure) = before.and_then(|at| self.file.failures.get_mut(at)) {
@@ -220,9 +256,9 @@ impl Cases {
             }
         } else {
             counts.tests += 1;
-            count_rest(counts, &case);
+            count_rest(counts, case);
             if case.is_flaky {
-                self.keep(&case);
+                self.keep(case);
             }
         }
         self.time(case);
@@ -241,12 +277,13 @@ impl Cases {
     }
 
     /// Keeps the slowest.
-    fn time(&mut self, case: Case) {
+    fn time(&mut self, case: &Case) {
         let slowest = &mut self.file.slowest;
         let at = slowest.partition_point(|other| other.seconds >= case.seconds);
         if at < MAX_SLOWEST && case.seconds > 0.0 {
-            slowest.insert(at, Timed { suite: case.suite, name: case.name, seconds: case.seconds });
-            slowest.truncate(MAX_SLOWEST);
+            slowest.truncate(MAX_SLOWEST - 1);
+            let (suite, name) = (case.suite.clone(), case.name.clone());
+            slowest.insert(at, Timed { suite, name, seconds: case.seconds });
         }
     }
 }
@@ -287,10 +324,22 @@ fn key(case: &Case) -> u64 {
 /// Returns an attribute's value; empty where there is none.
 fn attribute(tag: &BytesStart<'_>, name: &[u8], most: usize) -> String {
     let found = tag.attributes().with_checks(false).flatten().find(|one| one.key.as_ref() == name);
-    let Some(found) = found else { return String::new() };
+    found.map_or_else(String::new, |found| value(&found.value, most).into_owned())
+}
+
+/// Decodes an attribute's value, and cuts it.
+fn value(raw: &[u8], most: usize) -> Cow<'_, str> {
     // A byte that is kept needs at most ten in the file (`&#x10FFFF;` is four bytes).
-    let raw = &found.value[..found.value.len().min(most * 10)];
-    let mut value = decoded(raw);
-    cut(&mut value, most);
+    let mut value = decoded(&raw[..raw.len().min(most * 10)]);
+    if value.len() > most {
+        cut(value.to_mut(), most);
+    }
     value
+}
+
+/// Puts the first value of its kind in its place.
+fn put(place: &mut String, value: &str) {
+    if place.is_empty() {
+        place.push_str(value);
+    }
 }

@@ -8,9 +8,9 @@ pub(super) const MAX_REFERENCE_BYTES: usize = 16;
 
 /// Decodes what a tag or a text holds. Bytes that are not UTF-8 and unknown entities
 /// stay visible.
-pub(super) fn decoded(raw: &[u8]) -> String {
+pub(super) fn decoded(raw: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(raw);
-    if text.contains('&') { resolved(&text) } else { text.into_owned() }
+    if text.contains('&') { resolved(&text).into() } else { text }
 }
 
 fn resolved(text: &str) -> String {
