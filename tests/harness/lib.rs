@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`api_server`] | an API server of Kubernetes, with faults on request |
 //! | [`bins`] | where the programs under test are |
+//! | [`control_group`] | control groups with limits, and mounts that nobody else sees |
 //! | [`docker`] | real containers, where an engine is there |
 //! | [`images`] | the images of `deploy/images`, built by its script |
 //! | [`kube`] | the manifests of `deploy/kubernetes`, played by podman |
@@ -23,6 +24,7 @@
 
 pub mod api_server;
 pub mod bins;
+pub mod control_group;
 pub mod docker;
 pub mod https;
 pub mod images;

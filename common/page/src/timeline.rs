@@ -3,7 +3,7 @@
 use crate::amounts;
 use crate::job::JobReport;
 use common::duration::GoDuration;
-use common::report::{Interrupt, Origin, Recipient, Report};
+use common::report::{Interrupt, MAX_SAMPLES, Origin, Recipient, Report};
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub enum Kind {
     Exit,
     /// Its tree and its output ended.
     Drained,
+    /// The kernel killed processes for lack of memory.
+    OutOfMemory,
     /// A limit, reached or not.
     Limit,
     /// An upload pass began or ended.
@@ -107,6 +109,9 @@ fn of_container(who: &str, report: &Report, moments: &mut Vec<Moment>) {
         let kind = if interrupt.sent_to.is_some() { Kind::Sent } else { Kind::Received };
         add(interrupt.at, kind, signal(interrupt));
     }
+    for kills in lack_of_memory(report) {
+        add(kills.at, Kind::OutOfMemory, kills.in_words());
+    }
     if let Some((_, end)) = grace(report).filter(|(_, end)| *end <= report.finished) {
         add(end, Kind::Limit, format!("the grace period of {period} was over"));
     }
@@ -118,6 +123,53 @@ fn of_container(who: &str, report: &Report, moments: &mut Vec<Moment>) {
         }
         None => add(report.finished, Kind::Exit, format!("entrypoint ended: {}", report.cause)),
     }
+}
+
+/// Processes that the kernel killed for lack of memory, as one sample saw them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Kills {
+    /// The time of the sample; of those after the last sample the end of the command.
+    pub(crate) at: Timestamp,
+    /// The time since the sample before.
+    within: Duration,
+    count: u64,
+}
+
+impl Kills {
+    pub(crate) fn in_words(&self) -> String {
+        let who = if self.count == 1 { "a process".to_owned() } else { format!("{} processes", self.count) };
+        let when = if self.within > Duration::from_secs(1) {
+            format!(", at some time in the {} before", amounts::time(self.within))
+        } else {
+            String::new()
+        };
+        format!("the kernel killed {who} for lack of memory{when}")
+    }
+}
+
+/// All of them, in order. The job may have written the report, so that no number in it is
+/// taken for granted.
+pub(crate) fn lack_of_memory(report: &Report) -> Vec<Kills> {
+    let column = |name: &str| {
+        let columns = report.course.as_ref().map(|course| &course.columns);
+        columns.and_then(|columns| columns.get(name)).map(Vec::as_slice).unwrap_or_default()
+    };
+    let began = report.course.as_ref().and_then(|course| course.started).unwrap_or(report.started);
+    let mut last = began;
+    let mut rest = report.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
+    let mut all = Vec::new();
+    let mut add = |at: Timestamp, count: u64| {
+        if count > 0 {
+            all.push(Kills { at, within: at.since(last).as_std(), count });
+        }
+        last = at;
+    };
+    for (at, count) in column("at_s").iter().zip(column("oom_kills")).take(MAX_SAMPLES) {
+        rest = rest.saturating_sub(*count);
+        add(began.after(Duration::from_secs(*at)), *count);
+    }
+    add(report.child_ended.unwrap_or(report.finished), rest);
+    all
 }
 
 fn child(report: &Report) -> String {

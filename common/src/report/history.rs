@@ -1,6 +1,7 @@
 //! The history of a job: its processes before the first signal, and the course of its use
 //! of the machine.
 
+use crate::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,12 +71,17 @@ fn is_false(value: &bool) -> bool {
 /// | `read_kib`, `written_kib` | bytes read from and written to disks since then |
 /// | `cpu_pressure_ms`, `memory_pressure_ms`, `io_pressure_ms` | time in which some task waited for it, since then |
 /// | `output_kib` | output of the command since then |
+/// | `oom_kills` | processes of the container that the kernel killed for lack of memory, since then; absent if there were none |
 ///
-/// Columns that this machine cannot tell are absent. The interval begins with a second and
+/// Columns that this machine cannot tell are absent. What was killed after the last sample
+/// is counted in the report's `cgroup` alone. The interval begins with a second and
 /// is doubled when the samples become too many.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Course {
+    /// The time when the command started, from which `at_s` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
     /// The container's memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
@@ -87,7 +93,7 @@ pub struct Course {
 }
 
 /// The columns that there can be.
-pub const COLUMNS: [&str; 12] = [
+pub const COLUMNS: [&str; 13] = [
     "at_s",
     "memory_kib",
     "pids",
@@ -100,6 +106,7 @@ pub const COLUMNS: [&str; 12] = [
     "memory_pressure_ms",
     "io_pressure_ms",
     "output_kib",
+    "oom_kills",
 ];
 
 impl Course {

@@ -82,6 +82,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Sent => "sent",
         Kind::Exit => "exit",
         Kind::Drained => "drained",
+        Kind::OutOfMemory => "out_of_memory",
         Kind::Limit => "limit",
         Kind::Upload => "upload",
     }

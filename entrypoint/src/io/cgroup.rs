@@ -44,6 +44,11 @@ impl Watch {
         Self { killed_before, ended: OnceCell::new() }
     }
 
+    /// Returns the number of processes killed before the creation.
+    pub(super) fn killed_before(&self) -> u64 {
+        self.killed_before
+    }
+
     /// Returns the figures at the end, that of the first call; `None` where they cannot be read.
     pub(super) fn ended(&self) -> Option<Cgroup> {
         let read = || {

@@ -2,12 +2,14 @@
 //!
 //! Version 2 and version 1 of control groups, else the processes of /proc. Counters are
 //! kept as differences, so that two samples can be joined into one when there are too
-//! many: then the interval is doubled. Whatever a sample costs, the pause after it is
-//! long enough that sampling takes at most a two-thousandth of the time.
+//! many: then the interval is doubled. Whatever CPU time a sample costs, the pause after it
+//! is long enough that sampling takes at most a two-thousandth of a CPU. The time of day
+//! is no measure: a container at its CPU limit waits in the middle of a sample.
 
 use super::processes::Processes;
 use super::sys_files::{Group, read, sum};
 use common::report::{self, MAX_COURSE_BYTES, MAX_SAMPLES};
+use common::timestamp::Timestamp;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -33,7 +35,7 @@ enum Join {
 }
 
 /// The columns, in the order of a sample's values.
-const COLUMNS: [(&str, Join); 12] = [
+const COLUMNS: [(&str, Join); 13] = [
     ("at_s", Join::Last),
     ("memory_kib", Join::Largest),
     ("pids", Join::Largest),
@@ -46,6 +48,7 @@ const COLUMNS: [(&str, Join); 12] = [
     ("memory_pressure_ms", Join::Sum),
     ("io_pressure_ms", Join::Sum),
     ("output_kib", Join::Sum),
+    ("oom_kills", Join::Sum),
 ];
 
 const AT: usize = 0;
@@ -60,6 +63,7 @@ const CPU_PRESSURE: usize = 8;
 const MEMORY_PRESSURE: usize = 9;
 const IO_PRESSURE: usize = 10;
 const OUTPUT: usize = 11;
+const OOM_KILLS: usize = 12;
 
 /// One value for each column; `None` where the machine does not tell.
 type Values = [Option<u64>; COLUMNS.len()];
@@ -68,7 +72,7 @@ type Values = [Option<u64>; COLUMNS.len()];
 /// first number), and the divisor of its unit.
 type Source = (usize, &'static str, &'static str, u64);
 
-const VERSION_2: [Source; 9] = [
+const VERSION_2: [Source; 10] = [
     (MEMORY, "/sys/fs/cgroup/memory.current", "", 1),
     (PIDS, "/sys/fs/cgroup/pids.current", "", 1),
     (CPU, "/sys/fs/cgroup/cpu.stat", "usage_usec", 1_000),
@@ -78,15 +82,17 @@ const VERSION_2: [Source; 9] = [
     (CPU_PRESSURE, "/sys/fs/cgroup/cpu.pressure", "total", 1_000),
     (MEMORY_PRESSURE, "/sys/fs/cgroup/memory.pressure", "total", 1_000),
     (IO_PRESSURE, "/sys/fs/cgroup/io.pressure", "total", 1_000),
+    (OOM_KILLS, "/sys/fs/cgroup/memory.events", "oom_kill", 1),
 ];
 
-const VERSION_1: [Source; 6] = [
+const VERSION_1: [Source; 7] = [
     (MEMORY, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "", 1),
     (PIDS, "/sys/fs/cgroup/pids/pids.current", "", 1),
     (CPU, "/sys/fs/cgroup/cpuacct/cpuacct.usage", "", 1_000_000),
     (THROTTLED, "/sys/fs/cgroup/cpu/cpu.stat", "throttled_time", 1_000_000),
     (READ, "/sys/fs/cgroup/blkio/blkio.throttle.io_service_bytes", "Read", 1_024),
     (WRITTEN, "/sys/fs/cgroup/blkio/blkio.throttle.io_service_bytes", "Write", 1_024),
+    (OOM_KILLS, "/sys/fs/cgroup/memory/memory.oom_control", "oom_kill", 1),
 ];
 
 /// The samples so far. Begun when the command starts, sampled when due, ended once.
@@ -95,25 +101,29 @@ pub(super) struct Course {
     /// Looked for by the first sample: a job that ends before it pays nothing.
     group: Option<Group>,
     began: Instant,
+    began_at: Timestamp,
     due: Option<Instant>,
     interval: Duration,
     /// The counters of the last sample. Before the first they are those of a container
     /// that has just started, if we are PID 1, else unknown.
-    before: Option<Values>,
+    before: Values,
     samples: Vec<Values>,
 }
 
 impl Course {
-    /// Begins, now that the command runs.
-    pub(super) fn begin() -> Self {
+    /// Begins, now that the command runs. `oom_kills` were counted before.
+    pub(super) fn begin(began_at: Timestamp, oom_kills: u64) -> Self {
         let began = Instant::now();
         let is_init = rustix::process::getpid().is_init();
+        let mut before = [is_init.then_some(0); COLUMNS.len()];
+        before[OOM_KILLS] = Some(oom_kills);
         Self {
             group: None,
             began,
+            began_at,
             due: began.checked_add(FIRST_INTERVAL),
             interval: FIRST_INTERVAL,
-            before: is_init.then_some([Some(0); COLUMNS.len()]),
+            before,
             samples: Vec::new(),
         }
     }
@@ -125,26 +135,27 @@ impl Course {
 
     /// Takes the sample that is due.
     pub(super) fn sample(&mut self, processes: &mut Processes, output: u64, log: Option<BorrowedFd<'_>>) {
-        let now = Instant::now();
+        let (now, used) = (Instant::now(), cpu_time());
         let group = *self.group.get_or_insert_with(Group::find);
         if group == Group::None {
             self.interval = self.interval.max(PROC_INTERVAL);
         }
         let read = self.read(group, processes, output, log);
-        let before = self.before.unwrap_or(read);
+        // A counter that appears later, as that of a disk does, begins with nothing.
+        let unknown = if self.samples.is_empty() { read } else { [Some(0); COLUMNS.len()] };
         let mut sample = read;
         for (index, (_, join)) in COLUMNS.iter().enumerate() {
             if *join == Join::Sum {
-                let before = before[index].unwrap_or(0);
+                let before = self.before[index].or(unknown[index]).unwrap_or(0);
                 sample[index] = read[index].map(|value| value.saturating_sub(before));
+                self.before[index] = read[index].or(self.before[index]);
             }
         }
-        self.before = Some(read);
         self.samples.push(sample);
         if self.samples.len() > MAX_SAMPLES {
             self.thin();
         }
-        self.due = (now + self.interval).checked_add(now.elapsed() * MIN_PAUSE_PER_COST);
+        self.due = (now + self.interval).checked_add(cpu_time().saturating_sub(used) * MIN_PAUSE_PER_COST);
     }
 
     /// Joins each two samples.
@@ -153,16 +164,14 @@ impl Course {
         let joined = self.samples.chunks(2).map(|pair| {
             let mut all = pair[0];
             for (index, (_, join)) in COLUMNS.iter().enumerate() {
-                if let (Some(first), Some(Some(second))) =
-                    (all[index], pair.get(1).map(|second| second[index]))
-                {
-                    all[index] = Some(match join {
-                        Join::Last => second,
-                        Join::Largest => first.max(second),
-                        Join::Least => first.min(second),
-                        Join::Sum => first + second,
-                    });
-                }
+                let Some(second) = pair.get(1).and_then(|second| second[index]) else { continue };
+                all[index] = match (all[index], join) {
+                    (Some(_), Join::Last) => Some(second),
+                    (Some(first), Join::Largest) => Some(first.max(second)),
+                    (Some(first), Join::Least) => Some(first.min(second)),
+                    (first, Join::Sum) => Some(first.unwrap_or(0) + second),
+                    (None, Join::Last | Join::Largest | Join::Least) => None,
+                };
             }
             all
         });
@@ -209,18 +218,44 @@ impl Course {
             if self.samples.is_empty() {
                 return None;
             }
-            let columns = COLUMNS.iter().enumerate().filter_map(|(index, (name, _))| {
-                let values = self.samples.iter().map(|sample| sample[index]);
-                Some(((*name).to_owned(), values.collect::<Option<Vec<_>>>()?))
-            });
+            let columns = (0..COLUMNS.len())
+                .filter_map(|index| Some((COLUMNS[index].0.to_owned(), self.column(index)?)));
             let (memory_limit_bytes, cpu_limit_millis) = self.group.map_or((None, None), Group::limits);
-            let course = report::Course { memory_limit_bytes, cpu_limit_millis, columns: columns.collect() };
+            let course = report::Course {
+                started: Some(self.began_at),
+                memory_limit_bytes,
+                cpu_limit_millis,
+                columns: columns.collect(),
+            };
             if self.samples.len() == 1 || course.encoded_len() <= MAX_COURSE_BYTES {
                 return Some(course);
             }
             self.thin();
         }
     }
+
+    /// Returns a column's values; `None` where the machine does not tell, and where no
+    /// process was killed.
+    fn column(&self, index: usize) -> Option<Vec<u64>> {
+        let mut values = self.samples.iter().map(|sample| sample[index]);
+        let is_counter = COLUMNS[index].1 == Join::Sum && values.clone().any(|value| value.is_some());
+        if index == OOM_KILLS && values.clone().all(|value| value.unwrap_or(0) == 0) {
+            return None;
+        }
+        if is_counter {
+            return Some(values.map(|value| value.unwrap_or(0)).collect());
+        }
+        values.try_fold(Vec::new(), |mut all, value| {
+            all.push(value?);
+            Some(all)
+        })
+    }
+}
+
+/// Returns the CPU time of this thread, the only one.
+fn cpu_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 /// Adds up what the tree uses now.
@@ -247,9 +282,10 @@ mod tests {
         Course {
             group: Some(Group::None),
             began: Instant::now(),
+            began_at: Timestamp::from_nanos(0),
             due: None,
             interval,
-            before: Some([None; COLUMNS.len()]),
+            before: [None; COLUMNS.len()],
             samples: Vec::new(),
         }
     }
@@ -279,6 +315,26 @@ mod tests {
     }
 
     #[test]
+    fn counters_that_appear_later_begin_with_nothing() {
+        let mut course = course(FIRST_INTERVAL);
+        let sample = |read, pids, kills| {
+            let mut sample = [Some(1); COLUMNS.len()];
+            (sample[READ], sample[PIDS], sample[OOM_KILLS]) = (read, pids, kills);
+            sample
+        };
+        course.samples =
+            vec![sample(None, Some(1), Some(0)), sample(Some(7), None, Some(2)), sample(None, Some(1), None)];
+        let columns = course.finish().expect("a course").columns;
+        assert_eq!((&columns["read_kib"], &columns["oom_kills"]), (&vec![0, 7, 0], &vec![0, 2, 0]));
+        assert!(!columns.contains_key("pids"), "a level that is not known is not guessed");
+        course.thin();
+        let columns = course.finish().expect("a course").columns;
+        assert_eq!((&columns["read_kib"], &columns["oom_kills"]), (&vec![7, 0], &vec![2, 0]));
+        course.samples = vec![sample(None, None, Some(0))];
+        assert!(!course.finish().expect("a course").columns.contains_key("oom_kills"), "nothing was killed");
+    }
+
+    #[test]
     fn a_course_of_long_numbers_is_thinned_to_its_bound() {
         let mut course = course(FIRST_INTERVAL);
         course.samples = vec![[Some(u64::MAX / 1_000); COLUMNS.len()]; MAX_SAMPLES];
@@ -290,11 +346,14 @@ mod tests {
     #[test]
     fn a_costly_sample_is_followed_by_a_long_pause() {
         let mut course = course(PROC_INTERVAL);
-        let before = Instant::now();
+        let (before, used) = (Instant::now(), cpu_time());
         course.sample(&mut Processes::default(), 0, None);
-        let cost = before.elapsed();
+        let (cost, took) = (cpu_time().saturating_sub(used), before.elapsed());
         let due = course.due.expect("the next sample");
-        assert!(due <= before + PROC_INTERVAL + cost * (MIN_PAUSE_PER_COST + 1), "in proportion to the cost");
+        assert!(
+            due <= before + took + PROC_INTERVAL + cost * MIN_PAUSE_PER_COST,
+            "in proportion to the cost"
+        );
         assert!(due > before + PROC_INTERVAL, "and not at once");
     }
 }

@@ -1,6 +1,5 @@
 //! Carrying out the machine's effects.
 
-use super::course::Course;
 use super::driver::Driver;
 use super::previous::PreviousWatch;
 use super::spawn::{SpawnError, go_error, spawn};
@@ -107,7 +106,7 @@ impl Driver<'_> {
             Ok(pid) => {
                 self.processes.started(pid);
                 self.last_output = Instant::now();
-                self.report.course = Some(Course::begin());
+                self.report.begin_course();
                 Setup::Spawned
             }
             Err(error) => {

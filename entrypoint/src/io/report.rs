@@ -44,6 +44,11 @@ impl ReportBuilder {
         }
     }
 
+    /// Begins the course, now that the command runs.
+    pub(super) fn begin_course(&mut self) {
+        self.course = Some(Course::begin(Timestamp::now(), self.memory.killed_before()));
+    }
+
     /// Returns true until the processes have been recorded.
     pub(super) fn needs_snapshot(&self) -> bool {
         self.snapshot.is_none()

@@ -2,6 +2,7 @@
 
 mod campaign;
 mod command;
+mod course;
 mod history;
 mod hostile_env;
 mod hostile_job;

@@ -1,7 +1,9 @@
 //! The course of a job: what it used of the machine, as small drawings.
 
 use crate::amounts::size;
+use crate::timeline::lack_of_memory;
 use common::report::{Course, MAX_SAMPLES, Report};
+use common::timestamp::Timestamp;
 use maud::{Markup, html};
 
 const WIDTH: f64 = 320.0;
@@ -32,8 +34,13 @@ pub(super) fn section(report: &Report) -> Markup {
             div.charts {
                 @for chart in charts(course, &times) { (draw(&chart, &times, &marks)) }
             }
-            @if marks.iter().any(|mark| mark.class == "received") {
-                p.note { "Dashed lines are signals, the solid one is the end of the command." }
+            @let has = |class| marks.iter().any(|mark| mark.class == class);
+            @if has("received") || has("killed") {
+                p.note {
+                    @if has("received") { "Dashed lines are signals. " }
+                    @if has("killed") { "At red lines the kernel killed for lack of memory. " }
+                    "The last solid line is the end of the command."
+                }
             }
         }
     }
@@ -104,21 +111,21 @@ struct Mark {
 
 #[expect(clippy::cast_precision_loss, reason = "a pixel is coarser")]
 fn marks(report: &Report, last: f64) -> Vec<Mark> {
-    let part = |at: common::timestamp::Timestamp| {
-        (at.since(report.started).as_nanos() as f64 / 1e9 / last).clamp(0.0, 1.0)
-    };
+    let began = report.course.as_ref().and_then(|course| course.started).unwrap_or(report.started);
+    let part = |at: Timestamp| (at.since(began).as_nanos() as f64 / 1e9 / last).clamp(0.0, 1.0);
     let signals = report.interrupts.iter().take(20).map(|interrupt| Mark {
         class: "received",
         part: part(interrupt.at),
         title: interrupt.signal.to_string(),
     });
-    let oom = report.cgroup.as_ref().and_then(|cgroup| cgroup.oom_kills).unwrap_or(0);
-    let end = report.child_ended.map(|at| Mark {
-        class: if oom > 0 { "killed" } else { "end" },
-        part: part(at),
-        title: if oom > 0 { "the end; out of memory".to_owned() } else { "the end".to_owned() },
+    let end = report.child_ended.map(|at| Mark { class: "end", part: part(at), title: "the end".to_owned() });
+    // Last, so that they lie over the end where they are its cause.
+    let kills = lack_of_memory(report).into_iter().map(|kills| Mark {
+        class: "killed",
+        part: part(kills.at),
+        title: kills.in_words(),
     });
-    signals.chain(end).collect()
+    signals.chain(end).chain(kills).collect()
 }
 
 fn draw(chart: &Chart, times: &[f64], marks: &[Mark]) -> Markup {
@@ -169,13 +176,14 @@ fn seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use common::timestamp::Timestamp;
+    use common::report::Cgroup;
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     fn course(columns: &[(&str, &[u64])]) -> Course {
         let columns: BTreeMap<_, _> =
             columns.iter().map(|(name, values)| ((*name).to_owned(), values.to_vec())).collect();
-        Course { memory_limit_bytes: Some(4 << 30), cpu_limit_millis: Some(500), columns }
+        Course { memory_limit_bytes: Some(4 << 30), cpu_limit_millis: Some(500), columns, started: None }
     }
 
     fn report(course: Course) -> Report {
@@ -205,6 +213,35 @@ mod tests {
         assert!(text.contains(r#"<line class="mark received" x1="160" x2="160""#), "{text}");
         assert!(text.contains(r#"<line class="mark end" x1="256" x2="256""#), "{text}");
         assert_eq!(text.matches("<svg").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn moments_of_kills_are_those_of_their_samples() {
+        let columns: [(&str, &[u64]); 3] =
+            [("at_s", &[1, 5, 10]), ("memory_kib", &[1, 2, 3]), ("oom_kills", &[0, 2, 0])];
+        let mut report = report(course(&columns));
+        report.cgroup = Some(Cgroup { memory_peak_bytes: None, oom_kills: Some(3) });
+        let text = section(&report).into_string();
+        for (x, title) in [
+            ("160", "the kernel killed 2 processes for lack of memory, at some time in the 4s before"),
+            ("256", "the kernel killed a process for lack of memory"),
+        ] {
+            let mark = format!(
+                r#"<line class="mark killed" x1="{x}" x2="{x}" y1="16" y2="76"><title>{title}</title>"#
+            );
+            assert_eq!(text.matches(&mark).count(), 1, "{mark} in {text}");
+        }
+        // The command began late, after another entry.
+        report.course.as_mut().expect("a course").started =
+            Some(report.started.after(Duration::from_secs(2)));
+        let text = section(&report).into_string();
+        assert!(text.contains(r#"<line class="mark received" x1="96" x2="96""#), "{text}");
+        assert!(text.contains(r#"<line class="mark killed" x1="160" x2="160""#), "{text}");
+        // What a forged report says.
+        let columns: [(&str, &[u64]); 2] =
+            [("at_s", &[u64::MAX, 0]), ("oom_kills", &[u64::MAX, u64::MAX, 9])];
+        report.course = Some(course(&columns));
+        assert!(section(&report).into_string().len() < 8000);
     }
 
     #[test]
