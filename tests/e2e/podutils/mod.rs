@@ -8,7 +8,7 @@ mod follow;
 mod history;
 mod inject;
 mod licenses;
-mod run;
+pub(crate) mod run;
 mod run_flags;
 mod run_mistakes;
 mod run_outages;

@@ -17,27 +17,27 @@ use std::process::Command;
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
 /// A working directory of somebody who runs jobs, with a temp directory of its own.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     tree: Tree,
-    pub(super) dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("pod-utils-desk-").tempdir().expect("a directory");
         fs::create_dir(dir.path().join("tmp")).expect("made");
         Self { tree: Tree::new(), dir }
     }
 
-    pub(super) fn tree(&self) -> &Tree {
+    pub(crate) fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(bins::program("podutils"));
         command.args(args).current_dir(self.dir.path()).env("TMPDIR", self.path("tmp"));
         for variable in ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"] {
@@ -46,7 +46,7 @@ impl Desk {
         command
     }
 
-    fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         process::start(&self.tree, &mut self.command(args))
     }
 
@@ -70,8 +70,10 @@ impl Desk {
 
     /// The process of one of the two programs.
     #[track_caller]
-    fn member(&self, program: &str) -> Pid {
-        let running = || self.tree.members().into_iter().find(|member| member.command == program);
+    pub(crate) fn member(&self, program: &str) -> Pid {
+        // Of podutils' own copy, or of a directory of programs.
+        let is = |command: &str| command.rsplit('/').next() == Some(program);
+        let running = || self.tree.members().into_iter().find(|member| is(&member.command));
         // It is podutils itself until it has left the session.
         Pid::from_raw(wait::until(program, running).pid).expect("a pid")
     }
