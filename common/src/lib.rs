@@ -16,6 +16,7 @@
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
+//! | [`percent`] | texts in addresses |
 //! | [`quote`] | values and texts of others in messages |
 //! | [`termination`] | the termination message of a container |
 //! | [`version`] | the version with its commit |
@@ -30,6 +31,7 @@ pub mod marker;
 pub mod open_beneath;
 pub mod options;
 pub mod paths;
+pub mod percent;
 pub mod preallocated;
 pub mod quote;
 pub mod records;

@@ -1,7 +1,7 @@
 //! Links of a page to logs and artifacts.
 
 use crate::sgr::{Piece, pieces};
-use std::fmt::Write;
+use common::percent;
 use std::path::Path;
 
 /// The part of a link in front of an object's name.
@@ -75,15 +75,7 @@ fn file_url(root: &Path) -> Option<String> {
 
 /// Percent-encoded but for what is never special; slashes stay.
 fn encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a string does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    percent::encoded(text, b"/")
 }
 
 #[cfg(test)]

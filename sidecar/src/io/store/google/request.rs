@@ -5,7 +5,6 @@ use crate::io::store::http::ObjectContent;
 use object_store::client::{HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::{Extensions, HeaderValue, PutResult};
 use serde::Deserialize;
-use std::fmt::Write;
 
 /// The end of an address that asks for an object's content.
 pub(super) const MEDIA: &str = "?alt=media";
@@ -136,27 +135,14 @@ pub(super) fn error(text: &str) -> object_store::Error {
     object_store::Error::Generic { store: "GCS", source: text.to_owned().into() }
 }
 
-/// Encodes a component of an address; unreserved characters stay (RFC 3986, 2.3).
+/// Encodes a component of an address.
 pub(super) fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
+    common::percent::encoded(text, b"")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unreserved_characters_stay() {
-        assert_eq!(percent_encoded("ci-results/a_b.c~/ü?"), "ci-results%2Fa_b.c~%2F%C3%BC%3F");
-    }
 
     #[test]
     fn numbers_come_as_texts_and_as_numbers() {
