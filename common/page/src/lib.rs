@@ -15,6 +15,7 @@
 pub mod amounts;
 pub mod escape;
 pub mod excerpt;
+pub mod frame;
 pub mod html;
 pub mod job;
 pub mod links;

@@ -1,8 +1,7 @@
 //! A job's history as one self-contained page.
 //!
-//! It has no script, asks for nothing from anywhere, and says so with a Content-Security-Policy
-//! that names the hash of its one style. Everything from jobs passes the template's escaping
-//! and [`job_page::escape`].
+//! It has no script. Everything from jobs passes the template's escaping and
+//! [`job_page::escape`].
 
 use super::History;
 use super::build::Build;
@@ -12,12 +11,10 @@ use super::test_table::Outcome;
 use super::text::{begin, clock, sentence};
 use crate::show;
 use crate::terminal;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use job_page::escape::visible;
+use job_page::frame::{Frame, class};
 use job_page::links::Links;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest, Sha256};
+use maud::{Markup, html};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -35,51 +32,21 @@ const MAX_BUILDS: usize = 1000;
 pub(super) fn html(history: &History, links: &Links) -> String {
     let tests = history.tests();
     let title = format!("History of {}", history.job());
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                title { (visible(&title)) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a.skip href="#builds" { "Skip to the builds" }
-                header class=(history.builds.first().map_or("warn", |build| class(build.result()))) {
-                    h1 { (visible(&title)) }
-                    p.place { (visible(&history.place)) }
-                    p { (history.sums()) "." }
-                }
-                main {
-                    (durations(history))
-                    (flaky(history, links, &tests))
-                    (grid(history, links, &tests))
-                    (builds(history, links))
-                }
-                footer { p { "Made by podutils " (common::version::VERSION) ". Times are in UTC." } }
-            }
+    let content = html! {
+        header class=(history.builds.first().map_or("warn", |build| class(build.result()))) {
+            h1 { (visible(&title)) }
+            p.place { (visible(&history.place)) }
+            p { (history.sums()) "." }
         }
+        main {
+            (durations(history))
+            (flaky(history, links, &tests))
+            (grid(history, links, &tests))
+            (builds(history, links))
+        }
+        footer { p { "Made by podutils " (common::version::VERSION) ". Times are in UTC." } }
     };
-    page.into_string()
-}
-
-/// Nothing but the page's own style.
-fn policy() -> String {
-    let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'")
-}
-
-/// The CSS class of a result.
-fn class(result: &str) -> &'static str {
-    match result {
-        "SUCCESS" => "ok",
-        "FAILURE" => "bad",
-        _ => "warn",
-    }
+    Frame { title: &title, style: STYLE, script: "", skip_to: ("builds", "builds") }.around(&content)
 }
 
 fn durations(history: &History) -> Markup {

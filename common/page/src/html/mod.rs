@@ -1,9 +1,7 @@
 //! A job's report as one self-contained page.
 //!
-//! It asks for nothing from anywhere, and says so with a Content-Security-Policy
-//! that names the hashes of its one style and its one script. Everything from the
-//! job passes the template's escaping and [`crate::escape`]. Without its script
-//! it shows the same, unsorted.
+//! Everything from the job passes the template's escaping and [`crate::escape`]. Without
+//! its script it shows the same, unsorted.
 
 mod container;
 mod course;
@@ -16,15 +14,13 @@ mod test_results;
 
 use crate::amounts::size;
 use crate::escape::visible;
+use crate::frame::{Frame, class};
 use crate::job::JobReport;
 use crate::links::Links;
 use crate::timeline;
 use crate::words::{command, finished_at};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use common::timestamp::Timestamp;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest, Sha256};
+use maud::{Markup, html};
 
 /// The name of a page that lies beside the results.
 pub const FILE_NAME: &str = "report.html";
@@ -38,47 +34,33 @@ const SCRIPT: &str = include_str!("page.js");
 /// The page.
 pub fn page(job: &JobReport, links: &Links) -> String {
     let title = [job.result.as_str(), ": ", &name(job), " ", &short_command(job)].concat();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy());
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="referrer" content="no-referrer";
-                title { (visible(title.trim_end())) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                a.skip href="#objects" { "Skip to the objects" }
-                (header(job))
-                main {
-                    @if let Some(results) = &job.tests { (test_results::section(results)) }
-                    (problems(job))
-                    (moments::section(job))
-                    (metadata(job))
-                    @if !job.containers.is_empty() {
-                        section aria-labelledby="containers-title" {
-                            h2 #containers-title { "Containers" }
-                            @for (index, container) in job.containers.iter().enumerate() {
-                                (container::article(container, index, links))
-                            }
-                            @if job.containers_left_out > 0 {
-                                p.note { (job.containers_left_out) " more containers are left out; the manifest has them." }
-                            }
-                        }
+    let content = html! {
+        (header(job))
+        main {
+            @if let Some(results) = &job.tests { (test_results::section(results)) }
+            (problems(job))
+            (moments::section(job))
+            (metadata(job))
+            @if !job.containers.is_empty() {
+                section aria-labelledby="containers-title" {
+                    h2 #containers-title { "Containers" }
+                    @for (index, container) in job.containers.iter().enumerate() {
+                        (container::article(container, index, links))
                     }
-                    (objects::section(job, links))
+                    @if job.containers_left_out > 0 {
+                        p.note { (job.containers_left_out) " more containers are left out; the manifest has them." }
+                    }
                 }
-                footer {
-                    p { "Made by pod-utils " (common::version::VERSION) ". Times are in UTC" span.local hidden { "; point at one for yours" } "." }
-                }
-                script { (PreEscaped(SCRIPT)) }
             }
+            (objects::section(job, links))
+        }
+        footer {
+            p { "Made by pod-utils " (common::version::VERSION) ". Times are in UTC" span.local hidden { "; point at one for yours" } "." }
         }
     };
-    page.into_string()
+    let frame =
+        Frame { title: title.trim_end(), style: STYLE, script: SCRIPT, skip_to: ("objects", "objects") };
+    frame.around(&content)
 }
 
 /// The job and its build.
@@ -102,25 +84,6 @@ fn short_command(job: &JobReport) -> String {
 /// A time, whose local form a script shows on hover.
 fn clock(at: Timestamp) -> Markup {
     html! { time datetime=(at.in_seconds(0)) { (timeline::clock(at)) } }
-}
-
-/// Nothing but the page's own style and script.
-fn policy() -> String {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
-    )
-}
-
-/// The CSS class of a result.
-fn class(result: &str) -> &'static str {
-    match result {
-        "SUCCESS" => "ok",
-        "FAILURE" => "bad",
-        _ => "warn",
-    }
 }
 
 fn header(job: &JobReport) -> Markup {
