@@ -7,6 +7,7 @@ use super::read::finished;
 use crate::results::Results;
 use crate::terminal::{self, Problem};
 use anyhow::{Context, Result};
+use flate2::write::GzDecoder;
 use job_page::escape::{coloured_line, visible, without_colours};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Bytes of a log from before the first look that are shown.
 const MAX_BEFORE: u64 = 1 << 20;
+
+/// Bytes of a compressed log that are shown at a time, at least.
+const MAX_KEPT: usize = 1 << 20;
 
 /// Bytes read at a time.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -97,6 +101,8 @@ async fn names(results: &Results) -> Result<BTreeSet<String>, Problem> {
 struct Log {
     /// Bytes of it that were read.
     read: Option<u64>,
+    /// Of a compressed log the stored bytes, when it was read.
+    stored: u64,
     lines: Lines,
 }
 
@@ -113,11 +119,15 @@ impl Log {
         let container = name.strip_suffix(&format!("-{LOG}")).filter(|_| with_name);
         let prefix = container.map(|name| format!("{}: ", visible(name))).unwrap_or_default();
         let Some(head) = results.head(name).await.with_context(named)? else { return Ok(()) };
-        if head.content_encoding.is_some() {
-            if is_all {
-                terminal::line(&format!("{name} is stored compressed: podutils show has its end"));
+        match head.content_encoding.as_deref() {
+            None => {}
+            Some("gzip") => return self.show_unpacked(results, name, &prefix, head.bytes, is_all).await,
+            Some(other) => {
+                if is_all {
+                    terminal::line(&format!("{name}: its encoding {other:?} is not understood"));
+                }
+                return Ok(());
             }
-            return Ok(());
         }
         let first = head.bytes.saturating_sub(MAX_BEFORE);
         let mut read = *self.read.get_or_insert_with(|| {
@@ -145,6 +155,91 @@ impl Log {
         if is_all {
             print(&prefix, self.lines.finish())?;
         }
+        Ok(())
+    }
+
+    /// The same of a log that is stored compressed: it has no parts, so that it is read from
+    /// the beginning whenever it is another one.
+    async fn show_unpacked(
+        &mut self,
+        results: &Results,
+        name: &str,
+        prefix: &str,
+        stored: u64,
+        is_all: bool,
+    ) -> Result<(), Problem> {
+        if self.stored != stored {
+            let mut from = self.read.unwrap_or(0);
+            let mut new = unpacked(results, name, from).await.with_context(|| name.to_owned())?;
+            if let Some(Ok(end)) = &new
+                && end.seen < from
+            {
+                terminal::line(&format!("{name}: it begins anew"));
+                (self.lines, from) = (Lines::default(), 0);
+                new = unpacked(results, name, from).await.with_context(|| name.to_owned())?;
+            }
+            match new {
+                Some(Ok(new)) => {
+                    self.stored = stored;
+                    self.take(name, prefix, from, &new)?;
+                }
+                Some(Err(error)) if is_all => terminal::line(&format!("{name}: not gzip: {error}")),
+                // A checkpoint replaced it while it was read.
+                Some(Err(_)) | None => {}
+            }
+        }
+        if is_all {
+            print(prefix, self.lines.finish())?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, name: &str, prefix: &str, from: u64, new: &End) -> Result<(), Problem> {
+        let begin = new.seen - new.kept.len() as u64;
+        if begin > from {
+            terminal::line(&format!("{name}: {} are left out", terminal::size(begin - from)));
+            self.lines = Lines::default();
+            self.lines.skip_line();
+        }
+        self.read = Some(new.seen);
+        print(prefix, self.lines.push(&new.kept))
+    }
+}
+
+/// Reads a compressed log to its end; `None` when there is none, an error within where it
+/// cannot be unpacked.
+async fn unpacked(results: &Results, name: &str, from: u64) -> Result<Option<std::io::Result<End>>> {
+    let begin = || (GzDecoder::new(End { from, ..End::default() }), Ok(()));
+    let found = results.through(name, begin, |(decoder, result), block| {
+        *result = decoder.write_all(block);
+        result.is_ok()
+    });
+    let Some((_, (decoder, result))) = found.await? else { return Ok(None) };
+    Ok(Some(result.and_then(|()| decoder.finish())))
+}
+
+/// The end of a text, behind what was read before.
+#[derive(Debug, Default)]
+struct End {
+    /// Bytes that are not wanted any more.
+    from: u64,
+    seen: u64,
+    kept: Vec<u8>,
+}
+
+impl Write for End {
+    fn write(&mut self, block: &[u8]) -> std::io::Result<usize> {
+        let old = usize::try_from(self.from.saturating_sub(self.seen)).unwrap_or(usize::MAX).min(block.len());
+        self.seen += block.len() as u64;
+        self.kept.extend_from_slice(&block[old..]);
+        let excess = self.kept.len().saturating_sub(MAX_KEPT);
+        if excess > MAX_KEPT {
+            self.kept.drain(..excess);
+        }
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
 }
@@ -220,6 +315,20 @@ impl Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn end_of_a_text_is_bounded_and_begins_where_the_last_look_ended() {
+        let mut end = End { from: 5, ..End::default() };
+        for block in [&b"abc"[..], b"def", b"ghi"] {
+            end.write_all(block).expect("kept");
+        }
+        assert_eq!((end.seen, end.kept.as_slice()), (9, &b"fghi"[..]));
+        for _ in 0..40 {
+            end.write_all(&vec![b'x'; MAX_KEPT / 8]).expect("kept");
+        }
+        assert!((MAX_KEPT..=2 * MAX_KEPT).contains(&end.kept.len()), "{}", end.kept.len());
+        assert_eq!(end.seen, 9 + 40 * MAX_KEPT as u64 / 8);
+    }
 
     #[test]
     fn lines_are_whole_bounded_and_harmless() {

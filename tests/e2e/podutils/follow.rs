@@ -64,3 +64,31 @@ fn log_that_is_not_there_yet_is_waited_for_and_a_provisional_result_is_no_end() 
     assert_eq!(ended.stdout, "a: one\nb: two\nb: three\n");
     assert!(ended.stderr.contains("SUCCESS  "), "{}", ended.stderr);
 }
+
+#[test]
+fn compressed_log_is_followed_line_by_line() {
+    let desk = Desk::new();
+    let options = json!({
+        "gcs_options": {"compress_file_types": ["txt"]},
+        "delivery": {"checkpoint_interval": "50ms"},
+    });
+    let script =
+        "seq 1 2000; echo ready; until test -e \"$ARTIFACTS/go\"; do sleep 0.05; done; seq 2001 3000";
+    let job = Job::s3().running(script, options);
+    let credentials = job.job.s3.as_ref().expect("a bucket").credentials_file(&desk.path(""));
+    let mut command = Command::new(bins::program("podutils"));
+    command.args(["show", "--follow", "--s3-credentials-file"]).arg(credentials);
+    command.arg(format!("s3://{BUCKET}/{JOB_PATH}"));
+    let mut follow = process::start(desk.tree(), &mut command);
+    follow.until_stdout("ready\n");
+    assert!(!follow.has_ended(), "the job still runs");
+    fs::write(job.job.pod.artifacts().join("go"), "").expect("written");
+    job.test.wait().expect_code(0);
+    job.sidecar.wait().expect_code(0);
+    assert_eq!(job.job.listed("build-log.txt")["content_encoding"], "gzip");
+    let ended = follow.wait();
+    ended.expect_code(0);
+    let lines = (1..=2000).map(|n| n.to_string()).chain(["ready".to_owned()]);
+    let expected: Vec<String> = lines.chain((2001..=3000).map(|n| n.to_string())).collect();
+    assert_eq!(ended.stdout.lines().collect::<Vec<_>>(), expected, "each line once");
+}
