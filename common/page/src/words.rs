@@ -35,7 +35,8 @@ pub fn usage(report: &Report) -> String {
         text +=
             &cgroup.memory_peak_bytes.map(|bytes| format!("; container {}", size(bytes))).unwrap_or_default();
         if let Some(kills) = cgroup.oom_kills.filter(|kills| *kills > 0) {
-            text = format!("{text}; {kills} processes killed for lack of memory");
+            let processes = if kills == 1 { "process" } else { "processes" };
+            text = format!("{text}; {kills} {processes} killed for lack of memory");
         }
     }
     text

@@ -244,6 +244,41 @@ fn page_in_chromium_requests_nothing() {
     assert!(!asked_for(&net_log).is_empty());
 }
 
+#[test]
+fn page_in_chromium_is_whole_without_script_and_fits_a_narrow_window() {
+    let Some(chromium) = chromium() else { skip!("there is no /usr/bin/chromium") };
+    let (job, place) = local_job();
+    let dir = tempfile::tempdir().expect("a directory");
+    let page = dir.path().join("page.html");
+    let text = podutils(&job.pod, &["show", "--html", &place]).stdout;
+    let dom = |text: &str, page: &Path| {
+        fs::write(page, text).expect("written");
+        let ended = browse(&job.pod, &chromium, dir.path(), &["--dump-dom"], page);
+        ended.expect_code(0);
+        ended.stdout
+    };
+    // What each wide table, drawing or line of a log makes of 400 pixels.
+    dom(&text, &page);
+    let window = r#"<iframe id="f" src="page.html" style="width:400px;height:900px;border:0"></iframe><script>
+        f.onload = () => {
+            const page = f.contentDocument.documentElement;
+            document.title = page.scrollWidth > page.clientWidth ? "too wide: " + page.scrollWidth : "it fits";
+        }</script>"#;
+    let narrow = dom(window, &dir.path().join("window.html"));
+    assert!(narrow.contains("<title>it fits</title>"), "{narrow}");
+    // The browser itself refuses the script.
+    let (before, rest) = text.split_once("script-src '").expect("a policy");
+    let (_, after) = rest.split_once('\'').expect("a hash");
+    let without = dom(&format!("{before}script-src 'none'{after}"), &page);
+    for part in ["FAILURE", "timed out after 1s", "artifacts/plain.txt", "<svg", "manifest.json"] {
+        assert!(without.contains(part), "no {part} in {without}");
+    }
+    assert!(!without.contains("<button"), "nothing is there that needs the script: {without}");
+    let filters = without.matches("<input").count();
+    assert_eq!(without.matches(r#"<p class="filter" hidden"#).count(), filters, "{without}");
+    assert!(filters > 0, "{without}");
+}
+
 /// Returns the requests that went over the network, less the browser's own errands.
 fn asked_for(net_log: &Path) -> Vec<String> {
     let requests = fs::read_to_string(net_log).expect("a log of the network");

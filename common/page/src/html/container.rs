@@ -80,7 +80,7 @@ fn facts(report: &Report) -> Markup {
                 div { dt { "Use of the machine" } dd { (machine) } }
             }
             @if oom_kills > 0 {
-                div { dt { "Out of memory" } dd.bad { (oom_kills) " processes killed" } }
+                div { dt { "Out of memory" } dd.bad { (oom_kills) @if oom_kills == 1 { " process killed" } @else { " processes killed" } } }
             }
             div { dt { "Output" } dd {
                 (size(report.output.child_bytes))
