@@ -19,7 +19,7 @@
 //! | `likeness` | whether a derived value looks like a secret |
 //! | `globs` | selection of an item's files |
 //! | `budget` | processor time and unpacked bytes that files share |
-//! | `scans` | what was found in a file that has several names |
+//! | `once`, `scans`, `packs` | what was found in a file that has several names, and what it became |
 
 pub mod archive;
 mod budget;
@@ -28,7 +28,9 @@ pub use censor_engine as engine;
 mod explain;
 mod globs;
 mod likeness;
+mod once;
 mod options;
+mod packs;
 mod scans;
 mod secrets;
 mod stream;
@@ -38,8 +40,8 @@ mod tests;
 pub use budget::{Budget, BudgetExceeded};
 pub use explain::{Explained, Explainer};
 pub use globs::Globs;
+pub use once::Identity;
 pub use options::{ArchiveOptions, CensoringOptions};
-pub use scans::Identity;
 pub use secrets::{Secrets, Source};
 pub use stream::StreamMask;
 
@@ -286,6 +288,18 @@ impl Censor {
     /// Remembers that a file that is no container holds no secret.
     pub fn is_clean(&self, identity: Identity, bytes: u64, crc32c: u32) {
         self.scans.is_clean(identity, bytes, crc32c);
+    }
+
+    /// As [`rewrite`](Self::rewrite), once for all names of the file.
+    pub fn rewrite_once(
+        &self,
+        identity: Identity,
+        source: &dyn ReadAt,
+        output: &mut dyn Write,
+        is_stopped: &dyn Fn() -> bool,
+    ) -> Result<Rewritten, ArchiveError> {
+        let mut rewrite = |output: &mut dyn Write| self.rewrite(source, output, is_stopped);
+        self.scans.packs.once(identity, is_stopped, output, &mut rewrite)
     }
 
     /// Rewrites a container without its secrets.

@@ -1,26 +1,14 @@
-//! Results of scans of files that have several names: hard links and symbolic links cost a
-//! job nothing, so each file is scanned under its first name only.
+//! What was found in the files of one pass that have several names.
 
 use super::archive::{ArchiveError, Verdict};
-use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use super::once::{Identity, Once};
+use super::packs::Packs;
 
-/// Identifies the content of a file: device, inode, size, times of modification and change.
-pub type Identity = (u64, u64, u64, i128, i128);
-
-/// Upper bound on the files that are remembered; others are scanned under each name, within
-/// the budget of the pass.
-const MAX_FILES: usize = 4096;
-
-/// Interval at which one who waits for the end of a scan looks whether it is still wanted.
-const STOP_INTERVAL: Duration = Duration::from_millis(50);
-
-/// The files of one pass that were scanned; `None` for one whose scan is under way.
+/// The files of one pass that were scanned, or packed anew.
 #[derive(Debug, Default)]
 pub(super) struct Scans {
-    files: Mutex<HashMap<Identity, Option<Verdict>>>,
-    ended: Condvar,
+    verdicts: Once<Verdict>,
+    pub(super) packs: Packs,
 }
 
 impl Scans {
@@ -32,61 +20,16 @@ impl Scans {
         is_stopped: &dyn Fn() -> bool,
         scan: impl FnOnce() -> Result<Verdict, ArchiveError>,
     ) -> Result<Verdict, ArchiveError> {
-        let mut files = self.files();
-        loop {
-            match files.get(&identity) {
-                Some(Some(verdict)) => return Ok(verdict.clone()),
-                Some(None) if is_stopped() => {
-                    return Err(ArchiveError::Withheld("it is not wanted any more".to_owned()));
-                }
-                Some(None) => {
-                    let waited = self.ended.wait_timeout(files, STOP_INTERVAL);
-                    files = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                None if files.len() >= MAX_FILES => {
-                    drop(files);
-                    return scan();
-                }
-                None => break,
-            }
-        }
-        files.insert(identity, None);
-        drop(files);
-        let under_way = UnderWay { scans: self, identity };
-        let verdict = scan()?;
-        self.files().insert(identity, Some(verdict.clone()));
-        drop(under_way);
-        Ok(verdict)
+        self.verdicts.get(identity, is_stopped, scan)
     }
 
     /// Remembers that a file that is no container holds no secret.
     pub(super) fn is_clean(&self, identity: Identity, bytes: u64, crc32c: u32) {
-        if let Some(Some(verdict)) = self.files().get_mut(&identity)
+        if let Some(Some(verdict)) = self.verdicts.files().get_mut(&identity)
             && let Verdict::Plain { note } = verdict
         {
             *verdict = Verdict::Clean { bytes, crc32c, note: note.take() };
         }
-    }
-
-    fn files(&self) -> MutexGuard<'_, HashMap<Identity, Option<Verdict>>> {
-        // Each change leaves it whole.
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Wakes those who wait for a scan, however it ended.
-struct UnderWay<'a> {
-    scans: &'a Scans,
-    identity: Identity,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        let mut files = self.scans.files();
-        if let Some(None) = files.get(&self.identity) {
-            files.remove(&self.identity);
-        }
-        self.scans.ended.notify_all();
     }
 }
 

@@ -157,7 +157,12 @@ impl Dirty<'_> {
         let output = RefCell::new(output);
         let wanted = || output.borrow().sink.wanted();
         let mut writer = Writer { output: &output, failure: None };
-        let rewritten = self.censor.rewrite(file, &mut writer, &|| wanted().is_err());
+        let is_stopped = || wanted().is_err();
+        let rewritten = if file.has_other_names() {
+            self.censor.rewrite_once(stamp.identity(), file, &mut writer, &is_stopped)
+        } else {
+            self.censor.rewrite(file, &mut writer, &is_stopped)
+        };
         writer.failure.map_or_else(wanted, Err).map_err(PumpError::Sink)?;
         let rewritten = rewritten.map_err(|error| match error {
             ArchiveError::Withheld(reason) => withheld(self.censor, reason),
