@@ -17,7 +17,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustix::time::{ClockId, clock_gettime};
-use sidecar::censor::encodings::encodings;
+use sidecar::censor::encodings::{encodings, rare_encodings};
 use sidecar::censor::engine::Matcher;
 use std::hint::black_box;
 use texts::{Random, base64_text, log_text, near_misses, numbers, patterns, pieces, repeat, secrets, token};
@@ -94,8 +94,9 @@ fn as_sidecar(size: usize, runs: usize, random: &mut Random) {
     let (log, base64) = (log_text(size, random), base64_text(size, random));
     for count in COUNTS {
         let secrets = secrets(count, 16..=200, random);
-        let forms =
-            || secrets.iter().flat_map(|secret| encodings(secret, secret)).map(|(_, pattern)| pattern);
+        let rare = |secret| if count <= 1000 { rare_encodings(secret) } else { Vec::new() };
+        let of = |secret: &Vec<u8>| encodings(secret, secret).into_iter().chain(rare(secret));
+        let forms = || secrets.iter().flat_map(of).map(|(_, pattern)| pattern);
         let best = |measured: &mut dyn FnMut()| {
             let timed = |_| {
                 let since = Stopwatch::start();

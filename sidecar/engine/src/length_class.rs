@@ -6,6 +6,7 @@
 
 use super::anchor::{Census, Choice};
 use super::dense_buckets::{DenseBuckets, MAX_SPARSE, MAX_UNSORTED, search};
+use super::excerpts::Excerpts;
 use super::filter::{Filter, passes};
 use super::gram::{GRAM_BYTES, Width, check, has_grams, hash, long_check};
 use super::patterns::Patterns;
@@ -43,7 +44,11 @@ const MAX_NARROW_PATTERNS: usize = 10_000;
 
 /// Divides the patterns into classes by length: as few as possible, because each
 /// examines the whole text.
-pub(super) fn classes(patterns: &Patterns, prefix_groups: &PrefixGroups) -> Vec<LengthClass> {
+pub(super) fn classes(
+    patterns: &Patterns,
+    prefix_groups: &PrefixGroups,
+    excerpts: &Excerpts,
+) -> Vec<LengthClass> {
     let has_narrow =
         patterns.iter().any(|(_, pattern)| (GRAM_BYTES..MIN_WIDE_BYTES).contains(&pattern.len()));
     let classes = match (has_narrow, patterns.len() > MAX_NARROW_PATTERNS) {
@@ -53,7 +58,7 @@ pub(super) fn classes(patterns: &Patterns, prefix_groups: &PrefixGroups) -> Vec<
     };
     classes
         .into_iter()
-        .filter_map(|(lengths, width)| LengthClass::new(patterns, prefix_groups, &lengths, width))
+        .filter_map(|(lengths, width)| LengthClass::new(patterns, (prefix_groups, excerpts), &lengths, width))
         .collect()
 }
 
@@ -64,9 +69,9 @@ pub(super) struct LengthClass {
     filter: Filter,
     table: Table,
     dense: DenseBuckets,
-    /// Maximum number of bytes of a pattern before one of its grams.
+    /// Maximum number of bytes of a match before a gram.
     before: usize,
-    /// Maximum number of bytes of a pattern from one of its grams on.
+    /// Maximum number of bytes of a match from a gram on.
     after: usize,
     /// The bytes to mask around the grams of each bucket when comparing takes too
     /// long; computed on demand.
@@ -84,15 +89,16 @@ struct Extent {
 struct Member<'a> {
     id: u32,
     pattern: &'a [u8],
-    /// The length of the longest pattern that is found through it.
-    longest: usize,
+    /// The most bytes that are masked before its start, and from there on, where it
+    /// is found.
+    extent: (usize, usize),
 }
 
 impl LengthClass {
     /// Builds the class; `None` when no pattern belongs to it.
     fn new(
         patterns: &Patterns,
-        prefix_groups: &PrefixGroups,
+        (prefix_groups, excerpts): (&PrefixGroups, &Excerpts),
         lengths: &Range<usize>,
         width: Width,
     ) -> Option<Self> {
@@ -100,15 +106,12 @@ impl LengthClass {
             lengths.contains(&pattern.len()) && has_grams(pattern) && !prefix_groups.is_extension(id)
         };
         let members = || patterns.iter().filter(|(id, pattern)| is_member(*id, pattern));
-        let longest = |id| {
-            let extensions = prefix_groups.extensions(id).map(|id| patterns.get(id).len());
-            extensions.max().unwrap_or(0)
-        };
         let shortest = members().map(|(_, pattern)| pattern.len()).min()?;
         let count = members().count();
         let stride = (shortest + 1 - width.bytes()).min(MAX_STRIDE).min((MAX_GRAMS / count).max(1));
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
-        let members = || members().map(|(id, pattern)| Member { id, pattern, longest: longest(id) });
+        let extent = |id| excerpts.extent(id, patterns, prefix_groups);
+        let members = || members().map(|(id, pattern)| Member { id, pattern, extent: extent(id) });
         let class = Self::with_stride(members(), count, &census, width, stride);
         // A byte that differs is part of the grams at `width` adjacent places.
         if class.table.largest() > MAX_SPARSE && stride > width.bytes() {
@@ -126,11 +129,11 @@ impl LengthClass {
     ) -> Self {
         let (mut grams, mut before, mut after) = (Vec::with_capacity(count * stride), 0, 0);
         let mut chosen = vec![Choice::default(); stride];
-        for Member { id, pattern, longest } in members {
+        for Member { id, pattern, extent } in members {
             census.choose(pattern, &mut chosen);
             for choice in &chosen {
-                before = before.max(choice.place);
-                after = after.max(pattern.len().max(longest) - choice.place);
+                before = before.max(extent.0 + choice.place);
+                after = after.max(extent.1 - choice.place);
                 let gram = width.at(pattern, choice.place);
                 let long = long_check(pattern, choice.place);
                 grams.push((gram, Entry::new(long.unwrap_or(check(gram)), id, choice.place)));
@@ -227,9 +230,10 @@ impl LengthClass {
     fn extents(&self, verifier: &Verifier<'_>) -> Box<[Extent]> {
         let extent = |bucket: &[Entry]| {
             bucket.iter().fold(Extent::default(), |extent, entry| {
-                let after = verifier.longest_from(entry.pattern()) - entry.place();
+                let (before, after) = verifier.extent(entry.pattern());
+                let (before, after) = (before + entry.place(), after - entry.place());
                 Extent {
-                    before: extent.before.max(u32::try_from(entry.place()).unwrap_or(u32::MAX)),
+                    before: extent.before.max(u32::try_from(before).unwrap_or(u32::MAX)),
                     after: extent.after.max(u32::try_from(after).unwrap_or(u32::MAX)),
                 }
             })

@@ -21,13 +21,15 @@
 //! | `verify` | exact comparison in bounded time |
 //! | `runs` | patterns of one repeated byte |
 //! | `short_patterns` | patterns too short for grams |
+//! | `excerpts` | parts of values that stand for them where they were shortened |
 //! | `trailing_lines` | short last lines, looked for behind the line before |
 //! | `spans`, `bare_number` | the union of all matches, and how it is overwritten |
 //! | `views` | the text without layout and escapes, and lists of numbers |
 //!
 //! Matching is exact: no false positives, no false negatives. A pattern is a
 //! byte string, optionally with the case of A to F ignored; a short one can be
-//! restricted to places close behind another pattern. Patterns are zeroed when
+//! restricted to places close behind another pattern, and one can be a part of a value
+//! whose other bytes are masked as far as they stand around it. Patterns are zeroed when
 //! dropped; tables (which hold hashes of parts of patterns) and automata (which
 //! hold bytes of the patterns they stand for) are not.
 //!
@@ -36,6 +38,7 @@
 mod anchor;
 mod bare_number;
 mod dense_buckets;
+mod excerpts;
 mod filter;
 mod fold;
 mod gram;

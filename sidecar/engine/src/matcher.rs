@@ -1,5 +1,6 @@
 //! The matcher, and its position in a stream.
 
+use super::excerpts::{Excerpts, UnnumberedExcerpts};
 use super::fold::Texts;
 use super::length_class::{LengthClass, classes};
 use super::patterns::{Pattern, Patterns, Unsorted};
@@ -26,6 +27,7 @@ pub struct Matcher {
     folded_runs: Option<Runs>,
     prefix_groups: PrefixGroups,
     trailing: TrailingLines,
+    excerpts: Excerpts,
     views: Option<ViewSearch>,
 }
 
@@ -79,23 +81,37 @@ impl Matcher {
     /// Fails when there are more than 2^24 patterns, or more than 4 GiB together.
     pub fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, TooLarge> {
         let (mut unsorted, mut trailing) = (Unsorted::default(), UnnumberedLines::default());
+        let mut excerpts = UnnumberedExcerpts::default();
         for pattern in patterns {
             match pattern.into().into_after_line() {
                 Ok(line) => trailing.push(line),
-                Err(pattern) => unsorted.push(pattern),
+                Err(mut pattern) => {
+                    excerpts.push(&mut pattern);
+                    unsorted.push(pattern);
+                }
             }
         }
         unsorted.append(trailing.take_patterns());
         let patterns = Patterns::new(unsorted).ok_or(TooLarge)?;
-        let trailing = trailing.numbered(&patterns);
+        let (trailing, excerpts) = (trailing.numbered(&patterns), excerpts.numbered(&patterns));
         if patterns.len() > Entry::MAX_PATTERNS {
             return Err(TooLarge);
         }
         let prefix_groups = PrefixGroups::new(&patterns);
-        let classes = classes(&patterns, &prefix_groups);
+        let classes = classes(&patterns, &prefix_groups, &excerpts);
         let short = ShortPatterns::new(&patterns).map_err(|_| TooLarge)?;
         let (runs, folded_runs) = (Runs::new(&patterns, true), Runs::new(&patterns, false));
-        Ok(Self { patterns, classes, short, runs, folded_runs, prefix_groups, trailing, views: None })
+        Ok(Self {
+            patterns,
+            classes,
+            short,
+            runs,
+            folded_runs,
+            prefix_groups,
+            trailing,
+            excerpts,
+            views: None,
+        })
     }
 
     /// Builds a matcher that also finds patterns of at least [`MIN_VIEW_BYTES`] where
@@ -187,6 +203,7 @@ impl Matcher {
             patterns: &self.patterns,
             prefix_groups: &self.prefix_groups,
             trailing: &self.trailing,
+            excerpts: &self.excerpts,
         };
         let mut verifier =
             Verifier::new(known, &texts, &mut progress.spans, &mut progress.windows, &mut progress.allowance);
@@ -229,7 +246,8 @@ impl Matcher {
         let tables = self.classes.iter().map(LengthClass::memory).sum::<usize>()
             + self.short.as_ref().map_or(0, ShortPatterns::memory)
             + self.prefix_groups.memory()
-            + self.trailing.memory();
+            + self.trailing.memory()
+            + self.excerpts.memory();
         let (in_views, tables_of_views) = self.views.as_ref().map_or((0, 0), |search| {
             let (all, tables) = search.matcher.as_ref().map_or((0, 0), |matcher| matcher.memory());
             (all + search.views.memory(), tables + search.views.memory())

@@ -1,9 +1,11 @@
 //! The patterns themselves, side by side in one block of memory.
 
+use super::excerpts::Surroundings;
 use super::fold::{fold, is_folded, variants};
 use super::gram::GRAM_BYTES;
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// A byte string to find. Zeroed when dropped.
@@ -11,18 +13,29 @@ pub struct Pattern {
     bytes: Zeroizing<Vec<u8>>,
     any_case: bool,
     line: Option<Zeroizing<Vec<u8>>>,
+    surroundings: Option<Surroundings>,
 }
 
 impl Pattern {
     /// Matches these bytes.
     pub fn exact(bytes: Vec<u8>) -> Self {
-        Self { bytes: Zeroizing::new(bytes), any_case: false, line: None }
+        Self { bytes: Zeroizing::new(bytes), any_case: false, line: None, surroundings: None }
     }
 
     /// Matches these bytes where they end within 256 bytes behind `line`, which is
     /// a pattern of its own. Restricting a short pattern so keeps matching fast.
     pub fn after_line(line: Vec<u8>, bytes: Vec<u8>) -> Self {
         Self { line: Some(Zeroizing::new(line)), ..Self::exact(bytes) }
+    }
+
+    /// Matches a part of a value, and whatever of the value stands around it without a
+    /// gap. The part must have four bytes or more that are not all equal; of another one
+    /// only the part itself is found.
+    pub fn excerpt(value: &[u8], part: Range<usize>) -> Self {
+        let copied = |bytes: &[u8]| Zeroizing::new(bytes.to_vec());
+        let surroundings =
+            Surroundings { before: copied(&value[..part.start]), behind: copied(&value[part.end..]) };
+        Self { surroundings: Some(surroundings), ..Self::exact(value[part].to_vec()) }
     }
 
     /// Matches these bytes with the letters A to F in either case, as in
@@ -33,7 +46,12 @@ impl Pattern {
 
     /// Returns an equal pattern.
     pub(super) fn duplicate(&self) -> Self {
-        Self { bytes: self.bytes.clone(), any_case: self.any_case, line: self.line.clone() }
+        Self {
+            bytes: self.bytes.clone(),
+            any_case: self.any_case,
+            line: self.line.clone(),
+            surroundings: self.surroundings.clone(),
+        }
     }
 
     /// Returns the bytes.
@@ -44,6 +62,17 @@ impl Pattern {
     /// Returns the line it must follow, if it is restricted to such places.
     pub fn line(&self) -> Option<&[u8]> {
         self.line.as_ref().map(|line| line.as_slice())
+    }
+
+    /// Returns how many bytes of the value stand before and behind a range of the text,
+    /// if this is a part of one.
+    pub fn around(&self, text: &[u8], start: usize) -> (usize, usize) {
+        let end = start + self.bytes.len();
+        self.surroundings.as_ref().map_or((0, 0), |of| of.reach(text, start, end))
+    }
+
+    pub(super) fn take_surroundings(&mut self) -> Option<Surroundings> {
+        self.surroundings.take()
     }
 
     /// Splits a restricted pattern into its line and its bytes.

@@ -5,6 +5,7 @@
 //! so far; the last mismatches, by their place in the text and in the pattern;
 //! and the last match of a pattern that overlaps itself.
 
+use super::excerpts::Excerpts;
 use super::fold::{Texts, folded};
 use super::gram::GRAM_BYTES;
 use super::patterns::Patterns;
@@ -26,6 +27,9 @@ const MAX_CREDIT: usize = 2 << 20;
 const FETCH_WORK: usize = 8;
 const NOTE_WORK: usize = 8;
 const TRAILING_WORK: usize = 16;
+
+/// Bytes around a part of a value that are compared in about a nanosecond.
+const EXCERPT_BYTES_PER_WORK: usize = 2;
 
 /// The budget before an automaton takes over shrinks by this power of two after
 /// one has taken over, so that a text that goes on like that wastes little.
@@ -67,6 +71,7 @@ pub(super) struct PatternSet<'a> {
     pub(super) patterns: &'a Patterns,
     pub(super) prefix_groups: &'a PrefixGroups,
     pub(super) trailing: &'a TrailingLines,
+    pub(super) excerpts: &'a Excerpts,
 }
 
 /// Compares patterns with one window of text.
@@ -74,6 +79,7 @@ pub(super) struct Verifier<'a> {
     patterns: &'a Patterns,
     prefix_groups: &'a PrefixGroups,
     trailing: &'a TrailingLines,
+    excerpts: &'a Excerpts,
     texts: &'a Texts<'a>,
     spans: &'a mut Spans,
     windows: &'a mut Vec<SearchWindow>,
@@ -110,11 +116,12 @@ impl<'a> Verifier<'a> {
         windows: &'a mut Vec<SearchWindow>,
         allowance: &'a mut Allowance,
     ) -> Self {
-        let PatternSet { patterns, prefix_groups, trailing } = known;
+        let PatternSet { patterns, prefix_groups, trailing, excerpts } = known;
         Self {
             patterns,
             prefix_groups,
             trailing,
+            excerpts,
             texts,
             spans,
             windows,
@@ -168,10 +175,10 @@ impl<'a> Verifier<'a> {
         self.work > self.max_work
     }
 
-    /// Returns the length of the longest pattern found through this one.
-    pub(super) fn longest_from(&self, pattern: u32) -> usize {
-        let extensions = self.prefix_groups.extensions(pattern);
-        extensions.chain([pattern]).map(|id| self.patterns.get(id).len()).max().unwrap_or(0)
+    /// Returns the most bytes that are masked before the start of this pattern, and from
+    /// there on, where it is found.
+    pub(super) fn extent(&self, pattern: u32) -> (usize, usize) {
+        self.excerpts.extent(pattern, self.patterns, self.prefix_groups)
     }
 
     /// Masks a range in which a match is possible, and where a trailing line could
@@ -184,7 +191,9 @@ impl<'a> Verifier<'a> {
     /// Returns whether a match of this pattern is of use even where its bytes are
     /// masked already.
     pub(super) fn leads_on(&self, pattern: u32) -> bool {
-        !self.prefix_groups.extensions(pattern).is_empty() || self.trailing.has(pattern)
+        !self.prefix_groups.extensions(pattern).is_empty()
+            || self.trailing.has(pattern)
+            || self.excerpts.has(pattern)
     }
 
     pub(super) fn window(&self) -> &'a [u8] {
@@ -251,8 +260,21 @@ impl<'a> Verifier<'a> {
     fn note(&mut self, pattern: u32, start: usize) {
         let end = start + self.patterns.get(pattern).len();
         self.spans.push(start, end);
-        self.work += if self.trailing.is_empty() { NOTE_WORK } else { NOTE_WORK + TRAILING_WORK };
-        self.trailing.note(pattern, end, self.windows);
+        self.work += NOTE_WORK;
+        self.note_around(pattern, start, end);
+    }
+
+    /// Notes what a match of this pattern leads on to.
+    fn note_around(&mut self, pattern: u32, start: usize, end: usize) {
+        if !self.trailing.is_empty() {
+            self.work += TRAILING_WORK;
+            self.trailing.note(pattern, end, self.windows);
+        }
+        if !self.excerpts.is_empty() {
+            let (from, to, compared) = self.excerpts.around(pattern, self.window(), start, end);
+            self.work += NOTE_WORK + compared / EXCERPT_BYTES_PER_WORK;
+            self.spans.push(from, to);
+        }
     }
 
     /// Notes the longest match at this place among the given patterns, which are
@@ -277,11 +299,12 @@ impl<'a> Verifier<'a> {
         }
         self.found(pattern, start);
         // All of its prefixes match there, too.
-        while !self.trailing.is_empty() && self.prefix_groups.shorter(pattern) != NONE {
-            self.work += FETCH_WORK + TRAILING_WORK;
+        let lead_on = !self.trailing.is_empty() || !self.excerpts.is_empty();
+        while lead_on && self.prefix_groups.shorter(pattern) != NONE {
+            self.work += FETCH_WORK;
             pattern = self.prefix_groups.shorter(pattern);
             let end = start + self.patterns.get(pattern).len();
-            self.trailing.note(pattern, end, self.windows);
+            self.note_around(pattern, start, end);
         }
         common
     }

@@ -56,7 +56,9 @@ impl Explainer {
             let found = [self.exact.longest(&was[at..]), self.folded.longest(&was[at..])];
             let longest = found.into_iter().flatten().max_by_key(|form| form.0.bytes().len());
             let Some((pattern, file, encoding)) = longest else { continue };
-            let (offset, bytes) = (self.before + at as u64, pattern.bytes().len());
+            let (before, behind) = pattern.around(was, at);
+            let (offset, bytes) =
+                (self.before + (at - before) as u64, before + pattern.bytes().len() + behind);
             let end = offset + bytes as u64;
             if end > self.explained_until {
                 self.explained_until = end;
@@ -130,10 +132,11 @@ mod tests {
     #[test]
     fn each_match_is_reported_with_file_and_form_but_never_its_value() {
         let options = CensoringOptions::default();
-        let values = ["pass word!", "the-other-secret", "the-other", "foo", "foobar", "XX"];
+        let token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+        let values = ["pass word!", "the-other-secret", "the-other", "foo", "foobar", "XX", token];
         let secrets = Secrets::of_values(&values, &options);
         let censor = Censor::new(&secrets, &options, 1);
-        let text = b"a foobar, pass%20worD%21 and the-other-secret, 7061737320776F726421 XX dGhlLW90aGVyLXNlY3JldA== Xa";
+        let text = b"a foobar, pass%20worD%21 and the-other-secret, 7061737320776F726421 XX dGhlLW90aGVyLXNlY3JldA== Xa ghp_16C7e42F292c6912E7...";
         let mut explainer = Explainer::new(&secrets);
         let mut mask = censor.stream().expect("secrets");
         let (mut window, mut found, mut at) = (Vec::new(), Vec::new(), 0);
@@ -154,6 +157,7 @@ mod tests {
             (47, 20, "hexadecimal"),
             (68, 2, "plain"),
             (71, 24, "base64"),
+            (99, 22, "shortened"),
         ];
         assert_eq!(found, expected.map(|(offset, bytes, form)| (offset, bytes, form.to_owned())));
     }

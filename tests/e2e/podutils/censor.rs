@@ -45,6 +45,24 @@ fn secrets_are_masked_and_explained() {
     assert!(!ended.stderr.contains("horse"));
 }
 
+/// What pytest, and a terminal of 60 columns, leave of a token.
+#[test]
+fn shortened_tokens_are_masked_as_far_as_they_are_shown() {
+    let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
+    write(&dir.path().join("secrets/token"), "ghp_16C7e42F292c6912E7710c838347Ae178B4a\n");
+    write(
+        &dir.path().join("text"),
+        "assert 'ghp_16C7e42F292c6912E7...38347Ae178B4a' == ''\ntoken: ghp_16C7e42F292c6912E7710c838\n",
+    );
+    let args = ["--secrets", "secrets", "--explain"];
+    let ended = censor(&tree, dir.path(), &args);
+    let expected = format!("assert '{}...38347Ae178B4a' == ''\ntoken: {}\n", "X".repeat(22), "X".repeat(29));
+    assert_eq!(ended.expect_code(0).stdout, expected);
+    let told: Vec<_> = ended.stderr.lines().collect();
+    let form = "secrets/token (shortened)";
+    assert_eq!(told, [format!("8: 22 bytes, {form}"), format!("61: 29 bytes, {form}")]);
+}
+
 #[test]
 fn text_of_any_length_is_masked() {
     let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));

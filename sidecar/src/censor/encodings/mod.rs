@@ -3,6 +3,7 @@
 mod folded;
 mod quoted;
 mod rare;
+mod shortened;
 
 use super::engine::Pattern;
 use super::likeness::is_telling_line;
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use folded::folded;
 use quoted::{json_escaped, shell_quoted, yaml_quoted};
 use rare::rare;
+use shortened::shortened;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -65,6 +67,8 @@ pub enum Encoding {
     Base32,
     /// Base64 of an encoded value.
     Base64Twice,
+    /// A part of the value, and what of it stands around.
+    Shortened,
 }
 
 impl Encoding {
@@ -92,6 +96,7 @@ impl fmt::Display for Encoding {
             Self::Wide => "UTF-16 or UTF-32",
             Self::Base32 => "base32",
             Self::Base64Twice => "base64 twice",
+            Self::Shortened => "shortened",
         })
     }
 }
@@ -124,6 +129,9 @@ pub fn rare_encodings(trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
     let mut forms = Forms(Vec::with_capacity(16));
     if trimmed.len() >= MIN_ALL_FORMS_BYTES {
         rare(trimmed, &mut forms);
+        if trimmed.len() <= MAX_BYTES {
+            shortened(trimmed, &mut forms);
+        }
     }
     forms.0
 }
