@@ -5,26 +5,9 @@
 //! compared with the value, as far as both are equal.
 
 use super::gram::has_grams;
-use super::patterns::{Pattern, Patterns};
+use super::patterns::{Pattern, Patterns, Surroundings};
 use super::prefix_groups::PrefixGroups;
-use super::verify::common_prefix;
 use zeroize::Zeroizing;
-
-/// The bytes of a value around a part of it.
-#[derive(Clone)]
-pub(super) struct Surroundings {
-    pub(super) before: Zeroizing<Vec<u8>>,
-    pub(super) behind: Zeroizing<Vec<u8>>,
-}
-
-impl Surroundings {
-    /// Returns the number of equal bytes in the text before and behind a range.
-    pub(super) fn reach(&self, text: &[u8], start: usize, end: usize) -> (usize, usize) {
-        let equal = |(a, b): &(&u8, &u8)| a == b;
-        let before = text[..start].iter().rev().zip(self.before.iter().rev()).take_while(equal).count();
-        (before, common_prefix(&text[end..], &self.behind))
-    }
-}
 
 /// Parts and their surroundings, while patterns are not numbered.
 #[derive(Default)]

@@ -1,6 +1,5 @@
 //! The patterns themselves, side by side in one block of memory.
 
-use super::excerpts::Surroundings;
 use super::fold::{fold, is_folded, variants};
 use super::gram::GRAM_BYTES;
 use std::cmp::Ordering;
@@ -88,6 +87,22 @@ impl Pattern {
     /// Returns whether the case of A to F is ignored.
     pub fn is_hexadecimal(&self) -> bool {
         self.any_case
+    }
+}
+
+/// The bytes of a value around a part of it.
+#[derive(Clone)]
+pub(super) struct Surroundings {
+    pub(super) before: Zeroizing<Vec<u8>>,
+    pub(super) behind: Zeroizing<Vec<u8>>,
+}
+
+impl Surroundings {
+    /// Returns the number of equal bytes in the text before and behind a range.
+    pub(super) fn reach(&self, text: &[u8], start: usize, end: usize) -> (usize, usize) {
+        let equal = |(a, b): &(&u8, &u8)| a == b;
+        let before = text[..start].iter().rev().zip(self.before.iter().rev()).take_while(equal).count();
+        (before, text[end..].iter().zip(self.behind.iter()).take_while(equal).count())
     }
 }
 

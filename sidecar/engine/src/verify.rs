@@ -28,8 +28,6 @@ const FETCH_WORK: usize = 8;
 const NOTE_WORK: usize = 8;
 const TRAILING_WORK: usize = 16;
 
-/// Bytes around a part of a value that are compared in about a nanosecond.
-const EXCERPT_BYTES_PER_WORK: usize = 2;
 
 /// The budget before an automaton takes over shrinks by this power of two after
 /// one has taken over, so that a text that goes on like that wastes little.
@@ -272,7 +270,7 @@ impl<'a> Verifier<'a> {
         }
         if !self.excerpts.is_empty() {
             let (from, to, compared) = self.excerpts.around(pattern, self.window(), start, end);
-            self.work += NOTE_WORK + compared / EXCERPT_BYTES_PER_WORK;
+            self.work += NOTE_WORK + compared;
             self.spans.push(from, to);
         }
     }

@@ -3,7 +3,7 @@
 make DIR: writes archives that hold the secret. compare BEFORE AFTER: every
 member of each must be there, in order, with its metadata, and masked.
 """
-import bz2, gzip, io, lzma, os, stat, sys, tarfile, zipfile
+import bz2, gzip, io, lzma, os, shutil, stat, subprocess, sys, tarfile, zipfile
 
 SECRET, MASKED = b"the-secret-value", b"X" * 16
 CONTENTS = [("dir/plain.txt", b"clean " * 5000), ("dir/secret.txt", b"a line\n" * 9000 + SECRET + b"\n"),
@@ -55,15 +55,23 @@ def zipped(streamed, method):
     return out.getvalue()
 
 
+def zstd(content, *arguments):
+    return subprocess.run(["zstd", "--quiet", "--stdout", *arguments], input=content, capture_output=True, check=True).stdout
+
+
 def make(where):
     files = {"v.pax.tar": tar(tarfile.PAX_FORMAT), "v.gnu.tar": tar(tarfile.GNU_FORMAT),
              "v.ustar.tar": tar(tarfile.USTAR_FORMAT), "v.tar.gz": gzip.compress(tar(tarfile.PAX_FORMAT)),
              "v.zip": zipped(False, zipfile.ZIP_DEFLATED), "v.stored.zip": zipped(False, zipfile.ZIP_STORED),
              "v.streamed.zip": zipped(True, zipfile.ZIP_DEFLATED)}
     secret = tar(tarfile.GNU_FORMAT)
-    files.update({"w.tar.xz": lzma.compress(secret), "w.tar.bz2": bz2.compress(secret)})
+    files.update({"v.tar.xz": lzma.compress(secret), "v.tar.bz2": bz2.compress(secret)})
+    if shutil.which("zstd"):
+        files["v.tar.zst"] = zstd(secret, "--compress", "--ultra", "-22")
     clean = b"nothing to see " * 1000
-    files.update({"c.xz": lzma.compress(clean), "c.bz2": bz2.compress(clean), "c.gz": gzip.compress(clean)})
+    files.update({"c.xz": lzma.compress(clean, preset=9), "c.bz2": bz2.compress(clean), "c.gz": gzip.compress(clean)})
+    if shutil.which("zstd"):
+        files.update({"c.ultra.zst": zstd(clean, "--ultra", "-22"), "c.long.zst": zstd(clean, "--long=27")})
     for name, content in files.items():
         with open(os.path.join(where, name), "wb") as file:
             file.write(content)
@@ -85,7 +93,8 @@ def members(path):
             assert archive.comment == b"of the archive"
             return [((i.filename, i.date_time, i.external_attr, i.compress_type, i.comment),
                      content(i.filename, archive.read(i))) for i in archive.infolist()]
-    with tarfile.open(path) as archive:
+    opened = {"fileobj": io.BytesIO(zstd(open(path, "rb").read(), "--decompress"))} if path.endswith(".zst") else {"name": path}
+    with tarfile.open(**opened) as archive:
         return [((i.name, i.mtime, i.mode, i.uid, i.gid, i.uname, i.gname, i.type, i.linkname),
                  content(i.name, archive.extractfile(i).read()) if i.isreg() else b"") for i in archive]
 

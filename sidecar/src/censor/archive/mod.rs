@@ -5,7 +5,7 @@
 //!                             ├─▶ dirty ─▶ rewrite: masked inside, repacked
 //!                             └─▶ withheld: cannot be checked
 //! gzip ─▶ content ─┬─▶ plain: masked       tar, zip ─▶ members ─▶ content
-//!                  ├─▶ tar                 zstd, bzip2, xz ─▶ content, scanned only
+//!                  ├─▶ tar                 zstd, bzip2, xz ─▶ content
 //!                  └─▶ any other container ─▶ spool ─▶ look, rewrite
 //! ```
 //!
@@ -19,7 +19,7 @@
 //! | `inflate`, `gzip` | gzip streams of any number of members |
 //! | `tar` | archives of 512-byte blocks |
 //! | `zip` | archives with a directory at their end |
-//! | `scan_only` | zstd, bzip2 and xz |
+//! | `compressed` | zstd, bzip2 and xz |
 //!
 //! Looking and rewriting are the same walk, so they cannot disagree about the
 //! content. A walk that looks ends at the first thing to change. Everything is
@@ -30,6 +30,7 @@
 //! bytes are masked as they are, and a note says so.
 
 mod bytes;
+mod compressed;
 mod embedded;
 mod format;
 mod gzip;
@@ -37,7 +38,6 @@ mod inflate;
 mod large_memory_lock;
 mod limits;
 mod pool;
-mod scan_only;
 mod spool;
 mod survey;
 mod tar;

@@ -6,7 +6,7 @@ use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
-use super::{Archives, Stop, WalkContext, gzip, scan_only, tar, zip};
+use super::{Archives, Stop, WalkContext, compressed, gzip, tar, zip};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use flate2::Decompress;
@@ -129,7 +129,7 @@ impl<'a> Walk<'a> {
         match format {
             Format::Gzip => gzip::censor(inside, source, output),
             Format::Zip => zip::censor(inside, source, output),
-            Format::Bzip2 | Format::Xz | Format::Zstd => scan_only::censor(inside, format, source, output),
+            Format::Bzip2 | Format::Xz | Format::Zstd => compressed::censor(inside, format, source, output),
             Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
         }
     }

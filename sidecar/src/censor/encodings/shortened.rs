@@ -46,7 +46,7 @@ fn generated_parts(value: &[u8]) -> Vec<Range<usize>> {
         return signature.filter(is_generated).into_iter().collect();
     }
     if is_generated(&(0..value.len())) {
-        return vec![0..value.len()];
+        return std::iter::once(0..value.len()).collect();
     }
     let host = host(value);
     let separates = |byte: &u8| b"=:,;\"'<>()[]{}@?&|/\\.#%".contains(byte);

@@ -1,11 +1,12 @@
 //! Containers that are looked into and rewritten.
 
+mod compressed;
 mod gzip;
 mod survey;
 mod tar;
 mod zip;
 
-use super::{ArchiveError, Archives, CHUNK_BYTES, Limits, Rewritten, Verdict, WalkContext};
+use super::{ArchiveError, Archives, CHUNK_BYTES, Limits, Rewritten, Verdict, WalkContext, format};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use std::io::Read;
@@ -127,8 +128,7 @@ fn memory_is_limited_by_what_is_unpacked_not_by_a_header() {
     assert_clean(without);
     let bench = Bench::new();
     assert_eq!(bench.look(with_secret), Verdict::Dirty);
-    let withheld = bench.rewrite(with_secret).expect_err("it cannot be packed anew");
-    assert_eq!(withheld.to_string(), "it holds a secret and cannot be packed anew");
+    assert!(bench.rewrite(with_secret).is_ok());
     // Content that does not fit is still refused.
     let small = Bench::with(Limits { memory: 4096, ..Limits::default() });
     assert!(matches!(small.look(without), Verdict::Withheld(reason) if reason.contains("memory")));

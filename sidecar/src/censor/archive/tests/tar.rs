@@ -34,7 +34,7 @@ pub(super) fn archive(members: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Names, letters and contents, as a simple reader sees them.
-fn members(archive: &[u8]) -> Vec<(String, char, Vec<u8>)> {
+pub(super) fn members(archive: &[u8]) -> Vec<(String, char, Vec<u8>)> {
     let (mut members, mut at) = (Vec::new(), 0);
     while at + 512 <= archive.len() && archive[at] != 0 {
         let block = &archive[at..at + 512];

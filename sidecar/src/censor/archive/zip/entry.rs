@@ -4,7 +4,7 @@ use super::super::Stop;
 use super::super::bytes::{ReadAt, SourceRange};
 use super::super::format::ZIP_MEMBER;
 use super::super::walk::Walk;
-use super::{DEFLATED, MIN_ZIP64_BYTES, STORED, scan_only_format};
+use super::{DEFLATED, MIN_ZIP64_BYTES, STORED, compressed_format};
 
 const MAGIC: &[u8] = b"PK\x01\x02";
 const BYTES: usize = 46;
@@ -143,17 +143,17 @@ impl Entry {
 
     /// Returns whether its data is scanned as it is: not packed, or by an unknown method.
     pub(super) fn is_plain(&self) -> bool {
-        self.is_encrypted() || self.method != DEFLATED && scan_only_format(self.method).is_none()
+        self.is_encrypted() || self.method != DEFLATED && compressed_format(self.method).is_none()
     }
 
     /// Returns whether a secret in it can be masked.
     pub(super) fn is_masked_inside(&self) -> bool {
-        !self.is_encrypted() && [STORED, DEFLATED].contains(&self.method)
+        !self.is_encrypted() && (self.method == STORED || !self.is_plain())
     }
 
-    /// Returns the entry with another size.
-    pub(super) fn of_size(&self, size: u64) -> Self {
-        Self { size, ..self.clone() }
+    /// Returns the entry with another size, of a deflated member.
+    pub(super) fn deflated(&self, size: u64) -> Self {
+        Self { size, method: DEFLATED, ..self.clone() }
     }
 
     /// Returns the entry of a stored text that replaces it.

@@ -16,10 +16,10 @@ mod member_ranges;
 mod unindexed;
 
 use super::bytes::{Cursor, ReadAt, SourceRange};
+use super::compressed;
 use super::embedded;
 use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
-use super::scan_only;
 use super::spool::Spool;
 use super::walk::{Walk, copy};
 use super::{CHUNK_BYTES, Format, Stop};
@@ -164,13 +164,13 @@ impl Archive<'_, '_> {
             return Ok(Written { entry: None, sums, is_streamed: false });
         }
         let is_large = sums.size >= MIN_ZIP64_BYTES;
-        let streamed = entry.of_size(sums.size);
+        let streamed = entry.deflated(sums.size);
         self.output.write_all(&streamed.header(None, extra))?;
         let before = self.output.written;
         let (crc, size) = deflate(&mut self.output, |packer| member.censor(self.walk, packer))?;
         let sums = Measured { crc, packed: self.output.written - before, size };
         self.output.write_all(&sums.descriptor(is_large))?;
-        Ok(Written { entry: None, sums, is_streamed: true })
+        Ok(Written { entry: Some(streamed), sums, is_streamed: true })
     }
 
     /// Replaces a member with a line that gives the reason.
@@ -256,7 +256,7 @@ impl Member<'_> {
             walk.note("encrypted members");
             return walk.mask(&mut { raw }, output);
         }
-        match (self.entry.method, scan_only_format(self.entry.method)) {
+        match (self.entry.method, compressed_format(self.entry.method)) {
             (STORED, _) => self.checked(raw, |input| walk.content(input, output)).map(|_| ()),
             (DEFLATED, _) => {
                 let inflate = Inflate::new(raw, walk);
@@ -264,7 +264,7 @@ impl Member<'_> {
                 // Tools ignore what follows the end of the data.
                 walk.mask(&mut inflate.into_source(), &mut io::sink())
             }
-            (_, Some(format)) => scan_only::censor(walk, format, &self.raw, output),
+            (_, Some(format)) => compressed::unpack(walk, format, &self.raw, output),
             (_, None) => {
                 walk.note("members packed by a method that is not known here");
                 walk.mask(&mut { raw }, output)
@@ -287,7 +287,7 @@ impl Member<'_> {
     }
 }
 
-fn scan_only_format(method: u16) -> Option<Format> {
+fn compressed_format(method: u16) -> Option<Format> {
     match method {
         12 => Some(Format::Bzip2),
         93 => Some(Format::Zstd),

@@ -1,34 +1,51 @@
-//! zstd, bzip2 and xz: unpacked and scanned, never repacked.
+//! zstd, bzip2 and xz: unpacked, and packed anew when they hold a secret.
 //!
-//! Good encoders for them are large and slow. A file with a secret is withheld.
+//! | module | contents |
+//! | --- | --- |
+//! | `zstd_frames` | the frames of a zstd stream as one text |
+//! | `pack` | the encoders |
+//!
+//! A stream that is packed anew is one stream: what was in several frames, members or
+//! blocks, among them indexes that no longer fit, is in one.
+
+mod pack;
+mod zstd_frames;
 
 use super::bytes::{Cursor, ReadAt};
-use super::format::{Format, ZSTD, is_skippable};
+use super::format::Format;
 use super::limits::Meter;
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use bzip2::bufread::MultiBzDecoder;
 use lzma_rust2::XzReader;
-use ruzstd::decoding::errors::FrameDecoderError;
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+use pack::Packer;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
 use std::rc::Rc;
+use zstd_frames::Frames;
 
-/// Magic number and length of a skippable zstd frame.
-const SKIPPED_MAGIC_BYTES: usize = 4;
-const SKIPPED_HEADER_BYTES: usize = 8;
-
-/// Scans a stream, which cannot be rewritten.
+/// Censors a stream.
 pub(super) fn censor(
     walk: Walk<'_>,
     format: Format,
     source: &dyn ReadAt,
-    _output: &mut dyn Write,
+    output: &mut dyn Write,
 ) -> Result<(), Stop> {
-    if !walk.is_looking() {
-        return Err(Stop::Dirty);
+    if walk.is_looking() {
+        return unpack(walk, format, source, &mut io::sink());
     }
+    let mut packer = Packer::new(walk, format, source, output)?;
+    unpack(walk, format, source, &mut packer)?;
+    packer.finish()
+}
+
+/// Censors the content of a stream, and writes it unpacked.
+pub(super) fn unpack(
+    walk: Walk<'_>,
+    format: Format,
+    source: &dyn ReadAt,
+    output: &mut dyn Write,
+) -> Result<(), Stop> {
     let room = walk.memory_left();
     let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
     let state = Rc::clone(&packed.state);
@@ -38,7 +55,7 @@ pub(super) fn censor(
             let kibibytes = u32::try_from(room / 1024).unwrap_or(u32::MAX);
             Box::new(XzReader::new_mem_limit(packed, true, kibibytes))
         }
-        Format::Zstd => Box::new(Frames { walk, room, state: Frame::Between(packed, FrameDecoder::new()) }),
+        Format::Zstd => Box::new(Frames::new(walk, room, packed)),
         Format::Gzip | Format::Tar | Format::Zip => {
             return Err(Stop::Damaged("it is of another format"));
         }
@@ -46,7 +63,7 @@ pub(super) fn censor(
     let again = (format == Format::Xz).then_some(source);
     let mut unpacked =
         Unpacked { decoder, packed: state, meter: walk.meter(), written: 0, room, most: u64::MAX, again };
-    walk.content(&mut unpacked, &mut io::sink())
+    walk.content(&mut unpacked, output)
 }
 
 /// The progress of a decoder in its input.
@@ -146,72 +163,4 @@ impl Unpacked<'_> {
 
 fn too_large(room: u64) -> Stop {
     Stop::Member(format!("unpacking it takes more than {room} bytes of memory"))
-}
-
-/// Reads the frames of a zstd stream as one text.
-struct Frames<'a> {
-    walk: Walk<'a>,
-    room: u64,
-    state: Frame<'a>,
-}
-
-enum Frame<'a> {
-    Between(Packed<'a>, FrameDecoder),
-    Open(StreamingDecoder<Packed<'a>, FrameDecoder>),
-    /// At the end, or at an error.
-    Done,
-}
-
-impl Frames<'_> {
-    fn unpack(&mut self, into: &mut [u8]) -> Result<usize, Stop> {
-        loop {
-            match std::mem::replace(&mut self.state, Frame::Done) {
-                Frame::Done => return Ok(0),
-                Frame::Open(mut decoder) => {
-                    let read = decoder.read(into)?;
-                    if read > 0 {
-                        self.state = Frame::Open(decoder);
-                        return Ok(read);
-                    }
-                    let (packed, decoder) = decoder.into_parts();
-                    let stated = decoder.get_checksum_from_data();
-                    if stated.is_some() && stated != decoder.get_calculated_checksum() {
-                        return Err(Stop::Damaged("its content does not match its checksum"));
-                    }
-                    self.state = Frame::Between(packed, decoder);
-                }
-                Frame::Between(packed, decoder) => self.state = self.next(packed, decoder)?,
-            }
-        }
-    }
-
-    /// Continues with the next frame.
-    fn next<'a>(&self, mut packed: Packed<'a>, mut decoder: FrameDecoder) -> Result<Frame<'a>, Stop> {
-        let beginning = packed.cursor.at_least(SKIPPED_HEADER_BYTES)?;
-        if is_skippable(beginning) && beginning.len() >= SKIPPED_HEADER_BYTES {
-            let length = u32::from_le_bytes([beginning[4], beginning[5], beginning[6], beginning[7]]);
-            // Includes the length field, where a text can begin.
-            packed.consume(SKIPPED_MAGIC_BYTES);
-            let rest = (SKIPPED_HEADER_BYTES - SKIPPED_MAGIC_BYTES) as u64 + u64::from(length);
-            self.walk.mask(&mut (&mut packed).take(rest), &mut io::sink())?;
-            return Ok(Frame::Between(packed, decoder));
-        }
-        if !beginning.starts_with(ZSTD) {
-            // Tools ignore what follows the last frame, or complain about it.
-            self.walk.mask(&mut packed, &mut io::sink())?;
-            return Ok(Frame::Done);
-        }
-        decoder.set_max_window_size(self.room);
-        match StreamingDecoder::new_with_decoder(packed, decoder) {
-            Ok(decoder) => Ok(Frame::Open(decoder)),
-            Err(FrameDecoderError::WindowSizeTooBig { .. }) => Err(too_large(self.room)),
-            Err(error) => Err(Stop::Io(io::Error::other(error))),
-        }
-    }
-}
-
-impl Read for Frames<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        Ok(self.unpack(into)?)
-    }
 }
