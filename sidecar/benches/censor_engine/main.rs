@@ -94,7 +94,7 @@ fn as_sidecar(size: usize, runs: usize, random: &mut Random) {
     let (log, base64) = (log_text(size, random), base64_text(size, random));
     for count in COUNTS {
         let secrets = secrets(count, 16..=200, random);
-        let rare = |secret| if count <= 1000 { rare_encodings(secret) } else { Vec::new() };
+        let rare = |secret: &[u8]| if count <= 1000 { rare_encodings(secret) } else { Vec::new() };
         let of = |secret: &Vec<u8>| encodings(secret, secret).into_iter().chain(rare(secret));
         let forms = || secrets.iter().flat_map(of).map(|(_, pattern)| pattern);
         let best = |measured: &mut dyn FnMut()| {

@@ -28,7 +28,6 @@ const FETCH_WORK: usize = 8;
 const NOTE_WORK: usize = 8;
 const TRAILING_WORK: usize = 16;
 
-
 /// The budget before an automaton takes over shrinks by this power of two after
 /// one has taken over, so that a text that goes on like that wastes little.
 const DENSE_SHIFT: u32 = 3;

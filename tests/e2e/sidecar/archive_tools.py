@@ -3,7 +3,7 @@
 make DIR: writes archives that hold the secret. compare BEFORE AFTER: every
 member of each must be there, in order, with its metadata, and masked.
 """
-import bz2, gzip, io, lzma, os, shutil, stat, subprocess, sys, tarfile, zipfile
+import bz2, gzip, io, lzma, os, shutil, stat, subprocess, sys, tarfile, tempfile, zipfile, zlib
 
 SECRET, MASKED = b"the-secret-value", b"X" * 16
 CONTENTS = [("dir/plain.txt", b"clean " * 5000), ("dir/secret.txt", b"a line\n" * 9000 + SECRET + b"\n"),
@@ -59,6 +59,41 @@ def zstd(content, *arguments):
     return subprocess.run(["zstd", "--quiet", "--stdout", *arguments], input=content, capture_output=True, check=True).stdout
 
 
+def sparse(where):
+    """What GNU tar and bsdtar make of a file with holes, and no secret in it."""
+    with tempfile.TemporaryDirectory() as directory:
+        with open(os.path.join(directory, "holes"), "wb") as file:
+            for at in range(0, 60 << 20, 1 << 20):
+                file.seek(at)
+                file.write(b"data " * 1000)
+        made = {}
+        for name, command in [("gnu", ["tar", "-S", "--format=gnu"]), ("posix", ["tar", "-S", "--format=posix"]), ("bsd", ["bsdtar"])]:
+            if shutil.which(command[0]):
+                made[f"c.sparse.{name}.tar"] = subprocess.run([*command, "-cf", "-", "-C", directory, "holes"], capture_output=True, check=True).stdout
+        return made
+
+
+def packages(where):
+    """Packages of Debian, each with another compression."""
+    if not shutil.which("dpkg-deb"):
+        return {}
+    made = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for path, text in [("DEBIAN/control", "Package: x\nVersion: 1\nArchitecture: all\nMaintainer: x <x@x.x>\nDescription: x\n"),
+                           ("etc/x.conf", "token = " + SECRET.decode() + "\n")]:
+            os.makedirs(os.path.dirname(os.path.join(directory, path)), exist_ok=True)
+            with open(os.path.join(directory, path), "w") as file:
+                file.write(text)
+        os.chmod(os.path.join(directory, "DEBIAN"), 0o755)
+        for method in ["xz", "gzip", "none"]:
+            package = os.path.join(directory, "p.deb")
+            subprocess.run(["dpkg-deb", "--build", "--root-owner-group", "-Z", method, directory, package], capture_output=True, check=True)
+            with open(package, "rb") as file:
+                made[f"d.{method}.deb"] = file.read()
+            os.remove(package)
+    return made
+
+
 def make(where):
     files = {"v.pax.tar": tar(tarfile.PAX_FORMAT), "v.gnu.tar": tar(tarfile.GNU_FORMAT),
              "v.ustar.tar": tar(tarfile.USTAR_FORMAT), "v.tar.gz": gzip.compress(tar(tarfile.PAX_FORMAT)),
@@ -72,6 +107,9 @@ def make(where):
     files.update({"c.xz": lzma.compress(clean, preset=9), "c.bz2": bz2.compress(clean), "c.gz": gzip.compress(clean)})
     if shutil.which("zstd"):
         files.update({"c.ultra.zst": zstd(clean, "--ultra", "-22"), "c.long.zst": zstd(clean, "--long=27")})
+    files.update({"c.lzma": lzma.compress(clean, lzma.FORMAT_ALONE, preset=9), "c.zz": zlib.compress(clean)})
+    files.update(sparse(where))
+    files.update(packages(where))
     for name, content in files.items():
         with open(os.path.join(where, name), "wb") as file:
             file.write(content)
@@ -101,6 +139,11 @@ def members(path):
 
 def compare(before, after):
     for name in sorted(os.listdir(after)):
+        if name.startswith("d."):
+            archive = subprocess.run(["dpkg-deb", "--fsys-tarfile", os.path.join(after, name)], capture_output=True, check=True).stdout
+            with tarfile.open(fileobj=io.BytesIO(archive)) as members_of_it:
+                assert members_of_it.extractfile("./etc/x.conf").read() == b"token = " + MASKED + b"\n", name
+            continue
         if name.startswith("c."):
             one, other = (open(os.path.join(where, name), "rb").read() for where in (before, after))
             assert one == other, name

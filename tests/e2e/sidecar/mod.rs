@@ -18,6 +18,7 @@ mod local_space;
 pub(crate) mod option_errors;
 mod outages;
 mod own_credentials;
+mod parsers;
 mod progress;
 mod refusing_stores;
 mod report_page;

@@ -84,7 +84,15 @@ fn begins_in(bytes: &[u8]) -> bool {
 }
 
 /// Signatures that hardly any other text has.
-const SIGNATURES: [&[u8]; 4] = [b"1AY&SY", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07"];
+const SIGNATURES: [&[u8]; 6] = [
+    b"1AY&SY",
+    b"\xfd7zXZ\0",
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+    // A zip archive and a gzip stream in the data URLs of a report.
+    b"base64,UEsDB",
+    b"base64,H4sI",
+];
 
 /// A bit in the frame header of zstd that must be zero (RFC 8878, 3.1.1.1.1).
 const ZSTD_RESERVED: u8 = 1 << 3;

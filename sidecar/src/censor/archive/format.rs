@@ -1,6 +1,7 @@
 //! Recognition of a file's format by its content.
 
 use super::tar_block;
+use flate2::{Decompress, FlushDecompress};
 
 /// Length of the beginning that identifies every format: a tar header is a whole block.
 pub(super) const PEEK_BYTES: usize = tar_block::BYTES;
@@ -20,6 +21,19 @@ pub(super) const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 /// The last three bytes of the magic number of a skippable zstd frame.
 const ZSTD_SKIPPABLE: &[u8] = b"\x2a\x4d\x18";
 
+/// Bytes of deflated data that tell it from noise.
+const PLAUSIBLE_BYTES: usize = 64;
+
+/// An ar archive.
+pub(super) const AR: &[u8] = b"!<arch>\n";
+
+/// The usual properties of an LZMA stream, and the length of its header.
+const LZMA: &[u8] = &[0x5d, 0, 0];
+pub(super) const LZMA_HEADER_BYTES: usize = 13;
+
+/// Sizes that no LZMA stream states: xz takes a larger one for another format.
+const MAX_LZMA_BYTES: u64 = 256 << 30;
+
 const XZ: &[u8] = b"\xfd7zXZ\0";
 
 /// A bzip2 stream: `BZh`, the block size, and the start of a block or of the end.
@@ -33,8 +47,11 @@ pub(super) enum Format {
     Gzip,
     Tar,
     Zip,
+    Ar,
     Bzip2,
+    Lzma,
     Xz,
+    Zlib,
     Zstd,
 }
 
@@ -45,12 +62,12 @@ const UNKNOWN: [(&[u8], &str); 12] = [
     (b"\x04\x22\x4d\x18", "an LZ4 stream"),
     (b"LZIP", "an lzip stream"),
     (b"\x89LZO\0\r\n\x1a\n", "an lzop stream"),
-    (b"\x5d\0\0", "an LZMA stream"),
     (b"\x1f\x9d", "a compress stream"),
     (b"\xff\x06\0\0sNaPpY", "a Snappy stream"),
     (b"MSCF\0\0\0\0", "a cabinet"),
     (b"hsqs", "a SquashFS image"),
-    (b"!<arch>\n", "an ar archive, whose members were not unpacked"),
+    (b"PAR1", "pages of a Parquet file"),
+    (b"%PDF-", "streams of a PDF document"),
     (b"\xed\xab\xee\xdb", "an RPM package"),
 ];
 
@@ -70,10 +87,50 @@ impl Format {
             Some(Self::Xz)
         } else if beginning.starts_with(ZSTD) || is_skippable(beginning) {
             Some(Self::Zstd)
+        } else if beginning.starts_with(AR) {
+            Some(Self::Ar)
+        } else if is_lzma(beginning) {
+            Some(Self::Lzma)
+        } else if is_zlib(beginning) {
+            Some(Self::Zlib)
         } else {
             None
         }
     }
+
+    /// Returns whether other texts can begin like it: what its decoder refuses is none.
+    pub(super) fn is_guess(self) -> bool {
+        matches!(self, Self::Lzma | Self::Zlib)
+    }
+}
+
+/// Returns whether an LZMA stream (`.lzma`) begins here, as xz judges it.
+fn is_lzma(beginning: &[u8]) -> bool {
+    let Some(header) = beginning.first_chunk::<LZMA_HEADER_BYTES>() else { return false };
+    let window = u32::from_le_bytes([header[1], header[2], header[3], header[4]]);
+    let size = header[5..].iter().rev().fold(0_u64, |size, byte| size << 8 | u64::from(*byte));
+    // A power of two, or the sum of two that are next to each other.
+    let top = window & window.wrapping_neg();
+    let is_round = window.is_power_of_two() || window == top | top.wrapping_mul(2);
+    header.starts_with(LZMA) && is_round && (size == u64::MAX || size <= MAX_LZMA_BYTES)
+}
+
+/// Returns whether a zlib stream (RFC 1950) without a dictionary may begin here: its
+/// header is valid, and the first bytes can be unpacked.
+fn is_zlib(beginning: &[u8]) -> bool {
+    let Some([method, flags]) = beginning.first_chunk() else { return false };
+    let is_header = method & 15 == 8
+        && method >> 4 <= 7
+        && flags & 32 == 0
+        && u16::from_be_bytes([*method, *flags]).is_multiple_of(31);
+    is_header && can_be_unpacked(&beginning[2..])
+}
+
+/// Returns whether deflated data may begin here.
+pub(super) fn can_be_unpacked(packed: &[u8]) -> bool {
+    let mut unpacked = [0; 1024];
+    let packed = &packed[..packed.len().min(PLAUSIBLE_BYTES)];
+    Decompress::new(false).decompress(packed, &mut unpacked, FlushDecompress::None).is_ok()
 }
 
 /// Returns whether a skippable zstd frame begins here.

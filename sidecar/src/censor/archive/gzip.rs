@@ -6,12 +6,12 @@
 //! store sizes of the packed data there.
 
 use super::bytes::{Cursor, ReadAt};
-use super::format::GZIP;
+use super::format::{GZIP, can_be_unpacked};
 use super::inflate::Inflate;
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use flate2::write::DeflateEncoder;
-use flate2::{Compression, Crc, Decompress, FlushDecompress};
+use flate2::{Compression, Crc};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -35,9 +35,6 @@ const FASTEST: u8 = 4;
 /// Maximum length of a name or comment; no sane writer exceeds it.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// Bytes of a stream that tell it from noise.
-const PLAUSIBLE_BYTES: usize = 64;
-
 /// Returns whether a stream may begin here: few other texts begin with its magic number, have
 /// no reserved flag, and can be unpacked.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
@@ -45,10 +42,8 @@ pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     if flags & RESERVED != 0 {
         return false;
     }
-    let packed = bytes.get(FIXED_BYTES..bytes.len().min(FIXED_BYTES + PLAUSIBLE_BYTES));
-    let Some(packed) = packed.filter(|_| *flags & !1 == 0) else { return true };
-    let mut unpacked = [0; 1024];
-    Decompress::new(false).decompress(packed, &mut unpacked, FlushDecompress::None).is_ok()
+    let packed = bytes.get(FIXED_BYTES..);
+    packed.filter(|_| *flags & !1 == 0).is_none_or(can_be_unpacked)
 }
 
 /// Censors a stream.

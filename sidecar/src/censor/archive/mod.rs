@@ -12,6 +12,7 @@
 //! | module | contents |
 //! | --- | --- |
 //! | `format`, `tar_block`, `survey`, `embedded` | recognition of formats |
+//! | `text_masker` | masking of a text in pieces |
 //! | `walk` | one walk through a container, which looks or rewrites |
 //! | `limits`, `pool` | limits on the cost of one file, and what is used again in it |
 //! | `large_memory_lock` | one file at a time may use much memory |
@@ -19,7 +20,9 @@
 //! | `inflate`, `gzip` | gzip streams of any number of members |
 //! | `tar` | archives of 512-byte blocks |
 //! | `zip` | archives with a directory at their end |
-//! | `compressed` | zstd, bzip2 and xz |
+//! | `ar` | packages of Debian |
+//! | `compressed` | zstd, bzip2, xz, lzma and zlib |
+//! | `digests` | formats whose digests no longer fit what was masked |
 //!
 //! Looking and rewriting are the same walk, so they cannot disagree about the
 //! content. A walk that looks ends at the first thing to change. Everything is
@@ -29,8 +32,10 @@
 //! Deliberately absent: encrypted members and formats without a decoder. Their
 //! bytes are masked as they are, and a note says so.
 
+mod ar;
 mod bytes;
 mod compressed;
+mod digests;
 mod embedded;
 mod format;
 mod gzip;
@@ -44,11 +49,13 @@ mod tar;
 mod tar_block;
 #[cfg(test)]
 mod tests;
+mod text_masker;
 mod unchanging_source;
 mod walk;
 mod zip;
 
 pub use bytes::ReadAt;
+pub(crate) use digests::{MASKED_DATABASE, is_database};
 pub use limits::Limits;
 pub(crate) use spool::temporary_file;
 
@@ -255,9 +262,12 @@ fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write)
     let beginning = bytes::SourceRange::new(source, 0, format::PEEK_BYTES as u64).to_vec()?;
     let format = Format::of(&beginning);
     let format = match format.map_or_else(|| ending(source), |format| Ok(Some(format)))? {
-        Some(Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd) if zip::has_directory(source)? => {
+        Some(Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd | Format::Ar)
+            if zip::has_directory(source)? =>
+        {
             return Err(Stop::Damaged("a zip archive lies behind it"));
         }
+        Some(format) if format.is_guess() && zip::has_directory(source)? => Format::Zip,
         Some(format) => format,
         None => match survey(walk, source.unchecked())? {
             Survey::Container(format) => format,
@@ -272,7 +282,11 @@ fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write)
             }
         },
     };
-    walk.container(format, source, output).map(|()| true)
+    match walk.container(format, source, output) {
+        // What its decoder has read held no secret.
+        Err(Stop::Damaged(_)) if format.is_guess() && walk.is_looking() => Ok(false),
+        walked => walked.map(|()| true),
+    }
 }
 
 /// Looks into zip members that no directory lists, which cannot be rewritten.

@@ -6,7 +6,8 @@ use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
-use super::{Archives, Stop, WalkContext, compressed, gzip, tar, zip};
+pub(super) use super::text_masker::TextMasker;
+use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, tar, zip};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use flate2::Decompress;
@@ -26,6 +27,7 @@ pub(super) struct Shared<'a> {
     masked: Cell<u64>,
     withheld: Cell<u64>,
     unseen: RefCell<BTreeSet<&'static str>>,
+    digests: RefCell<BTreeSet<&'static str>>,
 }
 
 impl<'a> Shared<'a> {
@@ -40,6 +42,7 @@ impl<'a> Shared<'a> {
             masked: Cell::new(0),
             withheld: Cell::new(0),
             unseen: RefCell::default(),
+            digests: RefCell::default(),
         }
     }
 
@@ -60,10 +63,12 @@ impl<'a> Shared<'a> {
             1 => parts.push("1 member was withheld".to_owned()),
             count => parts.push(format!("{count} members were withheld")),
         }
-        let unseen: Vec<_> = self.unseen.borrow().iter().copied().collect();
-        if !unseen.is_empty() {
-            parts.push(format!("not looked into: {}", unseen.join(", ")));
-        }
+        let listed = |what: &RefCell<BTreeSet<&'static str>>| {
+            let names: Vec<_> = what.borrow().iter().copied().collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        };
+        parts.extend(listed(&self.unseen).map(|names| format!("not looked into: {names}")));
+        parts.extend(listed(&self.digests).map(|names| format!("{}{names}", digests::NOTE)));
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
@@ -112,6 +117,11 @@ impl<'a> Walk<'a> {
         self.shared.pool.inflater()
     }
 
+    /// Returns a buffer that is used again.
+    pub(super) fn chunk(&self) -> Pooled<'a, Vec<u8>> {
+        self.shared.pool.chunk()
+    }
+
     /// Censors a container.
     pub(super) fn container(
         self,
@@ -129,7 +139,10 @@ impl<'a> Walk<'a> {
         match format {
             Format::Gzip => gzip::censor(inside, source, output),
             Format::Zip => zip::censor(inside, source, output),
-            Format::Bzip2 | Format::Xz | Format::Zstd => compressed::censor(inside, format, source, output),
+            Format::Ar => ar::censor(inside, source, output),
+            Format::Bzip2 | Format::Lzma | Format::Xz | Format::Zlib | Format::Zstd => {
+                compressed::censor(inside, format, source, output)
+            }
             Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
         }
     }
@@ -166,7 +179,11 @@ impl<'a> Walk<'a> {
     pub(super) fn censor_nested(self, format: Format, source: &dyn ReadAt) -> Result<Nested<'a>, Stop> {
         match self.look_again(|walk| walk.container(format, source, &mut io::sink())) {
             Ok(()) => Ok(Nested::Unchanged),
-            Err(Stop::Truncated) => self.censor_as_plain(source),
+            Err(Stop::Truncated) => {
+                self.shared.cut_off();
+                self.censor_as_plain(source)
+            }
+            Err(Stop::Damaged(_)) if format.is_guess() => self.censor_as_plain(source),
             Err(Stop::Dirty) if self.is_looking => Err(Stop::Dirty),
             Err(Stop::Dirty) => {
                 let mut spool = Spool::new(self);
@@ -199,9 +216,8 @@ impl<'a> Walk<'a> {
         result
     }
 
-    /// Masks the bytes of a truncated container.
+    /// Masks the bytes of a truncated container, or of none.
     fn censor_as_plain(self, source: &dyn ReadAt) -> Result<Nested<'a>, Stop> {
-        self.shared.cut_off();
         let looked = self.look_again(|walk| walk.mask(&mut Cursor::new(source), &mut io::sink()));
         match looked {
             Ok(()) => Ok(Nested::Unchanged),
@@ -272,6 +288,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Notes digests or indexes that no longer fit, in a file that is rewritten.
+    pub(super) fn note_digests(self, of: Option<&'static str>) {
+        if !self.is_looking {
+            self.shared.digests.borrow_mut().extend(of);
+        }
+    }
+
     pub(super) fn note(self, what: &'static str) {
         self.shared.unseen.borrow_mut().insert(what);
     }
@@ -297,81 +320,6 @@ impl<'a> Walk<'a> {
     /// Accounts for bytes no longer held.
     pub(super) fn release_memory(self, bytes: u64) {
         self.shared.memory.set(self.shared.memory.get().saturating_sub(bytes));
-    }
-}
-
-/// Masks a text that arrives in pieces.
-pub(super) struct TextMasker {
-    mask: StreamMask,
-    window: Vec<u8>,
-}
-
-impl TextMasker {
-    pub(super) fn new(walk: Walk<'_>) -> Self {
-        Self { mask: walk.fresh(), window: Vec::new() }
-    }
-
-    pub(super) fn push(&mut self, bytes: &[u8], walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        walk.meter().time()?;
-        self.window.extend_from_slice(bytes);
-        self.release(walk, output)
-    }
-
-    /// Reads to the end of the input, or to an error.
-    pub(super) fn read(
-        &mut self,
-        input: &mut dyn Read,
-        walk: Walk<'_>,
-        output: &mut dyn Write,
-    ) -> Result<(), Stop> {
-        let mut chunk = walk.shared.pool.chunk();
-        loop {
-            let read = input.read(&mut chunk)?;
-            if read == 0 {
-                return Ok(());
-            }
-            self.push(&chunk[..read], walk, output)?;
-        }
-    }
-
-    pub(super) fn finish(self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        self.finish_with(&mut [], walk, output).map(|_| ())
-    }
-
-    /// Ends this text, and starts another one.
-    pub(super) fn next(self, walk: Walk<'_>, output: &mut dyn Write) -> Result<Self, Stop> {
-        self.finish(walk, output)?;
-        Ok(Self::new(walk))
-    }
-
-    /// Ends with bytes that are written elsewhere: masks them as the end of the
-    /// text, and returns whether they changed.
-    pub(super) fn finish_with(
-        mut self,
-        last: &mut [u8],
-        walk: Walk<'_>,
-        output: &mut dyn Write,
-    ) -> Result<bool, Stop> {
-        self.window.extend_from_slice(last);
-        self.mask(true, walk)?;
-        walk.count(self.mask.masked());
-        let (rest, masked) = self.window.split_at(self.window.len() - last.len());
-        output.write_all(rest)?;
-        let is_changed = masked != last;
-        last.copy_from_slice(masked);
-        Ok(is_changed)
-    }
-
-    fn release(&mut self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
-        let released = self.mask(false, walk)?;
-        output.write_all(&self.window[..released])?;
-        self.window.drain(..released);
-        Ok(())
-    }
-
-    fn mask(&mut self, end: bool, walk: Walk<'_>) -> Result<usize, Stop> {
-        let released = self.mask.mask(&mut self.window, end);
-        if walk.is_looking() && self.mask.masked() > 0 { Err(Stop::Dirty) } else { Ok(released) }
     }
 }
 

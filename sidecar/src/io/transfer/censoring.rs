@@ -2,7 +2,7 @@
 
 use super::Upload;
 use super::output::{Output, PumpError, Sink, Totals};
-use crate::censor::archive::{ArchiveError, ReadAt, Verdict};
+use crate::censor::archive::{self, ArchiveError, ReadAt, Verdict};
 use crate::censor::{Censor, StreamMask};
 use crate::io::source::{OpenFile, Source};
 use std::cell::RefCell;
@@ -34,7 +34,7 @@ pub(super) enum Censoring<'a> {
     /// No secret is in force here.
     Off,
     /// The content is masked as it passes.
-    Masking { censor: &'a Censor, mask: StreamMask, kind: Kind, note: Option<String> },
+    Masking { censor: &'a Censor, mask: StreamMask, kind: Kind, note: Option<String>, is_database: bool },
     /// A container without a secret passes unchanged if these are still its totals.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
@@ -49,7 +49,7 @@ impl<'a> Censoring<'a> {
             Source::File(file) if file.is_plain() => (censor.stream_of_log(), Kind::Log),
             Source::File(_) => (censor.stream(), Kind::Artifact),
         };
-        let masking = |mask| Self::Masking { censor, mask, kind, note: None };
+        let masking = |mask| Self::Masking { censor, mask, kind, note: None, is_database: false };
         mask.map_or(Self::Off, masking)
     }
 
@@ -60,7 +60,7 @@ impl<'a> Censoring<'a> {
         file: &OpenFile,
         wanted: impl Fn() -> Result<(), E>,
     ) -> Result<Option<Dirty<'a>>, PumpError<E>> {
-        let Self::Masking { censor, kind: Kind::Artifact, note, .. } = self else {
+        let Self::Masking { censor, kind: Kind::Artifact, note, is_database, .. } = self else {
             return Ok(None);
         };
         let is_stopped = || wanted().is_err();
@@ -72,7 +72,10 @@ impl<'a> Censoring<'a> {
         wanted().map_err(PumpError::Sink)?;
         match verdict.map_err(failed)? {
             // No container: its bytes are masked like those of any other file.
-            Verdict::Plain { note: found } => *note = found,
+            Verdict::Plain { note: found } => {
+                *note = found;
+                *is_database = archive::is_database(file);
+            }
             Verdict::Clean { bytes, crc32c, note } => *self = Self::Checked { bytes, crc32c, note },
             Verdict::Withheld(reason) => return Err(withheld(censor, reason)),
             Verdict::Dirty => return Ok(Some(Dirty { censor })),
@@ -134,6 +137,9 @@ impl<'a> Censoring<'a> {
     pub(super) fn note(&self) -> Option<String> {
         match self {
             Self::Off => None,
+            Self::Masking { is_database: true, mask, .. } if mask.masked() > 0 => {
+                Some(archive::MASKED_DATABASE.to_owned())
+            }
             Self::Masking { note, .. } | Self::Checked { note, .. } => note.clone(),
         }
     }

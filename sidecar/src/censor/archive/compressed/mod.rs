@@ -1,4 +1,4 @@
-//! zstd, bzip2 and xz: unpacked, and packed anew when they hold a secret.
+//! zstd, bzip2, xz, lzma and zlib: unpacked, and packed anew when they hold a secret.
 //!
 //! | module | contents |
 //! | --- | --- |
@@ -11,13 +11,14 @@
 mod pack;
 mod zstd_frames;
 
-use super::bytes::{Cursor, ReadAt};
+use super::bytes::{Cursor, ReadAt, SourceRange};
 use super::format::Format;
 use super::limits::Meter;
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop};
 use bzip2::bufread::MultiBzDecoder;
-use lzma_rust2::XzReader;
+use flate2::bufread::ZlibDecoder;
+use lzma_rust2::{LzmaReader, XzReader};
 use pack::Packer;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read, Write};
@@ -32,11 +33,83 @@ pub(super) fn censor(
     output: &mut dyn Write,
 ) -> Result<(), Stop> {
     if walk.is_looking() {
-        return unpack(walk, format, source, &mut io::sink());
+        return unpack_all(walk, format, source, &mut io::sink()).and_then(|rest| behind(walk, rest, output));
     }
     let mut packer = Packer::new(walk, format, source, output)?;
-    unpack(walk, format, source, &mut packer)?;
-    packer.finish()
+    let rest = unpack_all(walk, format, source, &mut packer)?;
+    packer.finish()?;
+    behind(walk, rest, output)
+}
+
+/// Censors the content of a stream, and returns what follows it, where its decoder has not
+/// read that.
+fn unpack_all<'a>(
+    walk: Walk<'_>,
+    format: Format,
+    source: &'a dyn ReadAt,
+    output: &mut dyn Write,
+) -> Result<Option<Rest<'a>>, Stop> {
+    if format.is_guess() {
+        unpack_first(walk, format, source, output).map(Some)
+    } else {
+        unpack(walk, format, source, output).map(|()| None)
+    }
+}
+
+/// Masks what follows a stream.
+fn behind(walk: Walk<'_>, rest: Option<Rest<'_>>, output: &mut dyn Write) -> Result<(), Stop> {
+    let Some(mut rest) = rest else { return Ok(()) };
+    let mut first = [0];
+    if rest.read(&mut first)? > 0 {
+        walk.note("what follows a compressed stream");
+        walk.mask(&mut first.chain(rest), output)?;
+    }
+    Ok(())
+}
+
+/// What follows a stream.
+type Rest<'a> = io::Chain<io::Cursor<Vec<u8>>, Packed<'a>>;
+
+/// Censors the content of a stream of a kind that others do not follow.
+fn unpack_first<'a>(
+    walk: Walk<'_>,
+    format: Format,
+    source: &'a dyn ReadAt,
+    output: &mut dyn Write,
+) -> Result<Rest<'a>, Stop> {
+    let room = walk.memory_left();
+    let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
+    let state = Rc::clone(&packed.state);
+    let unpacked = |decoder, most| Unpacked {
+        decoder,
+        packed: state,
+        meter: walk.meter(),
+        written: 0,
+        room,
+        most,
+        again: None,
+    };
+    if format == Format::Zlib {
+        let mut decoder = ZlibDecoder::new(packed);
+        walk.content(&mut unpacked(Box::new(&mut decoder), u64::MAX), output)?;
+        return Ok(io::Cursor::new(Vec::new()).chain(decoder.into_inner()));
+    }
+    let window = SourceRange::new(source, 1, 4).to_vec()?;
+    let window = window.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
+    let most = if window > room / 2 { grown(room) } else { u64::MAX };
+    let decoder = LzmaReader::new_mem_limit(packed, u32::MAX, None);
+    let mut decoder = decoder.map_err(|error| {
+        error.downcast::<Stop>().unwrap_or(Stop::Damaged("its header does not begin a stream"))
+    })?;
+    walk.content(&mut unpacked(Box::new(&mut decoder), most), output)?;
+    let (packed, ahead) = decoder.into_parts();
+    Ok(io::Cursor::new(ahead).chain(packed))
+}
+
+/// Returns how much content a window that grows has room for: it is twice as large for a
+/// moment, and reads ahead.
+fn grown(room: u64) -> u64 {
+    (room / 2).saturating_sub(2 * CHUNK_BYTES as u64)
 }
 
 /// Censors the content of a stream, and writes it unpacked.
@@ -56,7 +129,7 @@ pub(super) fn unpack(
             Box::new(XzReader::new_mem_limit(packed, true, kibibytes))
         }
         Format::Zstd => Box::new(Frames::new(walk, room, packed)),
-        Format::Gzip | Format::Tar | Format::Zip => {
+        Format::Gzip | Format::Tar | Format::Zip | Format::Ar | Format::Lzma | Format::Zlib => {
             return Err(Stop::Damaged("it is of another format"));
         }
     };
@@ -145,8 +218,7 @@ impl Unpacked<'_> {
         let packed = Packed { cursor: Cursor::new(source), state: Rc::default() };
         self.packed = Rc::clone(&packed.state);
         self.decoder = Box::new(XzReader::new(packed, true));
-        // A window that grows is twice as large for a moment, and reads ahead.
-        self.most = (self.room / 2).saturating_sub(2 * CHUNK_BYTES as u64);
+        self.most = grown(self.room);
         true
     }
 

@@ -7,7 +7,8 @@ use super::super::walk::Walk;
 use super::super::{CHUNK_BYTES, Stop};
 use bzip2::Compression;
 use bzip2::write::BzEncoder;
-use lzma_rust2::{LzmaOptions, XzOptions, XzWriter};
+use flate2::write::ZlibEncoder;
+use lzma_rust2::{LzmaOptions, LzmaWriter, XzOptions, XzWriter};
 use ruzstd::encoding::{CompressionLevel, FrameCompressor};
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -37,7 +38,9 @@ pub(super) struct Packer<'a, 'io> {
 
 enum Encoder<'a, 'io> {
     Bzip2(BzEncoder<&'io mut dyn Write>),
+    Lzma(Box<LzmaWriter<&'io mut dyn Write>>),
     Xz(Box<XzWriter<&'io mut dyn Write>>),
+    Zlib(ZlibEncoder<&'io mut dyn Write>),
     /// An encoder that reads: the text is kept aside for it.
     Zstd(Spool<'a>, &'io mut dyn Write),
 }
@@ -77,11 +80,25 @@ impl<'a, 'io> Packer<'a, 'io> {
                 (Encoder::Bzip2(BzEncoder::new(output, level)), BZIP2_BYTES)
             }
             Format::Xz => {
-                let (options, bytes) = xz_options(original, walk.memory_left())?;
-                (Encoder::Xz(Box::new(XzWriter::new(output, options)?)), bytes)
+                let window = xz_window(&SourceRange::new(original, XZ_BLOCK_AT, XZ_BLOCK_BYTES).to_vec()?);
+                let (level, bytes) = level(window, walk.memory_left());
+                (Encoder::Xz(Box::new(XzWriter::new(output, XzOptions::with_preset(level))?)), bytes)
+            }
+            Format::Lzma => {
+                let window = SourceRange::new(original, 1, 4).to_vec()?;
+                let window = window.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
+                let (level, bytes) = level(Some(window), walk.memory_left());
+                let options = LzmaOptions::with_preset(level);
+                (Encoder::Lzma(Box::new(LzmaWriter::new_use_header(output, &options, None)?)), bytes)
+            }
+            Format::Zlib => {
+                let flags = SourceRange::new(original, 1, 1).to_vec()?.first().map_or(0, |flags| flags >> 6);
+                let level =
+                    if flags == 0 { flate2::Compression::fast() } else { flate2::Compression::default() };
+                (Encoder::Zlib(ZlibEncoder::new(output, level)), 0)
             }
             Format::Zstd => (Encoder::Zstd(Spool::new(walk), output), 0),
-            Format::Gzip | Format::Tar | Format::Zip => {
+            Format::Gzip | Format::Tar | Format::Zip | Format::Ar => {
                 return Err(Stop::Damaged("it is of another format"));
             }
         };
@@ -92,7 +109,9 @@ impl<'a, 'io> Packer<'a, 'io> {
     pub(super) fn finish(self) -> Result<(), Stop> {
         match self.encoder {
             Encoder::Bzip2(encoder) => _ = encoder.finish()?,
+            Encoder::Lzma(encoder) => _ = encoder.finish()?,
             Encoder::Xz(encoder) => _ = encoder.finish()?,
+            Encoder::Zlib(encoder) => _ = encoder.finish()?,
             Encoder::Zstd(text, output) => pack_zstd(self.walk, &text, output)?,
         }
         Ok(())
@@ -105,7 +124,9 @@ impl Write for Packer<'_, '_> {
         self.walk.meter().time()?;
         match &mut self.encoder {
             Encoder::Bzip2(encoder) => encoder.write(now),
+            Encoder::Lzma(encoder) => encoder.write(now),
             Encoder::Xz(encoder) => encoder.write(now),
+            Encoder::Zlib(encoder) => encoder.write(now),
             Encoder::Zstd(text, _) => text.write(now),
         }
     }
@@ -117,16 +138,13 @@ impl Write for Packer<'_, '_> {
 
 /// Returns the level whose window is that of the original, or a lower one whose encoder
 /// takes at most half of the memory that is left, and what it takes.
-fn xz_options(original: &dyn ReadAt, room: u64) -> Result<(XzOptions, u64), Stop> {
-    let header = SourceRange::new(original, XZ_BLOCK_AT, XZ_BLOCK_BYTES).to_vec()?;
-    let window = xz_window(&header);
-    let level_of = |window| {
-        (0..=MAX_XZ_LEVEL).find(|level| u64::from(LzmaOptions::with_preset(*level).dict_size) >= window)
-    };
+fn level(window: Option<u64>, room: u64) -> (u32, u64) {
+    let options = LzmaOptions::with_preset;
+    let level_of = |window| (0..=MAX_XZ_LEVEL).find(|level| u64::from(options(*level).dict_size) >= window);
     let wanted = window.map_or(MIDDLE_XZ_LEVEL, |window| level_of(window).unwrap_or(MAX_XZ_LEVEL));
-    let memory = |level: &u32| u64::from(LzmaOptions::with_preset(*level).get_memory_usage()) * 1024;
+    let memory = |level: &u32| u64::from(options(*level).get_memory_usage()) * 1024;
     let level = (0..=wanted).rev().find(|level| memory(level) <= room / 2).unwrap_or(0);
-    Ok((XzOptions::with_preset(level), memory(&level)))
+    (level, memory(&level))
 }
 
 /// Returns the size of the window that the first block's header states.

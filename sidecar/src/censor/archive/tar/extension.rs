@@ -109,6 +109,12 @@ impl Extensions {
         self.0.iter().any(is_sparse)
     }
 
+    /// Returns whether the content begins with the map of a sparse file (version 1.0).
+    pub(super) fn has_sparse_map_inside(&self) -> bool {
+        let is = |key: &[u8], value: &[u8]| self.value(key) == Some(value);
+        is(b"GNU.sparse.major", b"1") && is(b"GNU.sparse.minor", b"0")
+    }
+
     /// Returns the member's path.
     pub(super) fn path(&self, header: &Header) -> Vec<u8> {
         let path = self.value(b"GNU.sparse.name").or_else(|| self.value(b"path"));

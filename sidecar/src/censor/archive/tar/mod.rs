@@ -7,10 +7,12 @@
 
 mod extension;
 mod header;
+mod sparse;
 
 use super::CHUNK_BYTES;
 use super::Stop;
-use super::bytes::{ReadAt, read_full};
+use super::bytes::{Cursor, ReadAt, read_full};
+use super::digests;
 use super::format::{Format, PEEK_BYTES};
 use super::spool::Spool;
 use super::survey::ZipMembers;
@@ -18,6 +20,7 @@ use super::tar_block::{self, BYTES as BLOCK_BYTES};
 use super::walk::{Nested, TextMasker, Walk, copy};
 use extension::Extensions;
 use header::{Header, MemberKind};
+use sparse::Map;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -112,6 +115,9 @@ impl Archive<'_, '_> {
 
     fn member(&mut self, header: Header) -> Result<(), Stop> {
         self.walk.meter().member()?;
+        if !self.walk.is_looking() {
+            self.walk.note_digests(digests::of_member(&self.extensions.path(&header)));
+        }
         match header.kind() {
             MemberKind::Extension => self.extension(header),
             MemberKind::Link if self.is_withheld(&self.extensions.link_name(&header)) => {
@@ -119,14 +125,23 @@ impl Archive<'_, '_> {
             }
             MemberKind::Link | MemberKind::Empty => self.head(header, None),
             MemberKind::Sparse => {
+                let (mut map, mut blocks) = (Map::of_header(header.bytes()), Vec::new());
                 let mut more = header.has_sparse_map();
                 while more {
-                    let map = self.block()?;
-                    more = header::has_sparse_map(&map);
+                    let block = self.block()?;
+                    map = map.and_then(|mut map| map.append_block(&block).map(|()| map));
+                    if map.is_some() {
+                        blocks.extend_from_slice(&block);
+                    }
+                    more = header::has_sparse_map(&block);
                 }
-                self.leave_out(header, "it is a sparse file, which cannot be censored")
+                match map {
+                    Some(map) => self.sparse(header, Some((map, blocks))),
+                    None => self.leave_out(header, "it is a sparse file with too many parts"),
+                }
             }
             MemberKind::Continued => self.leave_out(header, "it is a part of a file of several volumes"),
+            MemberKind::File if self.extensions.has_sparse_map_inside() => self.sparse(header, None),
             MemberKind::File if self.extensions.is_sparse() => {
                 self.leave_out(header, "it is a sparse file, which cannot be censored")
             }
@@ -242,6 +257,40 @@ impl Archive<'_, '_> {
         }
         self.open = Some(run);
         Ok(())
+    }
+
+    /// Copies a sparse member that holds no secret, and withholds another one. `map` is
+    /// what GNU's own form has in front of the content.
+    fn sparse(&mut self, header: Header, map: Option<(Map, Vec<u8>)>) -> Result<(), Stop> {
+        let size = self.extensions.size().unwrap_or_else(|| header.size());
+        let (map, mut blocks) = map.map_or((None, Vec::new()), |(map, blocks)| (Some(map), blocks));
+        if self.walk.is_looking() {
+            self.walk.mask_text(&mut blocks)?;
+            let scanned = sparse::scan(self.walk, map.as_ref(), size, &mut (&mut self.input).take(size));
+            scanned.map_err(|stop| if let Stop::Member(_) = stop { Stop::Dirty } else { stop })?;
+            self.head(header, None)?;
+            return self.padding(size).map(|_| ());
+        }
+        let spool = Spool::fill(self.walk, &mut (&mut self.input).take(size))?;
+        if spool.len() < size {
+            return Err(Stop::Truncated);
+        }
+        let padding = self.padding(size)?;
+        let looked = self.walk.look_again(|walk| {
+            walk.mask_text(&mut blocks.clone())?;
+            sparse::scan(walk, map.as_ref(), size, &mut Cursor::new(&spool))
+        });
+        match looked {
+            Ok(()) => {
+                self.head(header, None)?;
+                self.output.write_all(&blocks)?;
+                copy(&spool, self.output)?;
+                Ok(self.output.write_all(&vec![0; padding])?)
+            }
+            Err(Stop::Dirty) => self.withhold(header, "it is a sparse file that holds a secret"),
+            Err(stop @ (Stop::File(_) | Stop::Io(_))) => Err(stop),
+            Err(stop) => self.withhold(header, &stop.to_string()),
+        }
     }
 
     /// Skips the content of a member that cannot be censored.

@@ -1,7 +1,9 @@
 //! Containers that are looked into and rewritten.
 
+mod ar;
 mod compressed;
 mod gzip;
+mod sparse;
 mod survey;
 mod tar;
 mod zip;

@@ -18,7 +18,7 @@ fn with_size(name: &str, kind: u8, size: usize, content: &[u8]) -> Vec<u8> {
     sealed(block, content)
 }
 
-fn sealed(mut block: Vec<u8>, content: &[u8]) -> Vec<u8> {
+pub(super) fn sealed(mut block: Vec<u8>, content: &[u8]) -> Vec<u8> {
     block[148..156].fill(b' ');
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
@@ -149,7 +149,7 @@ fn i6_a_secret_does_not_run_on_into_the_next_name() {
     assert_eq!(members(&output), [row("a", '0', masked), row("XXXXXXXXXXXX", '0', "next")]);
 }
 
-fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     let record = |(key, value): &(&str, &[u8])| {
         let rest = key.len() + value.len() + 3;
         let length =

@@ -17,12 +17,12 @@ mod unindexed;
 
 use super::bytes::{Cursor, ReadAt, SourceRange};
 use super::compressed;
-use super::embedded;
 use super::format::PEEK_BYTES;
 use super::inflate::Inflate;
 use super::spool::Spool;
 use super::walk::{Walk, copy};
 use super::{CHUNK_BYTES, Format, Stop};
+use super::{digests, embedded};
 use directory::Directory;
 use entry::{Entry, LOCAL_BYTES, Measured, Written, masked_extra};
 use flate2::write::DeflateEncoder;
@@ -102,6 +102,9 @@ impl Archive<'_, '_> {
 
     fn member(&mut self, mut entry: Entry) -> Result<(), Stop> {
         let local = entry.local(self.source)?;
+        if !self.walk.is_looking() {
+            self.walk.note_digests(digests::of_member(&local.name));
+        }
         let raw = SourceRange::new(self.source, local.data_at, entry.packed);
         let mut name = local.name;
         self.walk.mask_text(&mut name)?;
