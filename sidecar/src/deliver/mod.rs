@@ -38,6 +38,7 @@ mod retry;
 pub mod sentence;
 mod throughput;
 mod verdict;
+mod window;
 mod write;
 
 pub use budget::Budget;

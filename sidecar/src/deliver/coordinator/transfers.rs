@@ -17,6 +17,9 @@ pub(super) struct Attempt<F, V> {
     fingerprint: F,
     /// Its size by the listing.
     bytes: u64,
+    began: Duration,
+    /// It was more than one request.
+    repeated: bool,
     /// Upper bound on its duration.
     timeout: Option<Duration>,
     /// That time was over.
@@ -71,7 +74,16 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         let intent = WriteIntent::of(class, policy, is_large, known, &self.setup.build_id);
         let (write, step) = Write::start(intent, moment.preconditions);
         let fingerprint = object.desired.fingerprint.clone();
-        let attempt = Attempt { write, fingerprint, bytes, timeout, timed_out: false, aborting: false };
+        let attempt = Attempt {
+            write,
+            fingerprint,
+            bytes,
+            began: moment.now,
+            repeated: false,
+            timeout,
+            timed_out: false,
+            aborting: false,
+        };
         self.throughput.started(bytes, moment.now);
         self.attempts.insert(number, attempt);
         out.push(Effect::LogTransfer(number, TransferRecord::Queued));
@@ -111,6 +123,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         out: &mut Effects<T>,
     ) {
         if let Some(attempt) = self.attempts.get_mut(&number) {
+            attempt.repeated = true;
             let step = attempt.write.looked_at(status);
             self.take_step(number, step, moment, out);
         }
@@ -127,6 +140,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             Outcome::PreconditionFailed => {
                 let Some(attempt) = self.attempts.get_mut(&number) else { return };
                 if !attempt.aborting {
+                    attempt.repeated = true;
                     let step = attempt.write.precondition_failed(moment.preconditions);
                     return self.take_step(number, step, moment, out);
                 }
@@ -164,6 +178,9 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         match end {
             End::Stored { read, changed, mut record, .. } => {
                 out.push(Effect::LogTransfer(number, TransferRecord::Stored));
+                if !attempt.repeated {
+                    self.plan.measured(number, moment.now.saturating_sub(attempt.began));
+                }
                 self.arrived(moment, out);
                 // Only provisional writes ask for a version.
                 if self.policy == Policy::Final && self.plan.object(number).desired.class != Class::Result {
@@ -175,10 +192,16 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 self.arrived(moment, out);
                 self.plan.stored(number, attempt.fingerprint, false, T::default());
             }
-            End::Failed(failure) => self.failed(number, failure, moment, out),
+            End::Failed(failure) => {
+                if matches!(failure, Failure::Transient { .. }) {
+                    self.plan.overloaded(attempt.began, moment.now);
+                }
+                self.failed(number, failure, moment, out);
+            }
             End::Aborted => match attempt.timeout.filter(|_| attempt.timed_out) {
                 Some(timeout) => {
                     let message = format!("no answer within {} s", timeout.as_secs());
+                    self.plan.overloaded(attempt.began, moment.now);
                     self.failed(number, Failure::Transient { message, wish: None }, moment, out);
                 }
                 None => self.plan.aborted(number),

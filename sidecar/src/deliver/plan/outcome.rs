@@ -26,6 +26,18 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         self.set_state(number, state);
     }
 
+    /// An object arrives by one request, in this time; `stored` follows.
+    pub(in crate::deliver) fn measured(&mut self, number: u32, took: Duration) {
+        let bytes = self.object(number).desired.bytes;
+        self.queue.measured(bytes, took);
+    }
+
+    /// An attempt that began at `began` failed in a way that another one may cure:
+    /// fewer are to be in flight.
+    pub(in crate::deliver) fn overloaded(&mut self, began: Duration, now: Duration) {
+        self.queue.overloaded(began, now);
+    }
+
     /// A part of an object arrived: the store takes what it is sent.
     pub(in crate::deliver) fn part_arrived(&mut self) {
         if self.outage.is_out() {

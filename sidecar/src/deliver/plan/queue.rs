@@ -3,7 +3,9 @@
 use super::Class;
 use super::outage::Admission;
 use crate::deliver::policy::MAX_SMALL_BYTES;
+use crate::deliver::window::Window;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Limits of all transfers together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,7 +14,7 @@ pub struct Weights {
     pub memory: u64,
     /// Bytes of memory that a transfer needs at most for its content.
     pub largest: u64,
-    /// Transfers at most, however small they are.
+    /// Transfers at most, however small they are and however quickly they go.
     pub in_flight: usize,
     /// Bytes of artifacts that a pass may send; `None` for any number.
     pub sent_bytes: Option<u64>,
@@ -61,6 +63,7 @@ pub(super) struct Queue {
     due: BTreeSet<Place>,
     in_flight: BTreeMap<u32, InFlight>,
     weight: u64,
+    window: Window,
     hurry: bool,
     /// Bytes of artifacts that may still be sent; `None` for any number.
     allowance: Option<u64>,
@@ -77,12 +80,31 @@ struct InFlight {
 impl Queue {
     pub(super) fn new(weights: Weights) -> Self {
         let allowance = weights.sent_bytes;
-        Self { weights, due: BTreeSet::new(), in_flight: BTreeMap::new(), weight: 0, hurry: false, allowance }
+        Self {
+            weights,
+            due: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
+            weight: 0,
+            window: Window::new(weights.in_flight),
+            hurry: false,
+            allowance,
+        }
     }
 
     /// A pass begins, with its whole allowance.
     pub(super) fn begin(&mut self) {
         self.allowance = self.weights.sent_bytes;
+        self.window.begin();
+    }
+
+    /// An object in flight of so many bytes arrives by one request, in this time.
+    pub(super) fn measured(&mut self, bytes: u64, took: Duration) {
+        self.window.arrived(bytes, took, self.in_flight.len());
+    }
+
+    /// An attempt that began at `began` failed in a way that another one may cure.
+    pub(super) fn overloaded(&mut self, began: Duration, now: Duration) {
+        self.window.failed(began, now);
     }
 
     pub(super) fn hurry(&mut self) {
@@ -130,8 +152,7 @@ impl Queue {
         // One whose parts do not fit is refused before it takes any memory.
         let grown = Some(bytes / MAX_PARTS).filter(|part| *part <= self.weights.memory).unwrap_or(0);
         let weight = OVERHEAD + bytes.min(self.weights.largest.max(grown));
-        let fits =
-            self.in_flight.len() < self.weights.in_flight && self.weight + weight <= self.weights.memory;
+        let fits = self.window.has_room(self.in_flight.len()) && self.weight + weight <= self.weights.memory;
         if !fits && !self.in_flight.is_empty() {
             return None;
         }

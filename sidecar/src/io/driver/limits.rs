@@ -3,8 +3,8 @@
 use crate::deliver::Weights;
 use crate::io::transfer::Limits;
 
-/// Small transfers wait for the store most of the time.
-const MAX_IN_FLIGHT: usize = 32;
+/// Small transfers wait for the store most of the time, over a distance all of it.
+const MAX_IN_FLIGHT: usize = 256;
 
 /// The smallest part that S3 accepts.
 const MIN_PART_BYTES: u64 = 5 << 20;
