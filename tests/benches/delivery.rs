@@ -5,9 +5,10 @@
 //! `cargo bench -p pod-utils-tests --bench delivery` builds the static `dist-unwind`
 //! program and prints one Markdown table per question. `POD_UTILS_BIN_DIR` names
 //! a directory of ready-made programs instead, `UPSTREAM_SIDECAR` upstream's
-//! program, and arguments pick tables by name: `small`, `large`, `huge`, `many`,
-//! `empty`.
+//! program, `EARLIER_SIDECAR` one of an earlier build, and arguments pick tables by
+//! name: `small`, `large`, `huge`, `distant`, `distant-large`, `many`, `empty`.
 
+use harness::distance::Distance;
 use harness::s3::{ACCESS_KEY, BUCKET, S3, SECRET_KEY};
 use harness::wait;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -16,6 +17,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// The time that passes in each direction to a distant store.
+const ONE_WAY: Duration = Duration::from_millis(15);
 
 /// How this program is started to measure one other program.
 const MEASURE: &str = "--measure-one";
@@ -32,13 +36,19 @@ fn main() {
     let bench = Bench::new();
     println!("# Delivery\n");
     if wanted("small") {
-        bench.compare("10,000 files of 4 KiB to S3", 3, 10_000, 4 << 10);
+        bench.compare("10,000 files of 4 KiB to S3", 3, (10_000, 4 << 10), None);
     }
     if wanted("large") {
-        bench.compare("20 files of 100 MiB to S3", 2, 20, 100 << 20);
+        bench.compare("20 files of 100 MiB to S3", 2, (20, 100 << 20), None);
     }
     if wanted("huge") {
-        bench.compare("one file of 2 GiB to S3", 2, 1, 2 << 30);
+        bench.compare("one file of 2 GiB to S3", 2, (1, 2 << 30), None);
+    }
+    if wanted("distant") {
+        bench.compare("10,000 files of 4 KiB, 30 ms away", 3, (10_000, 4 << 10), Some(ONE_WAY));
+    }
+    if wanted("distant-large") {
+        bench.compare("20 files of 100 MiB, 30 ms away", 2, (20, 100 << 20), Some(ONE_WAY));
     }
     if wanted("many") {
         bench.many();
@@ -70,6 +80,7 @@ struct Cost {
 
 struct Bench {
     sidecar: PathBuf,
+    earlier: Option<PathBuf>,
     upstream: Option<PathBuf>,
     rclone: bool,
     scratch: tempfile::TempDir,
@@ -90,7 +101,8 @@ impl Bench {
         }
         // What the server stores, and what is read, lies in memory.
         let scratch = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-        Self { sidecar: sidecar(), upstream, rclone, scratch: scratch.expect("a directory") }
+        let earlier = std::env::var_os("EARLIER_SIDECAR").map(PathBuf::from);
+        Self { sidecar: sidecar(), earlier, upstream, rclone, scratch: scratch.expect("a directory") }
     }
 
     /// A directory with so many files of this size, and a pod that has ended.
@@ -114,11 +126,15 @@ impl Bench {
         dir
     }
 
-    fn compare(&self, title: &str, turns: usize, files: usize, bytes: usize) {
+    fn compare(&self, title: &str, turns: usize, (files, bytes): (usize, usize), one_way: Option<Duration>) {
         let dir = self.pod(files, bytes);
         let mut programs = vec![("sidecar", Vec::new())];
+        if self.earlier.is_some() {
+            programs.push(("the earlier build", Vec::new()));
+        }
         if self.rclone {
-            programs.push(("rclone, 16 transfers", Vec::new()));
+            let transfers = if one_way.is_some() { "rclone, 64 transfers" } else { "rclone, 16 transfers" };
+            programs.push((transfers, Vec::new()));
         }
         if self.upstream.is_some() {
             programs.push(("upstream's sidecar", Vec::new()));
@@ -126,7 +142,11 @@ impl Bench {
         for _ in 0..turns {
             for (program, costs) in &mut programs {
                 let server = S3::start_in(self.scratch.path());
-                costs.extend(self.run(program, &dir, &server).inspect(|_| {
+                let near = server.endpoint();
+                let distance =
+                    one_way.map(|one_way| Distance::to(near.trim_start_matches("http://"), one_way));
+                let endpoint = distance.as_ref().map_or_else(|| near.to_owned(), Distance::endpoint);
+                costs.extend(self.run(program, &dir, &server, &endpoint).inspect(|_| {
                     let stored = server.keys().iter().filter(|key| key.contains("file-")).count();
                     if stored != files {
                         println!("({program} stored {stored} of {files} files)\n");
@@ -148,20 +168,24 @@ impl Bench {
         println!();
     }
 
-    fn run(&self, program: &str, dir: &Path, server: &S3) -> Option<Cost> {
+    fn run(&self, program: &str, dir: &Path, server: &S3, endpoint: &str) -> Option<Cost> {
         let mut command = Command::new(std::env::current_exe().expect("itself"));
         command.arg(MEASURE);
         match program {
             "sidecar" => {
                 command.arg(&self.sidecar);
             }
+            "the earlier build" => {
+                command.arg(self.earlier.as_ref()?);
+            }
             "upstream's sidecar" => {
                 command.arg(self.upstream.as_ref()?);
             }
-            _ => {
-                command.args(["rclone", "copy", "--transfers=16", "--s3-provider=Other"]);
+            rclone => {
+                let transfers: u32 = rclone.split(' ').find_map(|word| word.parse().ok()).expect("a number");
+                command.args(["rclone", "copy", "--s3-provider=Other", &format!("--transfers={transfers}")]);
                 command.args(["--s3-force-path-style", "--s3-no-check-bucket", "--s3-region=us-east-1"]);
-                command.arg(format!("--s3-endpoint={}", server.endpoint()));
+                command.arg(format!("--s3-endpoint={endpoint}"));
                 command.arg(format!("--s3-access-key-id={ACCESS_KEY}"));
                 command.arg(format!("--s3-secret-access-key={SECRET_KEY}"));
                 command.arg(dir.join("artifacts")).arg(format!(":s3:{BUCKET}/logs"));
@@ -171,6 +195,9 @@ impl Bench {
         }
         let mut upload = server.options(dir, &[dir.join("artifacts")]);
         upload["compress_file_types"] = json!([]);
+        let file = upload["s3_credentials_file"].as_str().expect("a path").to_owned();
+        let text = fs::read_to_string(&file).expect("the credentials file");
+        fs::write(&file, text.replace(server.endpoint(), endpoint)).expect("written");
         pod_environment(&mut command, dir, &upload);
         cost(&mut command)
     }

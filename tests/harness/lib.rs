@@ -6,6 +6,7 @@
 //! | [`api_server`] | an API server of Kubernetes, with faults on request |
 //! | [`bins`] | where the programs under test are |
 //! | [`control_group`] | control groups with limits, and mounts that nobody else sees |
+//! | [`distance`] | a distance in front of a server |
 //! | [`docker`] | real containers, where an engine is there |
 //! | [`images`] | the images of `deploy/images`, built by its script |
 //! | [`kube`] | the manifests of `deploy/kubernetes`, played by podman |
@@ -25,6 +26,7 @@
 pub mod api_server;
 pub mod bins;
 pub mod control_group;
+pub mod distance;
 pub mod docker;
 pub mod https;
 pub mod images;
