@@ -14,8 +14,9 @@ use common::json::{Document, Notes, decode};
 use common::options::Options;
 use entrypoint::options::EntrypointOptions;
 use job_page::escape::visible;
+use sidecar::gcsupload::GcsUploadOptions;
 use sidecar::initupload::InitUploadOptions;
-use sidecar::options::{SidecarOptions, UploadOptions};
+use sidecar::options::SidecarOptions;
 use table::Row;
 
 /// The id of the argument.
@@ -40,7 +41,7 @@ const VARIABLES: [(&str, Explain); 4] = [
         Ok(meaning)
     }),
     (sidecar::gcsupload::VARIABLE, |text| {
-        let (options, meaning) = decoded::<UploadOptions>(text)?;
+        let (options, meaning) = decoded::<GcsUploadOptions>(text)?;
         options.validate().map_err(|error| error.to_string())?;
         Ok(meaning)
     }),
@@ -132,7 +133,7 @@ fn unknown_keys(name: &str, text: &str) -> Vec<String> {
         entrypoint::options::VARIABLE => of::<EntrypointOptions>(text),
         sidecar::options::VARIABLE => of::<SidecarOptions>(text),
         sidecar::initupload::VARIABLE => of::<InitUploadOptions>(text),
-        _ => of::<UploadOptions>(text),
+        _ => of::<GcsUploadOptions>(text),
     }
 }
 

@@ -107,3 +107,26 @@ fn two_objects_that_always_fail_are_status_1() {
     two_objects(|key, _| (key.ends_with("/something") || key.ends_with("/finished.json")).then_some(403))
         .expect_code(1);
 }
+
+#[test]
+fn store_that_stays_away_is_given_up_after_the_given_time() {
+    let (pod, s3) = (Pod::new(), S3::start());
+    s3.script(|_| Fault::Status(503));
+    let mut options = s3.options(pod.path("").as_path(), &items(&pod)[..1]);
+    options["delivery"] = json!({"retry_for": "2s"});
+    let ended = run(&pod, "gcsupload", &options);
+    ended.expect_code(1);
+    assert!(ended.stderr.contains("The destination has taken nothing for 2s"), "{ended:#?}");
+    let mut command = clean(Command::new(bins::program("sidecar")));
+    command.args([
+        "gcsupload",
+        "--retry-for=0s",
+        "--dry-run",
+        "--job=j",
+        "--job-type=periodic",
+        "--build-id=1",
+    ]);
+    let ended = process::run(pod.tree(), &mut command);
+    ended.expect_code(1);
+    assert!(complaint(&ended).contains("delivery.retry_for"), "{ended:#?}");
+}
