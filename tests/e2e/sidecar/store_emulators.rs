@@ -6,8 +6,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use harness::bins;
 use harness::pod::{Entry, Pod};
-use harness::process::{self, Running};
+use harness::process::{self, Ended, Running};
 use harness::wait;
 use serde_json::{Value, json};
 use std::fs;
@@ -65,6 +66,14 @@ impl Azurite {
         ended.stdout
     }
 
+    /// The variables of its account.
+    fn environment(&self) -> [(&'static str, String); 1] {
+        let account = format!("{}/devstoreaccount1", self.url);
+        let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+        let connection = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={account}");
+        [("AZURE_STORAGE_CONNECTION_STRING", connection)]
+    }
+
     /// A blob: type, encoding, size, hash, metadata.
     fn get(&self, key: &str) -> Value {
         serde_json::from_str(&self.node(&["get", "results", key])).expect("JSON")
@@ -117,10 +126,7 @@ fn azurite_accepts_a_whole_job() {
     let (pod, entry) = ended_job();
     let large: Vec<u8> = (0..13_u32 << 18).flat_map(u32::to_le_bytes).collect();
     fs::write(pod.artifacts().join("large.bin"), &large).expect("written");
-    let account = format!("{}/devstoreaccount1", azurite.url);
-    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-    let connection = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={account}");
-    let environment = [("AZURE_STORAGE_CONNECTION_STRING", connection)];
+    let environment = azurite.environment();
     // The second time everything is there already, which conditional writes must bear.
     for _ in 0..2 {
         sidecar(&pod, &entry, "az://results/ci", &environment, &presubmit());
@@ -142,6 +148,43 @@ fn azurite_accepts_a_whole_job() {
     assert!(objects.iter().all(|object| object["state"] == "stored"), "{manifest}");
     let finished = azurite.get(&format!("{PATH}/finished.json"));
     assert!(finished["text"].as_str().expect("text").contains(r#""result":"SUCCESS""#), "{finished}");
+}
+
+/// Azure takes a backslash for a slash.
+#[test]
+fn azurite_makes_one_object_of_two_names_and_verify_says_so() {
+    let azurite = azurite!();
+    let (pod, entry) = ended_job();
+    let environment = azurite.environment();
+    fs::write(pod.artifacts().join(r"back\slash.txt"), "alone").expect("written");
+    let run = || {
+        let options = json!({
+            "gcs_options": {"local_output_dir": "", "bucket": "az://results/ci", "path_strategy": "explicit"},
+        });
+        let mut command = pod.sidecar_command(&[&entry], options);
+        command.envs(environment.clone()).env("JOB_SPEC", presubmit().to_string());
+        process::start(pod.tree(), &mut command).wait()
+    };
+    let verify = || {
+        let mut command = Command::new(bins::program("podutils"));
+        command.arg("verify").arg(format!("az://results/{PATH}")).envs(environment.clone());
+        process::run(pod.tree(), &mut command)
+    };
+    let told = |ended: &Ended| ended.stderr.matches("A name has a backslash").count();
+    assert_eq!(told(&run()), 1);
+    let verified = verify();
+    verified.expect_code(0);
+    assert!(
+        verified.stdout.contains(r"artifacts/back\slash.txt: it is artifacts/back/slash.txt here"),
+        "{verified:#?}"
+    );
+    fs::create_dir(pod.artifacts().join("back")).expect("made");
+    fs::write(pod.artifacts().join("back/slash.txt"), "the other").expect("written");
+    assert_eq!(told(&run()), 1, "once, however many there are");
+    let verified = verify();
+    verified.expect_code(1);
+    let line = r"artifacts/back\slash.txt: it and artifacts/back/slash.txt are one object";
+    assert!(verified.stdout.contains(line), "{verified:#?}");
 }
 
 #[test]

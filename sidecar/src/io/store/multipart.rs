@@ -42,7 +42,7 @@ impl Multipart {
         properties: &Properties,
         precondition: &Precondition,
     ) -> Result<Self, WriteError> {
-        let path = remote.path(key)?;
+        let path = remote.path_to_write(key)?;
         let upload = remote.open_multipart(&path, properties, precondition).await?;
         Ok(Self {
             upload: Some(upload),

@@ -40,6 +40,8 @@ pub(in crate::io) struct Remote {
     pub(super) conditional: AtomicBool,
     /// The store compares tags without their quotes.
     pub(super) bare_tags: AtomicBool,
+    /// What becomes of names with a backslash was said.
+    backslash_told: AtomicBool,
     cleanup: CleanupTasks,
     buffers: Mutex<Weak<Buffers>>,
     bytes_in_flight: BytesInFlight,
@@ -54,6 +56,7 @@ impl Remote {
             prefix: prefix.to_owned(),
             conditional: AtomicBool::new(true),
             bare_tags: AtomicBool::new(false),
+            backslash_told: AtomicBool::new(false),
             cleanup,
             buffers: Mutex::default(),
             bytes_in_flight: BytesInFlight::default(),
@@ -97,7 +100,7 @@ impl Remote {
         properties: &Properties,
         precondition: &Precondition,
     ) -> Result<Option<Version>, WriteError> {
-        let path = self.path(key)?;
+        let path = self.path_to_write(key)?;
         let precondition = self.in_force(precondition);
         let result = self.put_once(&path, content.clone(), properties, &precondition).await;
         let result = match result {
@@ -291,6 +294,23 @@ impl Remote {
     /// Returns the prefix of every key.
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Returns the path of a key that is written to. Says once what some stores make of
+    /// a backslash.
+    pub(super) fn path_to_write(&self, key: &str) -> Result<Path, WriteError> {
+        let is_at_risk = match self.dialect {
+            Dialect::S3 | Dialect::Azure => key.contains('\\'),
+            Dialect::Gcs => false,
+        };
+        if is_at_risk && !self.backslash_told.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                key,
+                "A name has a backslash; a store that takes it for a slash, as Azure and SeaweedFS do, makes one object \
+                 of a\\b and a/b (podutils verify tells)"
+            );
+        }
+        self.path(key)
     }
 
     /// Returns the path of a key, byte for byte.

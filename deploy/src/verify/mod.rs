@@ -5,6 +5,8 @@
 //! manifest are named too. `manifest.json` itself and `finished.json` come after it
 //! and are only looked for.
 
+mod names;
+
 use crate::builds;
 use crate::results::{Results, block_on};
 use crate::terminal::{self, Problem, size};
@@ -14,11 +16,11 @@ use common::report::crc32c_text;
 use futures::StreamExt;
 use job_page::escape::visible;
 use job_page::manifest::{self, Object, base_of, name_below};
+use names::{Backslashes, Names};
 use sidecar::io::store::Head;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::Seek;
 
 /// Objects that are read at the same time.
@@ -50,7 +52,8 @@ pub(crate) fn command() -> Command {
         .after_help(
             "Compares every object with manifest.json: present, size, CRC32C, and content type and encoding where\n\
              the store keeps them; names objects that are not in the manifest. latest-build.txt and the alias of a\n\
-             presubmit, which later runs replace, are only looked for.\n\n\
+             presubmit, which later runs replace, are only looked for. Says which names with a backslash the store\n\
+             has under another one.\n\n\
              Exit status: 0 when everything is as delivered; 1 with a line for each difference; 2 for a wrong command line.\n\n\
              Examples:\n  \
              podutils verify pod-utils-out/local/20260131120000000\n  \
@@ -70,7 +73,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let seen = format!("{}: {} objects, {}", results.display(), audit.objects, size(audit.bytes));
     let count = audit.differences.count();
     let left_out = audit.differences.left_out;
-    let mut lines = audit.differences.lines;
+    let mut lines = audit.notes;
+    lines.extend(audit.differences.lines);
     if left_out > 0 {
         lines.push(format!("… and {left_out} more"));
     }
@@ -95,6 +99,8 @@ struct Audit {
     bytes: u64,
     /// Objects that it says are not.
     missing: u64,
+    /// What is no difference, but good to know.
+    notes: Vec<String>,
     differences: Differences,
 }
 
@@ -169,6 +175,11 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
         })
         .await
         .context("it cannot be listed")?;
+    let Backslashes { notes, differences } = names.backslashes();
+    audit.notes = notes;
+    for line in differences {
+        audit.differences.push(line);
+    }
     let mut strangers = strangers.into_inner();
     strangers.lines.sort();
     audit.differences.left_out += strangers.left_out;
@@ -225,33 +236,6 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Vec<Object>> {
         self.receiver.recv().ok()
-    }
-}
-
-/// Names of the manifest, as keyed hashes: a job with many files has long names. A sorted list
-/// of a million takes 8 MiB, a table of them 28 while it grows.
-#[derive(Debug, Default)]
-struct Names {
-    hasher: RandomState,
-    known: Vec<u64>,
-    /// Those that are not in the manifest and were met already.
-    strangers: RefCell<HashSet<u64>>,
-}
-
-impl Names {
-    /// Adds a name of the manifest; [`Self::sort`] comes after the last one.
-    fn add(&mut self, name: &str) {
-        self.known.push(self.hasher.hash_one(name));
-    }
-
-    fn sort(&mut self) {
-        self.known.sort_unstable();
-    }
-
-    /// Returns whether a name is in no manifest and met for the first time.
-    fn is_new_stranger(&self, name: &str) -> bool {
-        let hash = self.hasher.hash_one(name);
-        self.known.binary_search(&hash).is_err() && self.strangers.borrow_mut().insert(hash)
     }
 }
 
