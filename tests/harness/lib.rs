@@ -16,6 +16,7 @@
 //! | [`tree`] | every process of one test, so that none outlives it |
 //! | [`wait`] | waiting for something with a deadline |
 //! | [`web`] | a small HTTP server that a test plays |
+//! | [`sigv4`] | the check of a signature of AWS |
 //! | [`s3`] | an S3 server in this process, with faults on request |
 //!
 //! Tests never sleep to let something happen: they wait for it, with a deadline
@@ -35,6 +36,7 @@ pub mod kube;
 pub mod pod;
 pub mod process;
 pub mod s3;
+pub mod sigv4;
 pub mod slow_line;
 pub mod tree;
 pub mod wait;

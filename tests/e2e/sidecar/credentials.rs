@@ -13,7 +13,7 @@ use std::fs;
 use std::process::Command;
 
 /// Uploads one file as a job's artifact, with nothing but this environment.
-fn upload(pod: &Pod, bucket: &str, environment: &[(&str, String)]) -> Ended {
+pub(crate) fn upload(pod: &Pod, bucket: &str, environment: &[(&str, String)]) -> Ended {
     let file = pod.path("file.txt");
     fs::write(&file, "content").expect("written");
     let mut command = Command::new(bins::program("sidecar"));
@@ -23,7 +23,7 @@ fn upload(pod: &Pod, bucket: &str, environment: &[(&str, String)]) -> Ended {
     process::start(pod.tree(), &mut command).wait()
 }
 
-fn keys(expiration: &str) -> String {
+pub(crate) fn keys(expiration: &str) -> String {
     json!({
         "Code": "Success", "Type": "AWS-HMAC", "LastUpdated": "2026-01-01T00:00:00Z",
         "AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY, "Token": "session", "Expiration": expiration,
@@ -32,12 +32,12 @@ fn keys(expiration: &str) -> String {
 }
 
 /// Where the store is, without its keys.
-fn place(s3: &S3) -> Vec<(&'static str, String)> {
+pub(crate) fn place(s3: &S3) -> Vec<(&'static str, String)> {
     s3.environment().into_iter().filter(|(name, _)| !name.contains("KEY")).collect()
 }
 
-const OBJECT: &str = "logs/job/1/file.txt";
-const BUCKET_URL: &str = "s3://bucket";
+pub(crate) const OBJECT: &str = "logs/job/1/file.txt";
+pub(crate) const BUCKET_URL: &str = "s3://bucket";
 
 #[test]
 fn s3_keys_come_from_a_profile_file() {
@@ -97,12 +97,12 @@ fn s3_keys_come_from_a_web_identity() {
 }
 
 /// A store of Google's or Azure's that takes what carries this token.
-fn bearer(asked: &Asked, token: &str) -> Answer {
+pub(crate) fn bearer(asked: &Asked, token: &str) -> Answer {
     assert_eq!(asked.header("authorization"), format!("Bearer {token}"), "{asked:?}");
     if asked.method == "GET" { Answer(404, Vec::new(), String::new()) } else { Answer::stored() }
 }
 
-fn puts(web: &Web, part: &str) -> Vec<Asked> {
+pub(crate) fn puts(web: &Web, part: &str) -> Vec<Asked> {
     web.asked().into_iter().filter(|asked| asked.method == "PUT" && asked.path.contains(part)).collect()
 }
 

@@ -23,6 +23,7 @@ mod progress;
 mod refusing_stores;
 mod report_page;
 mod restarts;
+mod role_credentials;
 mod store_answers;
 mod store_conditions;
 mod store_emulators;

@@ -3,8 +3,7 @@
 //! Everything but the container comes from the environment, by the names that
 //! Azure's own tools and its workload identity webhook use.
 
-use super::http::{Connector, client_options};
-use super::s3::no_retries;
+use super::http::{Connector, client_options, no_retries};
 use super::variables::Variables;
 use super::{StoreError, setup};
 use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};

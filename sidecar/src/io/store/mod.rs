@@ -1,6 +1,8 @@
 //! Object stores behind one type: buckets of three providers, and directories.
 //! Nothing above this module knows which of them it writes to.
 
+mod aws_identity;
+mod aws_keys;
 mod azure;
 mod bucket;
 mod buffers;
@@ -21,6 +23,7 @@ mod profile;
 mod read;
 mod remote;
 mod s3;
+mod tokens;
 mod upload;
 mod variables;
 mod write;

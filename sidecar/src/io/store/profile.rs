@@ -3,6 +3,7 @@
 
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
+use object_store::aws::AwsCredential;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zeroize::Zeroize;
@@ -10,6 +11,36 @@ use zeroize::Zeroize;
 /// Settings that become part of requests.
 const REQUEST_SETTINGS: [&str; 5] =
     ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "endpoint_url", "region"];
+
+/// Roles that a profile may need one after another.
+const MAX_ROLES: usize = 8;
+
+/// The name of a session where the profile has none: it stands in the logs of the account.
+const SESSION_NAME: &str = "pod-utils";
+
+/// A role to be assumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) session_name: String,
+    pub(super) external_id: Option<String>,
+    pub(super) seconds: Option<String>,
+}
+
+/// The keys with which the first role of a chain is assumed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum KeySource {
+    Keys(AwsCredential),
+    Container,
+    Machine,
+}
+
+/// Roles, each assumed with the keys of the one behind it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RoleChain {
+    pub(super) roles: Vec<Role>,
+    pub(super) last: KeySource,
+}
 
 /// One profile's settings, merged from both files.
 #[derive(Default)]
@@ -30,6 +61,13 @@ impl Profile {
     /// Reads the profile that the environment names. Absent files are empty.
     pub(super) fn load<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Self, StoreError> {
         let name = variables.get("AWS_PROFILE")?.unwrap_or_else(|| "default".to_owned());
+        Self::named(variables, name)
+    }
+
+    fn named<F: Fn(&str) -> Option<String>>(
+        variables: &Variables<F>,
+        name: String,
+    ) -> Result<Self, StoreError> {
         let home = variables.home().map(|home| PathBuf::from(home).join(".aws"));
         let location = |variable: &str, file: &str| -> Result<_, StoreError> {
             let home = home.as_ref().map(|home| home.join(file));
@@ -65,19 +103,109 @@ impl Profile {
     /// Returns access key, secret key and session token (often empty), where the
     /// profile holds them.
     pub(super) fn keys(&self) -> Result<Option<(&str, &str, &str)>, StoreError> {
-        let get = |key: &str| self.settings.get(key).map(String::as_str);
-        if let (Some(id), Some(secret)) = (get("aws_access_key_id"), get("aws_secret_access_key")) {
-            return Ok(Some((id, secret, get("aws_session_token").unwrap_or_default())));
+        let fixed = self.fixed();
+        if fixed.is_some() {
+            return Ok(fixed);
         }
         let unsupported = ["role_arn", "credential_process", "sso_session", "sso_start_url"];
         match unsupported.iter().find(|key| self.settings.contains_key(**key)) {
             Some(key) => Err(setup(format!(
                 "AWS profile {:?}: `{key}` is not supported; allowed are aws_access_key_id with \
-                 aws_secret_access_key, or s3_credentials_file, or the environment",
+                 aws_secret_access_key, role_arn with source_profile or credential_source, or s3_credentials_file, or \
+                 the environment",
                 self.name
             ))),
             None => Ok(None),
         }
+    }
+
+    fn get(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn fixed(&self) -> Option<(&str, &str, &str)> {
+        let (id, secret) = (self.get("aws_access_key_id")?, self.get("aws_secret_access_key")?);
+        Some((id, secret, self.get("aws_session_token").unwrap_or_default()))
+    }
+
+    /// Returns the roles of a profile that names the source of their keys
+    /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>).
+    pub(super) fn roles<F: Fn(&str) -> Option<String>>(
+        &self,
+        variables: &Variables<F>,
+    ) -> Result<Option<RoleChain>, StoreError> {
+        let Some(first) = self.role()? else { return Ok(None) };
+        let mut chain = vec![first];
+        let mut source = self.source(variables)?;
+        loop {
+            let profile = match source {
+                Source::Profile(profile) => profile,
+                Source::Other(last) => return Ok(Some(RoleChain { roles: chain, last })),
+            };
+            // A profile that names itself means its own keys.
+            let next = profile.role()?.filter(|_| profile.name != self.name);
+            let Some(role) = next else {
+                let Some((id, secret, token)) = profile.fixed() else {
+                    return Err(
+                        profile.wrong("source_profile", "it holds neither keys nor a role with a source")
+                    );
+                };
+                let token = Some(token.to_owned()).filter(|token| !token.is_empty());
+                let keys = AwsCredential { key_id: id.to_owned(), secret_key: secret.to_owned(), token };
+                return Ok(Some(RoleChain { roles: chain, last: KeySource::Keys(keys) }));
+            };
+            if chain.len() == MAX_ROLES {
+                return Err(self.wrong("source_profile", "more than 8 profiles name each other"));
+            }
+            chain.push(role);
+            source = profile.source(variables)?;
+        }
+    }
+
+    fn role(&self) -> Result<Option<Role>, StoreError> {
+        let has_source = self.get("source_profile").is_some() || self.get("credential_source").is_some();
+        let Some(arn) = self.get("role_arn").filter(|_| has_source) else { return Ok(None) };
+        if self.get("mfa_serial").is_some() {
+            return Err(self.wrong("mfa_serial", "there is nobody to type a code"));
+        }
+        let seconds = self.get("duration_seconds").map(str::to_owned);
+        if seconds.as_ref().is_some_and(|seconds| seconds.parse::<u32>().is_err()) {
+            return Err(self.wrong("duration_seconds", "it is no number of seconds"));
+        }
+        Ok(Some(Role {
+            arn: arn.to_owned(),
+            session_name: self.get("role_session_name").unwrap_or(SESSION_NAME).to_owned(),
+            external_id: self.get("external_id").map(str::to_owned),
+            seconds,
+        }))
+    }
+
+    fn source<F: Fn(&str) -> Option<String>>(&self, variables: &Variables<F>) -> Result<Source, StoreError> {
+        if let Some(name) = self.get("source_profile") {
+            if self.get("credential_source").is_some() {
+                return Err(
+                    self.wrong("credential_source", "source_profile is there too; one of them is allowed")
+                );
+            }
+            return Ok(Source::Profile(Self::named(variables, name.to_owned())?));
+        }
+        Ok(Source::Other(match self.get("credential_source") {
+            Some("EcsContainer") => KeySource::Container,
+            Some("Ec2InstanceMetadata") => KeySource::Machine,
+            Some("Environment") => {
+                // Where they are set they come before every profile.
+                return Err(self
+                    .wrong("credential_source", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"));
+            }
+            _ => {
+                let allowed = "allowed are Environment, EcsContainer and Ec2InstanceMetadata";
+                return Err(self.wrong("credential_source", allowed));
+            }
+        }))
+    }
+
+    fn wrong(&self, key: &str, reason: &str) -> StoreError {
+        setup(format!("AWS profile {:?}: {key}: {reason}", self.name))
     }
 
     pub(super) fn region(&self) -> Option<String> {
@@ -91,6 +219,12 @@ impl Profile {
     pub(super) fn endpoint(&self) -> Option<String> {
         self.settings.get("endpoint_url").cloned()
     }
+}
+
+/// Where a role's keys come from.
+enum Source {
+    Profile(Profile),
+    Other(KeySource),
 }
 
 /// Returns the settings of a section: `[name]`, or `[profile name]` in the config file.
@@ -150,6 +284,62 @@ mod tests {
         assert_eq!(profile.region().as_deref(), Some("us-east-2"));
         let error = profile.keys().expect_err("refused").to_string();
         assert!(error.contains("role_arn") && error.contains("ci"), "{error}");
+    }
+
+    fn roles(config: &str) -> Result<Option<RoleChain>, String> {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        std::fs::write(&file, config).expect("written");
+        let variables = Variables::new(|variable: &str| match variable {
+            "AWS_CONFIG_FILE" => Some(file.display().to_string()),
+            "AWS_PROFILE" => Some("ci".to_owned()),
+            _ => None,
+        });
+        Profile::load(&variables).expect("loaded").roles(&variables).map_err(|error| error.to_string())
+    }
+
+    const KEYS: &str = "[profile keys]\naws_access_key_id = ID\naws_secret_access_key = KEY\n";
+
+    #[test]
+    fn roles_follow_their_sources_to_keys() {
+        let outer = "[profile ci]\nrole_arn = outer\nsource_profile = inner\nexternal_id = x\n";
+        let inner = "[profile inner]\nrole_arn = inner\nrole_session_name = me\nduration_seconds = 900\n";
+        let found =
+            roles(&format!("{outer}{inner}source_profile = keys\n{KEYS}")).expect("usable").expect("roles");
+        let arns: Vec<_> =
+            found.roles.iter().map(|role| (role.arn.as_str(), role.session_name.as_str())).collect();
+        assert_eq!(arns, [("outer", SESSION_NAME), ("inner", "me")]);
+        assert_eq!(found.roles[0].external_id.as_deref(), Some("x"));
+        assert_eq!(found.roles[1].seconds.as_deref(), Some("900"));
+        let keys = AwsCredential { key_id: "ID".to_owned(), secret_key: "KEY".to_owned(), token: None };
+        assert_eq!(found.last, KeySource::Keys(keys));
+        let own = KEYS.replace("profile keys", "profile ci") + "role_arn = r\nsource_profile = ci\n";
+        assert_eq!(roles(&own).expect("usable").expect("roles").roles.len(), 1, "its own keys");
+        assert_eq!(roles(&KEYS.replace("profile keys", "profile ci")), Ok(None));
+        let machine = "[profile ci]\nrole_arn = r\ncredential_source = Ec2InstanceMetadata\n";
+        assert_eq!(roles(machine).expect("usable").expect("roles").last, KeySource::Machine);
+    }
+
+    #[test]
+    fn roles_that_cannot_be_assumed_say_why() {
+        let role = "[profile ci]\nrole_arn = r\n";
+        for (more, reason) in [
+            ("source_profile = none\n", "neither keys nor a role"),
+            ("source_profile = keys\nmfa_serial = m\n", "mfa_serial"),
+            ("source_profile = keys\nduration_seconds = 1h\n", "duration_seconds"),
+            ("source_profile = keys\ncredential_source = Environment\n", "one of them is allowed"),
+            ("credential_source = Environment\n", "AWS_ACCESS_KEY_ID"),
+            ("credential_source = Lambda\n", "Ec2InstanceMetadata"),
+            (
+                "source_profile = b\n[profile b]\nrole_arn = b\nsource_profile = c\n[profile c]\nrole_arn = c\n\
+              source_profile = b\n",
+                "name each other",
+            ),
+        ] {
+            let error = roles(&format!("{role}{more}{KEYS}")).expect_err(more);
+            assert!(error.contains(reason) && error.contains("AWS profile"), "{error}");
+        }
+        assert_eq!(roles(role), Ok(None), "refused where keys are looked for");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Opens S3 and compatible stores (U-92, U-93).
 
+use super::aws_keys::Surroundings;
 use super::failure::one_line;
-use super::http::{Connector, Outcome, client_options, note, with_call_context};
+use super::http::{Connector, Outcome, client_options, no_retries, note, with_call_context};
 use super::profile::Profile;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use object_store::aws::{
     AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, S3ConditionalPut,
 };
-use object_store::{CredentialProvider, RetryConfig, StaticCredentialProvider};
+use object_store::{CredentialProvider, StaticCredentialProvider};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::Path;
@@ -154,7 +155,7 @@ fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
     Ok(file)
 }
 
-/// Returns also whether it has keys that do not change.
+/// Returns also whether it has keys, or a source of them, that the library did not find.
 fn builder(
     bucket: &str,
     file: &CredentialsFile,
@@ -174,9 +175,10 @@ fn builder(
         || (variables.get("AWS_WEB_IDENTITY_TOKEN_FILE")?.is_some()
             && variables.get("AWS_ROLE_ARN")?.is_some());
     let profile = Profile::load(&variables)?;
+    let roles = if has_static || from_environment { None } else { profile.roles(&variables)? };
     let fixed = if has_static {
         Some((file.access_key.as_str(), file.secret_key.as_str(), file.session_token.as_str()))
-    } else if from_environment {
+    } else if from_environment || roles.is_some() {
         None
     } else {
         profile.keys()?
@@ -204,8 +206,20 @@ fn builder(
     let builder = builder
         .with_virtual_hosted_style_request(address.virtual_hosted)
         .with_client_options(options)
-        .with_http_connector(connector);
-    Ok((builder, fixed.is_some()))
+        .with_http_connector(connector.clone());
+    if fixed.is_some() || from_environment {
+        return Ok((builder, fixed.is_some()));
+    }
+    let surroundings = Surroundings {
+        variables: &variables,
+        builder: &builder,
+        connector: &connector,
+        endpoint: profile.endpoint(),
+    };
+    match surroundings.provider(roles)? {
+        Some(keys) => Ok((builder.with_credentials(keys), true)),
+        None => Ok((builder, false)),
+    }
 }
 
 /// Returns the connector with the trust that SDKs of AWS have
@@ -253,11 +267,6 @@ fn credential((id, secret, token): Keys<'_>) -> AwsCredential {
         secret_key: secret.to_owned(),
         token: Some(token.to_owned()).filter(|token| !token.is_empty()),
     }
-}
-
-/// Turns the library's retries off: only the caller knows how much time is left.
-pub(super) fn no_retries() -> RetryConfig {
-    RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
 /// The address under which a bucket is found.

@@ -11,7 +11,7 @@ use super::Observer;
 use crate::io::store::{StoreError, install_tls, setup};
 use common::duration::GoDuration;
 use object_store::client::{HttpClient, HttpConnector};
-use object_store::{ClientConfigKey, ClientOptions};
+use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
 use reqwest::{Certificate, redirect};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +28,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Returns the settings that every client starts from.
 pub(in crate::io::store) fn client_options() -> ClientOptions {
     ClientOptions::new().with_timeout(MAX_REQUEST_TIMEOUT).with_connect_timeout(CONNECT_TIMEOUT)
+}
+
+/// Turns the library's retries off: only the caller knows how much time is left.
+pub(in crate::io::store) fn no_retries() -> RetryConfig {
+    RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
 /// Builds clients that record the outcomes of their requests.

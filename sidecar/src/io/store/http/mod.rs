@@ -12,7 +12,7 @@ mod own_credentials;
 
 pub(super) use answer::ObjectContent;
 pub(in crate::io) use connector::bundled_roots;
-pub(super) use connector::{Connector, client_options};
+pub(super) use connector::{Connector, client_options, no_retries};
 
 use answer::{Expected, ReadAnswer};
 use async_trait::async_trait;
