@@ -119,7 +119,7 @@ async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interr
     }
     let telemetry = Telemetry::from_env();
     let secrets = SecretStore::load(&settings, &own_log);
-    Driver::new(settings, secrets, own_log).tracing(telemetry).run(interrupts).await
+    Box::pin(Driver::new(settings, secrets, own_log).tracing(telemetry).run(interrupts)).await
 }
 
 /// Loads and resolves the options.

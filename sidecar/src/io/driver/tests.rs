@@ -62,7 +62,7 @@ impl Pod {
         assert!(secrets.as_ref().is_none_or(|secrets| secrets.current().problems().is_empty()));
         runtime.block_on(async {
             let mut interrupts = Interrupts::new().expect("signals");
-            Driver::new(Arc::new(settings), secrets, log).run(&mut interrupts).await
+            Box::pin(Driver::new(Arc::new(settings), secrets, log).run(&mut interrupts)).await
         })
     }
 

@@ -3,8 +3,9 @@
 //! for `GetCallerIdentity`, signed but not sent. Google sends it.
 
 use super::aws_keys::{HandedOut, sign};
-use super::tokens::{TokenError, ask, header, parse, percent_encoded, request};
+use super::tokens::{TokenError, ask, header, parse, request};
 use super::variables::Variables;
+use common::percent;
 use object_store::aws::AwsCredential;
 use object_store::client::{HttpClient, HttpRequest};
 use serde::Deserialize;
@@ -125,5 +126,5 @@ fn serialized(url: &str, request: &HttpRequest) -> Result<String, TokenError> {
         headers.push(json!({"key": name.as_str(), "value": value}));
     }
     let request = json!({"url": url, "method": "POST", "headers": headers});
-    Ok(percent_encoded(&request.to_string()))
+    Ok(percent::encoded(&request.to_string(), &[]))
 }

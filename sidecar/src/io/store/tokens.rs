@@ -1,10 +1,11 @@
 //! Short-lived credentials: how services are asked for them, and how long they are kept.
 
 use async_trait::async_trait;
+use common::percent;
 use common::timestamp::Timestamp;
 use object_store::client::{HttpClient, HttpRequest};
 use object_store::{CredentialProvider, HeaderValue};
-use std::fmt::{Debug, Write};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -161,22 +162,8 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Tok
 
 /// Encodes as a [`FORM`].
 pub(super) fn form(pairs: &[(&str, &str)]) -> String {
-    let encoded = pairs.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value)));
+    let encoded = pairs.iter().map(|(name, value)| format!("{name}={}", percent::encoded(value, &[])));
     encoded.collect::<Vec<_>>().join("&")
-}
-
-/// Encodes everything but what RFC 3986, 2.3 leaves as it is.
-pub(super) fn percent_encoded(value: &str) -> String {
-    let mut text = String::new();
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]
