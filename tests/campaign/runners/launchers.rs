@@ -71,8 +71,15 @@ fn seen(words: &[&str], signal: Signal) -> String {
     let (script, got) = (dir.path().join("command"), dir.path().join("got"));
     std::fs::write(&script, COMMAND).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let mut launcher = Command::new(words[0]);
-    launcher.args(&words[1..]).current_dir(dir.path()).env("GOT", &got).process_group(0);
+    // A shell cannot trap a signal that was ignored when it started, as SIGINT is in a
+    // script's background job.
+    let mut launcher = Command::new("env");
+    launcher
+        .arg("--default-signal=HUP,INT,TERM")
+        .args(words)
+        .current_dir(dir.path())
+        .env("GOT", &got)
+        .process_group(0);
     std::fs::write(dir.path().join("package.json"), r#"{"scripts": {"job": "./command"}}"#).unwrap();
     let is_named = words[0] == "npm" || words.iter().any(|word| word.contains("./command"));
     if !is_named {
