@@ -1,4 +1,4 @@
-//! Pins: deploy/README.md, "Changing the version, and back"; .github/CONTRIBUTING.md, "Releases".
+//! Pins: deploy/README.md, "Install, upgrade, roll back"; .github/CONTRIBUTING.md, "Releases".
 //!
 //! `deploy/release.sh` on the commit that is checked out, in clones: what is not
 //! committed yet is not in them.
