@@ -68,9 +68,12 @@ fn end(exit: Exit) -> String {
 fn seen(words: &[&str], signal: Signal) -> String {
     let dir = tempfile::tempdir().unwrap();
     let tree = Tree::new();
-    let (script, got) = (dir.path().join("command"), dir.path().join("got"));
-    std::fs::write(&script, COMMAND).unwrap();
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let got = dir.path().join("got");
+    // Written by another process: a descriptor of ours would be open for writing in what
+    // other threads start in the meantime, and execve(2) would fail with ETXTBSY.
+    let write = r#"printf %s "$1" >command && chmod +x command"#;
+    let written = Command::new("sh").args(["-c", write, "sh", COMMAND]).current_dir(dir.path()).status();
+    assert!(written.unwrap().success());
     // A shell cannot trap a signal that was ignored when it started, as SIGINT is in a
     // script's background job.
     let mut launcher = Command::new("env");
