@@ -31,7 +31,7 @@ impl ControlGroup {
         let name = format!("pod-utils-test-{}-{number}", std::process::id());
         let is_version_2 = Path::new(ROOT).join("cgroup.controllers").exists();
         let mut roots = if is_version_2 {
-            // Where they are on already, or belong to nobody else.
+            // Refused where a controller is missing or on already; the limits below tell.
             let _ = fs::write(format!("{ROOT}/cgroup.subtree_control"), "+memory +cpu +pids +io");
             vec![PathBuf::from(ROOT)]
         } else {
@@ -49,10 +49,12 @@ impl ControlGroup {
         if is_version_2 {
             group.set("memory.max", &MEMORY_LIMIT.to_string())?;
             group.set("cpu.max", "25000 100000")?;
+            // Absent in a kernel without swap accounting, which then needs no limit.
             let _ = group.set("memory.swap.max", "0");
         } else {
             group.set("memory.limit_in_bytes", &MEMORY_LIMIT.to_string())?;
             group.set("cpu.cfs_quota_us", "25000")?;
+            // Absent in a kernel without swap accounting, which then needs no limit.
             let _ = group.set("memory.memsw.limit_in_bytes", &MEMORY_LIMIT.to_string());
         }
         Ok(group)

@@ -76,6 +76,7 @@ async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, one_way: Duration
     };
     let arrive = async move {
         while let Some((at, piece)) = arriving.recv().await {
+            // The distance itself; nothing is waited for.
             tokio::time::sleep_until(at).await;
             if to.write_all(&piece).await.is_err() {
                 return;

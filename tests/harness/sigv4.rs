@@ -46,8 +46,10 @@ pub fn signer(asked: &Asked, secret: &str, service: &str, covered: &[&str]) -> O
     let mut canonical = format!("{}\n{path}\n{}\n", asked.method, query.join("&"));
     for name in &signed {
         let value = asked.header(name).split_whitespace().collect::<Vec<_>>().join(" ");
+        // Writing to a string does not fail.
         let _ = writeln!(canonical, "{name}:{value}");
     }
+    // Nor does this.
     let _ = write!(canonical, "\n{}\n{}", authorization.headers, hex(digest(&SHA256, &asked.bytes).as_ref()));
     let hashed = hex(digest(&SHA256, canonical.as_bytes()).as_ref());
     let date = asked.header("x-amz-date");

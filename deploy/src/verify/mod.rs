@@ -99,7 +99,7 @@ struct Audit {
     bytes: u64,
     /// Objects that it says are not.
     missing: u64,
-    /// What is no difference, but good to know.
+    /// Notes about what is no difference.
     notes: Vec<String>,
     differences: Differences,
 }

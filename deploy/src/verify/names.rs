@@ -27,7 +27,7 @@ struct Backslashed {
     is_listed_with_slash: bool,
 }
 
-/// What a listing has shown of names with a backslash.
+/// Names with a backslash, as far as a listing has shown them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Backslashes {
     /// Objects under another name.

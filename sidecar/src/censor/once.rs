@@ -16,7 +16,7 @@ const MAX_FILES: usize = 4096;
 /// Interval at which one who waits for the end of a scan looks whether it is still wanted.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What came of some work on each file; `None` while it is under way.
+/// Results of some work on each file; `None` while it is under way.
 #[derive(Debug)]
 pub(super) struct Once<V> {
     files: Mutex<HashMap<Identity, Option<V>>>,
@@ -67,7 +67,7 @@ impl<V: Clone> Once<V> {
 }
 
 impl<V> Once<V> {
-    /// What is known so far.
+    /// The results so far.
     pub(super) fn files(&self) -> MutexGuard<'_, HashMap<Identity, Option<V>>> {
         // Each change leaves it whole.
         self.files.lock().unwrap_or_else(PoisonError::into_inner)

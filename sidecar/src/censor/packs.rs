@@ -19,7 +19,7 @@ const MAX_KEPT: u64 = 64;
 /// Bytes copied at a time.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// What was packed in one pass.
+/// The files packed in one pass.
 #[derive(Debug, Default)]
 pub(super) struct Packs {
     files: Once<Packing>,
@@ -27,7 +27,7 @@ pub(super) struct Packs {
     bytes: AtomicU64,
 }
 
-/// What came of packing a file.
+/// Result of packing a file.
 #[derive(Clone, Debug)]
 enum Packing {
     Packed(Arc<Packed>),

@@ -1,4 +1,4 @@
-//! What was found in the files of one pass that have several names.
+//! Results of scans of the files of one pass that have several names.
 
 use super::archive::{ArchiveError, Verdict};
 use super::once::{Identity, Once};

@@ -33,7 +33,7 @@ pub(super) struct Journal {
     part: Option<(Compressing, u64)>,
     objects: u64,
     left_out: u64,
-    /// What the page says of the same objects, if there is a page.
+    /// The page's figures of the same objects, if there is a page.
     page: Option<Objects>,
     /// Hashes of the keys of files that are named as notes are.
     notes: HashSet<u64>,

@@ -131,7 +131,7 @@ fn files_beyond_the_limit_are_counted_and_cost_no_memory() {
     delivered.expect_artifacts("stored", 100);
 }
 
-/// What is delivered leaves memory for a file in the temporary directory.
+/// Delivered objects leave memory for a file in the temporary directory.
 #[test]
 fn without_a_temporary_directory_the_manifest_lists_or_counts_every_file() {
     let case = Case::local().environment("TMPDIR", "/nowhere");

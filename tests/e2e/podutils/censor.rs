@@ -45,7 +45,7 @@ fn secrets_are_masked_and_explained() {
     assert!(!ended.stderr.contains("horse"));
 }
 
-/// What pytest, and a terminal of 60 columns, leave of a token.
+/// The rest of a token in pytest's output, and in a terminal of 60 columns.
 #[test]
 fn shortened_tokens_are_masked_as_far_as_they_are_shown() {
     let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));

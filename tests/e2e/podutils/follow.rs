@@ -4,12 +4,21 @@
 
 use super::run::Desk;
 use harness::bins;
-use harness::job::{JOB_PATH, Job};
-use harness::process;
+use harness::job::{JOB_PATH, Job, RunningJob};
+use harness::process::{self, Running};
 use harness::s3::BUCKET;
 use serde_json::json;
 use std::fs;
 use std::process::Command;
+
+/// Starts `podutils show --follow` for a job that runs.
+fn start(desk: &Desk, job: &RunningJob) -> Running {
+    let credentials = job.job.s3.as_ref().expect("a bucket").credentials_file(&desk.path(""));
+    let mut command = Command::new(bins::program("podutils"));
+    command.args(["show", "--follow", "--s3-credentials-file"]).arg(credentials);
+    command.arg(format!("s3://{BUCKET}/{JOB_PATH}"));
+    process::start(desk.tree(), &mut command)
+}
 
 #[test]
 fn log_of_a_running_job_is_followed_to_its_result() {
@@ -18,11 +27,7 @@ fn log_of_a_running_job_is_followed_to_its_result() {
         "printf 'ready\\n\\033]0;owned\\007half a'; until test -e \"$ARTIFACTS/go\"; do sleep 0.05; done; echo ' line'; exit 3",
         json!({"delivery": {"checkpoint_interval": "50ms"}}),
     );
-    let credentials = job.job.s3.as_ref().expect("a bucket").credentials_file(&desk.path(""));
-    let mut command = Command::new(bins::program("podutils"));
-    command.args(["show", "--follow", "--s3-credentials-file"]).arg(credentials);
-    command.arg(format!("s3://{BUCKET}/{JOB_PATH}"));
-    let mut follow = process::start(desk.tree(), &mut command);
+    let mut follow = start(&desk, &job);
     follow.until_stdout("ready\n");
     assert!(!follow.has_ended(), "the job still runs");
     fs::write(job.job.pod.artifacts().join("go"), "").expect("written");
@@ -75,11 +80,7 @@ fn compressed_log_is_followed_line_by_line() {
     let script =
         "seq 1 2000; echo ready; until test -e \"$ARTIFACTS/go\"; do sleep 0.05; done; seq 2001 3000";
     let job = Job::s3().running(script, options);
-    let credentials = job.job.s3.as_ref().expect("a bucket").credentials_file(&desk.path(""));
-    let mut command = Command::new(bins::program("podutils"));
-    command.args(["show", "--follow", "--s3-credentials-file"]).arg(credentials);
-    command.arg(format!("s3://{BUCKET}/{JOB_PATH}"));
-    let mut follow = process::start(desk.tree(), &mut command);
+    let mut follow = start(&desk, &job);
     follow.until_stdout("ready\n");
     assert!(!follow.has_ended(), "the job still runs");
     fs::write(job.job.pod.artifacts().join("go"), "").expect("written");

@@ -3,7 +3,7 @@
 
 use super::bytes::{ReadAt, SourceRange};
 
-/// What comes before their names in a note.
+/// The beginning of a note that names them.
 pub(super) const NOTE: &str = "digests in it no longer fit: ";
 
 const SQLITE: &[u8] = b"SQLite format 3\0";

@@ -1,9 +1,9 @@
-//! What is taken out of the plan, so that it holds only a part of a large job at a time.
+//! Objects that are taken out of the plan, so that it holds only a part of a large job at a time.
 
 use super::{Class, Object, Plan, State, Summary};
 use crate::deliver::policy::Part;
 
-/// What is remembered of artifacts that were taken out since the begin of the listing.
+/// Facts about artifacts that were taken out since the listing began.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Retired {
     /// Counts over all of them.
@@ -40,7 +40,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         taken
     }
 
-    /// What was taken out since the begin of the listing.
+    /// Artifacts that were taken out since the listing began.
     pub fn retired(&self) -> &Retired {
         &self.retired
     }

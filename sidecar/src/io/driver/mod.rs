@@ -75,7 +75,7 @@ pub struct Driver {
     timers: Timers,
     listing: Option<(Policy, Walking)>,
     share: Share,
-    /// What was taken out of the plan in this pass.
+    /// Objects taken out of the plan in this pass.
     journal: Option<Box<Journal>>,
     /// The gap of the last listing, if it was cut.
     gap: Option<ListingGap>,

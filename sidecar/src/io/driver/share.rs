@@ -39,7 +39,7 @@ pub(super) struct Share {
     held: usize,
     /// Objects that may have been settled since some were taken out.
     changes: usize,
-    /// What is taken out is not written down: there is no manifest.
+    /// Objects that are taken out are not written down: there is no manifest.
     is_forgetful: bool,
 }
 

@@ -30,7 +30,7 @@ const ECS: &str = "http://169.254.170.2";
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 const PLAIN_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
 
-/// What a store is opened with, as far as keys concern it.
+/// Settings of a store, as far as keys concern it.
 pub(super) struct Surroundings<'a, F> {
     pub(super) variables: &'a Variables<F>,
     pub(super) builder: &'a AmazonS3Builder,

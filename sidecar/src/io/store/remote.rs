@@ -40,7 +40,7 @@ pub(in crate::io) struct Remote {
     pub(super) conditional: AtomicBool,
     /// The store compares tags without their quotes.
     pub(super) bare_tags: AtomicBool,
-    /// What becomes of names with a backslash was said.
+    /// The warning about names with a backslash was given.
     backslash_told: AtomicBool,
     cleanup: CleanupTasks,
     buffers: Mutex<Weak<Buffers>>,

@@ -67,7 +67,7 @@ fn behind(walk: Walk<'_>, rest: Option<Rest<'_>>, output: &mut dyn Write) -> Res
     Ok(())
 }
 
-/// What follows a stream.
+/// The bytes behind a stream.
 type Rest<'a> = io::Chain<io::Cursor<Vec<u8>>, Packed<'a>>;
 
 /// Censors the content of a stream of a kind that others do not follow.
