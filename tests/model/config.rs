@@ -30,6 +30,8 @@ pub(crate) enum Mutation {
     OutagesAreFinal,
     /// It does not end at its deadline.
     DeadlineIgnored,
+    /// It writes no result where the job's metadata cannot be read in time.
+    NoResultWithoutMetadata,
 }
 
 /// A mode of the pod, and how much adversity it meets.
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) checkpoints: bool,
     /// A page is written.
     pub(crate) page: bool,
+    /// To compose a result takes time, and may come to one without the job's metadata.
+    pub(crate) slow_result: bool,
     /// The credentials allow to read.
     pub(crate) readable: bool,
     /// Answers that the store owes, refuses or loses.

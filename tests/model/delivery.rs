@@ -47,6 +47,9 @@ pub(crate) struct Delivery {
     pub(crate) timers: BTreeSet<Timer>,
     pub(crate) requests: BTreeMap<u32, Request>,
     pub(crate) listing: Option<Policy>,
+    /// The result that is being composed, where that takes time.
+    pub(crate) composing: Option<(Verdict, Desired<Content, u8>)>,
+    slow_result: bool,
     /// It has found the log, but not all files.
     pub(crate) found: bool,
     /// The last listing, for a core that does not look again.
@@ -96,6 +99,8 @@ impl Delivery {
             timers: BTreeSet::new(),
             requests: BTreeMap::new(),
             listing: None,
+            composing: None,
+            slow_result: config.slow_result,
             found: false,
             listed: None,
             expired: false,
@@ -168,6 +173,16 @@ impl Delivery {
         self.input(Input::Found(policy, Bulk::default()), log)
     }
 
+    /// A result is composed, with the job's metadata or without.
+    pub(crate) fn composed(&mut self, has_metadata: bool, log: u8) -> Result<(), String> {
+        let Some((verdict, mut made)) = self.composing.take() else { return Ok(()) };
+        if !has_metadata && self.mutation == Some(Mutation::NoResultWithoutMetadata) {
+            return Ok(());
+        }
+        made.fingerprint = u8::from(has_metadata);
+        self.input(Input::Composed(Document::Result(verdict), made), log)
+    }
+
     /// A request reached the store and its answer came back.
     pub(crate) fn served(
         &mut self,
@@ -238,6 +253,13 @@ impl Delivery {
             Effect::CutListing => return self.cut_listing(log),
             Effect::Compose(document) => {
                 let made = self.made(&document);
+                if let Document::Result(verdict) = document
+                    && self.slow_result
+                {
+                    // A later one replaces it.
+                    self.composing = Some((verdict, made));
+                    return Ok(());
+                }
                 return self.input(Input::Composed(document, made), log);
             }
             Effect::StartTransfer { number, precondition, .. } => {
@@ -350,7 +372,7 @@ impl Delivery {
         }
         let waits = self.core.machine().end(0).is_none();
         let pauses = self.timers.iter().any(|timer| matches!(timer, Timer::Pause(_) | Timer::Probe));
-        let busy = self.listing.is_some() || !self.requests.is_empty() || pauses;
+        let busy = self.listing.is_some() || !self.requests.is_empty() || pauses || self.composing.is_some();
         if waits || busy || self.core.machine().is_awaiting_term() {
             Ok(())
         } else {

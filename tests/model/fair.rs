@@ -111,6 +111,9 @@ fn of_sidecar(world: &World) -> Option<Step> {
     if delivery.listing.is_some() {
         return Some(Step::Sidecar(Act::List));
     }
+    if delivery.composing.is_some() {
+        return Some(Step::Sidecar(Act::Compose(true)));
+    }
     if let Some(pause) =
         delivery.timers.iter().find(|timer| matches!(timer, SidecarTimer::Pause(_) | SidecarTimer::Probe))
     {

@@ -36,6 +36,7 @@ const PLAIN: Config = Config {
     interim: false,
     checkpoints: false,
     page: false,
+    slow_result: false,
     readable: true,
     faults: 1,
     crashes: 1,
@@ -53,6 +54,7 @@ const MODES: &[(&str, Config)] = &[
     ("checkpoints", Config { checkpoints: true, faults: 0, crashes: 0, ..PLAIN }),
     ("native", Config { native: true, ..PLAIN }),
     ("page", Config { page: true, faults: 0, ..PLAIN }),
+    ("slow result", Config { slow_result: true, faults: 0, ..PLAIN }),
     ("write-only credentials", Config { readable: false, crashes: 0, ..PLAIN }),
 ];
 
@@ -104,6 +106,7 @@ fn a_broken_core_is_caught() {
         (Mutation::DeafToMarkers, PLAIN, "liveness"),
         (Mutation::OutagesAreFinal, PLAIN, "liveness"),
         (Mutation::DeadlineIgnored, Config { deadline: true, ..PLAIN }, "I7"),
+        (Mutation::NoResultWithoutMetadata, Config { slow_result: true, ..PLAIN }, "I7"),
     ] {
         let broken = explore(Config { mutation: Some(mutation), ..config });
         let broken = broken.err().unwrap_or_else(|| panic!("{mutation:?} was not noticed"));

@@ -74,6 +74,8 @@ pub(crate) enum Act {
     List,
     /// A listing finds the first files.
     Find,
+    /// The result is composed, with metadata or without.
+    Compose(bool),
     Serve(u32),
     Refuse(u32),
     LoseAnswer(u32),
@@ -205,6 +207,9 @@ impl World {
                 steps.push(Step::Sidecar(Act::Find));
             }
         }
+        if delivery.composing.is_some() {
+            steps.extend([true, false].map(|has_metadata| Step::Sidecar(Act::Compose(has_metadata))));
+        }
         for (number, request) in &delivery.requests {
             steps.push(Step::Sidecar(Act::Serve(*number)));
             if delivery.may_end(*number, request) {
@@ -315,6 +320,7 @@ impl World {
             }
             Act::List => delivery.list(log)?,
             Act::Find => delivery.find(log)?,
+            Act::Compose(has_metadata) => delivery.composed(has_metadata, log)?,
             Act::Serve(number) => {
                 delivery.served(number, &mut self.bucket, self.config.readable, log)?;
             }
