@@ -78,6 +78,28 @@ fn made_twice(dir: &Path) -> Result<PathBuf, String> {
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
+/// The commands of the document, with this version and machine put in.
+fn documented() -> String {
+    let marker = "<!-- tested by: release_is_checked_unpacked_and_runs_a_job -->\n```sh\n";
+    let document = fs::read_to_string(images::deploy().join("README.md")).expect("a document");
+    let (_, after) = document.split_once(marker).expect("the commands");
+    let (commands, _) = after.split_once("```").expect("their end");
+    commands.replace("0.2.0", VERSION).replace("x86_64", std::env::consts::ARCH)
+}
+
+/// Another version beside the first is linked in its place, and the first again.
+fn another_version_is_linked_and_the_first_again(release: &Path, name: &str) {
+    let commands = documented();
+    let link = commands.lines().find(|line| line.starts_with("ln ")).expect("the link");
+    let opt = release.join("opt");
+    succeed(Command::new("cp").arg("-a").arg(opt.join(name)).arg(opt.join("pod-utils-next")));
+    for target in ["pod-utils-next", name] {
+        succeed(Command::new("sh").args(["-c", &link.replace(name, target)]).current_dir(release));
+        assert_eq!(fs::read_link(opt.join("pod-utils")).expect("a link"), Path::new(target));
+        succeed(Command::new(opt.join("pod-utils/bin/podutils")).arg("--version"));
+    }
+}
+
 /// The script compares the two itself, and fails when they differ.
 #[test]
 fn release_is_checked_unpacked_and_runs_a_job() {
@@ -92,21 +114,17 @@ fn release_is_checked_unpacked_and_runs_a_job() {
         command
     };
     succeed(here("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]));
+    succeed(here("sh").args(["-euc", &documented()]));
     let arch = std::env::consts::ARCH;
     let name = format!("pod-utils-{VERSION}-{arch}");
-    for archive in [&name, &format!("pod-utils-{VERSION}-manifests")] {
-        succeed(here("tar").args(["--extract", "--zstd", &format!("--file={archive}.tar.zst")]));
-    }
-    let unpacked = release.join(&name);
-    let podutils = unpacked.join("bin/podutils");
-    succeed(here(&podutils.display().to_string()).args([
-        "run",
-        "--job",
-        "demo",
-        "--",
-        "sh",
-        "-c",
-        "echo testing",
+    let unpacked = release.join("opt").join(&name);
+    let delivered = release.join("pod-utils-out/demo");
+    assert!(delivered.read_dir().is_ok_and(|mut builds| builds.next().is_some()), "{delivered:?}");
+    another_version_is_linked_and_the_first_again(&release, &name);
+    succeed(here("tar").args([
+        "--extract",
+        "--zstd",
+        &format!("--file=pod-utils-{VERSION}-manifests.tar.zst"),
     ]));
     for path in ["completions/bash/sidecar", "man/man1/podutils-run.1", "licenses/LICENSE", "bin/initupload"]
     {
