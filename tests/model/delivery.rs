@@ -42,6 +42,7 @@ pub(crate) struct Request {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "a mode, and three events that come in any order")]
 pub(crate) struct Delivery {
     pub(crate) core: Coordinator<Content, u8, Stored>,
     pub(crate) timers: BTreeSet<Timer>,
