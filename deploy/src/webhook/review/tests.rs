@@ -51,6 +51,18 @@ fn a_pod_gets_a_json_patch() {
 }
 
 #[test]
+fn what_is_not_utf_8_is_no_review() {
+    // Not even where nobody looks.
+    for key in ["userInfo", "dryRun", "object"] {
+        let mut text = request(|request| request["request"][key] = "?".into()).to_string().into_bytes();
+        let at = text.windows(3).position(|part| part == b"\"?\"").expect("the value");
+        text[at + 1] = 0xff;
+        let error = review(&text, &admission(), Undecoratable::Pass).expect_err(key);
+        assert!(error.contains("UTF-8"), "{error}");
+    }
+}
+
+#[test]
 fn everything_but_a_new_pod_passes() {
     for change in [
         |request: &mut Value| request["operation"] = "UPDATE".into(),
