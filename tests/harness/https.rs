@@ -28,12 +28,20 @@ pub struct Pair {
 /// Makes a certificate with a CA of its own.
 #[track_caller]
 pub fn pair() -> Pair {
+    pair_valid(0, 4_000_000_000)
+}
+
+/// Makes a certificate that is valid between two times in seconds since 1970, with a CA of its own.
+#[track_caller]
+pub fn pair_valid(not_before: u64, not_after: u64) -> Pair {
+    let time = |seconds| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
     let ca_key = KeyPair::generate().expect("a key");
     let mut ca_params = CertificateParams::new(Vec::new()).expect("no names");
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = ca_params.self_signed(&ca_key).expect("signed");
     let key = KeyPair::generate().expect("a key");
-    let names = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    let mut names = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("a name");
+    (names.not_before, names.not_after) = (time(not_before), time(not_after));
     let certificate = names.signed_by(&key, &Issuer::new(ca_params, ca_key)).expect("signed");
     Pair { ca: ca.pem(), certificate: certificate.pem(), key: key.serialize_pem() }
 }

@@ -109,7 +109,7 @@ impl Reloader {
             let parsed = paths.pair(&pair);
             report(Source::Certificate, metrics, &parsed);
             if let Ok(parsed) = parsed {
-                metrics.not_after(parsed.not_after);
+                metrics.not_after(parsed.validity.not_after);
                 self.files.certificate.replace(parsed);
             }
             self.last.pair = pair;

@@ -62,6 +62,7 @@ pub(super) struct Metrics {
     nanoseconds: AtomicU64,
     reloads: [[AtomicU64; 2]; SOURCES.len()],
     not_after: AtomicI64,
+    certificate_refusals: AtomicU64,
 }
 
 fn add(counter: &AtomicU64, count: u64) {
@@ -90,6 +91,11 @@ impl Metrics {
     /// Sets the end of the certificate's validity, in seconds since 1970.
     pub(super) fn not_after(&self, seconds: i64) {
         self.not_after.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Counts a client that does not accept the certificate.
+    pub(super) fn certificate_refusal(&self) {
+        add(&self.certificate_refusals, 1);
     }
 
     /// Returns the text for Prometheus.
@@ -130,6 +136,9 @@ impl Metrics {
         let not_after = "pod_utils_webhook_certificate_not_after_seconds";
         head(&mut text, not_after, "gauge", "End of the certificate's validity, in seconds since 1970.");
         let _ = writeln!(text, "{not_after} {}", self.not_after.load(Ordering::Relaxed));
+        let refusals = "pod_utils_webhook_certificate_refusals_total";
+        head(&mut text, refusals, "counter", "Connections that clients gave up because of the certificate.");
+        let _ = writeln!(text, "{refusals} {}", read(&self.certificate_refusals));
         text
     }
 }
@@ -147,6 +156,7 @@ mod tests {
         metrics.reload(Source::Certificate, true);
         metrics.reload(Source::Options, false);
         metrics.not_after(1_800_000_000);
+        metrics.certificate_refusal();
         let text = metrics.text();
         for line in [
             "pod_utils_webhook_requests_total{outcome=\"decorated\"} 2",
@@ -161,6 +171,7 @@ mod tests {
             "pod_utils_webhook_reloads_total{file=\"certificate\",used=\"true\"} 1",
             "pod_utils_webhook_reloads_total{file=\"options\",used=\"false\"} 1",
             "pod_utils_webhook_certificate_not_after_seconds 1800000000",
+            "pod_utils_webhook_certificate_refusals_total 1",
         ] {
             assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
         }

@@ -19,12 +19,14 @@ mod review;
 mod server;
 mod service;
 mod tls;
+mod validity;
 
 use crate::terminal::Problem;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use common::duration::GoDuration;
-use common::records::tracing::{Level, info};
+use common::records::tracing::{Level, error, info, warn};
 use common::records::{Records, to_stderr};
+use common::timestamp::Timestamp;
 use files::{Files, Paths, Reloader};
 use metrics::Metrics;
 use review::Undecoratable;
@@ -32,11 +34,12 @@ use service::Service;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use validity::{Recorded, Standing};
 
 /// The subcommand's name.
 const SUBCOMMAND: &str = "webhook";
@@ -126,8 +129,14 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     };
     let drain = matches.get_one::<GoDuration>("drain").map_or(DEFAULT_DRAIN, |time| time.as_std());
     let metrics = Metrics::default();
-    metrics.not_after(files.certificate.get().not_after);
-    let service = Arc::new(Service { files, undecoratable, metrics, is_draining: AtomicBool::new(false) });
+    metrics.not_after(files.certificate.get().validity.not_after);
+    let service = Arc::new(Service {
+        files,
+        undecoratable,
+        metrics,
+        is_draining: AtomicBool::new(false),
+        refusal_recorded: AtomicI64::new(0),
+    });
     crate::results::block_on(serve(address, service, drain)).map(|()| 0)
 }
 
@@ -143,9 +152,11 @@ async fn serve(address: SocketAddr, service: Arc<Service>, drain: Duration) -> R
     let looking = Arc::clone(&service);
     let reloading = async move {
         let mut interval = tokio::time::interval(LOOK_INTERVAL);
+        let mut recorded = Recorded::default();
         loop {
             interval.tick().await;
             reloader.look(&looking.metrics);
+            record_validity(&mut recorded, &looking.files);
         }
     };
     let signalled = async {
@@ -162,6 +173,19 @@ async fn serve(address: SocketAddr, service: Arc<Service>, drain: Duration) -> R
         served = server::serve(listener, service, stopped, drain) => served,
         () = reloading => Ok(()),
         () = signalled => Ok(()),
+    }
+}
+
+/// Records that the certificate is about to end, or is no good any more, once.
+fn record_validity(recorded: &mut Recorded, files: &Files) {
+    let (validity, now) = (files.certificate.get().validity, Timestamp::now().as_secs());
+    let Some(standing) = recorded.news(validity, now) else { return };
+    let not_after = Timestamp::from_nanos(validity.not_after.saturating_mul(1_000_000_000));
+    match standing {
+        Standing::Good => {}
+        Standing::EndsSoon => warn!(%not_after, "The certificate ends soon, and there is no other one"),
+        Standing::Over => error!(%not_after, "The certificate is over: API servers do not accept it"),
+        Standing::NotYet => error!("The certificate is not valid yet: API servers do not accept it"),
     }
 }
 

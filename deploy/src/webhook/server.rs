@@ -99,7 +99,12 @@ async fn connection(
 ) {
     let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return debug!(error = %error, "A client gave up the handshake"),
+        Ok(Err(error)) => {
+            if tls::refuses_certificate(&error) {
+                service.certificate_refused(&error);
+            }
+            return debug!(error = %error, "A client gave up the handshake");
+        }
         Err(_) => return debug!("A client was too slow for the handshake"),
     };
     let has_asked = Arc::new(AtomicBool::new(false));

@@ -3,6 +3,7 @@
 use super::files::Files;
 use super::metrics::{Metrics, Outcome};
 use super::review::{self, Undecoratable};
+use super::validity::Standing;
 use common::records::tracing::{info, warn};
 use common::timestamp::Timestamp;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -10,7 +11,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Upper bound on the body of a request; an API server takes no larger object.
@@ -18,6 +19,9 @@ const MAX_BODY_BYTES: usize = 3 << 20;
 
 /// Upper bound on receiving and answering one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An API server that does not accept the certificate tries again for each pod.
+const REFUSAL_RECORD_INTERVAL_SECONDS: i64 = 60;
 
 /// Where the API server sends pods.
 pub(super) const MUTATE: &str = "/mutate";
@@ -34,6 +38,8 @@ pub(super) struct Service {
     pub(super) metrics: Metrics,
     /// The server is about to end: it answers, but wants no more requests.
     pub(super) is_draining: AtomicBool,
+    /// The last record about a client that does not accept the certificate, in seconds since 1970.
+    pub(super) refusal_recorded: AtomicI64,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -61,10 +67,22 @@ impl Service {
         if self.is_draining.load(Ordering::Relaxed) {
             return text(StatusCode::SERVICE_UNAVAILABLE, "ending");
         }
-        if self.files.certificate.get().not_after <= Timestamp::now().as_secs() {
-            return text(StatusCode::SERVICE_UNAVAILABLE, "the certificate's validity is over");
+        match self.files.certificate.get().validity.standing(Timestamp::now().as_secs()) {
+            Standing::Good | Standing::EndsSoon => text(StatusCode::OK, "ok"),
+            Standing::Over => text(StatusCode::SERVICE_UNAVAILABLE, "the certificate's validity is over"),
+            Standing::NotYet => text(StatusCode::SERVICE_UNAVAILABLE, "the certificate is not valid yet"),
         }
-        text(StatusCode::OK, "ok")
+    }
+
+    /// Counts a client that does not accept the certificate, and records it once in a while.
+    pub(super) fn certificate_refused(&self, error: &std::io::Error) {
+        self.metrics.certificate_refusal();
+        let now = Timestamp::now().as_secs();
+        let last = self.refusal_recorded.load(Ordering::Relaxed);
+        if now - last >= REFUSAL_RECORD_INTERVAL_SECONDS {
+            self.refusal_recorded.store(now, Ordering::Relaxed);
+            warn!(error = %error, "A client does not accept the certificate: is it good, and does the caBundle fit?");
+        }
     }
 
     async fn mutate(&self, request: Request<Incoming>) -> Answer {

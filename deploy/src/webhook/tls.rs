@@ -1,20 +1,20 @@
 //! The server's certificate, which is replaced while the server runs.
 
+use super::validity::Validity;
 use anyhow::{Context, Result, bail};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, version};
+use rustls::{AlertDescription, ServerConfig, version};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A certificate with its key, and the end of its validity.
+/// A certificate with its key, and the time in which it is good.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     key: Arc<CertifiedKey>,
-    /// Seconds since 1970.
-    pub(super) not_after: i64,
+    pub(super) validity: Validity,
 }
 
 impl Pair {
@@ -24,57 +24,16 @@ impl Pair {
             .collect::<Result<_, _>>()
             .map_err(|error| anyhow::anyhow!("the certificate cannot be read: {error}"))?;
         let Some(first) = chain.first() else { bail!("the certificate file holds no certificate") };
-        let not_after = not_after(first)?;
+        let validity = Validity::of(first)?;
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|error| anyhow::anyhow!("the key cannot be read: {error}"))?;
         let key = CertifiedKey::from_der(chain, key, &provider()).context("certificate and key")?;
-        Ok(Self { key: Arc::new(key), not_after })
+        Ok(Self { key: Arc::new(key), validity })
     }
 }
 
 fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
-}
-
-/// Returns the end of a certificate's validity, in seconds since 1970 (RFC 5280, 4.1).
-pub(super) fn not_after(certificate: &[u8]) -> Result<i64> {
-    let parsed = yasna::parse_der(certificate, |reader| {
-        reader.read_sequence(|reader| {
-            let not_after = reader.next().read_sequence(|reader| {
-                // version, serialNumber, signature, issuer
-                reader.read_optional(|reader| reader.read_tagged(yasna::Tag::context(0), any))?;
-                for _ in 0..3 {
-                    reader.next().read_der()?;
-                }
-                let not_after = reader.next().read_sequence(|reader| {
-                    reader.next().read_der()?;
-                    let not_after = reader.next();
-                    match not_after.lookahead_tag()? {
-                        yasna::tags::TAG_UTCTIME => {
-                            not_after.read_utctime().map(|time| time.datetime().unix_timestamp())
-                        }
-                        _ => not_after.read_generalized_time().map(|time| time.datetime().unix_timestamp()),
-                    }
-                })?;
-                skip(reader)?;
-                Ok(not_after)
-            })?;
-            skip(reader)?;
-            Ok(not_after)
-        })
-    });
-    parsed.map_err(|error| anyhow::anyhow!("the certificate cannot be read: {error}"))
-}
-
-/// Reads a value of any kind.
-fn any(reader: yasna::BERReader<'_, '_>) -> yasna::ASN1Result<Vec<u8>> {
-    reader.read_der()
-}
-
-/// Skips what is left of a sequence.
-fn skip(reader: &mut yasna::BERReaderSeq<'_, '_>) -> yasna::ASN1Result<()> {
-    while reader.read_optional(any)?.is_some() {}
-    Ok(())
 }
 
 /// The certificate in use, which new connections get.
@@ -112,6 +71,25 @@ pub(super) fn config(current: Arc<Current>) -> Result<ServerConfig> {
     Ok(config)
 }
 
+/// Returns whether a handshake ended because the client does not accept the server's certificate.
+/// Clients written in Go, such as the API server, say `BadCertificate` whatever the reason is.
+pub(super) fn refuses_certificate(error: &std::io::Error) -> bool {
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        error,
+        Some(rustls::Error::AlertReceived(
+            AlertDescription::BadCertificate
+                | AlertDescription::UnsupportedCertificate
+                | AlertDescription::CertificateRevoked
+                | AlertDescription::CertificateExpired
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnknownCA
+                // A CA of the same name with another key.
+                | AlertDescription::DecryptError
+        ))
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,17 +97,6 @@ mod tests {
 
     fn issued() -> Issued {
         issue(&["webhook.ns.svc".to_owned()], 1_800_000_000, 1_900_000_000).expect("issued")
-    }
-
-    #[test]
-    fn the_end_of_validity_is_read() {
-        let issued = issued();
-        let pair = Pair::parse(issued.certificate.as_bytes(), issued.key.as_bytes()).expect("a pair");
-        assert_eq!(pair.not_after, 1_900_000_000);
-        // After 2049 the form of the time is another one.
-        let late = issue(&["a".to_owned()], 1_800_000_000, 4_000_000_000).expect("issued");
-        let pair = Pair::parse(late.certificate.as_bytes(), late.key.as_bytes()).expect("a pair");
-        assert_eq!(pair.not_after, 4_000_000_000);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! `podutils webhook` as an API server meets it: TLS, pods, limits, changed files, its end.
 
 use common::signal::Signal;
-use harness::https::{Connection, Pair, pair};
+use harness::https::{Connection, Pair, pair, pair_valid};
 use harness::process::{self, Running};
 use harness::tree::Tree;
 use harness::wait::until;
@@ -195,6 +195,47 @@ fn changed_files_are_in_force_and_bad_ones_are_not() {
         refused["status"]["message"].as_str().is_some_and(|text| text.contains("--container other")),
         "{refused}"
     );
+}
+
+fn is_ready(connection: &mut Connection) -> Result<(), String> {
+    let answer = connection.ask("GET", "/readyz", "").expect("answered");
+    if answer.status == 200 { Ok(()) } else { Err(answer.body) }
+}
+
+#[test]
+fn a_certificate_that_is_no_good_is_said_and_refusals_are_counted() {
+    let now = common::timestamp::Timestamp::now().as_secs().cast_unsigned();
+    let (ending, future, next) =
+        (pair_valid(now - 10, now + 5), pair_valid(now + 900, now + 9000), pair_valid(now - 10, now + 9000));
+    let mut webhook = Webhook::start(&ending, &[]);
+    let mut kept = webhook.connect(&ending);
+    let not_after = format!("pod_utils_webhook_certificate_not_after_seconds {}", now + 5);
+    assert!(kept.ask("GET", "/metrics", "").expect("answered").body.lines().any(|line| line == not_after));
+
+    webhook.running.until_stderr("The certificate is over");
+    assert_eq!(is_ready(&mut kept), Err("the certificate's validity is over\n".to_owned()));
+    assert!(has_patch(&response(&mut kept, &review(|_| {}))), "an open connection goes on");
+    assert!(Connection::open(webhook.address, &ending.ca).is_err());
+    webhook.running.until_stderr("A client does not accept the certificate");
+
+    put_pair(webhook.dir.path(), &future);
+    webhook.running.until_stderr("The certificate is not valid yet");
+    assert_eq!(is_ready(&mut kept), Err("the certificate is not valid yet\n".to_owned()));
+    assert!(Connection::open(webhook.address, &future.ca).is_err());
+
+    put_pair(webhook.dir.path(), &next);
+    until("ready again", || is_ready(&mut kept).ok());
+    assert!(Connection::open(webhook.address, &ending.ca).is_err(), "the client knows another CA");
+    assert!(Connection::open(webhook.address, &next.ca).is_ok());
+    let refusals = |kept: &mut Connection| {
+        let metrics = kept.ask("GET", "/metrics", "").expect("answered").body;
+        let name = "pod_utils_webhook_certificate_refusals_total ";
+        metrics.lines().find_map(|line| line.strip_prefix(name)?.parse().ok()).unwrap_or(0)
+    };
+    until("three refusals", || (refusals(&mut kept) == 3).then_some(()));
+    let records = webhook.running.stderr();
+    assert!(records.contains("\"The certificate ends soon"), "{records}");
+    assert_eq!(records.matches("does not accept the certificate:").count(), 1, "{records}");
 }
 
 #[test]

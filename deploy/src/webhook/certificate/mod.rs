@@ -178,10 +178,10 @@ impl Work {
         if secret["metadata"]["annotations"][HOSTS] != self.hosts.join(",") {
             return Err("the stored one is for other hosts");
         }
-        if pair.not_after - now < self.renew_before {
+        if pair.validity.not_after - now < self.renew_before {
             return Err("the stored one ends soon");
         }
-        Ok(pair.not_after)
+        Ok(pair.validity.not_after)
     }
 
     /// Makes the API server trust these CAs, and no others.
