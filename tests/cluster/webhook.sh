@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # `podutils webhook` in front of a real API server: which pods it decorates, what it refuses, a second
-# webhook behind it, 50 pods a second, a certificate that is replaced meanwhile, its absence; and one of its
-# pods on a real kubelet to the delivered result. The manifests of deploy/kubernetes/webhook go through a dry run.
+# webhook behind it, 50 pods a second, a certificate that is replaced meanwhile, certificates that are no good, its
+# absence; and one of its pods on a real kubelet to the delivered result. The manifests of deploy/kubernetes/webhook go
+# through a dry run; webhook-deployed.sh runs what they deploy.
 #
 # Not part of the continuous integration: it needs a cluster whose one node is this machine and has the images,
-# jq and python3. It makes the namespaces webhook-e2e, webhook-plain and pod-utils-webhook and removes them.
+# jq, openssl and python3. It makes the namespaces webhook-e2e, webhook-plain and pod-utils-webhook and removes them.
 #
 #   tests/cluster/webhook.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE
 #
@@ -15,6 +16,7 @@
 #   BESIDE      what runs a program where the API server reaches its 127.0.0.1
 #   API_HOST, API_PORT   where the API server listens for such a program (127.0.0.1, 6443)
 #   POD_SPEC    YAML lines, indented by two spaces, that every pod needs to run here, such as `  nodeName: NODE`
+#   LOAD_ONLY   1: ends behind the 50 pods a second
 #   ACCOUNTS    what makes a namespace's ServiceAccount `default` and ConfigMap kube-root-ca.crt, where no
 #               controller does; gets the namespace
 set -euo pipefail
@@ -95,11 +97,29 @@ start_webhook() { # options...
     --tls-cert "$work/tls/tls.crt" --tls-key "$work/tls/tls.key" --drain 1s "$@" 2>>"$work/log" &
   webhook=$!
   servers+=("$webhook")
-  until_true 'the webhook to serve' get readyz
+  until_true 'the webhook to serve' get healthz
 }
 stop_webhook() { kill "$webhook"; wait "$webhook" || failed "the webhook ended with $?"; }
-get() { "${beside[@]}" curl --silent --fail --cacert <(secret | jq -r '.data["ca.crt"]' | base64 -d) "https://127.0.0.1:$port/$1"; }
+# The API server looks at the certificate; this does not, so that it also asks when that one is no good.
+get() { "${beside[@]}" curl --silent --fail --insecure "https://127.0.0.1:$port/$1"; }
 start_webhook
+check 'ready' get readyz
+load() { "${beside[@]}" python3 "$here/create_pods.py" --namespace "$1" --image "$shell" <"$work/kubeconfig"; }
+bucket() { sed -n "s/^pod_utils_webhook_request_duration_seconds_bucket{le=\"$1\"} //p" <<<"$metrics"; }
+fifty_a_second() {
+  local bare with metrics
+  step '50 pods a second'
+  load webhook-plain >/dev/null # warms the API server up
+  bare=$(load webhook-plain) with=$(load webhook-e2e)
+  printf 'bare:    %s\nwebhook: %s\n' "$bare" "$with"
+  same 'pods without an error' "$(jq -r '.count - .errors' <<<"$with")" 1000
+  same 'decorated' "$(jq -r .decorated <<<"$with")" 1000
+  # On a machine that is busy with other things these two say nothing.
+  check 'the median creation takes at most 20 ms more' test "$(jq -n --argjson a "$bare" --argjson b "$with" '$b.p50_ms - $a.p50_ms <= 20')" = true
+  metrics=$(get metrics)
+  check "99 % of the webhook's own answers take at most 5 ms ($(bucket 0.005) of $(bucket +Inf))" test "$(($(bucket 0.005) * 100))" -ge "$(($(bucket +Inf) * 99))"
+}
+if [ -n "${LOAD_ONLY:-}" ]; then fifty_a_second; end_of_checks; exit; fi
 
 pod() { # namespace, name, metadata as JSON, container as JSON
   jq -n --arg namespace "$1" --arg name "$2" --argjson metadata "${3:-{\}}" --arg image "$shell" --argjson container "${4:-{\}}" '{
@@ -138,18 +158,7 @@ until_true 'the other webhook' reinvoked
 check 'decorated once, and not again for the added one' reinvoked
 cluster delete mutatingwebhookconfiguration zz-adds >/dev/null
 
-step '50 pods a second'
-load() { "${beside[@]}" python3 "$here/create_pods.py" --namespace "$1" --image "$shell" <"$work/kubeconfig"; }
-load webhook-plain >/dev/null # warms the API server up
-bare=$(load webhook-plain) with=$(load webhook-e2e)
-printf 'bare:    %s\nwebhook: %s\n' "$bare" "$with"
-same 'pods without an error' "$(jq -r '.count - .errors' <<<"$with")" 1000
-same 'decorated' "$(jq -r .decorated <<<"$with")" 1000
-# On a machine that is busy with other things these two say nothing.
-check 'the median creation takes at most 20 ms more' test "$(jq -n --argjson a "$bare" --argjson b "$with" '$b.p50_ms - $a.p50_ms <= 20')" = true
-metrics=$(get metrics)
-bucket() { sed -n "s/^pod_utils_webhook_request_duration_seconds_bucket{le=\"$1\"} //p" <<<"$metrics"; }
-check "99 % of the webhook's own answers take at most 5 ms ($(bucket 0.005) of $(bucket +Inf))" test "$(($(bucket 0.005) * 100))" -ge "$(($(bucket +Inf) * 99))"
+fifty_a_second
 
 step 'the certificate is replaced under load'
 load webhook-e2e >"$work/rotation" &
@@ -184,10 +193,74 @@ check 'FAILURE' grep -q '"result":"FAILURE"' "$results/finished.json"
 check 'the Secret is masked' grep -qx 'XXXXXXXXXXXXXXXX' "$results/build-log.txt"
 check 'the artifact' grep -q made "$results/artifacts/made"
 
+step 'a certificate that is over, not valid yet, of another name, or of another CA'
+mkdir "$work/ca" && : >"$work/ca/index"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=another-ca -keyout "$work/ca/key" -out "$work/ca/crt" 2>/dev/null
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=webhook -keyout "$work/ca/webhook.key" -out "$work/ca/request" 2>/dev/null
+# What the webhook serves from its next start on.
+place_dated() { # from, until (for date), address
+  local config="[ca]\ndefault_ca=d\n[d]\ndatabase=$work/ca/index\nnew_certs_dir=$work/ca\nrand_serial=yes\ndefault_md=sha256
+unique_subject=no\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=IP:$3\n"
+  openssl ca -batch -notext -config <(printf "%b" "$config") -cert "$work/ca/crt" -keyfile "$work/ca/key" -in "$work/ca/request" \
+    -startdate "$(date -u -d "$1" +%Y%m%d%H%M%SZ)" -enddate "$(date -u -d "$2" +%Y%m%d%H%M%SZ)" -out "$work/tls/tls.crt" 2>"$work/ca/log"
+  cp "$work/ca/webhook.key" "$work/tls/tls.key"
+}
+apply_policy() { configuration "$1" | jq --arg bundle "$2" '.webhooks[].clientConfig.caBundle = $bundle' | cluster apply -f - >/dev/null; }
+refusal() { pod webhook-e2e a | cluster create --dry-run=server -f - 2>&1 || true; }
+refuses_with() { case $(refusal) in *"$1"*) ;; *) false ;; esac; }
+decorates() { [ "$(containers webhook-e2e a)" = 'test sidecar' ]; }
+passes() { [ "$(containers webhook-e2e a)" = test ]; }
+fail_open() {
+  cluster get --raw /metrics | sed -n 's/^apiserver_admission_webhook_fail_open_count{name="namespaces.pod-utils.dev",type="admit"} //p'
+}
+refusals() { get metrics | sed -n 's/^pod_utils_webhook_certificate_refusals_total //p'; }
+good=$(bundle 0) own=$(base64 -w 0 <"$work/ca/crt")
+no_good() { # what, the API server's reason
+  local counted begin
+  start_webhook
+  apply_policy Fail "$own"
+  until_true "the refusal: $1" refuses_with "$2"
+  contains "$1, failurePolicy Fail: the pod is refused" "$(refusal)" "$2"
+  refusal | tail -n 1
+  apply_policy Ignore "$own"
+  until_true 'the changed policy' passes
+  counted=$(fail_open) begin=$SECONDS
+  same "$1, failurePolicy Ignore: the pod is created, undecorated" "$(containers webhook-e2e a)" test
+  check "at once ($((SECONDS - begin)) s)" test $((SECONDS - begin)) -le 3
+  check "the API server counts it ($counted)" test "$(fail_open)" -gt "$counted"
+  check "so does the webhook ($(refusals))" test "$(refusals)" -gt 0
+}
+stop_webhook
+place_dated '-2 days' '-1 day' 127.0.0.1
+no_good over 'certificate has expired or is not yet valid'
+contains '/readyz' "$("${beside[@]}" curl --silent --insecure "https://127.0.0.1:$port/readyz")" 'validity is over'
+stop_webhook
+place_dated '+1 day' '+2 days' 127.0.0.1
+no_good 'not valid yet' 'certificate has expired or is not yet valid'
+contains '/readyz' "$("${beside[@]}" curl --silent --insecure "https://127.0.0.1:$port/readyz")" 'not valid yet'
+stop_webhook
+place_dated '-1 day' '+1 day' 127.0.0.2
+no_good 'of another name' 'certificate is valid for 127.0.0.2, not 127.0.0.1'
+stop_webhook
+place_certificate
+no_good 'of another CA' 'certificate signed by unknown authority'
+stop_webhook
+place_dated '-1 day' '+20 seconds' 127.0.0.1
+start_webhook
+until_true 'a decorated pod' decorates
+is_over() { decorates && ! get readyz; }
+until_true 'the end of the certificate' is_over
+check 'over while the API server has an open connection: it goes on decorating' decorates
+stop_webhook
+place_certificate
+apply_policy Ignore "$good"
+start_webhook
+until_true 'a decorated pod' decorates
+
 step 'the webhook is away'
 stop_webhook
 same 'a pod is created undecorated' "$(containers webhook-e2e a)" test
-configuration Fail | jq --arg bundle "$(bundle 0)" '.webhooks[].clientConfig.caBundle = $bundle' | cluster apply -f - >/dev/null
+apply_policy Fail "$good"
 refuses() { containers webhook-e2e a | grep -q '^refused$\|^$'; }
 until_true 'the changed policy' refuses
 check 'or not at all with failurePolicy: Fail' refuses
@@ -195,8 +268,7 @@ check 'or not at all with failurePolicy: Fail' refuses
 "${beside[@]}" python3 -c "import socket, time
 s = socket.create_server(('127.0.0.1', $port)); time.sleep(600)" &
 servers+=("$!")
-configuration Ignore | jq --arg bundle "$(bundle 0)" '.webhooks[].clientConfig.caBundle = $bundle' | cluster apply -f - >/dev/null
-passes() { test "$(containers webhook-e2e a)" = test; }
+apply_policy Ignore "$good"
 until_true 'the changed policy' passes
 begin=$SECONDS
 check 'one that hangs is given up after timeoutSeconds' passes
