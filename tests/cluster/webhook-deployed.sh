@@ -17,7 +17,8 @@
 #   POD_SPEC    YAML lines, indented by two spaces, that every pod needs to run here, such as `  nodeName: NODE`
 #   ACCOUNTS    what makes a namespace's ServiceAccount `default` and ConfigMap kube-root-ca.crt, where no
 #               controller does; gets the namespace
-#   PLAY_PROXY  1: there is no kube-proxy, and the script plays it with the loopback device beside the API server
+#   PLAY_PROXY  1: there is no kube-proxy, and the script plays it with the loopback device beside the API server; the
+#               pods need a route to the addresses of Services (CNI's ptp: `"routes": [{"dst": "10.96.0.0/24"}]` in `ipam`)
 #   CERT_MANAGER, CERT_MANAGER_CRDS   the program of tests/cluster/cert-manager, and deploy/crds of the module
 #               github.com/cert-manager/cert-manager: takes the component cert-manager/ instead of the Job
 set -euo pipefail
