@@ -4,6 +4,7 @@ mod archive_mutations;
 mod archive_tools;
 mod censoring;
 mod checkpoints;
+mod credential_files;
 mod credentials;
 mod gcsupload;
 mod gzip_names;
