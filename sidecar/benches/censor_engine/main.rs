@@ -5,13 +5,14 @@
 //! copying the same bytes and beside aho-corasick. `quick` as an argument takes
 //! smaller texts and fewer runs, `adversarial` prints only the table of texts
 //! made against the engine, `hostile` those of all that a job may add, `forms` only that of all forms that sidecar looks
-//! for, `containers` only that of a compressed archive.
+//! for, `views` that of wrapped, escaped and listed values, `containers` only that of a compressed archive.
 
 #![expect(clippy::cast_precision_loss, reason = "figures have three digits")]
 
 mod containers;
 mod hostile;
 mod texts;
+mod views;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine;
@@ -33,7 +34,7 @@ fn main() {
     let mut random = Random(0x5eed);
     println!("# Matching engine: {} MiB of text, best (median) of {runs} runs in GB/s\n", size >> 20);
     let wants = |table: &str| {
-        let mut tables = ["engine", "forms", "adversarial", "hostile", "containers"].into_iter();
+        let mut tables = ["engine", "forms", "views", "adversarial", "hostile", "containers"].into_iter();
         let is_all = !tables.any(|table| std::env::args().any(|arg| arg == table));
         is_all || std::env::args().any(|arg| arg == table)
     };
@@ -43,6 +44,9 @@ fn main() {
     }
     if wants("forms") {
         as_sidecar(size, runs, &mut random);
+    }
+    if wants("views") {
+        views::table(size / 2, runs, &mut random);
     }
     if wants("adversarial") {
         adversarial(size / 4, runs, &mut random);
