@@ -17,11 +17,17 @@ pub(super) fn folded(value: &[u8], forms: &mut Forms) {
         let of_forms = Zeroizing::new(replaced(value, b' ', b"+"));
         add(&of_forms, value, forms);
     }
-    if value.iter().any(|byte| *byte == b'=' || !byte.is_ascii()) {
-        // Where no line ends within, there is no seam beside which the view is searched.
-        let quoted = quoted_printable(value);
-        forms.add(Encoding::Folded, quoted.as_slice());
-        add(&quoted, value, forms);
+    // Where no line ends within, there is no seam beside which the view is searched.
+    let is_quoted: [fn(u8) -> bool; 2] = [
+        |byte| byte == b'=' || !byte.is_ascii(),
+        |byte| byte == b'=' || !byte.is_ascii() || byte.is_ascii_control(),
+    ];
+    for is_quoted in is_quoted {
+        if value.iter().any(|byte| is_quoted(*byte)) {
+            let quoted = quoted_printable(value, is_quoted);
+            forms.add(Encoding::Folded, quoted.as_slice());
+            add(&quoted, value, forms);
+        }
     }
     if let Ok(text) = std::str::from_utf8(value)
         && !text.is_ascii()
@@ -75,11 +81,12 @@ fn wide(text: &str, value: &[u8], forms: &mut Forms) {
     forms.add(Encoding::Wide, text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect::<Vec<_>>());
 }
 
-/// Writes `=XX` for `=` and all that is not ASCII (RFC 2045).
-fn quoted_printable(value: &[u8]) -> Zeroizing<Vec<u8>> {
+/// Writes `=XX` for some bytes: `=` and all that is not ASCII (RFC 2045), and for many
+/// writers controls.
+fn quoted_printable(value: &[u8], is_quoted: fn(u8) -> bool) -> Zeroizing<Vec<u8>> {
     let mut written = Zeroizing::new(Vec::with_capacity(value.len() * 3));
     for byte in value {
-        if *byte == b'=' || !byte.is_ascii() {
+        if is_quoted(*byte) {
             let digits = super::two_digits(*byte);
             written.extend([b'=', digits[0].to_ascii_uppercase(), digits[1].to_ascii_uppercase()]);
         } else {

@@ -4,36 +4,48 @@ use super::{Encoding, Forms};
 use std::fmt::Write;
 use zeroize::Zeroizing;
 
-/// Adds the inside of a JSON string: as most encoders write it, as Go does, with
-/// escaped slashes, and in pure ASCII.
+/// Adds the inside of a JSON string.
 pub(super) fn json_escaped(text: &str, forms: &mut Forms) {
-    let Ok(quoted) = serde_json::to_string(text) else {
-        return;
+    for inner in json_strings(text) {
+        forms.add(Encoding::Json, inner.as_bytes());
+    }
+}
+
+/// Returns the inside of a JSON string: as most encoders write it, as Go does, with
+/// escaped slashes, and in pure ASCII.
+pub(super) fn json_strings(text: &str) -> Vec<Zeroizing<String>> {
+    let Ok(quoted) = serde_json::to_string(text).map(Zeroizing::new) else {
+        return Vec::new();
     };
-    let quoted = Zeroizing::new(quoted);
     let inner = &quoted[1..quoted.len() - 1];
-    forms.add(Encoding::Json, inner);
+    let mut all = vec![inner.to_owned()];
     if inner.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
         let go = inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-        forms.add(Encoding::Json, go.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
+        all.push(go.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029"));
     }
     if inner.contains('/') {
-        forms.add(Encoding::Json, inner.replace('/', "\\/"));
+        all.push(inner.replace('/', "\\/"));
     }
     if !inner.is_ascii() {
-        let mut ascii = String::with_capacity(inner.len() * 3);
-        for c in inner.chars() {
-            if c.is_ascii() {
-                ascii.push(c);
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    // Writing to a string does not fail.
-                    let _ = write!(ascii, "\\u{unit:04x}");
-                }
+        all.push(in_ascii(inner));
+    }
+    all.into_iter().map(Zeroizing::new).collect()
+}
+
+/// Escapes what is not ASCII in a JSON string.
+fn in_ascii(inner: &str) -> String {
+    let mut ascii = String::with_capacity(inner.len() * 3);
+    for c in inner.chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(ascii, "\\u{unit:04x}");
             }
         }
-        forms.add(Encoding::Json, ascii);
     }
+    ascii
 }
 
 /// Adds the ways to quote a shell word: a single quote inside single quotes in both

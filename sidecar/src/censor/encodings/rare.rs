@@ -1,6 +1,7 @@
 //! Encodings that are looked for unless there are very many secrets: they take as
 //! many patterns as all others together.
 
+use super::quoted::json_strings;
 use super::{Encoding, Forms};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -13,7 +14,7 @@ const MAX_BYTES: usize = 4096;
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 /// Adds base32 at each alignment, base64 of base64, and base64 of the value inside
-/// a JSON string.
+/// a JSON string, however that is escaped.
 pub(super) fn rare(value: &[u8], forms: &mut Forms) {
     if value.len() > MAX_BYTES {
         return;
@@ -28,11 +29,9 @@ pub(super) fn rare(value: &[u8], forms: &mut Forms) {
     }
     let once = Zeroizing::new(STANDARD.encode(value));
     forms.add(Encoding::Base64Twice, STANDARD.encode(&*once));
-    let text = std::str::from_utf8(value).ok();
-    if let Some(quoted) = text.and_then(|text| serde_json::to_string(text).ok()).map(Zeroizing::new)
-        && quoted.len() > value.len() + 2
-    {
-        aligned(&quoted.as_bytes()[1..quoted.len() - 1], forms);
+    let Ok(text) = std::str::from_utf8(value) else { return };
+    for inner in json_strings(text).iter().filter(|inner| inner.as_str() != text) {
+        aligned(inner.as_bytes(), forms);
     }
 }
 
@@ -71,7 +70,25 @@ fn base32(before: usize, value: &[u8]) -> Zeroizing<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Pattern;
     use super::*;
+
+    /// The password in `auths`, as `kubectl create secret docker-registry` writes it.
+    #[test]
+    fn base64_of_json_as_each_encoder_escapes_it() {
+        let mut forms = Forms(Vec::new());
+        rare("a&b<c>/üü\"x".as_bytes(), &mut forms);
+        for escaped in [
+            r#"a&b<c>/üü\"x"#,
+            r#"a\u0026b\u003cc\u003e/üü\"x"#,
+            r#"a&b<c>\/üü\"x"#,
+            r#"a&b<c>/\u00fc\u00fc\"x"#,
+        ] {
+            let document = STANDARD.encode(format!(r#"{{"auths":{{"a":{{"password":"{escaped}"}}}}}}"#));
+            let is_in = |form: &Pattern| document.contains(&*String::from_utf8_lossy(form.bytes()));
+            assert!(forms.0.iter().any(|(_, form)| is_in(form)), "{escaped}");
+        }
+    }
 
     #[test]
     fn base32_of_the_specification() {

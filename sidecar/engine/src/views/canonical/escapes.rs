@@ -8,25 +8,39 @@ const MAX_OSC_BYTES: usize = 512;
 /// Maximum length of an entity between `&` and `;`.
 const MAX_ENTITY_BYTES: usize = 10;
 
+/// Names of characters in ASCII (HTML 5), each behind its character.
+const ASCII_NAMES: &str = "\tTab \nNewLine !excl \"QUOT #num $dollar %percnt &AMP (lpar )rpar *ast +plus ,comma \
+    .period /sol :colon ;semi <LT =equals >GT ?quest @commat [lsqb [lbrack \\bsol ]rsqb ]rbrack ^Hat _lowbar `grave \
+    {lcub {lbrace |vert |verbar }rcub }rbrace";
+
+/// Names of the characters from U+00A0 on (HTML 4.01, 24.2).
+const LATIN_NAMES: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn \
+    sup2 sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml \
+    Aring AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times \
+    Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute \
+    ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml \
+    yacute thorn yuml";
+
 /// Returns the character of an entity with a name.
 fn named(name: &[u8]) -> Option<u32> {
-    Some(u32::from(match name.to_ascii_lowercase().as_slice() {
+    let usual = match name {
         b"amp" => b'&',
         b"lt" => b'<',
         b"gt" => b'>',
         b"quot" => b'"',
         b"apos" => b'\'',
-        b"plus" => b'+',
-        b"equals" => b'=',
-        b"sol" => b'/',
-        b"bsol" => b'\\',
-        b"grave" => b'`',
-        b"dollar" => b'$',
-        b"percnt" => b'%',
-        b"num" => b'#',
-        b"nbsp" => b' ',
-        _ => return None,
-    }))
+        _ => 0,
+    };
+    if usual != 0 {
+        return Some(usual.into());
+    }
+    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+    let ascii = ASCII_NAMES.split(' ').find(|other| other.get(1..) == Some(name));
+    if let Some(first) = ascii.and_then(|other| other.bytes().next()) {
+        return Some(first.into());
+    }
+    let latin = (0xa0..).zip(LATIN_NAMES.split(' ')).find(|(_, other)| *other == name);
+    latin.map(|(c, _)| c).or((name == "euro").then_some(0x20ac))
 }
 
 impl Canonical {
@@ -68,6 +82,12 @@ impl Canonical {
 
     pub(super) fn percent(&mut self, digits: usize, byte: u8, range: (u32, u32)) {
         if byte.is_ascii_whitespace() {
+            return;
+        }
+        // The obsolete `escape` of JavaScript.
+        if byte == b'u' && digits == 0 {
+            self.append(byte, range);
+            self.open = Open::Hex { digits: 0, of: 4, is_byte: false };
             return;
         }
         if !byte.is_ascii_hexdigit() {
