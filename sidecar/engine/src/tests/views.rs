@@ -184,6 +184,9 @@ const NUMBERS: [(&str, Rule); 10] = [
     ("curl --trace", |value, _| dump(value, |at, hex, shown| format!("{at:04x}: {hex:<47} {shown}\n"))),
 ];
 
+/// Ends of lines between letters of encoded data.
+const ENDS: [&str; 7] = ["\n", "\r\n", "\n    ", "=\n", "\" +\n  \"", "\n| ", "   │\n│ "];
+
 fn joined(value: &[u8], with: &str, number: impl Fn(u8) -> String) -> Vec<u8> {
     let numbers: Vec<_> = value.iter().map(|byte| number(*byte)).collect();
     numbers.join(with).into_bytes()
@@ -235,18 +238,39 @@ proptest! {
 
     #[test]
     fn a_list_of_numbers_is_masked(
-        value in vec(33..127_u8, 8..60), rule in 0..NUMBERS.len(), before in "[a-z ,.]{0,300}", behind in "[a-z ,.]{0,300}", chunk in prop_oneof![1..100_usize, 100..5000_usize],
+        value in vec(33..127_u8, 8..60), rule in 0..NUMBERS.len(), opened in "[\"'<(=]?", before in "[a-z ,.]{0,300}", behind in "[a-z ,.]{0,300}", chunk in prop_oneof![1..100_usize, 100..5000_usize],
     ) {
         let (name, write) = NUMBERS[rule];
         let written = write(&value, 0);
-        let text = [before.as_bytes(), b"\n", &written, b"\n", behind.as_bytes()].concat();
+        let before = before + "\n" + &opened;
+        let text = [before.as_bytes(), &written, b"\n", behind.as_bytes()].concat();
         let masked = masked_in_chunks(&matcher(&[&value]), &text, chunk);
         prop_assert_eq!(masked.len(), text.len());
-        let place = &masked[before.len() + 1..before.len() + 1 + written.len()];
-        prop_assert_eq!(&masked[..=before.len()], &text[..=before.len()]);
-        prop_assert_eq!(&masked[before.len() + 1 + written.len()..], &text[before.len() + 1 + written.len()..]);
+        let end = before.len() + written.len();
+        let place = &masked[before.len()..end];
+        prop_assert_eq!(&masked[..before.len()], &text[..before.len()]);
+        prop_assert_eq!(&masked[end..], &text[end..]);
         let addresses = if place.ends_with(b"\n") { 10 * place.split(|byte| *byte == b'\n').count() } else { 0 };
         prop_assert!(left(&strip(place)) <= addresses, "{name}: {:?}", String::from_utf8_lossy(place));
+    }
+
+    #[test]
+    fn encoded_data_is_masked_across_ends_of_lines(
+        data in vec(prop::sample::select(&b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"[..]), 40..200),
+        columns in 16..77_usize, with in 0..ENDS.len(), before in "[a-z\n ,.]{0,300}", behind in "[a-z\n ,.]{0,300}", chunk in 1..5000_usize,
+    ) {
+        // The end of a line says nothing behind the last few letters.
+        prop_assume!(data.len() % columns >= 2 && data.len() > columns);
+        let matcher = Matcher::with_views(vec![Pattern::exact(data.clone())], &[false]).expect("few");
+        let lines: Vec<_> = data.chunks(columns).collect();
+        let written = lines.join(ENDS[with].as_bytes());
+        let text = [before.as_bytes(), b"\n\"", &written, b"\"\n", behind.as_bytes()].concat();
+        let masked = masked_in_chunks(&matcher, &text, chunk);
+        let place = before.len() + 2..before.len() + 2 + written.len();
+        let expected: Vec<_> = lines.iter().map(|line| vec![b'X'; line.len()]).collect();
+        let layout = |bytes: &[u8]| bytes.iter().filter(|byte| **byte != b'X').count();
+        prop_assert!(layout(&masked[place.clone()]) <= layout(&expected.join(ENDS[with].as_bytes())), "{:?}", String::from_utf8_lossy(&masked[place]));
+        prop_assert_eq!(&masked[..before.len() + 2], &text[..before.len() + 2]);
     }
 
     #[test]

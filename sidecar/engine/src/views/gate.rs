@@ -18,13 +18,16 @@ const MIN_BITS: usize = 1 << 15;
 const SHORT: usize = 4;
 pub(super) const LONG: usize = 8;
 
-/// Values below this length may have no long gram beside a seam.
-const MIN_LONG_BYTES: usize = 12;
+/// Values below this length may have no long gram on either side of a seam.
+const MIN_LONG_BYTES: usize = 2 * LONG;
 
 /// Letters of encoded data on one side of a seam that make it worth a search, and
 /// those that must be on the other side of an end of a line.
 const ENCODED: usize = 16;
 const ENCODED_BEHIND: usize = 2;
+
+/// Maximum length of what a table or a program adds to an end of a line on either side.
+const MAX_DECORATION_BYTES: usize = 8;
 
 /// Distance in bytes between seams that are examined together, and the text around
 /// them that is decoded.
@@ -78,41 +81,32 @@ impl Gate {
         while let Some(seam) = next_seam(text, at, to) {
             let last = cluster(text, seam, to);
             at = last + 1;
-            let passes = match single_line_end(text, seam, last) {
-                Some(behind) => self.passes_at_line_end(text, seam, behind),
-                None => None,
-            };
+            let passes = single_line_end(text, seam, last).and_then(|behind| {
+                if is_encoded_across(text, seam, behind) {
+                    return Some(true);
+                }
+                self.is_value_beside(text, seam, behind)
+            });
             if passes.unwrap_or_else(|| self.passes_decoded(text, seam, last, scratch)) {
                 found(seam, at);
             }
         }
     }
 
-    /// Examines the end of a line between ordinary bytes; `None` if it takes more.
-    fn passes_at_line_end(&self, text: &[u8], seam: usize, behind: usize) -> Option<bool> {
-        let left = neighbours::<SHORT>(text[..seam].iter().rev())?;
-        let right = neighbours::<SHORT>(text[behind..].iter())?;
-        let left = u32::from_be_bytes(left);
-        let right = u32::from_le_bytes(right);
-        if self.short.contains(u64::from(left)) || self.short.contains(u64::from(right)) {
-            return None;
+    /// Returns whether the bytes beside the end of a line are part of a value; `None` if they
+    /// must be decoded to tell.
+    fn is_value_beside(&self, text: &[u8], seam: usize, behind: usize) -> Option<bool> {
+        let (left, right) = (plain_before::<SHORT>(text, seam)?, plain_behind::<SHORT>(text, behind)?);
+        let (left, right) = (u64::from(u32::from_le_bytes(left)), u64::from(u32::from_le_bytes(right)));
+        let mut is_value = self.few.contains(left) || self.few.contains(right);
+        // A longer value has a long gram on one side.
+        if self.short.contains(left) {
+            is_value |= self.long.contains(u64::from_le_bytes(plain_before(text, seam)?));
         }
-        // Encoded data has no blank in front of the end of a line.
-        let (before, after) = (&text[..seam], &text[behind..]);
-        let is_long = |run: Option<&[u8; ENCODED]>| {
-            // Most runs are short: look at a few places first.
-            run.is_some_and(|run| {
-                [0, 5, 10, 15].iter().all(|at| is_encoded(run[*at]))
-                    && run.iter().all(|byte| is_encoded(*byte))
-            })
-        };
-        let is_begun = |run: Option<&[u8; ENCODED_BEHIND]>| {
-            run.is_some_and(|run| run.iter().all(|byte| is_encoded(*byte)))
-        };
-        Some(
-            is_long(before.last_chunk()) && is_begun(after.first_chunk())
-                || is_long(after.first_chunk()) && is_begun(before.last_chunk()),
-        )
+        if self.short.contains(right) {
+            is_value |= self.long.contains(u64::from_le_bytes(plain_behind(text, behind)?));
+        }
+        Some(is_value)
     }
 
     /// Examines seams by decoding them and their neighbours.
@@ -140,24 +134,49 @@ impl Gate {
 
 /// Returns the next seam.
 fn next_seam(text: &[u8], from: usize, to: usize) -> Option<usize> {
-    const BLOCK: usize = 32;
-    let mut at = from;
     let seam =
         |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'\\') | u8::from(byte.wrapping_sub(b'%') < 2);
-    while at < to {
-        if let Some(block) = text[at..to].first_chunk::<BLOCK>()
-            && block.iter().fold(0, |any, byte| any | seam(*byte)) == 0
-        {
-            at += BLOCK;
-            continue;
-        }
-        let end = (at + BLOCK).min(to);
-        match text[at..end].iter().position(|byte| seam(*byte) != 0) {
-            Some(offset) => return Some(at + offset),
-            None => at = end,
-        }
+    let text = text.get(from..to)?;
+    let (blocks, rest) = text.as_chunks::<32>();
+    // Vector instructions, and no branch but this one.
+    let block = blocks.iter().position(|block| block.iter().fold(0, |any, byte| any | seam(*byte)) != 0);
+    let Some(block) = block else {
+        let rest_at = to - rest.len();
+        return rest.iter().position(|byte| seam(*byte) != 0).map(|offset| rest_at + offset);
+    };
+    let seams = blocks[block].map(seam);
+    let words = seams.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+    let (number, word) = (0..).zip(words).find(|(_, word)| *word != 0)?;
+    Some(from + 32 * block + 8 * number + word.trailing_zeros() as usize / 8)
+}
+
+/// Returns whether encoded data goes on across the end of a line. Where a blank, a quote
+/// or the border of a table is in front of that, as it is behind words, more must follow.
+fn is_encoded_across(text: &[u8], seam: usize, behind: usize) -> bool {
+    let (before, after) = (&text[..seam], &text[behind..]);
+    // A soft end of a line has `=` in front of it.
+    let soft = before.strip_suffix(b"=").unwrap_or(before);
+    if is_run::<ENCODED>(soft.last_chunk()) && is_run::<ENCODED_BEHIND>(after.first_chunk())
+        || is_run::<ENCODED>(after.first_chunk()) && is_run::<ENCODED_BEHIND>(soft.last_chunk())
+    {
+        return true;
     }
-    None
+    let is_decoration = |byte: &&u8| CLASSES[usize::from(**byte)] == Class::Dropped || **byte == b'+';
+    let end = seam - before.iter().rev().take(MAX_DECORATION_BYTES).take_while(is_decoration).count();
+    if !is_run::<ENCODED>(before[..end].last_chunk()) {
+        return false;
+    }
+    let start = after.iter().take(MAX_DECORATION_BYTES).take_while(is_decoration).count();
+    let after = &after[start..];
+    is_run::<ENCODED>(after.first_chunk()) || start > 0 && is_run::<ENCODED_BEHIND>(after.first_chunk())
+}
+
+/// Returns whether there are so many bytes, all letters of encoded data.
+fn is_run<const COUNT: usize>(run: Option<&[u8; COUNT]>) -> bool {
+    // Most runs are short: look at a few places first.
+    run.is_some_and(|run| {
+        run.iter().step_by(5).all(|byte| is_encoded(*byte)) && run.iter().all(|byte| is_encoded(*byte))
+    })
 }
 
 /// Returns the last of the seams that are examined with the first one.
@@ -181,15 +200,48 @@ fn single_line_end(text: &[u8], first: usize, last: usize) -> Option<usize> {
     Some(last + 1 + indentation)
 }
 
+/// Returns the last bytes in front of a seam that are not dropped; `None` if others are
+/// among them, or an operator that may join two parts of a value.
+fn plain_before<const COUNT: usize>(text: &[u8], seam: usize) -> Option<[u8; COUNT]> {
+    let end = seam - text[..seam].iter().rev().take_while(|byte| **byte == b' ').count();
+    if text[..end].ends_with(b"+") {
+        return None;
+    }
+    if let Some(bytes) = text[..end].last_chunk()
+        && are_plain(bytes)
+    {
+        return Some(*bytes);
+    }
+    let mut bytes = neighbours(text[..end].iter().rev())?;
+    bytes.reverse();
+    Some(bytes)
+}
+
+/// Returns the first bytes from a place on that are not dropped; `None` if others are among
+/// them.
+fn plain_behind<const COUNT: usize>(text: &[u8], behind: usize) -> Option<[u8; COUNT]> {
+    if let Some(bytes) = text[behind..].first_chunk()
+        && are_plain(bytes)
+    {
+        return Some(*bytes);
+    }
+    neighbours(text[behind..].iter())
+}
+
+#[inline]
+fn are_plain<const COUNT: usize>(bytes: &[u8; COUNT]) -> bool {
+    // Counted, because it is not predictable which ones are.
+    bytes.iter().filter(|byte| CLASSES[usize::from(**byte)] == Class::Plain).count() == COUNT
+}
+
 /// Returns the first bytes that are not dropped; `None` if others are among them.
-fn neighbours<const COUNT: usize>(bytes: impl Iterator<Item = impl AsByte>) -> Option<[u8; COUNT]> {
+fn neighbours<'a, const COUNT: usize>(bytes: impl Iterator<Item = &'a u8>) -> Option<[u8; COUNT]> {
     let mut found = [0; COUNT];
     let mut count = 0;
     for byte in bytes {
-        let byte = byte.byte();
-        match CLASSES[usize::from(byte)] {
+        match CLASSES[usize::from(*byte)] {
             Class::Plain => {
-                found[count] = byte;
+                found[count] = *byte;
                 count += 1;
                 if count == COUNT {
                     return Some(found);
@@ -200,17 +252,6 @@ fn neighbours<const COUNT: usize>(bytes: impl Iterator<Item = impl AsByte>) -> O
         }
     }
     None
-}
-
-/// A byte, or a reference to one.
-trait AsByte {
-    fn byte(&self) -> u8;
-}
-
-impl AsByte for &u8 {
-    fn byte(&self) -> u8 {
-        **self
-    }
 }
 
 /// Returns whether a byte is a letter of base64, base32 or hexadecimal data.

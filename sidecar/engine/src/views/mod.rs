@@ -152,8 +152,9 @@ impl Views {
 
 /// Divides a region into parts that overlap.
 fn parts(from: usize, to: usize, reach: usize) -> impl Iterator<Item = (usize, usize)> {
-    let size = MAX_PART_BYTES.max(2 * MAX_STRETCH * reach);
-    let step = size / 2;
+    let overlap = MAX_STRETCH * reach;
+    let size = MAX_PART_BYTES.max(2 * overlap);
+    let step = size - overlap;
     let mut next = Some(from);
     std::iter::from_fn(move || {
         let part = next.take()?;

@@ -10,6 +10,9 @@ use std::ops::Range;
 /// Distance of the places that are examined.
 const SAMPLE_BYTES: usize = 8;
 
+/// Bytes of the places that are examined together.
+const BLOCK_BYTES: usize = 8 * SAMPLE_BYTES;
+
 /// Numbers in a row that make a list.
 const MIN_NUMBERS: usize = 4;
 
@@ -177,7 +180,10 @@ impl Numbers {
             return Step::Go(self.shown(window, at, line));
         }
         if count == 0 || behind.is_ascii_alphanumeric() {
+            // What opens a text that holds a list is no part of its first number.
+            let opens = matches!(rest[0], b'"' | b'\'' | b'`' | b'<' | b'>' | b'=');
             let word = rest.iter().take_while(|byte| !is_gap(**byte) && **byte != b'\n').count().max(1);
+            let word = if opens { 1 } else { word };
             return Step::Break(at + word);
         }
         if self.value(&digits[..count], minus > 0, radix, at, token, line) {
@@ -293,35 +299,49 @@ fn is_address(digits: usize, behind: u8, next: Option<&u8>) -> bool {
 }
 
 /// Returns whether a byte separates numbers.
-fn is_gap(byte: u8) -> bool {
+const fn is_gap(byte: u8) -> bool {
     matches!(byte, b' ' | b',' | b';' | b':' | b'\t' | b'\r' | b'[' | b']' | b'{' | b'}' | b'(' | b')')
 }
 
-/// Finds places within lists. A list has at least 23 bytes, and so two samples in a
-/// row without other letters.
+/// Finds places within lists. A list has at least 23 bytes, and so two samples in a row
+/// without other letters, one of which is even.
 fn each_list(window: &[u8], from: usize, to: usize, mut found: impl FnMut(usize)) {
-    const SAMPLES: usize = 8;
-    let mut at = from;
-    while at < to {
-        let rest = &window[at..];
-        let Some(block) = rest.first_chunk::<{ (SAMPLES + 1) * SAMPLE_BYTES }>() else {
-            if is_list(rest) {
-                found(at);
-            }
-            at += SAMPLE_BYTES;
-            continue;
+    let mut check = |at: usize| {
+        let Some(both) = window.get(at..).and_then(|rest| rest.first_chunk::<{ 2 * SAMPLE_BYTES }>()) else {
+            return;
         };
-        let mut is_other = [0; SAMPLES + 1];
-        for (is_other, word) in is_other.iter_mut().zip(block.as_chunks::<SAMPLE_BYTES>().0) {
-            *is_other = other_letters(u64::from_le_bytes(*word));
+        let is_other = both
+            .as_chunks::<SAMPLE_BYTES>()
+            .0
+            .iter()
+            .fold(0, |any, word| any | other_letters(u64::from_le_bytes(*word)));
+        if is_other == 0 && are_in_list(both) && is_list(&window[at..]) {
+            found(at);
         }
-        for sample in 0..SAMPLES {
-            let place = at + sample * SAMPLE_BYTES;
-            if is_other[sample] | is_other[sample + 1] == 0 && is_list(&window[place..]) {
-                found(place);
+    };
+    let mut at = from;
+    for block in window[from.min(window.len())..].as_chunks::<BLOCK_BYTES>().0 {
+        if at >= to {
+            return;
+        }
+        let is_other = [0, 2, 4, 6]
+            .map(|sample| other_letters(u64::from_le_bytes(block.as_chunks::<SAMPLE_BYTES>().0[sample])));
+        if is_other.contains(&0) {
+            for even in (0..4).filter(|even| is_other[*even] == 0) {
+                let place = at + 2 * even * SAMPLE_BYTES;
+                if let Some(before) = place.checked_sub(SAMPLE_BYTES) {
+                    check(before);
+                }
+                check(place);
             }
         }
-        at += SAMPLES * SAMPLE_BYTES;
+        at += BLOCK_BYTES;
+    }
+    while at < to {
+        if is_list(&window[at..]) {
+            found(at);
+        }
+        at += SAMPLE_BYTES;
     }
 }
 
@@ -334,6 +354,22 @@ fn other_letters(word: u64) -> u64 {
     let is_late = word >> 3 | word >> 4;
     let is_odd = word | word >> 1 | word >> 2;
     is_letter & is_late & is_odd & ONES
+}
+
+/// Returns whether all bytes can be part of a list: of a time with a fraction they cannot.
+fn are_in_list(bytes: &[u8]) -> bool {
+    const LETTERS: [bool; 256] = {
+        let mut letters = [false; 256];
+        let mut byte: u8 = 0;
+        while byte < 128 {
+            letters[byte as usize] = byte.is_ascii_hexdigit()
+                || is_gap(byte)
+                || matches!(byte, b'\n' | b'-' | b'\\' | b'x' | b'X');
+            byte += 1;
+        }
+        letters
+    };
+    bytes.iter().filter(|byte| LETTERS[usize::from(**byte)]).count() == bytes.len()
 }
 
 /// Returns whether numbers of a byte follow each other here, from the next one on,
