@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`api_server`] | an API server of Kubernetes, with faults on request |
 //! | [`bins`] | where the programs under test are |
+//! | [`broken_line`] | a line to a server that is out or cut |
 //! | [`control_group`] | control groups with limits, and mounts that nobody else sees |
 //! | [`distance`] | a distance in front of a server |
 //! | [`docker`] | real containers, where an engine is there |
@@ -18,6 +19,7 @@
 //! | [`web`] | a small HTTP server that a test plays |
 //! | [`sigv4`] | the check of a signature of AWS |
 //! | [`s3`] | an S3 server in this process, with faults on request |
+//! | [`stores`] | stores of other makers |
 //!
 //! Tests never sleep to let something happen: they wait for it, with a deadline
 //! so generous that only a hang can reach it.
@@ -26,6 +28,7 @@
 
 pub mod api_server;
 pub mod bins;
+pub mod broken_line;
 pub mod control_group;
 pub mod distance;
 pub mod docker;
@@ -38,6 +41,7 @@ pub mod process;
 pub mod s3;
 pub mod sigv4;
 pub mod slow_line;
+pub mod stores;
 pub mod tree;
 pub mod wait;
 pub mod web;

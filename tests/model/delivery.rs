@@ -279,6 +279,7 @@ impl Delivery {
             | Effect::LogStore(_)
             | Effect::LookAtEntries
             | Effect::BeginPass(_)
+            | Effect::DistrustPreconditions(_)
             | Effect::Finish => {}
         }
         Ok(())

@@ -54,6 +54,9 @@ pub enum Effect<V> {
         /// The content is wanted too.
         content: bool,
     },
+    /// Say that the store ignores preconditions, as the object with this number has
+    /// shown, and use none from now on.
+    DistrustPreconditions(u32),
     /// Abort the request for the object with this number; answered by its
     /// `TransferEnded` when nothing of it can take effect any more, except under
     /// its precondition.

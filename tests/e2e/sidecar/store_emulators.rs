@@ -1,90 +1,54 @@
 //! Pins: I5; sidecar/README.md, "Destinations".
 //!
-//! Servers of other makers: Azurite (`npm install -g azurite`) for Azure Blob,
-//! gcp-storage-emulator (`pip install gcp-storage-emulator`) and fake-gcs-server
-//! (`go install github.com/fsouza/fake-gcs-server@latest`) for Google.
+//! Servers of other makers, as `tests/campaign/stores/install.sh` installs them: Azurite
+//! for Azure Blob, gcp-storage-emulator and fake-gcs-server for Google.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness::bins;
 use harness::pod::{Entry, Pod};
-use harness::process::{self, Ended, Running};
-use harness::wait;
+use harness::process::{self, Ended};
+use harness::stores::{AZURITE_ACCOUNT, AZURITE_KEY, BUCKET, Kind, Server, found, stopped};
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-/// A port that nobody listens on at the moment.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
-fn installed(program: &str) -> bool {
-    let found =
-        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
-    found.is_ok_and(|status| status.success())
-}
-
-fn until_listening(server: &mut Running, port: u16) {
-    let listening = wait::within(wait::PATIENCE * 2, || {
-        assert!(!server.has_ended(), "it ended: {server:#?}");
-        TcpStream::connect(("127.0.0.1", port)).ok()
-    });
-    assert!(listening.is_some(), "it does not listen: {server:#?}");
-}
-
-struct Azurite {
-    url: String,
-    pod: Pod,
-    _server: Running,
-}
+/// Azurite with a container.
+struct Azurite(Server);
 
 impl Azurite {
-    fn start() -> Option<Self> {
-        if !installed("azurite-blob") || !installed("node") {
-            return None;
-        }
-        let (pod, port) = (Pod::new(), free_port());
-        let mut command = Command::new("azurite-blob");
-        command.args(["--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--blobPort"]);
-        command.arg(port.to_string()).current_dir(pod.path(""));
-        let mut server = process::start(pod.tree(), &mut command);
-        until_listening(&mut server, port);
-        let azurite = Self { url: format!("http://127.0.0.1:{port}"), pod, _server: server };
-        azurite.node(&["create", "results"]);
-        Some(azurite)
+    fn start() -> Result<Self, String> {
+        found("node")?;
+        let azurite = Self(Server::start(Kind::Azurite)?);
+        azurite.node(&["create", BUCKET]);
+        Ok(azurite)
     }
 
     fn node(&self, args: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/sidecar/azurite.js");
         let mut command = Command::new("node");
-        command.arg(script).arg(&self.url).args(args);
-        let ended = process::run(self.pod.tree(), &mut command);
+        command.arg(script).arg(self.0.endpoint()).args(args);
+        let ended = process::run(self.0.pod().tree(), &mut command);
         ended.expect_code(0);
         ended.stdout
     }
 
     /// The variables of its account.
-    fn environment(&self) -> [(&'static str, String); 1] {
-        let account = format!("{}/devstoreaccount1", self.url);
-        let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-        let connection = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={account}");
-        [("AZURE_STORAGE_CONNECTION_STRING", connection)]
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        self.0.found_by(self.0.endpoint()).1
     }
 
     /// A blob: type, encoding, size, hash, metadata.
     fn get(&self, key: &str) -> Value {
-        serde_json::from_str(&self.node(&["get", "results", key])).expect("JSON")
+        serde_json::from_str(&self.node(&["get", BUCKET, key])).expect("JSON")
     }
 }
 
 macro_rules! azurite {
     () => {
         match Azurite::start() {
-            Some(azurite) => azurite,
-            None => harness::skip!("azurite-blob and node are not installed"),
+            Ok(azurite) => azurite,
+            Err(missing) => harness::skip!("{missing}"),
         }
     };
 }
@@ -103,14 +67,16 @@ fn ended_job() -> (Pod, Entry) {
     (pod, entry)
 }
 
-fn sidecar(pod: &Pod, entry: &Entry, bucket: &str, environment: &[(&str, String)], spec: &Value) {
+fn sidecar(pod: &Pod, entry: &Entry, bucket: &str, environment: &[(&str, String)], spec: &Value) -> Ended {
     let options = json!({
         "gcs_options": {"local_output_dir": "", "bucket": bucket, "path_strategy": "explicit"},
         "delivery": {"fail_on_error": true},
     });
     let mut command = pod.sidecar_command(&[entry], options);
     command.envs(environment.iter().map(|(name, value)| (name, value))).env("JOB_SPEC", spec.to_string());
-    process::start(pod.tree(), &mut command).wait().expect_code(0);
+    let ended = process::start(pod.tree(), &mut command).wait();
+    ended.expect_code(0);
+    ended
 }
 
 fn presubmit() -> Value {
@@ -129,7 +95,7 @@ fn azurite_accepts_a_whole_job() {
     let environment = azurite.environment();
     // The second time everything is there already, which conditional writes must bear.
     for _ in 0..2 {
-        sidecar(&pod, &entry, "az://results/ci", &environment, &presubmit());
+        sidecar(&pod, &entry, "az://ci-results/ci", &environment, &presubmit());
     }
     assert_eq!(azurite.get(&format!("{PATH}/build-log.txt"))["text"], "output\n");
     let odd = azurite.get(&format!("{PATH}/artifacts/100% of a?b#c +ü.txt"));
@@ -159,7 +125,7 @@ fn azurite_makes_one_object_of_two_names_and_verify_says_so() {
     fs::write(pod.artifacts().join(r"back\slash.txt"), "alone").expect("written");
     let run = || {
         let options = json!({
-            "gcs_options": {"local_output_dir": "", "bucket": "az://results/ci", "path_strategy": "explicit"},
+            "gcs_options": {"local_output_dir": "", "bucket": "az://ci-results/ci", "path_strategy": "explicit"},
         });
         let mut command = pod.sidecar_command(&[&entry], options);
         command.envs(environment.clone()).env("JOB_SPEC", presubmit().to_string());
@@ -167,7 +133,7 @@ fn azurite_makes_one_object_of_two_names_and_verify_says_so() {
     };
     let verify = || {
         let mut command = Command::new(bins::program("podutils"));
-        command.arg("verify").arg(format!("az://results/{PATH}")).envs(environment.clone());
+        command.arg("verify").arg(format!("az://ci-results/{PATH}")).envs(environment.clone());
         process::run(pod.tree(), &mut command)
     };
     let told = |ended: &Ended| ended.stderr.matches("A name has a backslash").count();
@@ -190,40 +156,31 @@ fn azurite_makes_one_object_of_two_names_and_verify_says_so() {
 #[test]
 fn azurite_accepts_a_shared_access_signature_and_a_key() {
     let azurite = azurite!();
-    let account = format!("{}/devstoreaccount1", azurite.url);
+    let account = format!("{}/{AZURITE_ACCOUNT}", azurite.0.endpoint());
     let place = |name: &'static str, value: String| {
         vec![
-            ("AZURE_STORAGE_ACCOUNT", "devstoreaccount1".to_owned()),
+            ("AZURE_STORAGE_ACCOUNT", AZURITE_ACCOUNT.to_owned()),
             ("AZURE_STORAGE_ENDPOINT", account.clone()),
             (name, value),
         ]
     };
-    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-    for environment in
-        [place("AZURE_STORAGE_SAS_TOKEN", azurite.node(&["sas"])), place("AZURE_STORAGE_KEY", key.to_owned())]
-    {
+    for environment in [
+        place("AZURE_STORAGE_SAS_TOKEN", azurite.node(&["sas"])),
+        place("AZURE_STORAGE_KEY", AZURITE_KEY.to_owned()),
+    ] {
         let (pod, entry) = ended_job();
-        sidecar(&pod, &entry, "az://results/ci", &environment, &presubmit());
+        sidecar(&pod, &entry, "az://ci-results/ci", &environment, &presubmit());
         assert_eq!(azurite.get(&format!("{PATH}/build-log.txt"))["text"], "output\n");
     }
 }
 
-/// A job whose test goes on until it is told to end, and its sidecar, which has been told
-/// to stop and has stored a provisional result.
-fn stopped(pod: &Pod, entry: &Entry, bucket: &str, environment: &[(&str, String)]) -> (Running, Running) {
-    let script = format!("echo ready; while [ ! -e '{}' ]; do sleep 0.05; done", pod.path("end").display());
-    let test = pod.entrypoint(entry, &["sh", "-c", &script], json!({}));
-    entry.until_log("ready");
+/// A sidecar that is told to stop before the test ends.
+fn sidecar_to_stop(pod: &Pod, entry: &Entry, bucket: &str, environment: &[(&str, String)]) -> Command {
     let options =
         json!({"gcs_options": {"local_output_dir": "", "bucket": bucket, "path_strategy": "explicit"}});
     let mut command = pod.sidecar_command(&[entry], options);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
-    let mut sidecar = process::start(pod.tree(), &mut command);
-    let pid = sidecar.pid();
-    wait::until("sidecar to watch files", || process::watches_files(pid).then_some(()));
-    sidecar.signal(common::signal::Signal::TERM);
-    sidecar.until_stderr("Best-effort upload was successful");
-    (test, sidecar)
+    command
 }
 
 #[test]
@@ -231,11 +188,8 @@ fn azurite_refuses_a_provisional_result_over_the_final_one() {
     let azurite = azurite!();
     let pod = Pod::new();
     let entry = pod.entry("test");
-    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
-    let account = format!("{}/devstoreaccount1", azurite.url);
-    let connection = format!("AccountName=devstoreaccount1;AccountKey={key};BlobEndpoint={account}");
-    let environment = [("AZURE_STORAGE_CONNECTION_STRING", connection)];
-    let (test, sidecar) = stopped(&pod, &entry, "az://results/ci", &environment);
+    let mut sidecar = sidecar_to_stop(&pod, &entry, "az://ci-results/ci", &azurite.environment());
+    let (test, sidecar) = stopped(&pod, &entry, &mut sidecar);
     let finished = || azurite.get("ci/logs/job/1/finished.json")["text"].as_str().expect("text").to_owned();
     assert!(finished().contains("ABORTED"), "{}", finished());
     fs::write(pod.path("end"), "").expect("written");
@@ -245,53 +199,25 @@ fn azurite_refuses_a_provisional_result_over_the_final_one() {
 }
 
 /// An emulator of Google's store, with one bucket.
-struct Google {
-    pod: Pod,
-    port: u16,
-    _server: Running,
-}
+struct Google(Server);
 
 impl Google {
-    /// Starts gcp-storage-emulator of Python's package index.
-    fn gcp_storage_emulator() -> Option<Self> {
-        Self::start("gcp-storage-emulator", |command, port| {
-            command.args(["start", "--host=127.0.0.1", "--in-memory", "--default-bucket=ci-results"]);
-            command.arg(format!("--port={port}"));
-        })
-    }
-
-    /// Starts fake-gcs-server of the Go module proxy.
-    fn fake_gcs_server() -> Option<Self> {
-        let google = Self::start("fake-gcs-server", |command, port| {
-            command.args(["-scheme=http", "-host=127.0.0.1", "-backend=memory", "-log-level=error"]);
-            command.arg(format!("-port={port}")).arg(format!("-public-host=127.0.0.1:{port}"));
-        })?;
-        google.curl(
-            &["-X", "POST", "-H", "content-type: application/json", "-d", r#"{"name":"ci-results"}"#],
-            "/storage/v1/b",
-        );
-        Some(google)
-    }
-
-    fn start(program: &str, arguments: impl Fn(&mut Command, u16)) -> Option<Self> {
-        let path = std::env::var("HOME").map(|home| format!("{home}/go/bin/{program}")).unwrap_or_default();
-        let program = if std::path::Path::new(&path).is_file() { path } else { program.to_owned() };
-        if !installed(&program) || !installed("curl") {
-            return None;
+    fn start(kind: Kind) -> Result<Self, String> {
+        found("curl")?;
+        let google = Self(Server::start(kind)?);
+        if kind == Kind::FakeGcs {
+            let bucket = json!({"name": BUCKET}).to_string();
+            let args = ["-X", "POST", "-H", "content-type: application/json", "-d", &bucket];
+            google.curl(&args, "/storage/v1/b");
         }
-        let (pod, port) = (Pod::new(), free_port());
-        let mut command = Command::new(program);
-        arguments(&mut command, port);
-        let mut server = process::start(pod.tree(), &mut command);
-        until_listening(&mut server, port);
-        Some(Self { pod, port, _server: server })
+        Ok(google)
     }
 
     fn curl(&self, args: &[&str], path: &str) -> String {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--fail"]).args(args);
-        curl.arg(format!("http://127.0.0.1:{}{path}", self.port));
-        let ended = process::run(self.pod.tree(), &mut curl);
+        curl.arg(format!("{}{path}", self.0.endpoint()));
+        let ended = process::run(self.0.pod().tree(), &mut curl);
         ended.expect_code(0);
         ended.stdout
     }
@@ -309,8 +235,8 @@ impl Google {
         serde_json::from_str(&self.curl(&[], &Self::path(key))).expect("JSON")
     }
 
-    fn environment(&self) -> [(&'static str, String); 1] {
-        [("STORAGE_EMULATOR_HOST", format!("127.0.0.1:{}", self.port))]
+    fn environment(&self) -> Vec<(&'static str, String)> {
+        self.0.found_by(self.0.endpoint()).1
     }
 }
 
@@ -349,31 +275,68 @@ fn google_accepts_a_whole_job(google: &Google) {
 
 #[test]
 fn gcp_storage_emulator_accepts_a_whole_job() {
-    let Some(google) = Google::gcp_storage_emulator() else {
-        harness::skip!("gcp-storage-emulator and curl are not installed")
-    };
-    google_accepts_a_whole_job(&google);
+    match Google::start(Kind::GcpEmulator) {
+        Ok(google) => google_accepts_a_whole_job(&google),
+        Err(missing) => harness::skip!("{missing}"),
+    }
 }
 
 #[test]
 fn fake_gcs_server_accepts_a_whole_job() {
-    let Some(google) = Google::fake_gcs_server() else {
-        harness::skip!("fake-gcs-server and curl are not installed")
-    };
-    google_accepts_a_whole_job(&google);
+    match Google::start(Kind::FakeGcs) {
+        Ok(google) => google_accepts_a_whole_job(&google),
+        Err(missing) => harness::skip!("{missing}"),
+    }
+}
+
+/// How often a second sidecar of a job says that the store ignores conditions: it has put
+/// `latest-build.txt` over an object, on condition that there was none.
+fn told_that_conditions_are_ignored(bucket: &str, environment: &[(&str, String)]) -> usize {
+    let (pod, entry) = ended_job();
+    let run = || sidecar(&pod, &entry, bucket, environment, &presubmit());
+    let told = |ended: &Ended| ended.stderr.matches("The store ignores conditions").count();
+    assert_eq!(told(&run()), 0, "nothing was there that could have been replaced");
+    told(&run())
+}
+
+#[test]
+fn store_that_ignores_conditions_is_named_once() {
+    match Google::start(Kind::GcpEmulator) {
+        // A presubmit writes two objects of that name.
+        Ok(google) => {
+            let told = told_that_conditions_are_ignored("gs://ci-results/ci", &google.environment());
+            assert_eq!(told, 1);
+        }
+        Err(missing) => harness::skip!("{missing}"),
+    }
+}
+
+#[test]
+fn stores_that_keep_conditions_are_not_accused() {
+    match Google::start(Kind::FakeGcs) {
+        Ok(google) => {
+            let told = told_that_conditions_are_ignored("gs://ci-results/ci", &google.environment());
+            assert_eq!(told, 0);
+        }
+        Err(missing) => harness::announce_skip(&missing),
+    }
+    let azurite = azurite!();
+    assert_eq!(told_that_conditions_are_ignored("az://ci-results/ci", &azurite.environment()), 0);
 }
 
 /// `ifGenerationMatch`, for objects in one request and in a resumable upload.
 #[test]
 fn fake_gcs_server_keeps_conditions() {
-    let Some(google) = Google::fake_gcs_server() else {
-        harness::skip!("fake-gcs-server and curl are not installed")
+    let google = match Google::start(Kind::FakeGcs) {
+        Ok(google) => google,
+        Err(missing) => harness::skip!("{missing}"),
     };
     let pod = Pod::new();
     let entry = pod.entry("test");
     fs::create_dir_all(pod.artifacts()).expect("made");
     fs::write(pod.artifacts().join("large.bin"), vec![1; 14 << 20]).expect("written");
-    let (test, sidecar) = stopped(&pod, &entry, "gs://ci-results/ci", &google.environment());
+    let mut sidecar = sidecar_to_stop(&pod, &entry, "gs://ci-results/ci", &google.environment());
+    let (test, sidecar) = stopped(&pod, &entry, &mut sidecar);
     let finished = || google.text("ci/logs/job/1/finished.json");
     assert!(finished().contains("ABORTED"), "{}", finished());
     fs::write(pod.artifacts().join("large.bin"), vec![2; 15 << 20]).expect("written");

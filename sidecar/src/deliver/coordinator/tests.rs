@@ -80,6 +80,7 @@ pub(super) fn deeds(effects: Out) -> Out {
         | Effect::Compose(_)
         | Effect::StartTransfer { .. }
         | Effect::LookAtObject { .. }
+        | Effect::DistrustPreconditions(_)
         | Effect::AbortTransfer(_)
         | Effect::Finish => true,
     };
@@ -140,6 +141,21 @@ fn a_precondition_that_fails_is_followed_by_a_look() {
     let present = ObjectStatus::Present { version: 9, content: Vec::new() };
     let effects = core.handle(Input::ObjectLookedAt(0, present), &at(0));
     assert_eq!(deeds(effects), [put(0, Precondition::IfVersion(9))]);
+}
+
+#[test]
+fn a_store_that_ignores_preconditions_is_distrusted_when_it_has_done_so_twice() {
+    let mut core = core(None);
+    let _ = event(&mut core, PASSED);
+    let latest = bulk(vec![object("latest-build.txt", Class::LatestBuild, 1, 1)]);
+    let look = Effect::LookAtObject { number: 0, content: true };
+    assert_eq!(deeds(core.handle(Input::Listed(Policy::Final, latest), &at(0))), [look]);
+    let present = ObjectStatus::Present { version: 9, content: b"1".to_vec() };
+    let effects = core.handle(Input::ObjectLookedAt(0, present), &at(0));
+    assert_eq!(deeds(effects), [put(0, Precondition::IfAbsent)]);
+    assert_eq!(stored(&mut core, 0, 10), [put(0, Precondition::IfAbsent)], "perhaps it was deleted");
+    let effects = stored(&mut core, 0, 11);
+    assert_eq!(effects, [Effect::DistrustPreconditions(0), Effect::Compose(Document::OwnLog)]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::deliver::event::{Outcome, Timer};
 use crate::deliver::plan::{Again, Class, Failure, State, Terms};
 use crate::deliver::policy::Policy;
 use crate::deliver::retry::attempt_timeout;
-use crate::deliver::write::{ObjectStatus, Write, WriteIntent, WriteStep};
+use crate::deliver::write::{Applied, ObjectStatus, Write, WriteIntent, WriteStep};
 use std::time::Duration;
 
 /// An attempt to store an object.
@@ -146,7 +146,19 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 }
                 End::Aborted
             }
-            Outcome::Stored { read, changed, bytes, record } => End::Stored { read, changed, bytes, record },
+            Outcome::Stored { read, changed, bytes, record } => {
+                if let Some(attempt) = self.attempts.get_mut(&number).filter(|attempt| !attempt.aborting) {
+                    match attempt.write.applied(moment.preconditions) {
+                        Applied::Stored => {}
+                        Applied::Doubtful(step) => {
+                            attempt.repeated = true;
+                            return self.take_step(number, step, moment, out);
+                        }
+                        Applied::Unguarded => out.push(Effect::DistrustPreconditions(number)),
+                    }
+                }
+                End::Stored { read, changed, bytes, record }
+            }
             Outcome::DryRun => End::Unsent,
             Outcome::Failed(failure) => End::Failed(failure),
             Outcome::Aborted => End::Aborted,

@@ -16,6 +16,11 @@
 //! An answer that is lost fails the attempt. The next one starts from the version
 //! that was known before; should the lost request have been applied, its
 //! precondition fails, and a look tells the attempt what it has written itself.
+//!
+//! Some stores ignore preconditions without a word. A `latest-build.txt` that a look
+//! has found is therefore written first as if there were none, which must be refused.
+//! Where it is carried out, twice, the store is not trusted any more: then nothing
+//! provisional is aborted, because only its own end keeps it from being applied late.
 
 use super::plan::{Class, Failure};
 use super::policy::Policy;
@@ -112,10 +117,36 @@ pub enum ObjectStatus<V> {
     Unanswered(String),
 }
 
+/// Consequences of a request that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Applied<V> {
+    /// The object is stored.
+    Stored,
+    /// The object is stored, but the precondition did not hold: ask once more.
+    Doubtful(WriteStep<V>),
+    /// The object is stored, and the store ignores preconditions.
+    Unguarded,
+}
+
+/// Progress of the question whether the store keeps preconditions.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Question<V> {
+    /// Nobody has asked.
+    Open,
+    /// The object had this version; the request on its way must be refused.
+    Asked(V),
+    /// The first request was carried out, so that the object is there for certain. The
+    /// second one on its way must be refused.
+    AskedAgain,
+    /// The store has answered.
+    Settled,
+}
+
 /// One attempt to write an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Write<V> {
     intent: WriteIntent<V>,
+    question: Question<V>,
     /// Requests that met another object than expected.
     overtaken: u8,
     /// The request on its way has no precondition.
@@ -125,7 +156,7 @@ pub(super) struct Write<V> {
 impl<V: Clone> Write<V> {
     /// Starts an attempt; `preconditions` says whether the store honours them.
     pub(super) fn start(intent: WriteIntent<V>, preconditions: bool) -> (Self, WriteStep<V>) {
-        let mut write = Self { intent, overtaken: 0, overwrites: false };
+        let mut write = Self { intent, question: Question::Open, overtaken: 0, overwrites: false };
         let step = match &write.intent {
             WriteIntent::UnlessStored => {
                 write.overwrites = true;
@@ -155,6 +186,11 @@ impl<V: Clone> Write<V> {
             let text = "the object was written by somebody else meanwhile";
             return WriteStep::Fail(Failure::Permanent(text.to_owned()));
         }
+        match std::mem::replace(&mut self.question, Question::Settled) {
+            Question::Asked(version) => return put_over(Some(version)),
+            Question::AskedAgain => return WriteStep::LookAt { content: true },
+            question @ (Question::Open | Question::Settled) => self.question = question,
+        }
         self.overtaken += 1;
         match self.intent {
             WriteIntent::LatestBuild(_) if self.overtaken <= MAX_PUTS && preconditions => {
@@ -172,14 +208,31 @@ impl<V: Clone> Write<V> {
         }
     }
 
+    /// Takes note that the request was carried out.
+    pub(super) fn applied(&mut self, preconditions: bool) -> Applied<V> {
+        match std::mem::replace(&mut self.question, Question::Settled) {
+            Question::Asked(_) if preconditions => {
+                self.question = Question::AskedAgain;
+                Applied::Doubtful(put_over(None))
+            }
+            Question::AskedAgain if preconditions => Applied::Unguarded,
+            Question::Open | Question::Asked(_) | Question::AskedAgain | Question::Settled => Applied::Stored,
+        }
+    }
+
     /// Takes note of what a look at the stored object showed.
     pub(super) fn looked_at(&mut self, status: ObjectStatus<V>) -> WriteStep<V> {
+        let is_open = matches!(self.question, Question::Open);
         match &self.intent {
             WriteIntent::LatestBuild(build_id) => match status {
                 ObjectStatus::Absent => put_over(None),
                 ObjectStatus::Present { version, content } => match newer(&content, build_id) {
                     Some(newer) => {
                         WriteStep::Fail(Failure::Skipped(format!("it holds the newer build {newer}")))
+                    }
+                    None if is_open => {
+                        self.question = Question::Asked(version);
+                        put_over(None)
                     }
                     None => put_over(Some(version)),
                 },

@@ -88,7 +88,8 @@ fn the_latest_build_never_goes_back() {
     let latest = || Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
     let (mut write, step) = latest();
     assert_eq!(step, WriteStep::LookAt { content: true });
-    assert_eq!(write.looked_at(present(1, "11")), put(Precondition::IfVersion(1)));
+    assert_eq!(write.looked_at(present(1, "11")), put(Precondition::IfAbsent), "it must be refused");
+    assert_eq!(write.precondition_failed(true), put(Precondition::IfVersion(1)));
     assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
     let newer = WriteStep::Fail(Failure::Skipped("it holds the newer build 13".to_owned()));
     assert_eq!(write.looked_at(present(2, "13\n")), newer);
@@ -103,7 +104,9 @@ fn the_latest_build_never_goes_back() {
 #[test]
 fn the_latest_build_is_given_up_and_not_overwritten_after_lost_races() {
     let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
-    for version in 0..MAX_PUTS {
+    let _ = (write.looked_at(present(77, "11")), write.precondition_failed(true));
+    assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
+    for version in 0..MAX_PUTS - 1 {
         assert_eq!(write.looked_at(present(version, "11")), put(Precondition::IfVersion(version)));
         assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
     }
@@ -126,6 +129,36 @@ fn without_preconditions_the_latest_build_is_overwritten() {
     let (mut write, _) = Write::<u8>::start(intent, true);
     let _ = write.looked_at(ObjectStatus::Absent);
     assert_eq!(write.precondition_failed(false), put(Precondition::Overwrite), "it refuses them since");
+}
+
+#[test]
+fn a_store_that_replaces_what_must_not_be_there_is_found_out() {
+    let asking = |preconditions| {
+        let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
+        assert_eq!(write.looked_at(present(1, "12")), put(Precondition::IfAbsent));
+        let applied = write.applied(preconditions);
+        (write, applied)
+    };
+    let again = Applied::Doubtful(put(Precondition::IfAbsent));
+    let (mut write, applied) = asking(true);
+    assert_eq!((applied, write.applied(true)), (again.clone(), Applied::Unguarded));
+    // Somebody had deleted it after the look.
+    let (mut write, applied) = asking(true);
+    assert_eq!(applied, again);
+    assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
+    assert_eq!(write.looked_at(present(2, "12")), put(Precondition::IfVersion(2)));
+    assert_eq!(write.applied(true), Applied::Stored);
+    assert_eq!(asking(false).1, Applied::Stored, "it has said so itself meanwhile");
+}
+
+#[test]
+fn a_write_that_may_succeed_says_nothing_of_the_store() {
+    let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
+    assert_eq!(write.looked_at(ObjectStatus::Absent), put(Precondition::IfAbsent));
+    assert_eq!(write.applied(true), Applied::Stored);
+    for known in [None, Some(1)] {
+        assert_eq!(provisional(known, true).0.applied(true), Applied::Stored);
+    }
 }
 
 #[test]

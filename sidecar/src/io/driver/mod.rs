@@ -251,6 +251,11 @@ impl Driver {
                     let key = self.key(number);
                     self.transfers.start(number, &self.context, Request::LookAt { key, content });
                 }
+                Effect::DistrustPreconditions(number) => {
+                    if let Some(store) = self.context.store() {
+                        store.distrust_preconditions(&self.key(number));
+                    }
+                }
                 Effect::AbortTransfer(number) => self.transfers.abort(number),
                 // The loop ends; what is in flight is abandoned by then.
                 Effect::Finish => {}

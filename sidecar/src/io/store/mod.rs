@@ -158,13 +158,27 @@ impl Store {
 
     /// Returns whether the store honours [`Precondition`]s.
     ///
-    /// Becomes false when the store refuses its first conditional write; later
-    /// writes ignore their preconditions. Azure takes none for objects in parts: there
+    /// Becomes false when the store refuses its first conditional write, or carries out
+    /// one that it must refuse; later writes have no preconditions. Azure takes none for objects in parts: there
     /// the precondition is checked just before the completion.
     pub fn conditional_writes(&self) -> bool {
         match &self.backend {
             Backend::Remote(remote) => remote.conditional_writes(),
             Backend::Local(_) => true,
+        }
+    }
+
+    /// Uses no preconditions any more: the store replaced the object with this key,
+    /// which was there, on condition that it was not. Says so, once.
+    pub(in crate::io) fn distrust_preconditions(&self, key: &str) {
+        if let Backend::Remote(remote) = &self.backend
+            && remote.ignore_preconditions()
+        {
+            tracing::warn!(
+                dest = %self.describe(key),
+                "The store ignores conditions, going on without: a late write can replace a newer one, as a provisional \
+                 result the final one, and latest-build.txt can go back when builds end together"
+            );
         }
     }
 

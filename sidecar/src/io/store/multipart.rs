@@ -111,7 +111,8 @@ impl Multipart {
         self.upload = None;
         match failure {
             Failure::NotImplemented(message) if conditional => {
-                remote.ignore_preconditions();
+                // An upload in parts is begun anew, and that record says why.
+                let _ = remote.ignore_preconditions();
                 Err(WriteError::Transient { message, retry_after: None })
             }
             // S3's answer when the object to be replaced is gone.

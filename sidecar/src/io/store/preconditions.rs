@@ -52,7 +52,7 @@ impl Remote {
         match &stored {
             Ok(_) => self.bare_tags.store(true, Ordering::Relaxed),
             Err(Failure::Write(WriteError::PreconditionFailed)) => {
-                if self.conditional.swap(false, Ordering::Relaxed) {
+                if self.ignore_preconditions() {
                     tracing::warn!(
                         "The store refuses conditions that hold, going on without: a late write can replace a newer one"
                     );

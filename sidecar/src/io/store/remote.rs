@@ -68,9 +68,9 @@ impl Remote {
         Self { json: Some(json), ..self }
     }
 
-    /// Ignores preconditions from now on.
-    pub(super) fn ignore_preconditions(&self) {
-        self.conditional.store(false, Ordering::Relaxed);
+    /// Ignores preconditions from now on; returns whether it did not before.
+    pub(super) fn ignore_preconditions(&self) -> bool {
+        self.conditional.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn conditional_writes(&self) -> bool {
@@ -111,7 +111,7 @@ impl Remote {
         };
         if let Err(Failure::NotImplemented(_)) = &result
             && precondition != Precondition::Overwrite
-            && self.conditional.swap(false, Ordering::Relaxed)
+            && self.ignore_preconditions()
         {
             tracing::warn!(
                 "The store refuses conditional writes, going on without: a late write can replace a newer one"

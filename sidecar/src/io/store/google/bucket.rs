@@ -3,7 +3,7 @@
 //! Only what is read back goes this way: writes go through [`JsonApi`] itself.
 
 use super::JsonApi;
-use super::request::{MEDIA, Resource, error, open, percent_encoded, said, send};
+use super::request::{MEDIA, Resource, caused, error, open, percent_encoded, said, send};
 use crate::io::store::http::{Outcome, last_outcome};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -119,12 +119,11 @@ impl ObjectStore for EmulatorBucket {
                 open(&self.0, "GET", &format!("{url}{MEDIA}"), &headers, Vec::new().into()).await?;
             let status = response.status();
             if !status.is_success() {
-                let body =
-                    response.into_body().bytes().await.map_err(|failure| error(&failure.to_string()))?;
+                let body = response.into_body().bytes().await.map_err(caused)?;
                 return Err(absent(error(&said(status.as_u16(), &body)), path));
             }
             let blocks = response.into_body().bytes_stream();
-            blocks.map(|block| block.map_err(|failure| error(&failure.to_string()))).boxed()
+            blocks.map(|block| block.map_err(caused)).boxed()
         };
         let payload = GetResultPayload::Stream(content);
         Ok(GetResult { payload, meta, range, attributes, extensions: Extensions::default() })

@@ -2,7 +2,7 @@
 
 use super::JsonApi;
 use crate::io::store::http::ObjectContent;
-use object_store::client::{HttpRequest, HttpRequestBody, HttpResponse};
+use object_store::client::{HttpError, HttpRequest, HttpRequestBody, HttpResponse};
 use object_store::{Extensions, HeaderValue, PutResult};
 use serde::Deserialize;
 
@@ -76,7 +76,7 @@ pub(super) async fn send(
 ) -> object_store::Result<Answer> {
     let (head, body) = open(api, method, url, headers, body).await?.into_parts();
     let status = head.status.as_u16();
-    let body = body.bytes().await.map_err(|failure| error(&failure.to_string()))?.to_vec();
+    let body = body.bytes().await.map_err(caused)?.to_vec();
     if !head.status.is_success() && status != 308 {
         return Err(error(&said(status, &body)));
     }
@@ -113,7 +113,7 @@ pub(super) async fn open(
     if url.ends_with(MEDIA) {
         request.extensions_mut().insert(ObjectContent);
     }
-    api.client.execute(request).await.map_err(|failure| error(&failure.to_string()))
+    api.client.execute(request).await.map_err(caused)
 }
 
 /// Returns the message of an error (<https://docs.cloud.google.com/storage/docs/json_api/v1/status-codes>).
@@ -133,6 +133,11 @@ pub(super) fn said(status: u16, body: &[u8]) -> String {
 /// An error with this text, to be classified by how the request ended.
 pub(super) fn error(text: &str) -> object_store::Error {
     object_store::Error::Generic { store: "GCS", source: text.to_owned().into() }
+}
+
+/// A request that ended without a whole answer; its causes say why.
+pub(super) fn caused(failure: HttpError) -> object_store::Error {
+    object_store::Error::Generic { store: "GCS", source: Box::new(failure) }
 }
 
 /// Encodes a component of an address.
