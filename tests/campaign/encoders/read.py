@@ -17,9 +17,6 @@ DOCUMENTS = {"json", "json-twice", "json-numbers", "json-base64", "json-html", "
 
 # Writers and secrets of which sidecar/README.md says that they are not found.
 GAPS = [
-    ("py-hexlify-groups", ".*", "groups of four bytes"),
-    ("go-syntax", "tabs", "a number of one digit"),
-    ("od-u1|node-array-lines", "short|single-quotes|equals", "a short list in columns"),
     ("py-curl-trace-ascii", ".*", "wrapped, with something in front of each line"),
     ("py-zip-14", ".*", "members packed with LZMA, of which a note tells"),
     ("py-textwrap-.*", "tabs", "a tab that became blanks"),

@@ -72,8 +72,14 @@ fn both_agree(exact: &[Vec<u8>], hexadecimal: &[Vec<u8>], text: &[u8], chunks: &
     let patterns = exact.iter().cloned().map(Pattern::exact);
     let matcher = Matcher::new(patterns.chain(hexadecimal.iter().cloned().map(Pattern::hexadecimal)))
         .expect("few patterns");
-    let (masked, count) = stream(&matcher, text, chunks);
+    let (mut masked, count) = stream(&matcher, text, chunks);
     let (expected, covered) = oracle_of_both(exact, hexadecimal, text);
+    // Within a bare number the mask is a digit, which `bare_number` tests.
+    for ((masked, expected), byte) in masked.iter_mut().zip(&expected).zip(text) {
+        if *expected == b'X' && b"0123456789.-+eE".contains(byte) && matches!(*masked, b'8' | b'9') {
+            *masked = b'X';
+        }
+    }
     let shown = |patterns: &[Vec<u8>]| {
         patterns.iter().map(|pattern| String::from_utf8_lossy(pattern).into_owned()).collect::<Vec<_>>()
     };

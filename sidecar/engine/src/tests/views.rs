@@ -59,6 +59,42 @@ fn markup(value: &[u8]) -> Vec<u8> {
     })
 }
 
+/// Escapes like PHP's `htmlentities` for HTML 5.
+fn named_markup(value: &[u8]) -> Vec<u8> {
+    let names = [
+        ("!", "excl"),
+        ("#", "num"),
+        ("$", "dollar"),
+        ("%", "percnt"),
+        ("&", "amp"),
+        ("(", "lpar"),
+        (")", "rpar"),
+        ("*", "ast"),
+        ("+", "plus"),
+        (",", "comma"),
+        (".", "period"),
+        ("/", "sol"),
+        (":", "colon"),
+        (";", "semi"),
+        ("<", "lt"),
+        (">", "gt"),
+        ("?", "quest"),
+        ("@", "commat"),
+        ("[", "lbrack"),
+        ("\\", "bsol"),
+        ("]", "rsqb"),
+        ("^", "Hat"),
+        ("_", "lowbar"),
+        ("{", "lbrace"),
+        ("|", "vert"),
+        ("}", "rcub"),
+    ];
+    each(value, |out, byte| match names.iter().find(|(c, _)| c.as_bytes() == [byte]) {
+        Some((_, name)) => write!(out, "&{name};").expect("written"),
+        None => out.push(char::from(byte)),
+    })
+}
+
 fn percent(value: &[u8], kept: &[u8]) -> Vec<u8> {
     each(value, |out, byte| {
         if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
@@ -102,12 +138,17 @@ fn dump(value: &[u8], line: impl Fn(usize, &str, &str) -> String) -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
-const RULES: [(&str, Rule); 30] = [
+const RULES: [(&str, Rule); 33] = [
     ("JSON", |value, _| json(value)),
     ("JSON in JSON", |value, _| json(&json(value))),
     ("JSON in JSON in JSON", |value, _| json(&json(&json(value)))),
     ("markup", |value, _| markup(value)),
     ("markup of JSON", |value, _| markup(&json(value))),
+    ("markup, by names", |value, _| named_markup(value)),
+    ("escape of JavaScript", |value, _| {
+        each(value, |out, byte| write!(out, "%u{byte:04X}").expect("written"))
+    }),
+    ("markup, by numbers", |value, _| each(value, |out, byte| write!(out, "&#{byte};").expect("written"))),
     ("JSON of markup", |value, _| json(&markup(value))),
     ("markup twice", |value, _| markup(&markup(value))),
     ("percent", |value, _| percent(value, b"")),
@@ -150,7 +191,9 @@ const RULES: [(&str, Rule); 30] = [
 ];
 
 /// Rules that part a value, or escape each byte of it.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 15] = [
+    "escape of JavaScript",
+    "markup, by numbers",
     "fold",
     "CRLF",
     "indented",
@@ -166,13 +209,46 @@ const PARTS: [&str; 13] = [
     "escaped bytes",
 ];
 
-const NUMBERS: [(&str, Rule); 10] = [
+const NUMBERS: [(&str, Rule); 16] = [
     ("list", |value, _| joined(value, ", ", |byte| byte.to_string())),
     ("list of Go", |value, _| joined(value, " ", |byte| byte.to_string())),
     ("list in lines", |value, _| joined(value, ",\n    ", |byte| byte.to_string())),
     ("list of YAML", |value, _| joined(value, "\n    - ", |byte| byte.to_string())),
     ("hex with blanks", |value, _| joined(value, " ", |byte| format!("{byte:02x}"))),
     ("hex with colons", |value, _| joined(value, ":", |byte| format!("{byte:02X}"))),
+    ("columns of od", |value, _| joined(value, " ", |byte| format!("{byte:>3}"))),
+    ("od -t u1", |value, _| {
+        let lines = value.chunks(16).enumerate().map(|(number, bytes)| {
+            let numbers = joined(bytes, "", |byte| format!(" {byte:>3}"));
+            let numbers = String::from_utf8_lossy(&numbers);
+            format!("{:07o}{numbers}\n", number * 16)
+        });
+        lines.collect::<String>().into_bytes()
+    }),
+    ("hex in quotes", |value, _| {
+        format!("\"{}\"", String::from_utf8_lossy(&joined(value, ":", |byte| format!("{byte:02x}"))))
+            .into_bytes()
+    }),
+    ("columns of Node", |value, _| {
+        let rows = value.chunks(6).map(|row| joined(row, ", ", |byte| format!("{byte:>3}")));
+        rows.collect::<Vec<_>>().join(&b",\n  "[..])
+    }),
+    ("hex in groups", |value, _| {
+        let groups = value.chunks(4).map(|group| joined(group, "", |byte| format!("{byte:02x}")));
+        groups.collect::<Vec<_>>().join(&b" "[..])
+    }),
+    ("xxd -g 4", |value, _| {
+        let lines = value.chunks(16).enumerate().map(|(number, bytes)| {
+            let groups: Vec<_> = { bytes.chunks(4) }
+                .map(|group| {
+                    String::from_utf8_lossy(&joined(group, "", |byte| format!("{byte:02x}"))).into_owned()
+                })
+                .collect();
+            let shown = String::from_utf8_lossy(bytes);
+            format!("{:08x}: {:<36} {shown}\n", number * 16, groups.join(" "))
+        });
+        lines.collect::<String>().into_bytes()
+    }),
     ("hex of C", |value, _| joined(value, ", ", |byte| format!("0x{byte:02x}"))),
     ("hexdump -C", |value, _| {
         dump(value, |at, hex, shown| {
@@ -241,6 +317,8 @@ proptest! {
         value in vec(33..127_u8, 8..60), rule in 0..NUMBERS.len(), opened in "[\"'<(=]?", before in "[a-z ,.]{0,300}", behind in "[a-z ,.]{0,300}", chunk in prop_oneof![1..100_usize, 100..5000_usize],
     ) {
         let (name, write) = NUMBERS[rule];
+        // Two groups are too little to be recognized.
+        prop_assume!(name != "hex in groups" || value.len() >= 12);
         let written = write(&value, 0);
         let before = before + "\n" + &opened;
         let text = [before.as_bytes(), &written, b"\n", behind.as_bytes()].concat();
@@ -282,7 +360,7 @@ proptest! {
 
 /// Removes what separates numbers.
 fn strip(place: &[u8]) -> Vec<u8> {
-    place.iter().copied().filter(|byte| !b",:-|>< ".contains(byte)).collect()
+    place.iter().copied().filter(|byte| !b",:-|>< \"".contains(byte)).collect()
 }
 
 #[test]

@@ -16,6 +16,9 @@ const BLOCK_BYTES: usize = 8 * SAMPLE_BYTES;
 /// Numbers in a row that make a list.
 const MIN_NUMBERS: usize = 4;
 
+/// Maximum number of digits that stand together: four bytes.
+const MAX_DIGITS: usize = 8;
+
 /// Maximum number of bytes between two numbers: an indentation and an end of a line.
 const MAX_GAP_BYTES: usize = 64;
 
@@ -140,12 +143,14 @@ impl Numbers {
         if rest[0] == b'\n' {
             return Step::Go(at + 1);
         }
+        // Dumps of decimal numbers have none.
+        let has_characters = line.has_address && radix == 16;
         // A dash marks an item of YAML, or separates hexadecimal numbers.
         let is_dash = rest[0] == b'-' && (radix == 16 || rest.get(1) == Some(&b' '));
         let gap = rest[usize::from(is_dash)..].iter().take_while(|byte| is_gap(**byte)).count()
             + usize::from(is_dash);
         if gap > 0 {
-            if line.has_address && gap >= 2 && line.count > 0 && !line.goes_on(&rest[gap..], radix) {
+            if has_characters && gap >= 2 && line.count > 0 && !line.goes_on(&rest[gap..], radix) {
                 return Step::Go(self.shown(window, at + gap, line));
             }
             return if gap > MAX_GAP_BYTES { Step::Break(at + gap) } else { Step::Go(at + gap) };
@@ -163,17 +168,13 @@ impl Numbers {
         let count = digits.iter().take(17).take_while(is_digit).count();
         let token = prefix + minus + count;
         let behind = rest.get(token).copied().unwrap_or(b'\n');
-        if line.count == 0
-            && !line.has_address
-            && prefix == 0
-            && is_address(count, behind, rest.get(token + 1))
-        {
+        if line.count == 0 && !line.has_address && prefix == 0 && is_address(count, &rest[token..]) {
             line.has_address = true;
             line.most = if count == 4 { CURL_BYTES } else { MAX_DUMP_BYTES };
             return Step::Go(at + token + usize::from(behind == b':'));
         }
         let is_pair = is_gap(behind) || behind == b'\n';
-        if line.has_address
+        if has_characters
             && line.count > 0
             && (!is_pair || !count.is_multiple_of(2) || line.count >= line.most)
         {
@@ -214,14 +215,16 @@ impl Numbers {
             self.add(value.to_le_bytes()[0], at, at + length, line);
             return true;
         }
-        if !digits.len().is_multiple_of(2) || digits.len() > 16 {
+        // Only behind `0x` can a first zero be missing.
+        let is_whole = digits.len().is_multiple_of(2) || digits.len() == 1 && length > 1;
+        if !is_whole || digits.len() > 16 {
             return false;
         }
         let first = at + length - digits.len();
         for (index, pair) in digits.chunks(2).enumerate() {
             let start = if index == 0 { at } else { first + 2 * index };
             let Some(value) = number(pair) else { return false };
-            self.add(value.to_le_bytes()[0], start, first + 2 * index + 2, line);
+            self.add(value.to_le_bytes()[0], start, first + 2 * index + pair.len(), line);
         }
         true
     }
@@ -289,11 +292,15 @@ impl Line {
 }
 
 /// Returns whether a number with this many digits, followed by these bytes, is the
-/// address of a line of a dump.
-fn is_address(digits: usize, behind: u8, next: Option<&u8>) -> bool {
+/// address of a line of a dump. In a list of long numbers the next one is as long.
+fn is_address(digits: usize, behind: &[u8]) -> bool {
     match behind {
-        b':' => digits >= 4 && next == Some(&b' '),
-        b' ' => digits >= 6,
+        [b':', b' ', ..] => digits >= 4,
+        [b' ', rest @ ..] => {
+            let next =
+                rest.trim_ascii_start().iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_hexdigit());
+            digits >= 6 && next.count() <= 4
+        }
         _ => false,
     }
 }
@@ -375,25 +382,39 @@ fn are_in_list(bytes: &[u8]) -> bool {
 /// Returns whether numbers of a byte follow each other here, from the next one on,
 /// with the same text between them: times of day have several.
 fn is_list(text: &[u8]) -> bool {
-    let first = text.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let first = digits(text);
     // The sample can lie within what separates two numbers.
     let mut rest = &text[if first == 0 { gap(text) } else { 0 }..];
-    rest = &rest[rest.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count()..];
+    rest = &rest[digits(rest)..];
     let (mut count, mut between) = (0, None);
     while count < MIN_NUMBERS {
         let gap = gap(rest);
-        if gap == 0 || *between.get_or_insert(&rest[..gap]) != &rest[..gap] {
+        if gap == 0 || !is_same_gap(between.get_or_insert(&rest[..gap]), &rest[..gap]) {
             return false;
         }
         rest = &rest[gap..];
-        let digits = rest.iter().take(5).take_while(|byte| byte.is_ascii_hexdigit()).count();
-        if digits == 0 || digits > 4 {
+        let digits = digits(rest);
+        if digits == 0 || digits > MAX_DIGITS {
             return false;
         }
-        count += digits.div_ceil(2).min(2);
+        count += digits.div_ceil(2);
         rest = &rest[digits..];
     }
     true
+}
+
+/// Returns the number of digits that a text begins with, at most one more than a number has.
+fn digits(text: &[u8]) -> usize {
+    text.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_hexdigit()).count()
+}
+
+/// Returns whether the same separates two pairs of numbers: columns have more blanks in
+/// front of short ones.
+fn is_same_gap(one: &[u8], other: &[u8]) -> bool {
+    let is_visible = |byte: &&u8| **byte != b' ';
+    one == other
+        || one.contains(&b' ') == other.contains(&b' ')
+            && one.iter().filter(is_visible).eq(other.iter().filter(is_visible))
 }
 
 /// Returns the length of what separates two numbers.
