@@ -10,6 +10,7 @@
 //! | --- | --- |
 //! | `canonical` | layout and escapes removed, with places back to the text |
 //! | `gate` | where that is worth a search |
+//! | `lists` | where lists of numbers may be |
 //! | `numbers` | bytes written as decimal or hexadecimal numbers |
 //!
 //! A view is searched in *regions* around the places that may be part of a match,
@@ -17,6 +18,7 @@
 
 mod canonical;
 mod gate;
+mod lists;
 mod numbers;
 
 pub use canonical::canonical;
