@@ -3,6 +3,8 @@
 mod folded;
 mod quoted;
 mod rare;
+#[cfg(test)]
+mod rules;
 mod shortened;
 
 use super::engine::Pattern;

@@ -38,7 +38,13 @@ pub(super) fn shortened(value: &[u8], forms: &mut Forms) {
 /// Returns the parts of a value that look generated and are long enough: all of a token,
 /// the signature of a JWT, the password in a URL but not its host.
 fn generated_parts(value: &[u8]) -> Vec<Range<usize>> {
-    let is_generated = |part: &Range<usize>| part.len() >= MIN_BYTES && looks_random(&value[part.clone()]);
+    let is_generated = |part: &Range<usize>| {
+        let part = &value[part.clone()];
+        // Chance makes long runs of one case, too.
+        let ends = [part.first_chunk::<MIN_RANDOM_BYTES>(), part.last_chunk()];
+        part.len() >= MIN_BYTES
+            && (looks_random(part) || ends.iter().all(|end| end.is_some_and(|end| looks_random(end))))
+    };
     // Documents in base64 begin and end like others; only what signs them does not.
     let is_document = [b"eyJ", b"ewo"].iter().any(|beginning| value.starts_with(*beginning));
     if is_document {
@@ -98,6 +104,12 @@ mod tests {
         ] {
             assert_eq!(masked(TOKEN, &shown), expected);
         }
+    }
+
+    #[test]
+    fn a_run_of_one_case_makes_no_word_of_a_token() {
+        let token = "kHs3DH8PUu3vTYSoLBgmUOfJOcVCfMwUB0rM6qcrxnxgezuunwYoBMyGKfg6jt5jx80aR9";
+        assert_eq!(masked(token, &token[..33]), "X".repeat(33));
     }
 
     #[test]
