@@ -185,7 +185,7 @@ impl Kind {
 /// A running store. Its bucket is there where the server makes it by itself.
 #[derive(Debug)]
 pub struct Server {
-    /// What it is.
+    /// The kind of store.
     pub kind: Kind,
     endpoint: String,
     pod: Pod,

@@ -20,7 +20,7 @@ pub(crate) struct Row {
     /// Part of every `.ci/run`.
     pub(crate) quick: bool,
     pub(crate) conditions: Conditions,
-    /// What becomes of a backslash in a key; nothing where it is refused.
+    /// The character that a backslash in a key becomes; `None` where it is refused.
     pub(crate) backslash: Option<char>,
 }
 

@@ -172,7 +172,7 @@ impl Found {
             || self.waits && (self.weight > 0 || self.not_listed > 0)
     }
 
-    /// What is taken uses room up until more is allowed.
+    /// Returns all that was found; it uses room up until more is allowed.
     fn take(&mut self) -> Piece {
         self.room = self.room.saturating_sub(self.weight);
         self.due = usize::try_from(self.files / 8).unwrap_or(usize::MAX).min(MAX_PIECE);
