@@ -364,6 +364,18 @@ fn strip(place: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn the_shortest_list_is_found_wherever_a_text_ends() {
+    let matcher = matcher(&[b"!#%')+-/"]);
+    for before in 0..200 {
+        let text = [&vec![b'.'; before][..], b" 21 23 25 27 29 2b 2d 2f"].concat();
+        for chunk in [1, 64, 1000] {
+            let masked = masked_in_chunks(&matcher, &text, chunk);
+            assert_eq!(&masked[before..], b" XX XX XX XX XX XX XX XX", "{before}, {chunk}");
+        }
+    }
+}
+
+#[test]
 fn layout_is_left_as_it_is() {
     let matcher = matcher(&[b"ghp_16C7e42F292c6912E7710c838347Ae178B4a"]);
     let masked =

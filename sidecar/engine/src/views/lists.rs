@@ -49,6 +49,8 @@ pub(super) fn each_list(window: &[u8], from: usize, to: usize, mut found: impl F
         }
         at += BLOCK_BYTES;
     }
+    // The first sample of the rest can be even.
+    at = at.saturating_sub(SAMPLE_BYTES);
     while at < to {
         if is_list(&window[at..]) {
             found(at);

@@ -257,15 +257,17 @@ impl Canonical {
         }
     }
 
-    /// Drops the operator that joins two quoted parts of a value.
+    /// Drops the operator that joins two quoted parts of a value, behind a quote in the same
+    /// line.
     fn line_end(&mut self) {
-        let Some(b'+') = self.bytes.last() else { return };
         if let [.., before, operator] = self.ranges.as_slice()
+            && self.bytes.ends_with(b"+")
             && before.1 < self.quote_end
             && Some(operator.0) == self.quote_end.checked_add(1)
         {
             self.truncate(self.bytes.len() - 1);
         }
+        self.quote_end = u32::MAX;
     }
 
     /// Drops a character that only decorates.
