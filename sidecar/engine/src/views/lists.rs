@@ -139,3 +139,18 @@ fn gap(text: &[u8]) -> usize {
 pub(super) const fn is_gap(byte: u8) -> bool {
     matches!(byte, b' ' | b',' | b';' | b':' | b'\t' | b'\r' | b'[' | b']' | b'{' | b'}' | b'(' | b')')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_list_is_found_wherever_a_text_ends() {
+        for before in 0..200 {
+            let text = [&vec![b'.'; before][..], b"21 23 25 27 29 2b 2d 2f"].concat();
+            let mut found = Vec::new();
+            each_list(&text, 0, text.len(), |at| found.push(at));
+            assert!(!found.is_empty(), "{before}");
+        }
+    }
+}

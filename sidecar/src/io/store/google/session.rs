@@ -6,7 +6,7 @@
 
 use super::super::WriteError;
 use super::super::failure::{Failure, classify};
-use super::super::http::with_call_context;
+use super::super::http::{Outcome, with_call_context};
 use super::request::{self, Answer, Resource, send};
 use super::{JsonApi, crc32c_text};
 use crate::deliver::backoff;
@@ -111,6 +111,11 @@ impl Session {
                 (Ok(answer), _) => {
                     let message = format!("{} is no answer to a piece of an upload", answer.status);
                     Failure::Write(WriteError::Transient { message, retry_after: None })
+                }
+                // The upload is over, or forgotten: a new one sends the object again.
+                (Err(error), Some(Outcome::Answered { status: 404 | 410, .. })) => {
+                    let message = format!("the store does not know the upload any more: {error}");
+                    return Err(Failure::Write(WriteError::Transient { message, retry_after: None }));
                 }
                 (Err(error), outcome) => classify(&error, outcome.as_ref()),
             };
