@@ -101,7 +101,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, until: usize) {
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         passed = passed.saturating_add(count);
         if passed > until {
-            // What is unread makes a reset of it.
+            // A reset, because something is unread; either side may be gone already.
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
             return;

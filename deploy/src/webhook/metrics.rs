@@ -138,6 +138,7 @@ impl Metrics {
         let _ = writeln!(text, "{not_after} {}", self.not_after.load(Ordering::Relaxed));
         let refusals = "pod_utils_webhook_certificate_refusals_total";
         head(&mut text, refusals, "counter", "Connections that clients gave up because of the certificate.");
+        // Writing to a string does not fail.
         let _ = writeln!(text, "{refusals} {}", read(&self.certificate_refusals));
         text
     }

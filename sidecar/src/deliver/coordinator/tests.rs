@@ -146,6 +146,7 @@ fn a_precondition_that_fails_is_followed_by_a_look() {
 #[test]
 fn a_store_that_ignores_preconditions_is_distrusted_when_it_has_done_so_twice() {
     let mut core = core(None);
+    // The effects of the end are not what is tested here.
     let _ = event(&mut core, PASSED);
     let latest = bulk(vec![object("latest-build.txt", Class::LatestBuild, 1, 1)]);
     let look = Effect::LookAtObject { number: 0, content: true };

@@ -104,7 +104,8 @@ fn the_latest_build_never_goes_back() {
 #[test]
 fn the_latest_build_is_given_up_and_not_overwritten_after_lost_races() {
     let (mut write, _) = Write::<u8>::start(WriteIntent::LatestBuild("12".into()), true);
-    let _ = (write.looked_at(present(77, "11")), write.precondition_failed(true));
+    assert_eq!(write.looked_at(present(77, "11")), put(Precondition::IfAbsent));
+    assert_eq!(write.precondition_failed(true), put(Precondition::IfVersion(77)));
     assert_eq!(write.precondition_failed(true), WriteStep::LookAt { content: true });
     for version in 0..MAX_PUTS - 1 {
         assert_eq!(write.looked_at(present(version, "11")), put(Precondition::IfVersion(version)));
