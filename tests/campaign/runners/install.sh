@@ -4,38 +4,22 @@
 #
 #   tests/campaign/runners/install.sh DIRECTORY [full]
 #
-# What is there already is not installed again.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-full=${2:-}
+# What is there with the same pins is not installed again.
+source "$(dirname "${BASH_SOURCE[0]}")/../install.sh"
+begin "$@"
 
-SUDO=; [ "$(id -u)" = 0 ] || SUDO=sudo
-need=()
-want() { command -v "$1" >/dev/null || need+=("$2"); }
 want make make; want ninja ninja-build; want ctest cmake; want mvn maven
 if [ "$full" = full ]; then want mksh mksh; want rspec ruby-rspec-core; want phpunit phpunit; fi
-if [ "${#need[@]}" -gt 0 ]; then
-  $SUDO apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $SUDO apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
-fi
-
-python() {
-  python3 -m venv "$dir/py"
-  "$dir/py/bin/pip" install --quiet --disable-pip-version-check -r "$here/tools/requirements.txt"
-  [ "$full" != full ] || "$dir/py/bin/pip" install --quiet -r "$here/tools/requirements-full.txt"
-}
+install_packages
 
 node() {
   cp "$here/tools/package.json" "$dir/"
   cd "$dir"
   # Browsers are not needed, and cannot be had everywhere.
   export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
-  npm install --silent --no-audit --no-fund --no-package-lock
+  npm_install
   [ "$full" = full ] || return 0
-  npm install --silent --no-audit --no-fund --no-package-lock --no-save \
-    yarn@1.22.22 pnpm@12.21.0 @yarnpkg/cli-dist@4.18.1
+  npm_install --no-save yarn@1.22.22 pnpm@12.21.0 @yarnpkg/cli-dist@4.18.1
   # Both versions of yarn are called yarn.
   mkdir -p bin
   printf '#!/bin/sh\nexec node %s/node_modules/@yarnpkg/cli-dist/bin/yarn.js "$@"\n' "$dir" >bin/berry
@@ -62,14 +46,8 @@ java() {
   rm -rf reports
 }
 
+sources=("$here/samples/ginkgo" "$here/samples/surefire")
 parts=(python node java)
 # Without Go the campaign says which runners it leaves out.
 if command -v go >/dev/null; then parts+=(golang); fi
-pids=()
-for part in "${parts[@]}"; do
-  [ -e "$dir/.$part$full" ] && continue
-  ( set -e; "$part"; touch "$dir/.$part$full" ) & pids+=($!)
-done
-failed=0
-for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-exit "$failed"
+run_parts "${parts[@]}"

@@ -5,33 +5,19 @@
 #
 #   tests/campaign/stores/install.sh DIRECTORY [full]
 #
-# What is there already is not installed again.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mkdir -p "$1/bin" "$1/jars"
-dir=$(cd "$1" && pwd)
-full=${2:-}
+# What is there with the same pins is not installed again.
+source "$(dirname "${BASH_SOURCE[0]}")/../install.sh"
+begin "$@"
+mkdir -p "$dir/bin" "$dir/jars"
 
-SUDO=; [ "$(id -u)" = 0 ] || SUDO=sudo
-need=()
-want() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || need+=("$2"); }
 want nginx nginx-light
 if [ "$full" = full ]; then want mvn maven; fi
-if [ "${#need[@]}" -gt 0 ]; then
-  $SUDO apt-get update -qq
-  # In that runlevel the package does not start a server of its own.
-  $SUDO env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
-fi
-
-python() {
-  python3 -m venv "$dir/py"
-  "$dir/py/bin/pip" install --quiet --disable-pip-version-check -r "$here/tools/requirements.txt"
-}
+install_packages
 
 node() {
   cd "$dir"
-  npm install --silent --no-audit --no-fund --no-package-lock azurite@3.35.0
-  [ "$full" != full ] || npm install --silent --no-audit --no-fund --no-package-lock --no-save s3rver@3.7.1
+  npm_install azurite@3.35.0
+  [ "$full" != full ] || npm_install --no-save s3rver@3.7.1
 }
 
 golang() {
@@ -53,11 +39,4 @@ parts=(python node)
 # Without Go the campaign says which stores it leaves out.
 if command -v go >/dev/null; then parts+=(golang); fi
 if [ "$full" = full ]; then parts+=(java); fi
-pids=()
-for part in "${parts[@]}"; do
-  [ -e "$dir/.$part$full" ] && continue
-  ( set -e; "$part"; touch "$dir/.$part$full" ) & pids+=($!)
-done
-failed=0
-for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-exit "$failed"
+run_parts "${parts[@]}"
