@@ -20,8 +20,12 @@
 //!
 //! **To add an option**, add its row to the struct of its object, use the field,
 //! and paste the output of `podutils explain --markdown` between the markers of
-//! the README (a test compares them). What a value may not be is refused in the
-//! struct's `validate`; a core gets values through its `Setup`. The type gives the syntax: `String`,
+//! the program's README.md (a test compares them). What a value may not be is refused
+//! in the struct's `validate`. A core gets values through its configuration (sidecar's
+//! `coordinator::Setup`, entrypoint's `supervise::Policy`), whose literals in the tests
+//! and in `tests/model` the compiler lists. Where `gcsupload`, `podutils run` or
+//! `podutils inject` are to offer it too, they name the row among their flags. It
+//! belongs in the changes of deploy/README.md. The type gives the syntax: `String`,
 //! `bool`, `i64`, `GoDuration`, `Signal`, a type of [`words!`](crate::words!),
 //! or any of these in an `Option` or a `Vec`; a new type implements [`Single`].
 //! A default that code applies later is a constant that both the code and

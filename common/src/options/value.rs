@@ -45,7 +45,7 @@ pub trait Value: Decode {
     }
 }
 
-/// A type of which one argument gives one value. Such a type, an `Option` and a
+/// A type whose value one argument gives. Such a type, an `Option` and a
 /// `Vec` of it are [`Value`]s.
 pub trait Single: Decode + Clone + Default + PartialEq + Send + Sync + 'static {
     /// The name of the value in help texts.

@@ -69,6 +69,7 @@ pub(super) fn is_azure(bucket: &str) -> bool {
 /// Returns a finding if a container that uploads to `az://` has no account.
 pub(super) fn missing(bucket: &str, container: &super::model::Container) -> Option<Finding> {
     let named = container.env_from || NAME_IT.iter().any(|name| container.variable(name).is_some());
-    let text = format!("{ACCOUNT} is missing: {bucket} is a container of which storage account?");
+    let text =
+        format!("{ACCOUNT} is missing: set it to the storage account that holds the container {bucket}");
     (is_azure(bucket) && !named).then(|| Finding::new(container.field("env"), text))
 }

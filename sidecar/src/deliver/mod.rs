@@ -51,6 +51,6 @@ pub use plan::{
     Cause, Class, Completeness, Desired, Failure, Key, Object, Plan, Retired, State, Summary, Weights,
 };
 pub use policy::{Part, Policy};
-pub use retry::backoff;
+pub use retry::{MAX_PART_ATTEMPTS, backoff};
 pub use verdict::{JobResult, Verdict, exit_status};
 pub use write::{ObjectStatus, Precondition};

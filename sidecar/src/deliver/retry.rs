@@ -1,4 +1,4 @@
-//! Pauses between attempts, and their timeouts.
+//! How often and with which pauses something is tried, and how long an attempt may take.
 
 use super::policy::MAX_SMALL_BYTES;
 use std::time::Duration;
@@ -9,6 +9,10 @@ pub(super) const MAX_ATTEMPTS: u8 = 5;
 
 /// Attempts for any other object when everything was given up.
 pub(super) const MAX_LAST_ATTEMPTS: u8 = 2;
+
+/// Attempts for a part of an object, and for its completion; beyond them the object as
+/// a whole is tried again.
+pub const MAX_PART_ATTEMPTS: u8 = 4;
 
 /// Doublings of a pause and of a timeout. A pause is at most 16 s: longer ones would
 /// be noticed when the store is back.

@@ -43,8 +43,8 @@ common::options! {
             .default(|| DEFAULT_TEST_REPORTS.join(", ")),
         /// Puts `report.html` beside the result: what happened, on one page.
         pub report_page: bool = flag("report-page"),
-        /// Without a given time that runs: tries objects that a later attempt may store until nothing has
-        /// arrived for so long.
+        /// While no grace period is running: how long transient failures are retried with nothing
+        /// arriving in between.
         pub retry_for: Option<GoDuration> = flag("retry-for")
             .default(|| GoDuration::from_std(DEFAULT_RETRY_FOR).to_string()),
         /// Sidecar is an init container with `restartPolicy: Always`.
@@ -74,7 +74,7 @@ impl DeliveryOptions {
         above_zero("delivery.checkpoint_interval", self.checkpoint_interval)
     }
 
-    /// The time without anything that arrives after which objects are given up.
+    /// How long nothing may arrive before the remaining objects are given up.
     pub fn retry_for(&self) -> Duration {
         self.retry_for.map_or(DEFAULT_RETRY_FOR, GoDuration::as_std)
     }

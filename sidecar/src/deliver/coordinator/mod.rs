@@ -50,7 +50,7 @@ pub struct Setup {
     pub weights: Weights,
     /// The least pause between two checkpoints.
     pub checkpoint_interval: Duration,
-    /// The time without anything that arrives after which objects are given up.
+    /// How long nothing may arrive before the remaining objects are given up.
     pub retry_for: Duration,
     /// The time for the artifacts of a pass; `None` for any.
     pub pass_time: Option<Duration>,
@@ -209,7 +209,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         effects
     }
 
-    /// Takes the artifacts out of the plan of which nothing is to happen any more, for the
+    /// Takes the artifacts that are done with out of the plan, for the
     /// caller to write down. To be called between two inputs, when their effects are
     /// carried out.
     #[must_use]

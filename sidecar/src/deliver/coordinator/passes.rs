@@ -9,7 +9,7 @@ use crate::deliver::event::Timer;
 use crate::deliver::policy::{Part, Policy};
 use std::time::Duration;
 
-/// Time after which an entry of which nothing is there is named for the first time;
+/// Time after which an entry that has left no trace is named for the first time;
 /// from then on it is named whenever this has doubled.
 const FIRST_UNSEEN_INTERVAL: Duration = Duration::from_mins(1);
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// again before it counts.
 const SUSPICION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time for which an entry of which nothing was ever there is waited for once the
+/// How long an entry that has left no trace is waited for once the
 /// pod is told to stop: its container will not be started any more.
 const START_AFTER_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -37,7 +37,7 @@ pub struct Config {
     /// Without a budget: when a result goes out although the pass is not
     /// through, counted from the first interrupt.
     pub interim: Option<Duration>,
-    /// Time after which an entry of which nothing was ever there is lost.
+    /// Time after which an entry that has left no trace is lost.
     pub start_timeout: Option<Duration>,
     /// Sidecar runs as a native sidecar: TERM says only that the ordinary
     /// containers have ended, and it is restarted when it ends by itself.

@@ -1,4 +1,4 @@
-//! Entries of which nothing is ever there.
+//! Entries that never leave a trace.
 
 use super::super::entries::Observation;
 use super::super::verdict::JobResult;

@@ -15,7 +15,7 @@ pub struct Retired {
 }
 
 impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
-    /// Takes out every artifact of which nothing is to happen any more, in the order of
+    /// Takes out every artifact that is done with, in the order of
     /// the keys, for the caller to write down; not those of an earlier pass that a listing under way has
     /// not found yet. A later listing knows nothing of what was taken out, and finds new
     /// objects.

@@ -28,7 +28,7 @@ use super::policy::Policy;
 /// Another writer may be ahead this often before the attempt stops asking.
 const MAX_PUTS: u8 = 5;
 
-/// A condition on the stored object without which the store does not write.
+/// A condition that the stored object must meet for the store to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Precondition<V> {
     /// None: the write replaces any object.
@@ -63,8 +63,8 @@ impl<V> WriteIntent<V> {
     ///
     /// Before the final pass every write is provisional. A provisional result
     /// replaces the version that a look found, and yields where it cannot be
-    /// looked at or keeps changing: what is there is of the same job. To ask for a small
-    /// object takes as long as to send it, so that only large ones are asked for.
+    /// looked at or keeps changing: what is there is of the same job. Asking about a small
+    /// object takes as long as sending it, so only large ones are asked about.
     pub(super) fn of(class: Class, policy: Policy, is_large: bool, known: Option<V>, build_id: &str) -> Self {
         match (class, policy) {
             (Class::LatestBuild, _) => Self::LatestBuild(build_id.into()),

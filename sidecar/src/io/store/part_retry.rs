@@ -2,13 +2,12 @@
 //! object it takes only that way.
 
 use super::http::{Outcome, last_outcome};
-use super::upload::MAX_ATTEMPTS;
-use crate::deliver::backoff;
+use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use async_trait::async_trait;
 use object_store::retry::{RetryContext, RetryPolicy};
 
-/// The retry policy for the parts of all uploads.
+/// The retry policy for the parts that the library sends.
 #[derive(Debug)]
 pub(super) struct PartRetry;
 
@@ -21,7 +20,7 @@ impl RetryPolicy for PartRetry {
             Some(Outcome::NoAnswer(_)) => None,
             Some(Outcome::Answered { .. }) | None => return false,
         };
-        if attempt >= MAX_ATTEMPTS {
+        if attempt >= MAX_PART_ATTEMPTS {
             return false;
         }
         tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;

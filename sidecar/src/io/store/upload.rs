@@ -8,7 +8,7 @@ use super::bucket::Bucket;
 use super::failure::{Failure, classify, one_line};
 use super::google::Session;
 use super::http::{Extra, Outcome, with_call_context};
-use crate::deliver::backoff;
+use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -17,10 +17,6 @@ use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload, PutResult};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Upper bound on the attempts for one part, and for a completion; beyond it the
-/// object's own count.
-pub(super) const MAX_ATTEMPTS: u8 = 4;
 
 /// An upload in parts. Clones are the same upload.
 #[derive(Clone, Debug)]
@@ -72,7 +68,7 @@ impl Upload {
                     };
                     match failure {
                         Failure::Write(WriteError::Transient { retry_after, .. })
-                            if attempt < MAX_ATTEMPTS =>
+                            if attempt < MAX_PART_ATTEMPTS =>
                         {
                             tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
                         }
@@ -131,7 +127,7 @@ impl Upload {
             let was_answered = matches!(last, Some(Outcome::Answered { .. }));
             match failure {
                 Failure::Write(WriteError::Transient { retry_after, .. })
-                    if was_answered && attempt < MAX_ATTEMPTS =>
+                    if was_answered && attempt < MAX_PART_ATTEMPTS =>
                 {
                     tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
                     attempt += 1;

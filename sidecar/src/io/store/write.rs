@@ -10,7 +10,7 @@ pub struct Version {
     pub(crate) generation: Option<String>,
 }
 
-/// A condition on the stored object without which the store does not write.
+/// A condition that the stored object must meet for the store to write.
 pub type Precondition = crate::deliver::Precondition<Version>;
 
 /// The reason why a write did not happen, as one line.

@@ -1,5 +1,6 @@
-//! The rules by which secrets are found: each has functions that write a value so, and a
-//! value that one wrote must be masked wherever it stands.
+//! The rules by which secrets are found, as tests: each has functions that write a value
+//! so, and a value that one wrote must be masked wherever it stands. Nothing is masked
+//! because of a row here.
 
 mod table;
 mod writers;

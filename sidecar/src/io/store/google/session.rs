@@ -9,15 +9,12 @@ use super::super::failure::{Failure, classify};
 use super::super::http::{Outcome, with_call_context};
 use super::request::{self, Answer, Resource, send};
 use super::{JsonApi, crc32c_text};
-use crate::deliver::backoff;
+use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use bytes::Bytes;
 use object_store::PutResult;
 use std::sync::Arc;
 use tokio::sync::{Mutex, watch};
-
-/// Upper bound on the attempts for one piece; beyond it the object's own count.
-const MAX_ATTEMPTS: u8 = 4;
 
 /// An upload that has begun. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -122,7 +119,7 @@ impl Session {
             let Failure::Write(WriteError::Transient { retry_after, .. }) = &failure else {
                 return Err(failure);
             };
-            if attempt == MAX_ATTEMPTS {
+            if attempt == MAX_PART_ATTEMPTS {
                 return Err(failure);
             }
             tokio::time::sleep(backoff(attempt, jitter(), *retry_after)).await;
