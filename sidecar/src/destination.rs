@@ -129,7 +129,7 @@ pub fn clean_prefix(prefix: &str) -> String {
 }
 
 impl Destination {
-    /// Returns a warning about a prefix of which keys have less than was written.
+    /// Returns a warning about a prefix that is shorter in keys than it was written.
     pub fn untidy_prefix(&self) -> Option<String> {
         match self {
             Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {

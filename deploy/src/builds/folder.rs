@@ -69,7 +69,7 @@ impl Folder {
     }
 }
 
-/// Ids, of which numbers are in the order of time.
+/// Ids; those that are numbers are in the order of time.
 #[derive(Debug, Default)]
 struct Ids {
     ordered: BTreeSet<(usize, String)>,

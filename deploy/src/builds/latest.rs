@@ -13,7 +13,7 @@ const WORD: &str = "latest";
 /// Upper bound on the content of `latest-build.txt`.
 const MAX_ID_BYTES: usize = 255;
 
-/// Objects of which each build has at least one.
+/// Objects; each build has at least one of them.
 const OF_A_BUILD: [&str; 3] = ["finished.json", "started.json", "manifest.json"];
 
 /// Returns the build that is meant: the destination itself where it is one, else the last

@@ -14,7 +14,7 @@ const SKIP: &str = "azure.workload.identity/skip-containers";
 /// The variable with the account's name.
 const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
 
-/// Variables of which one has to say which account is meant.
+/// Variables; one of them has to name the account.
 const NAME_IT: [&str; 3] = [ACCOUNT, "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING"];
 
 /// The storage account and the identity that uploads to it.

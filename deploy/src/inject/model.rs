@@ -19,7 +19,7 @@ pub(super) struct Pod {
     pub(super) deadline: Option<i64>,
     pub(super) user: User,
     pub(super) host_pid: bool,
-    /// The path of what says that it is a Windows pod.
+    /// The path of the field that makes it a Windows pod.
     pub(super) windows: Option<String>,
 }
 

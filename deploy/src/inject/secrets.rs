@@ -64,9 +64,9 @@ impl Censored {
         }
     }
 
-    /// A Secret at the path that it has in a container. One of which only a
-    /// part is mounted there, and one whose path is taken, get a place of their
-    /// own with all they have.
+    /// A Secret at the path that it has in a container. One that is
+    /// mounted there only in part, and one whose path is taken, get a place of their own
+    /// with all they have.
     fn mirror(&mut self, mount: &Mount, taken: &[&str]) {
         let own = format!("{OWN_PLACE}/{}", mount.volume);
         let known = |at: &str| self.mounts.iter().any(|own| own.volume == mount.volume && own.at == at);

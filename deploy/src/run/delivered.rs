@@ -16,9 +16,9 @@ const CLOSING: [&str; 2] = ["manifest.json", "finished.json"];
 /// The objects of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Delivered {
-    /// Name and size of what is stored.
+    /// Name and size of each stored object.
     stored: Vec<(String, Option<u64>)>,
-    /// Name of what is not, and why.
+    /// Name of each missing one, and why it is missing.
     missing: Vec<(String, String)>,
 }
 

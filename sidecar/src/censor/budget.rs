@@ -28,7 +28,7 @@ pub enum BudgetExceeded {
 }
 
 impl Budget {
-    /// Creates a budget of which nothing is spent.
+    /// Creates a budget with nothing spent.
     pub fn new(cpu_time: Duration, unpacked_bytes: u64) -> Self {
         Self { cpu_time, unpacked_bytes, spent_nanos: AtomicU64::new(0), unpacked: AtomicU64::new(0) }
     }

@@ -136,7 +136,7 @@ pub(super) enum Directive {
     /// Send what the plan holds of this part; answered by `Sent`.
     Send(Policy, Part),
     /// Skip whatever of the bulk and the page is not stored yet; answered by `Sent`.
-    Cut,
+    CutUploads,
     /// Write `finished.json`; answered by `ResultSettled`.
     WriteResult(Policy, Verdict),
     /// Abort the provisional write in flight; answered by its `ResultSettled`.
@@ -171,7 +171,7 @@ pub enum Record {
     /// The wait's share of the deadline is over.
     WaitOver,
     /// The cutoff came: everything not stored yet is skipped.
-    Cut,
+    UploadsCut,
     /// The deadline is there.
     DeadlineReached,
     /// All entries ended while a best-effort pass was running.

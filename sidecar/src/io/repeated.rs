@@ -26,8 +26,8 @@ impl Repeated {
         *count <= MAX_WRITTEN
     }
 
-    /// Returns the kinds of which some were not written, and the number of these; forgets
-    /// them all.
+    /// Returns each kind with records that were not written, and their number; forgets
+    /// all kinds.
     pub(super) fn take_unwritten(&mut self) -> impl Iterator<Item = (Box<str>, u64)> + use<> {
         let all = std::mem::take(&mut self.0).into_iter();
         all.filter(|(_, count)| *count > MAX_WRITTEN).map(|(kind, count)| (kind, count - MAX_WRITTEN))

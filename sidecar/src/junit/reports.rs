@@ -40,7 +40,7 @@ impl Reports {
         state.files.len() < MAX_REPORTS || state.files.contains_key(&number)
     }
 
-    /// Keeps a report in the place of what was read of it before.
+    /// Keeps a report in place of what was read of it before.
     pub fn keep(&self, number: u64, file: Option<TestFile>) {
         let mut state = self.state();
         if let Some(before) = state.files.remove(&number) {

@@ -4,8 +4,8 @@
 /// The number of bytes at the beginning that decide.
 pub const PREFIX_BYTES: usize = 512;
 
-/// Returns the type of content that begins with `data`, of which only the first
-/// [`PREFIX_BYTES`] count. Never empty: unknown binary content is
+/// Returns the type of content that begins with `data`; only its first [`PREFIX_BYTES`]
+/// count. Never empty: unknown binary content is
 /// `application/octet-stream`.
 pub fn content_type(data: &[u8]) -> &'static str {
     let data = &data[..data.len().min(PREFIX_BYTES)];

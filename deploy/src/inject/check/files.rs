@@ -17,7 +17,7 @@ pub(super) fn check(decorated: &Decorated<'_>, found: &mut Vec<Finding>) {
     }
     collisions(decorated, found);
     match &decorated.delivery {
-        // What cannot be read was told, and nothing is known of what it says.
+        // Files that cannot be read were reported; nothing is known of what they say.
         None if decorated.unread => {}
         None => {
             let text = "no container has SIDECAR_OPTIONS: nothing delivers what the tests leave";

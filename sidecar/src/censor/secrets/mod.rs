@@ -47,7 +47,7 @@ const MIN_SCALAR_BYTES: usize = 4;
 /// Minimum length of a value of a file that was recognized by its content.
 const MIN_DERIVED_BYTES: usize = 8;
 
-/// Maximum number of files of which it is told how they were read.
+/// Maximum number of files for which the manifest says how they were read.
 const MAX_SOURCES: usize = 1000;
 
 /// How a file with more than one value was read.

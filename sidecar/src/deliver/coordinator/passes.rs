@@ -51,7 +51,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 out.push(Effect::List(policy));
             }
             Directive::Send(policy, part) => self.send(policy, part, moment, out),
-            Directive::Cut => {
+            Directive::CutUploads => {
                 self.uploads_cut = true;
                 self.plan.hasten();
                 for part in [Part::Bulk, Part::Page] {

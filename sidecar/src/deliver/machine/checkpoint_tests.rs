@@ -75,7 +75,7 @@ fn there_is_no_checkpoint_when_uploads_are_over() {
     let _ = machine.handle(TERM);
     let _ = machine.handle(CHECKPOINT);
     let _ = machine.handle(Event::Prepared(Policy::Checkpoint));
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::Cut]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::CutUploads]);
     assert_eq!(acts(&mut machine, Event::Sent(Policy::Checkpoint, Part::Bulk)), []);
     assert_eq!(acts(&mut machine, CHECKPOINT), []);
 }

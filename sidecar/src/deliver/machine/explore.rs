@@ -184,7 +184,7 @@ impl World {
             }
             Directive::Prepare(policy) => self.preparing = Some(policy),
             Directive::Send(policy, part) => self.sending = Some((policy, part)),
-            Directive::Cut => {
+            Directive::CutUploads => {
                 let sent = matches!(self.sending, Some((_, Part::Bulk | Part::Page)));
                 assert!(sent, "only the bulk and the page are cut");
             }

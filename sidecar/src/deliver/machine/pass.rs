@@ -56,7 +56,7 @@ impl Machine {
         self.pass = Pass::Sending(policy, part);
         out.push(Directive::Send(policy, part));
         if part == Part::Bulk && self.cut {
-            out.push(Directive::Cut);
+            out.push(Directive::CutUploads);
         }
     }
 
@@ -162,12 +162,12 @@ impl Machine {
         self.cut = true;
         match self.pass {
             Pass::Preparing(policy) => {
-                out.push(Directive::Record(Record::Cut));
+                out.push(Directive::Record(Record::UploadsCut));
                 self.send(policy, Part::Bulk, out);
             }
             Pass::Sending(_, Part::Bulk | Part::Page) => {
-                out.push(Directive::Record(Record::Cut));
-                out.push(Directive::Cut);
+                out.push(Directive::Record(Record::UploadsCut));
+                out.push(Directive::CutUploads);
             }
             Pass::Idle
             | Pass::Sending(..)

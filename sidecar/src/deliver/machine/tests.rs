@@ -67,7 +67,7 @@ fn records(machine: &mut Machine, event: Event) -> Vec<Record> {
         | Directive::Disarm(_)
         | Directive::Prepare(_)
         | Directive::Send(..)
-        | Directive::Cut
+        | Directive::CutUploads
         | Directive::WriteResult(..)
         | Directive::AbandonResult
         | Directive::Finish => None,
@@ -326,7 +326,7 @@ fn interrupted_with_budget() -> Machine {
 fn at_the_cutoff_the_bulk_is_cut_and_the_closing_objects_follow() {
     let mut machine = interrupted_with_budget();
     let _ = machine.handle(Event::Prepared(Policy::BestEffort));
-    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::Cut]);
+    assert_eq!(acts(&mut machine, Event::Fired(Timer::Cutoff)), [Directive::CutUploads]);
     let effects = acts(&mut machine, Event::Sent(Policy::BestEffort, Part::Bulk));
     assert_eq!(effects, [Directive::Send(Policy::BestEffort, Part::OwnLog)]);
 }
@@ -335,7 +335,7 @@ fn at_the_cutoff_the_bulk_is_cut_and_the_closing_objects_follow() {
 fn a_cutoff_while_preparing_does_not_wait_for_the_list() {
     let mut machine = interrupted_with_budget();
     let effects = acts(&mut machine, Event::Fired(Timer::Cutoff));
-    assert_eq!(effects, [Directive::Send(Policy::BestEffort, Part::Bulk), Directive::Cut]);
+    assert_eq!(effects, [Directive::Send(Policy::BestEffort, Part::Bulk), Directive::CutUploads]);
     assert_eq!(machine.handle(Event::Prepared(Policy::BestEffort)), []);
 }
 
@@ -347,7 +347,7 @@ fn a_pass_that_begins_after_the_cutoff_is_cut_at_once() {
     assert_eq!(machine.handle(Event::Fired(Timer::Cutoff)), []);
     let _ = machine.handle(seen(0, PASSED));
     let effects = acts(&mut machine, Event::Prepared(Policy::Final));
-    assert_eq!(effects, [Directive::Send(Policy::Final, Part::Bulk), Directive::Cut]);
+    assert_eq!(effects, [Directive::Send(Policy::Final, Part::Bulk), Directive::CutUploads]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Objects by number, of which most can be taken out again.
+//! Objects by number; most of them can be taken out again.
 
 use std::ops::{Index, IndexMut};
 
@@ -63,8 +63,8 @@ impl<O> Slots<O> {
     }
 }
 
-/// Indexing panics where the object was taken out: only settled ones are, of which nobody
-/// tells by number any more.
+/// Indexing panics where the object was taken out: only settled ones are, which nobody
+/// refers to by number any more.
 impl<O> Index<u32> for Slots<O> {
     type Output = O;
 

@@ -60,7 +60,7 @@ fn write(record: Record, entries: &[Entry], watched: &Entries, pass_began: Insta
             }
         }
         Record::WaitOver => warn!("The time to wait for markers is over, uploading what there is"),
-        Record::Cut => warn!("The time for uploads is over, what is not stored yet is skipped"),
+        Record::UploadsCut => warn!("The time for uploads is over, what is not stored yet is skipped"),
         Record::DeadlineReached => error!("The given time is over"),
         Record::Upgraded => info!("All entries ended, the best-effort upload becomes the final one"),
         Record::CheckpointDone => debug!("What had changed is delivered"),

@@ -83,7 +83,7 @@ struct Reserved {
 }
 
 impl Reserve {
-    /// Lets an object have so much space, of which none is taken yet.
+    /// Lets an object have so much space; none of it is taken yet.
     pub(super) fn allow(&self, key: &str, bytes: u64) {
         self.lock().insert(key.to_owned(), Reserved { bytes, free: Vec::new() });
     }

@@ -65,7 +65,7 @@ const DESCRIBING_WORDS: [&str; 39] = [
     "helper",
 ];
 
-/// Words of keys of what is public, however random it looks.
+/// Words in keys whose values are public, however random they look.
 const PUBLIC_WORDS: [&str; 16] = [
     "public",
     "pub",
