@@ -56,7 +56,7 @@ deliver() { # BUILD, entrypoint's options, COMMAND
 junit='<testsuite name=\"s\" tests=\"2\" failures=\"1\"><testcase name=\"TestPasses\" time=\"1\"/><testcase name=\"TestBreaks\" time=\"2\"><failure message=\"it broke\">at line 7</failure></testcase></testsuite>'
 deliver 101 '' 'echo all is well'
 deliver 102 '' "echo '$junit' >\$ARTIFACTS/junit_1.xml; echo something broke; exit 3"
-deliver 103 '"timeout":"1s","grace_period":"2s",' 'echo begins to wait; sleep 60'
+deliver 103 '"timeout":"1s","grace_period":"2s",' 'seq 40; sleep 60'
 
 mkdir "$dir/data"
 echo '{"items":[]}' >"$dir/data/prowjobs.json"
@@ -69,7 +69,8 @@ deck:
     gcs_browser_prefix: https://browser.example/gcs/
     lenses:
     - {lens: {name: metadata}, required_files: ['^(?:started|finished)\.json$']}
-    - {lens: {name: buildlog}, required_files: ['^build-log\.txt$']}
+    # Without regexes of its own this Deck takes no line for one that is worth to be shown.
+    - {lens: {name: buildlog, config: {highlight_regexes: ['ERROR:']}}, required_files: ['^build-log\.txt$']}
     - {lens: {name: junit}, required_files: ['^artifacts/junit.*\.xml$']}
     - {lens: {name: links}, required_files: ['^artifacts/.*\.link\.txt$']}
 Y
@@ -90,8 +91,10 @@ shows() { # NAME, FILE, TEXT
 }
 page() { curl -sf --compressed -o "$dir/page" "http://127.0.0.1:8080/$1" || { echo "FAILED: $1"; failures=$((failures + 1)); : >"$dir/page"; }; }
 lens() { # LENS, BUILD, ARTIFACTS
+  # Deck takes the lens's configuration by its place.
+  local -A place=([metadata]=0 [buildlog]=1 [junit]=2)
   curl -sf --compressed -o "$dir/page" -G "http://127.0.0.1:8080/spyglass/lens/$1/iframe" \
-    --data-urlencode "req={\"artifacts\":[$3],\"index\":0,\"src\":\"gs/ci-results/logs/nightly/$2\"}" ||
+    --data-urlencode "req={\"artifacts\":[$3],\"index\":${place[$1]},\"src\":\"gs/ci-results/logs/nightly/$2\"}" ||
     { echo "FAILED: $1 of $2"; failures=$((failures + 1)); : >"$dir/page"; }
 }
 
@@ -112,6 +115,10 @@ for text in failed 'pod-utils.cause' 'exited with code 3; 1 of 2 tests failed: T
 done
 lens metadata 103 "$both"; shows 'metadata of 103' "$dir/page" 'timed out after 1s'
 lens buildlog 102 '"build-log.txt"'; shows 'the log of 102' "$dir/page" 'something broke'
+# The line is unfolded, and what came long before it is not.
+lens buildlog 103 '"build-log.txt"'
+shows 'the log of 103' "$dir/page" '<span class="match-highlighted">ERROR:</span><span > sh timed out after 1s'
+shows 'the log of 103' "$dir/page" ' skipped lines...'
 lens junit 102 '"artifacts/junit_1.xml"'
 for text in TestBreaks 'it broke' TestPasses; do shows 'the tests of 102' "$dir/page" "$text"; done
 
