@@ -3,6 +3,7 @@
 use super::WriteError;
 use super::error_text::element;
 use super::http::Outcome;
+use super::tokens::TokenError;
 use common::quote::without_controls;
 use std::error::Error;
 
@@ -42,6 +43,8 @@ pub(super) fn classify(error: &object_store::Error, last: Option<&Outcome>) -> F
             // A success that was cut off, that holds an error in its body, or that lacks what
             // the store always sends with it.
             200..=299 => transient(message, None),
+            // What a token service answers says nothing about the object.
+            304 | 404 | 412 if is_of_token(error) => permanent(message),
             412 | 304 => Failure::Write(WriteError::PreconditionFailed),
             404 => Failure::NotFound(message),
             501 => Failure::NotImplemented(message),
@@ -52,6 +55,12 @@ pub(super) fn classify(error: &object_store::Error, last: Option<&Outcome>) -> F
             _ => permanent(message),
         },
     }
+}
+
+/// Returns whether there was no token to send the request with.
+fn is_of_token(error: &object_store::Error) -> bool {
+    let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.any(<dyn Error>::is::<TokenError>)
 }
 
 fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failure {
@@ -153,6 +162,17 @@ mod tests {
         assert!(matches!(classified(501), Failure::NotImplemented(_)));
         assert_eq!(classified(412), Failure::Write(WriteError::PreconditionFailed));
         assert!(matches!(classified(200), Failure::Write(WriteError::Transient { .. })));
+    }
+
+    #[test]
+    fn an_absent_token_service_is_no_absent_object() {
+        let error = object_store::Error::Generic { store: "GCS", source: Box::new(TokenError::Malformed) };
+        for status in [304, 404, 412] {
+            let classified = classify(&error, Some(&answered(status)));
+            assert!(matches!(classified, Failure::Write(WriteError::Permanent(_))), "{status}");
+        }
+        let unavailable = classify(&error, Some(&answered(503)));
+        assert!(matches!(unavailable, Failure::Write(WriteError::Transient { .. })));
     }
 
     #[test]

@@ -189,7 +189,10 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
             Some(Ok(object)) => {
                 let full: &str = object.location.as_ref();
                 let key = full.strip_prefix(remote.prefix()).unwrap_or(full).trim_start_matches('/');
-                take(Listed { key: key.to_owned(), bytes: object.size });
+                // The destination itself: the marker that consoles make of a folder.
+                if !key.is_empty() {
+                    take(Listed { key: key.to_owned(), bytes: object.size });
+                }
             }
             Some(Err(error)) => return Err(classify(&error, last.as_ref()).into_write_error().into()),
         }

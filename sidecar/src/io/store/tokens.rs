@@ -15,6 +15,9 @@ use tokio::sync::Mutex;
 /// is shorter.
 const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
+/// Upper bound on a token's life: an answer may say any number.
+const MAX_LIFE: Duration = Duration::from_hours(24);
+
 /// The media type of [`form`]s.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -54,7 +57,7 @@ pub(super) struct Token<C> {
 
 impl<C> Token<C> {
     pub(super) fn new(credential: C, life: Duration) -> Self {
-        let now = Instant::now();
+        let (now, life) = (Instant::now(), life.min(MAX_LIFE));
         let renew = now + life.saturating_sub(RENEW_BEFORE.min(life / 2));
         Self { credential: Arc::new(credential), renew, ends: now + life }
     }
@@ -184,5 +187,7 @@ mod tests {
         );
         let short = Token::new((), Duration::from_secs(10));
         assert!(short.renew >= now + Duration::from_secs(5) && short.renew < short.ends);
+        let endless = Token::new((), Duration::from_secs(u64::MAX));
+        assert!(endless.renew > hour.renew && endless.ends <= now + Duration::from_hours(25));
     }
 }

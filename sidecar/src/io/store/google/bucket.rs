@@ -102,9 +102,10 @@ impl ObjectStore for EmulatorBucket {
         if let Some(encoding) = resource.content_encoding {
             attributes.insert(Attribute::ContentEncoding, encoding.into());
         }
+        // None of them begins behind the end of the object, as it is now.
         let range = match options.range {
-            Some(GetRange::Bounded(range)) => range.start..range.end.min(meta.size),
-            Some(GetRange::Offset(start)) => start..meta.size,
+            Some(GetRange::Bounded(range)) => range.start.min(meta.size)..range.end.min(meta.size),
+            Some(GetRange::Offset(start)) => start.min(meta.size)..meta.size,
             Some(GetRange::Suffix(bytes)) => meta.size.saturating_sub(bytes)..meta.size,
             None => 0..meta.size,
         };

@@ -111,7 +111,7 @@ impl JsonApi {
     /// Accepts a session's address only on the server that the credentials are for.
     fn same_server(&self, location: &str) -> object_store::Result<String> {
         let path = location.strip_prefix(&self.address).filter(|path| path.starts_with('/'));
-        match path.or_else(|| location.strip_prefix(GOOGLE).filter(|_| self.address == GOOGLE)) {
+        match path {
             Some(path) => Ok(format!("{}{path}", self.address)),
             // Emulators behind another name return the one that they know.
             None => match location.split_once("://").and_then(|(_, rest)| rest.split_once('/')) {
@@ -171,4 +171,28 @@ fn content_type(properties: &Properties) -> &str {
 fn crc32c_text(sum: u32) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(sum.to_be_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::StaticCredentialProvider;
+    use object_store::gcp::GcpCredential;
+    use std::sync::Arc;
+
+    #[test]
+    fn no_session_takes_the_credentials_to_another_server() {
+        let credentials = Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() }));
+        let of = |address: &str, location: &str| {
+            let api = JsonApi::new(address, "bucket", credentials.clone()).expect("opened");
+            api.same_server(location).ok()
+        };
+        for host in ["", ".evil.example", "@evil.example", ":8443"] {
+            let found = of(GOOGLE, &format!("{GOOGLE}{host}/upload?id=1"));
+            assert_eq!(found, Some(format!("{GOOGLE}/upload?id=1")), "{host}");
+        }
+        let found = of("http://emulator:4443/", "http://0.0.0.0:4443/upload?id=1");
+        assert_eq!(found.as_deref(), Some("http://emulator:4443/upload?id=1"));
+        assert_eq!(of(GOOGLE, "session"), None);
+    }
 }
