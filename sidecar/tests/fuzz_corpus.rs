@@ -3,10 +3,15 @@
 
 #![expect(unreachable_pub, reason = "the fuzz targets use the checks from outside")]
 
+#[path = "../../tests/fuzz/src/answers.rs"]
+mod answers;
 #[path = "../../tests/fuzz/src/checks.rs"]
 mod checks;
+#[path = "../../tests/fuzz/src/delivery/mod.rs"]
+mod delivery;
 
 use std::path::Path;
+use std::process::Command;
 
 /// Changed forms of each input.
 const CHANGED: u32 = 60;
@@ -92,4 +97,27 @@ fn secrets() {
 #[test]
 fn junit() {
     replay("junit", checks::junit);
+}
+
+#[test]
+fn delivery() {
+    replay("delivery", delivery::delivery);
+}
+
+#[test]
+fn answers() {
+    replay("answers", answers::answers);
+}
+
+/// An emulator is found by a variable, which a process of its own can have.
+#[test]
+fn answers_of_an_emulator() {
+    // An address that no other process takes.
+    let pid = std::process::id().to_le_bytes();
+    let address = format!("127.{}.{}.{}:8123", 1 + pid[2], pid[1], pid[0].max(1));
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", "answers"]).env("STORAGE_EMULATOR_HOST", address);
+    let output = command.output().expect("started");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
