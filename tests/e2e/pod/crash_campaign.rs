@@ -8,8 +8,12 @@
 //! of failure in them: a `killer` follows the victim with ptrace(2). Sidecar also
 //! dies at each of its requests, before and after the store served it.
 //!
+//! Meanwhile the store has faults of its own, before and after the restart.
+//!
 //! The seed is printed; `POD_UTILS_CRASH_SEED` repeats a campaign,
-//! `POD_UTILS_CRASH_RUNS` makes it longer (2,000 for a whole one).
+//! `POD_UTILS_CRASH_RUNS` makes it longer (2,000 for a whole one). Half of the runs have a
+//! fault of the store; `POD_UTILS_CRASH_FAULT` gives all of them the one with this name, or
+//! with `each` makes as many runs with each.
 
 use common::signal::Signal;
 use harness::job::Job;
@@ -33,6 +37,53 @@ const ENTRYPOINT_STOPS: u64 = 360;
 
 /// Sidecar with all its threads.
 const SIDECAR_STOPS: u64 = 2_200;
+
+/// Faults of the store, by their names.
+const FAULTS: &[(&str, Fault)] = &[
+    ("unavailable", Fault::Status(503)),
+    ("busy", Fault::Busy(1)),
+    ("timed-out", Fault::Refuse(400, "RequestTimeout")),
+    ("slow", Fault::Slow(4_000)),
+    ("corrupt", Fault::Corrupt),
+    ("delayed", Fault::Delay(Duration::from_millis(200))),
+    ("reset-in-body", Fault::ResetInBody),
+    ("reset", Fault::Reset),
+    ("lost-answer", Fault::LostAnswer),
+    ("forbidden", FORBIDDEN),
+    HANGING,
+];
+
+/// Refuses artifacts for good: any other object would be missed.
+const FORBIDDEN: Fault = Fault::Refuse(403, "AccessDenied");
+
+/// A request without an answer, which costs 15 s: only where it is asked for by its name.
+const HANGING: (&str, Fault) = ("hanging", Fault::Hang);
+
+/// Requests after which the store is well: a run ends within a minute.
+const STRUCK: u64 = 12;
+
+/// A fault of the store, and which requests it strikes.
+#[derive(Clone, Copy, Debug)]
+struct StoreFault {
+    fault: Fault,
+    phase: u64,
+}
+
+impl StoreFault {
+    /// Returns the fate of the request with this number: about each third one is struck, but
+    /// one alone has no answer. They follow no period, which could be that of the requests
+    /// for one object.
+    fn of(self, number: u64, key: &str) -> Fault {
+        let strikes = if self.fault == Fault::Hang {
+            number == self.phase % REQUESTS
+        } else if self.fault == FORBIDDEN {
+            key.contains("/artifacts/")
+        } else {
+            number < STRUCK && scattered(number + self.phase).is_multiple_of(3)
+        };
+        if strikes { self.fault } else { Fault::None }
+    }
+}
 
 /// Who dies.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +113,7 @@ struct Case {
     /// The child's script, and whether the pod is told to stop.
     script: &'static str,
     stopped: bool,
+    store: StoreFault,
 }
 
 const SCRIPTS: &[(&str, bool)] = &[
@@ -71,8 +123,21 @@ const SCRIPTS: &[(&str, bool)] = &[
     ("trap 'echo tail; exit 0' TERM; trap '' INT; echo out; while :; do sleep 0.01; done", true),
 ];
 
+/// Scatters numbers that follow each other (the finalizer of splitmix64).
+fn scattered(number: u64) -> u64 {
+    let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (number ^ number >> 31) >> 16
+}
+
 impl Case {
-    fn of(mut number: u64) -> Self {
+    /// With a fault of the store's or, without one, with any, or none.
+    fn of(mut number: u64, fault: Option<Fault>) -> Self {
+        // Mixed, so that each fault meets each script, mode and victim.
+        let mixed = scattered(number);
+        let any = FAULTS[usize::try_from(mixed).unwrap_or(0) % (FAULTS.len() - 1)].1;
+        let fault = fault.unwrap_or(if mixed & 0x8000 == 0 { Fault::None } else { any });
+        let store = StoreFault { fault, phase: mixed >> 16 };
         let mut below = |limit: u64| {
             let value = number % limit;
             number /= limit;
@@ -88,7 +153,7 @@ impl Case {
             3 | 4 => Victim::EntrypointStep(below(1 << 20) * 7_919 % ENTRYPOINT_STOPS),
             _ => Victim::SidecarStep(below(1 << 20) * 7_919 % SIDECAR_STOPS),
         };
-        Self { victim, mode, script, stopped }
+        Self { victim, mode, script, stopped, store }
     }
 
     fn options(self) -> Value {
@@ -100,18 +165,21 @@ impl Case {
     }
 }
 
-/// Kills the process whose id is there, at the request that was chosen.
-fn arm(job: &Job, victim: Victim, pid: &Arc<AtomicI32>) {
+/// Kills the process whose id is there, at the request that was chosen; the others have the
+/// fault of the store.
+fn arm(job: &Job, Case { victim, store, .. }: Case, pid: &Arc<AtomicI32>) {
     let (count, pid) = (AtomicU64::new(0), Arc::clone(pid));
-    job.s3.as_ref().expect("a bucket").script(move |_| {
+    job.s3.as_ref().expect("a bucket").script(move |request| {
         let this = count.fetch_add(1, Ordering::SeqCst);
         let (at, fault) = match victim {
             Victim::Before(at) => (at, Fault::Reset),
             Victim::After(at) => (at, Fault::LostAnswer),
-            Victim::Entrypoint(_) | Victim::SidecarStep(_) | Victim::EntrypointStep(_) => return Fault::None,
+            Victim::Entrypoint(_) | Victim::SidecarStep(_) | Victim::EntrypointStep(_) => {
+                return store.of(this, &request.key);
+            }
         };
         if this != at {
-            return Fault::None;
+            return store.of(this, &request.key);
         }
         let pid = nix::unistd::Pid::from_raw(pid.load(Ordering::SeqCst));
         if pid.as_raw() > 0 {
@@ -165,12 +233,12 @@ fn end_of_the_pod(job: &Job, case: Case, mut sidecar: Running) {
     sidecar.wait();
 }
 
-fn run(number: u64) {
-    let case = Case::of(number);
+fn run(number: u64, fault: Option<Fault>) {
+    let case = Case::of(number, fault);
     let what = format!("run {number}: {case:?}");
     let job = Job::s3();
     let pid = Arc::new(AtomicI32::new(0));
-    arm(&job, case.victim, &pid);
+    arm(&job, case, &pid);
     let entry = job.pod.entry("test");
     let (sidecar_stop, entrypoint_stop) = match case.victim {
         Victim::SidecarStep(stop) => (Some(stop), None),
@@ -211,8 +279,8 @@ fn run(number: u64) {
     }
     let died = sidecar.wait();
     expect_order(&job, &what);
-    // The restart: nothing strikes any more.
-    job.s3.as_ref().expect("a bucket").script(|_| Fault::None);
+    // The restart: nothing strikes sidecar any more, and the store is no better.
+    pid.store(0, Ordering::SeqCst);
     if died.exit == Exit::Signal(Signal::KILL) {
         let mut restarted = job.sidecar(&[&entry], case.options());
         if case.mode == "native" {
@@ -240,7 +308,11 @@ fn run(number: u64) {
     }
     // A script that is ended early can leave the file empty.
     if let Ok(kept) = std::fs::read_to_string(job.pod.artifacts().join("kept.txt")) {
-        assert_eq!(job.text("artifacts/kept.txt"), kept, "{what}");
+        if case.store.fault == FORBIDDEN {
+            job.expect_refused("artifacts/kept.txt", "failed", "403");
+        } else {
+            assert_eq!(job.text("artifacts/kept.txt"), kept, "{what}");
+        }
     }
     let last = job.s3.as_ref().expect("a bucket").last_written();
     assert!(last.is_some_and(|key| key.ends_with("/finished.json")), "I4: {what}");
@@ -255,17 +327,30 @@ fn sigkill_at_any_step_then_restart_delivers_everything() {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs());
     let seed = number("POD_UTILS_CRASH_SEED").unwrap_or(clock);
     let runs = number("POD_UTILS_CRASH_RUNS").unwrap_or(RUNS);
-    println!("crash campaign of {runs} runs with seed {seed}");
+    let wanted = std::env::var("POD_UTILS_CRASH_FAULT").unwrap_or_default();
+    let named = FAULTS.iter().filter(|(name, _)| wanted == "each" || wanted == *name);
+    let named: Vec<_> = named.map(|(name, fault)| (*name, Some(*fault))).collect();
+    let named = if wanted.is_empty() { vec![("any", None)] } else { named };
+    assert!(!named.is_empty(), "POD_UTILS_CRASH_FAULT {wanted:?} is in no table");
+    for (name, fault) in named {
+        println!("crash campaign of {runs} runs with seed {seed} and the fault {name:?} of the store");
+        campaign(seed, runs, fault);
+    }
+}
+
+fn campaign(seed: u64, runs: u64, fault: Option<Fault>) {
     let next = AtomicU64::new(0);
+    // Runs in which a request hangs do nothing for most of their time.
+    let threads = if fault == Some(Fault::Hang) { 24 } else { 4 };
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..threads {
             scope.spawn(|| {
                 while let index @ ..1_000_000 = next.fetch_add(1, Ordering::Relaxed) {
                     if index >= runs {
                         return;
                     }
                     // Numbers of runs follow each other, so that every step has its turn.
-                    run(seed.wrapping_add(index));
+                    run(seed.wrapping_add(index), fault);
                 }
             });
         }
