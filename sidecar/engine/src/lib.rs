@@ -23,7 +23,7 @@
 //! | `short_patterns` | patterns too short for grams |
 //! | `excerpts` | parts of values that stand for them where they were shortened |
 //! | `trailing_lines` | short last lines, looked for behind the line before |
-//! | `spans`, `bare_number` | the union of all matches, and how it is overwritten |
+//! | `spans`, `bare_number`, `escape_ends` | the union of all matches, and how it is overwritten |
 //! | `views` | the text without layout and escapes, and lists of numbers |
 //!
 //! Matching is exact: no false positives, no false negatives. A pattern is a
@@ -38,6 +38,7 @@
 mod anchor;
 mod bare_number;
 mod dense_buckets;
+mod escape_ends;
 mod excerpts;
 mod filter;
 mod fold;

@@ -7,7 +7,7 @@ use super::patterns::{Pattern, Patterns, Unsorted};
 use super::prefix_groups::PrefixGroups;
 use super::runs::Runs;
 use super::short_patterns::ShortPatterns;
-use super::spans::Spans;
+use super::spans::{Spans, without_open_end};
 use super::table::Entry;
 use super::trailing_lines::{SearchWindow, TrailingLines, UnnumberedLines};
 use super::verify::{Allowance, PatternSet, Verifier};
@@ -166,7 +166,10 @@ impl Matcher {
     pub fn mask(&self, progress: &mut Progress, window: &mut [u8], end: bool) -> usize {
         let limit = self.find_in_views(progress, window, end);
         let released = self.find(progress, window, end, limit);
-        progress.masked += progress.spans.apply(window, released, MASK);
+        if self.views.is_some() {
+            progress.spans.widen(window, released, end);
+        }
+        progress.masked += progress.spans.apply(window, released, MASK, end);
         released
     }
 
@@ -227,9 +230,7 @@ impl Matcher {
             progress.next_short = short.scan(window, progress.next_short, &mut progress.spans);
             released = released.min(progress.next_short);
         }
-        if end {
-            released = window.len();
-        }
+        released = if end { window.len() } else { without_open_end(window, released) };
         progress.next.iter_mut().for_each(|next| *next = next.saturating_sub(released));
         progress.windows.iter_mut().for_each(|window| window.move_by(released));
         progress.next_short = progress.next_short.saturating_sub(released);

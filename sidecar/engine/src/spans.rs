@@ -1,6 +1,18 @@
 //! The union of all matches.
 
-use super::bare_number::Behind;
+use super::bare_number::{Behind, is_numeric};
+use super::escape_ends::widened;
+
+/// Upper bound on what is held back because of what it ends with.
+const MAX_HELD_BYTES: usize = 64;
+
+/// Returns how much of a window can be released so that a number, and blanks or backslashes
+/// in a row, are looked at with what follows them.
+pub(super) fn without_open_end(window: &[u8], released: usize) -> usize {
+    let is_open = |byte: &&u8| is_numeric(**byte) || matches!(**byte, b' ' | b'\t' | b'\\' | b'"' | b'\'');
+    let open = window[..released].iter().rev().take(MAX_HELD_BYTES + 1).take_while(is_open).count();
+    if open > MAX_HELD_BYTES { released } else { released - open }
+}
 
 /// Matches merged as they are found, in roughly ascending order.
 #[derive(Debug, Default)]
@@ -25,10 +37,21 @@ impl Spans {
         }
     }
 
+    /// Widens the spans by backslashes that belong to what they cover; at their ends only
+    /// those that end before `end`, so that each is widened once.
+    pub(super) fn widen(&mut self, window: &[u8], end: usize, is_end: bool) {
+        for (start, stop) in &mut self.ranges {
+            let is_final = *stop <= end;
+            let (front, back) = widened(window, *start, *stop, is_end);
+            (*start, *stop) = (front, if is_final { back } else { *stop });
+        }
+    }
+
     /// Overwrites every spanned byte before `end`, makes the remaining spans
     /// relative to `end`, and returns the number of bytes overwritten. A number
-    /// that stands where documents have numbers stays one.
-    pub(super) fn apply(&mut self, window: &mut [u8], end: usize, mask: u8) -> u64 {
+    /// that stands where documents have numbers stays one. With `is_end` no bytes follow
+    /// the window.
+    pub(super) fn apply(&mut self, window: &mut [u8], end: usize, mask: u8, is_end: bool) -> u64 {
         if self.ranges.is_empty() {
             self.behind.remember(&window[..end]);
             return 0;
@@ -43,7 +66,7 @@ impl Spans {
         });
         let mut masked = 0;
         for &(start, stop) in &self.ranges {
-            let mask = self.behind.number_mask(window, start, stop).unwrap_or(mask);
+            let mask = self.behind.number_mask(window, start, stop, is_end).unwrap_or(mask);
             let stop = stop.min(end);
             if start < stop {
                 window[start..stop].fill(mask);

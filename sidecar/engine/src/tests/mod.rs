@@ -1,6 +1,7 @@
 //! The matcher against an oracle that tries every pattern at every place.
 
 mod bare_number;
+mod escape_ends;
 mod excerpts;
 mod hostile;
 mod trailing_lines;
