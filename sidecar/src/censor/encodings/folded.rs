@@ -4,6 +4,7 @@
 
 use super::super::engine::{MIN_VIEW_BYTES, canonical};
 use super::{Encoding, Forms};
+use memchr::memmem;
 use zeroize::Zeroizing;
 
 /// Minimum length of the canonical form of words, without the blanks between them:
@@ -42,6 +43,41 @@ pub(super) fn folded(value: &[u8], forms: &mut Forms) {
         if value.contains(&byte) {
             forms.add(Encoding::Folded, replaced(value, byte, doubled));
         }
+    }
+    parted_sections(value, forms);
+    escaped_again(value, forms);
+}
+
+/// Adds a value over two sections of XML, as writers part the end of one within it.
+fn parted_sections(value: &[u8], forms: &mut Forms) {
+    for with in ["]]]]><![CDATA[>", "]]]><![CDATA[]>"] {
+        let ends: Vec<_> = memmem::find_iter(value, b"]]>").collect();
+        let mut written = Zeroizing::new(Vec::with_capacity(value.len() + ends.len() * with.len()));
+        let mut from = 0;
+        for at in &ends {
+            written.extend_from_slice(&value[from..*at]);
+            written.extend_from_slice(with.as_bytes());
+            from = at + 3;
+        }
+        if from > 0 {
+            written.extend_from_slice(&value[from..]);
+            forms.add(Encoding::Folded, written.as_slice());
+            add(&written, value, forms);
+        }
+    }
+}
+
+/// Adds what the views make of a value with an escape of its own each byte of which is
+/// escaped again: they read no escape over bytes that are escaped themselves.
+fn escaped_again(value: &[u8], forms: &mut Forms) {
+    if !value.iter().any(|byte| b"\\%&".contains(byte)) {
+        return;
+    }
+    let writers: [fn(u8) -> String; 3] =
+        [|byte| format!("\\x{byte:02x}"), |byte| format!("%{byte:02x}"), |byte| format!("&#{byte};")];
+    for write in writers {
+        let written = Zeroizing::new(value.iter().map(|byte| write(*byte)).collect::<String>());
+        add(written.as_bytes(), value, forms);
     }
 }
 

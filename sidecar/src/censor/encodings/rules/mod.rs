@@ -58,6 +58,16 @@ fn value(of: Of) -> BoxedStrategy<Vec<u8>> {
             })
             .boxed(),
         Of::Tokens => token(24..80).boxed(),
+        Of::Escapes => (
+            token(24..60),
+            prop::sample::select(vec!["%41", "&lt;", "\\x41", "\\u0041", "%%", "\\n"]),
+            token(16..20),
+        )
+            .prop_map(|(front, escape, end)| [&front, escape.as_bytes(), &end].concat())
+            .boxed(),
+        Of::Sections => (token(16..60), token(16..20))
+            .prop_map(|(front, end)| [&front[..], b"]]>", &end].concat())
+            .boxed(),
         Of::Lines => vec(token(24..64), 2..6)
             .prop_filter("each line tells", |lines| lines.iter().all(|line| is_telling_line(line)))
             .prop_map(|lines| lines.join(&b'\n'))

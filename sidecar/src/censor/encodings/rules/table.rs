@@ -17,6 +17,10 @@ pub(super) enum Of {
     Any,
     /// The same, but none that begins an escape, which would be parted.
     Parted,
+    /// Letters and digits with an escape among them.
+    Escapes,
+    /// Letters and digits with the end of a section of XML among them.
+    Sections,
     /// Letters and digits.
     Tokens,
     /// Lines of letters and digits.
@@ -126,6 +130,26 @@ pub(super) const ROWS: &[Row] = &[
                 ],
             ),
             ("`%u` of JavaScript", Of::Any, &[|v, _| escaped(v, |byte| format!("%u{byte:04X}"))]),
+            (
+                "sections of XML",
+                Of::Sections,
+                &[
+                    |v, _| text(v).replace("]]>", "]]]]><![CDATA[>").into_bytes(),
+                    |v, _| text(v).replace("]]>", "]]]><![CDATA[]>").into_bytes(),
+                ],
+            ),
+            (
+                "each byte again of a value that holds an escape",
+                Of::Escapes,
+                &[
+                    |v, _| each(v, |byte| format!("\\x{byte:02x}")),
+                    |v, _| each(v, |byte| format!("\\u{byte:04x}")),
+                    |v, _| each(v, |byte| format!("\\\\u{byte:04X}")),
+                    |v, _| each(v, |byte| format!("%{byte:02X}")),
+                    |v, _| each(v, |byte| format!("&#{byte};")),
+                    |v, _| each(v, |byte| format!("&#x{byte:x};")),
+                ],
+            ),
             ("quoted-printable", Of::Parted, &[|v, n| parted(&replaced(v, b'=', "=3D"), n, "=\n")]),
             (
                 "one inside the other",
