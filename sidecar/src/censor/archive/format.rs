@@ -27,6 +27,9 @@ const PLAUSIBLE_BYTES: usize = 64;
 /// An ar archive.
 pub(super) const AR: &[u8] = b"!<arch>\n";
 
+/// A PDF document.
+const PDF: &[u8] = b"%PDF-";
+
 /// The usual properties of an LZMA stream, and the length of its header.
 const LZMA: &[u8] = &[0x5d, 0, 0];
 pub(super) const LZMA_HEADER_BYTES: usize = 13;
@@ -50,13 +53,14 @@ pub(super) enum Format {
     Ar,
     Bzip2,
     Lzma,
+    Pdf,
     Xz,
     Zlib,
     Zstd,
 }
 
 /// Formats without a decoder here: their magic numbers and names.
-const UNKNOWN: [(&[u8], &str); 12] = [
+const UNKNOWN: [(&[u8], &str); 11] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x04\x22\x4d\x18", "an LZ4 stream"),
@@ -67,7 +71,6 @@ const UNKNOWN: [(&[u8], &str); 12] = [
     (b"MSCF\0\0\0\0", "a cabinet"),
     (b"hsqs", "a SquashFS image"),
     (b"PAR1", "pages of a Parquet file"),
-    (b"%PDF-", "streams of a PDF document"),
     (b"\xed\xab\xee\xdb", "an RPM package"),
 ];
 
@@ -89,6 +92,8 @@ impl Format {
             Some(Self::Zstd)
         } else if beginning.starts_with(AR) {
             Some(Self::Ar)
+        } else if beginning.starts_with(PDF) {
+            Some(Self::Pdf)
         } else if is_lzma(beginning) {
             Some(Self::Lzma)
         } else if is_zlib(beginning) {
@@ -117,7 +122,7 @@ fn is_lzma(beginning: &[u8]) -> bool {
 
 /// Returns whether a zlib stream (RFC 1950) without a dictionary may begin here: its
 /// header is valid, and the first bytes can be unpacked.
-fn is_zlib(beginning: &[u8]) -> bool {
+pub(super) fn is_zlib(beginning: &[u8]) -> bool {
     let Some([method, flags]) = beginning.first_chunk() else { return false };
     let is_header = method & 15 == 8
         && method >> 4 <= 7

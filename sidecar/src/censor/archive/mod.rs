@@ -22,6 +22,7 @@
 //! | `zip` | archives with a directory at their end |
 //! | `ar` | packages of Debian |
 //! | `compressed` | zstd, bzip2, xz, lzma and zlib |
+//! | `pdf` | documents with packed streams |
 //! | `digests` | formats whose digests no longer fit what was masked |
 //!
 //! Looking and rewriting are the same walk, so they cannot disagree about the
@@ -42,6 +43,7 @@ mod gzip;
 mod inflate;
 mod large_memory_lock;
 mod limits;
+mod pdf;
 mod pool;
 mod spool;
 mod survey;
@@ -268,12 +270,24 @@ fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write)
             return Err(Stop::Damaged("a zip archive lies behind it"));
         }
         Some(format) if format.is_guess() && zip::has_directory(source)? => Format::Zip,
+        // Other archives can lie behind or among its objects.
+        Some(Format::Pdf) => match survey(walk, source.unchecked())? {
+            Survey::Container(format) => format,
+            Survey::ZipMembers => scan_zip_members(walk, source).map(|()| Format::Pdf)?,
+            Survey::Embedded => {
+                walk.note(embedded::EMBEDDED);
+                Format::Pdf
+            }
+            Survey::Plain => Format::Pdf,
+        },
         Some(format) => format,
         None => match survey(walk, source.unchecked())? {
             Survey::Container(format) => format,
             Survey::ZipMembers => return scan_zip_members(walk, source).map(|()| false),
             Survey::Embedded => {
-                walk.note(embedded::EMBEDDED);
+                if !walk.note_unknown(&beginning) {
+                    walk.note(embedded::EMBEDDED);
+                }
                 return Ok(false);
             }
             Survey::Plain => {

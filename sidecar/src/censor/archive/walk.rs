@@ -7,7 +7,7 @@ use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
 pub(super) use super::text_masker::TextMasker;
-use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, tar, zip};
+use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, pdf, tar, zip};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use flate2::Decompress;
@@ -143,6 +143,7 @@ impl<'a> Walk<'a> {
             Format::Bzip2 | Format::Lzma | Format::Xz | Format::Zlib | Format::Zstd => {
                 compressed::censor(inside, format, source, output)
             }
+            Format::Pdf => pdf::censor(inside, source, output),
             Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
         }
     }
@@ -281,11 +282,12 @@ impl<'a> Walk<'a> {
         StreamMask::new(Arc::clone(self.shared.matcher))
     }
 
-    /// Notes content of an unknown format, which is masked as it is.
-    pub(super) fn note_unknown(self, beginning: &[u8]) {
-        if let Some(name) = unknown(beginning) {
-            self.note(name);
-        }
+    /// Notes content of an unknown format, which is masked as it is; returns whether its name
+    /// is known.
+    pub(super) fn note_unknown(self, beginning: &[u8]) -> bool {
+        let name = unknown(beginning);
+        self.shared.unseen.borrow_mut().extend(name);
+        name.is_some()
     }
 
     /// Notes digests or indexes that no longer fit, in a file that is rewritten.

@@ -129,7 +129,7 @@ pub(super) fn unpack(
             Box::new(XzReader::new_mem_limit(packed, true, kibibytes))
         }
         Format::Zstd => Box::new(Frames::new(walk, room, packed)),
-        Format::Gzip | Format::Tar | Format::Zip | Format::Ar | Format::Lzma | Format::Zlib => {
+        Format::Gzip | Format::Tar | Format::Zip | Format::Ar | Format::Lzma | Format::Pdf | Format::Zlib => {
             return Err(Stop::Damaged("it is of another format"));
         }
     };

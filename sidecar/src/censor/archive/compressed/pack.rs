@@ -98,7 +98,7 @@ impl<'a, 'io> Packer<'a, 'io> {
                 (Encoder::Zlib(ZlibEncoder::new(output, level)), 0)
             }
             Format::Zstd => (Encoder::Zstd(Spool::new(walk), output), 0),
-            Format::Gzip | Format::Tar | Format::Zip | Format::Ar => {
+            Format::Gzip | Format::Tar | Format::Zip | Format::Ar | Format::Pdf => {
                 return Err(Stop::Damaged("it is of another format"));
             }
         };

@@ -3,6 +3,7 @@
 mod ar;
 mod compressed;
 mod gzip;
+mod pdf;
 mod sparse;
 mod survey;
 mod tar;

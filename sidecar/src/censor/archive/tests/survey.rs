@@ -65,6 +65,47 @@ fn i6_a_container_that_only_7z_finds_is_named() {
 }
 
 #[test]
+fn formats_without_a_decoder_are_named() {
+    for (magic, name) in [
+        (&b"7z\xbc\xaf\x27\x1c\0\x04"[..], "a 7z archive"),
+        (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
+        (b"\x04\x22\x4d\x18\x64\x40\xa7", "an LZ4 stream"),
+        (b"LZIP\x01\x0c", "an lzip stream"),
+        (b"PAR1\x15\x04\x15", "pages of a Parquet file"),
+        (b"\xed\xab\xee\xdb\x03\0\0\0", "an RPM package"),
+        (b"hsqs\x07\0\0\0", "a SquashFS image"),
+    ] {
+        let file = [magic, &noise(3000, 5)].concat();
+        let note = Some(format!("not looked into: {name}"));
+        assert_eq!(Bench::new().look(&file), Verdict::Plain { note: note.clone() });
+        // The payload of a package is a container.
+        let payload = [magic, b"payload ", &packed()].concat();
+        assert_eq!(Bench::new().look(&payload), Verdict::Plain { note: note.clone() });
+        for container in [
+            tar::archive(&[tar::member("a", b'0', &file)]),
+            zip::archive(&[zip::member("a", 8, &file)]),
+            gzip(&file),
+        ] {
+            let verdict = Bench::new().look(&container);
+            assert!(matches!(&verdict, Verdict::Clean { note: found, .. } if *found == note), "{verdict:?}");
+        }
+        // What can be read of it is masked.
+        let plain = Bench::new().delivered(&[&file[..], SECRET].concat()).expect("delivered");
+        assert!(plain.ends_with(MASKED));
+    }
+}
+
+/// brotli has no magic number; arrays of `NumPy` are a zip archive.
+#[test]
+fn brotli_is_plain_and_arrays_are_looked_into() {
+    let brotli = b"\x0b\x02\x80hello\x03";
+    assert_eq!(Bench::new().look(brotli), Verdict::Plain { note: None });
+    let array = [b"\x93NUMPY\x01\0".as_slice(), SECRET].concat();
+    let (output, _) = rewritten(&zip::archive(&[zip::member("token.npy", 8, &array)]));
+    assert!(matches!(Bench::new().look(&output), Verdict::Clean { .. }));
+}
+
+#[test]
 fn text_that_resembles_a_container_stays_plain() {
     for text in [&b"a line of text\n".repeat(10_000)[..], b"PK\x05\x06 and PK\x01\x02", &noise(5000, 1)] {
         assert_eq!(Bench::new().look(text), Verdict::Plain { note: None });
