@@ -1,6 +1,6 @@
 //! Pins: I6; sidecar/README.md, "Forms of a secret" and "Containers".
 //!
-//! Real writers write thirty secrets in their ways, the real sidecar delivers all of it, and
+//! Real writers write over thirty secrets in their ways, the real sidecar delivers all of it, and
 //! the matching reader finds none of them in what was delivered. Files of what is installed
 //! here, and archives of them, arrive byte for byte.
 //!

@@ -13,7 +13,7 @@ LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # Formats whose masked documents must still parse.
 DOCUMENTS = {"json", "json-twice", "json-numbers", "json-base64", "json-html", "yaml", "yaml-base64", "yaml-registry", "xml", "html", "csv", "tsv", "ini", "plist",
-             "entries", "xml-json", "html-json", "properties"}
+             "entries", "xml-json", "html-json", "properties", "pdf"}
 
 # Writers and secrets of which sidecar/README.md says that they are not found.
 GAPS = [
@@ -35,7 +35,7 @@ def unescaped(text):
     """Replaces backslash escapes of every language by what they stand for."""
     def one(match):
         e = match.group(1)
-        if e[0] in "uUx":
+        if e[0] in "uUx" and len(e) > 1:
             return chr(int(e.strip("uUx{}"), 16) % 0x110000)
         if e[0] in "01234567":
             return chr(int(e, 8) % 256)
@@ -139,7 +139,8 @@ def of_ini(text):
 
 def of_url(text, form=False):
     texts = [urllib.parse.unquote_plus(text) if form else urllib.parse.unquote(text)]
-    return texts + [urllib.parse.unquote(texts[0])]
+    # Some writers leave what is an escape already.
+    return texts + [urllib.parse.unquote(texts[0]), text]
 
 
 def of_shell(text):
@@ -175,6 +176,13 @@ def of_zstd(raw):
 def of_sqlite(path):
     with sqlite3.connect(path) as database:
         return [str(value) for row in database.execute("select * from t") for value in row]
+
+
+def of_pdf(raw):
+    import pypdf
+    document = pypdf.PdfReader(io.BytesIO(raw), strict=True)
+    texts = [page.extract_text() for page in document.pages] + [str(value) for value in (document.metadata or {}).values()]
+    return texts + [text(content) for contents in document.attachments.values() for content in contents]
 
 
 def text(raw):
@@ -238,6 +246,7 @@ READERS = {
     "tar": lambda raw: [text(of_tar(raw))],
     "zip": lambda raw: [text(of_zip(raw))],
     "ar": lambda raw: [text(raw)],
+    "pdf": of_pdf,
 }
 for escaped in ("escaped", "js", "ruby", "php", "go", "declared", "traced", "ansi-c", "repr-line", "ls"):
     READERS[escaped] = lambda raw: [unescaped(text(raw)), text(raw)]

@@ -41,6 +41,8 @@ def documents(name, secret):
     etree.SubElement(root, "system-out").text = secret
     yield "etree", "xml", etree.tostring(root)
     yield "etree-unicode", "xml", etree.tostring(root, "unicode")
+    yield "cdata", "xml", "<a><![CDATA[" + secret.replace("]]>", "]]]]><![CDATA[>") + "]]></a>"
+    yield "escaped-bytes", "escaped", "".join(f"\\x{byte:02x}" for byte in secret.encode())
     yield "minidom", "xml", xml.dom.minidom.parseString(etree.tostring(root)).toprettyxml(indent="  ")
     yield "plist", "plist", plistlib.dumps(data)
     yield "html", "html", f"<html><body><p title=\"{html.escape(secret)}\">x</p><pre>{html.escape(secret, False)}</pre></body></html>"
@@ -134,6 +136,12 @@ def of_yaml(name, secret):
                           ("single", {"default_style": "'"}), ("literal", {"default_style": "|"}), ("folded", {"default_style": ">"}),
                           ("unicode", {"allow_unicode": True, "width": 40})]:
         yield f"yaml-{kind}", "yaml", yaml.safe_dump(data, **options)
+    if secret.isdigit():
+        numbers = {"n": int(secret), "m": -int(secret), "list": [int(secret), [int(secret)]], "f": float(secret)}
+        for style in (None, '"', "'"):
+            yield f"yaml-number-{ord(style or 'p')}", "yaml", yaml.safe_dump(numbers, default_style=style)
+        yield "yaml-number-flow", "yaml", yaml.safe_dump(numbers, default_flow_style=True)
+        yield "yaml-number-alone", "yaml", f"- {secret}"
     yield "yaml-binary", "yaml", yaml.safe_dump({"data": secret.encode()})
     yield "yaml-numbers", "numbers", yaml.safe_dump(list(secret.encode()))
 
@@ -220,6 +228,55 @@ def of_structlog(name, secret):
     yield "structlog-logfmt", "escaped", structlog.processors.LogfmtRenderer()(None, "info", {"event": "x", "token": secret})
 
 
+def of_reportlab(name, secret):
+    from reportlab.pdfgen import canvas
+    for packed in (0, 1) if secret.isascii() and secret.isprintable() else ():
+        page = canvas.Canvas(out := io.BytesIO(), pageCompression=packed)
+        page.setSubject(f"log {secret}")
+        page.drawString(72, 720, f"token {secret} behind")
+        page.save()
+        yield f"reportlab-{packed}", "pdf", out.getvalue()
+
+
+def of_fpdf2(name, secret):
+    import fpdf
+    if secret.isascii() and secret.isprintable():
+        page = fpdf.FPDF("landscape", format="A3")
+        page.set_title(secret)
+        page.add_page()
+        page.set_font("Courier", size=6)
+        page.cell(text=f"token {secret} behind")
+        yield "fpdf2", "pdf", bytes(page.output())
+
+
+def of_matplotlib(name, secret):
+    import matplotlib
+    matplotlib.use("pdf")
+    from matplotlib import pyplot
+    if secret.isascii() and secret.isprintable():
+        with matplotlib.rc_context({"pdf.use14corefonts": True, "font.family": "Helvetica"}):
+            pyplot.figure(figsize=(30, 2)).suptitle(f"token {secret}", parse_math=False)
+            pyplot.savefig(out := io.BytesIO(), metadata={"Title": secret})
+            pyplot.close()
+        yield "matplotlib", "pdf", out.getvalue()
+
+
+def of_pikepdf(name, secret):
+    import pikepdf
+    for writer, _, content in of_reportlab(name, secret):
+        for kind, options in (("objects", {"object_stream_mode": pikepdf.ObjectStreamMode.generate}), ("linear", {"linearize": True})):
+            with pikepdf.open(io.BytesIO(content)) as document:
+                document.attachments["a.txt"] = pikepdf.AttachedFileSpec(document, secret.encode(), filename="a.txt")
+                document.save(out := io.BytesIO(), compress_streams=True, **options)
+            yield f"{writer}-qpdf-{kind}", "pdf", out.getvalue()
+
+
+def of_weasyprint(name, secret):
+    import weasyprint
+    if secret.isascii() and secret.isprintable():
+        yield "weasyprint", "pdf", weasyprint.HTML(string=f"<title>{html.escape(secret)}</title><p>x</p>").write_pdf()
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Says what it is sent, for curl."""
 
@@ -249,9 +306,9 @@ def curl(secrets):
 
 
 def main():
-    parts = [documents, bits, containers, logs, of_yaml, of_ruamel, of_rich, of_tabulate, of_jinja2, of_requests]
+    parts = [documents, bits, containers, logs, of_yaml, of_ruamel, of_rich, of_tabulate, of_jinja2, of_requests, of_reportlab, of_fpdf2]
     if "full" in sys.argv:
-        parts += [of_lxml, of_httpx, of_loguru, of_structlog]
+        parts += [of_lxml, of_httpx, of_loguru, of_structlog, of_matplotlib, of_pikepdf, of_weasyprint]
     for part in parts:
         try:
             for name, secret in SECRETS.items():
