@@ -14,7 +14,7 @@ use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::ops::Range;
 
 const FIXED_BYTES: usize = 10;
@@ -154,13 +154,15 @@ struct Unpacked<'a> {
     crc: Crc,
     size: u64,
     member_size: u64,
+    /// Zeros behind the last member.
+    padding: u64,
     is_done: bool,
 }
 
 impl<'a> Unpacked<'a> {
     fn new(walk: Walk<'a>, source: Cursor<'a>, members: &'a Members) -> Self {
         let inflate = Inflate::new(source, walk);
-        Self { walk, inflate, members, crc: Crc::new(), size: 0, member_size: 0, is_done: false }
+        Self { walk, inflate, members, crc: Crc::new(), size: 0, member_size: 0, padding: 0, is_done: false }
     }
 
     /// Reads a member's header.
@@ -198,17 +200,36 @@ impl<'a> Unpacked<'a> {
         if trailer != expected {
             return Err(Stop::Damaged("its content does not match its checksum"));
         }
+        let padding = self.skip_zeros()?;
         if self.inflate.source().at_least(GZIP.len())?.starts_with(GZIP) {
             self.begin()
         } else {
-            self.is_done = true;
+            (self.padding, self.is_done) = (padding, true);
             Ok(())
+        }
+    }
+
+    /// Skips padding: some tools look for another member behind it, others take it for the
+    /// end. A stream that is repacked has none in between.
+    fn skip_zeros(&mut self) -> Result<u64, Stop> {
+        let mut skipped = 0;
+        loop {
+            self.walk.meter().time()?;
+            let source = self.inflate.source();
+            let bytes = source.fill_buf()?;
+            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            let is_end = bytes.is_empty() || zeros < bytes.len();
+            source.consume(zeros);
+            skipped += zeros as u64;
+            if is_end {
+                return Ok(skipped);
+            }
         }
     }
 
     /// Returns what follows the last member.
     fn rest(self) -> impl Read {
-        self.inflate.into_source()
+        io::repeat(0).take(self.padding).chain(self.inflate.into_source())
     }
 }
 

@@ -14,11 +14,7 @@ pub(super) const MAGIC: Range<usize> = 257..265;
 /// Returns whether a block is a header: its checksum and its size are valid.
 pub(super) fn is_header(block: &[u8; BYTES]) -> bool {
     // Most blocks of most files end here.
-    let is_digit = |byte: &u8| byte.is_ascii_digit() || [0, b' '].contains(byte);
-    if !block[CHECKSUM].iter().all(is_digit) {
-        return false;
-    }
-    let Some(stated) = octal(&block[CHECKSUM]) else { return false };
+    let Some(stated) = checksum(&block[CHECKSUM]) else { return false };
     let is_valid = stated == sum(block) || stated == signed_sum(block);
     // A member without content has no size; readers disagree about what would follow.
     let is_empty = matches!(block[TYPE], b'2'..=b'6');
@@ -49,6 +45,14 @@ fn signed_sum(block: &[u8; BYTES]) -> u64 {
 pub(super) fn text(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     &field[..end]
+}
+
+/// Reads a checksum like the most lenient of the common tools: GNU tar passes over a zero in
+/// front, Python reads nothing behind a zero, and bsdtar nothing behind the digits.
+fn checksum(field: &[u8]) -> Option<u64> {
+    let field = field.strip_prefix(&[0]).unwrap_or(field).trim_ascii_start();
+    let digits = field.iter().take_while(|byte| (b'0'..=b'7').contains(byte));
+    digits.fold(None, |sum, digit| Some(sum.unwrap_or(0) << 3 | u64::from(digit - b'0')))
 }
 
 fn octal(field: &[u8]) -> Option<u64> {

@@ -54,6 +54,18 @@ fn i6_names_and_comments_of_a_stream_hide_no_secret() {
     assert!(rewritten(&trailing).0.ends_with(b"garbage XXXXXXXXXXXXXXXX"));
 }
 
+#[test]
+fn i6_a_member_behind_zeros_is_looked_into() {
+    for padding in [1, 1536, 3 * CHUNK_BYTES] {
+        let zeros = vec![0; padding];
+        assert_clean(&[gzip(b"one"), zeros.clone(), gzip(b"two"), zeros.clone()].concat());
+        let stream = [gzip(b"one "), zeros.clone(), gzip(SECRET), zeros.clone()].concat();
+        let (output, rewritten) = rewritten(&stream);
+        assert_eq!(gunzip(&output).0, [b"one ".as_slice(), MASKED].concat(), "{padding}");
+        assert!(output.ends_with(&zeros), "what follows the last member stays: {rewritten:?}");
+    }
+}
+
 /// The members of a stream: their names and contents.
 fn members(mut stream: &[u8]) -> Vec<(Option<Vec<u8>>, Vec<u8>)> {
     let mut members = Vec::new();
