@@ -59,7 +59,7 @@ const FORBIDDEN: Fault = Fault::Refuse(403, "AccessDenied");
 /// A request without an answer, which costs 15 s: only where it is asked for by its name.
 const HANGING: (&str, Fault) = ("hanging", Fault::Hang);
 
-/// Requests after which the store is well: a run ends within a minute.
+/// Requests after which the store is well: four are struck, whose pauses end within a minute.
 const STRUCK: u64 = 12;
 
 /// A fault of the store, and which requests it strikes.
@@ -70,16 +70,15 @@ struct StoreFault {
 }
 
 impl StoreFault {
-    /// Returns the fate of the request with this number: about each third one is struck, but
-    /// one alone has no answer. They follow no period, which could be that of the requests
-    /// for one object.
+    /// Returns the fate of the request with this number: of each three the one at a random
+    /// place is struck, but one alone has no answer.
     fn of(self, number: u64, key: &str) -> Fault {
         let strikes = if self.fault == Fault::Hang {
             number == self.phase % REQUESTS
         } else if self.fault == FORBIDDEN {
             key.contains("/artifacts/")
         } else {
-            number < STRUCK && scattered(number + self.phase).is_multiple_of(3)
+            number < STRUCK && scattered(number / 3 + self.phase) % 3 == number % 3
         };
         if strikes { self.fault } else { Fault::None }
     }
