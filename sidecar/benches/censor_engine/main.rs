@@ -206,13 +206,15 @@ fn adversarial(size: usize, runs: usize, random: &mut Random) {
 /// Texts made against 1,000 values of a job, beside 500 of the operator: the first
 /// time, when an automaton may have to be built, and afterwards.
 fn hostile(size: usize, random: &mut Random) {
-    println!("## Values that a job adds against the engine, {} MiB, all forms\n", size >> 20);
+    println!("## Values that a job adds against the engine, {} MiB, all forms and views\n", size >> 20);
     println!("| values and text | first time | engine | masked | MiB beyond patterns |");
     println!("|---|---|---|---|---|");
     let operator = secrets(500, 16..=200, random);
     for (name, values, text) in hostile::cases(size, random) {
         let forms = operator.iter().chain(&values).flat_map(|value| encodings(value, value));
-        let matcher = Matcher::new(forms.map(|(_, pattern)| pattern)).expect("they fit");
+        let (is_text, patterns): (Vec<_>, Vec<_>) =
+            forms.map(|(encoding, pattern)| (encoding.is_text(), pattern)).unzip();
+        let matcher = Matcher::with_views(patterns, &is_text).expect("they fit");
         let first = engine(&matcher, &text);
         let (speed, masked) = engine_counted(&matcher, &text);
         let beyond = matcher.memory().1 as f64 / f64::from(1 << 20);

@@ -5,9 +5,10 @@
 //! such a search, over long common parts, at every place; then an automaton over
 //! these patterns alone takes over. It is built when first needed.
 
+use super::comparison::common_prefix;
 use super::patterns::Patterns;
 use super::table::{Entry, Table};
-use super::verify::{Verifier, common_prefix};
+use super::verify::Verifier;
 use aho_corasick::automaton::Automaton;
 use aho_corasick::{Anchored, dfa, nfa::contiguous};
 use std::sync::OnceLock;
@@ -28,19 +29,20 @@ const MAX_STATES: usize = 384 * 1024;
 /// Work allowed per window, and per byte of it, in units of about a nanosecond,
 /// before the automaton takes over, which is about as slow.
 const MAX_WORK_PER_WINDOW: usize = 64 * 1024;
-const MAX_WORK_PER_BYTE: usize = 4;
+const MAX_WORK_PER_BYTE: usize = 2;
 
 /// Work of a step of a search in a bucket, of a group of patterns with the same
 /// start, of a step of a search in that beside the comparison, and of a match of
 /// the automaton.
-const BUCKET_STEP_WORK: usize = 1;
-const GROUP_WORK: usize = 8;
-const STEP_WORK: usize = 2;
+const BUCKET_STEP_WORK: usize = 12;
+const GROUP_WORK: usize = 24;
+const STEP_WORK: usize = 40;
 const MATCH_WORK: usize = 4;
 
 /// Maximum size of a full transition table, which is many times as fast as a
-/// compact automaton.
-const MAX_TABLE_BYTES: usize = 8 << 20;
+/// compact automaton, and of all automata of a length class.
+const MAX_TABLE_BYTES: usize = 6 << 20;
+const MAX_AUTOMATA_BYTES: usize = 9 << 20;
 
 /// The automata that take over. They contain bytes of their patterns, which are
 /// not zeroed when they are dropped.
@@ -116,18 +118,25 @@ impl DenseBuckets {
             if self.members.is_empty() || states.iter().sum::<usize>() > MAX_STATES {
                 return None;
             }
-            Some(Automata {
+            let automata = Automata {
                 exact: Matches::new(exact, states[0], patterns)?,
                 folded: Matches::new(folded, states[1], patterns)?,
-            })
+            };
+            (automata.memory() <= MAX_AUTOMATA_BYTES).then_some(automata)
         };
         self.automata.get_or_init(build).as_ref()
     }
 
     pub(super) fn memory(&self) -> usize {
         let automata = self.automata.get().and_then(Option::as_ref);
-        let automata = automata.map_or(0, |both| both.exact.memory() + both.folded.memory());
+        let automata = automata.map_or(0, Automata::memory);
         (self.members.capacity() + self.checks.capacity()) * size_of::<u32>() + automata
+    }
+}
+
+impl Automata {
+    fn memory(&self) -> usize {
+        self.exact.memory() + self.folded.memory()
     }
 }
 

@@ -179,7 +179,7 @@ impl LengthClass {
                     && self.dense.takes_over(verifier.dense_work(), at - from, verifier.patterns())
                 {
                     without_dense = Some(at);
-                    verifier.leave_dense(last + 1 - at);
+                    verifier.leave_dense();
                     continue 'blocks;
                 }
                 if verifier.is_exhausted() {
@@ -197,11 +197,14 @@ impl LengthClass {
         at
     }
 
-    /// Compares candidates, and removes them.
+    /// Compares candidates until the verifier is exhausted, and removes all.
     fn compare(candidates: &mut Vec<(u32, usize)>, verifier: &mut Verifier<'_>) {
         verifier.spend(CANDIDATE_WORK * candidates.len());
         candidates.retain(|(pattern, start)| verifier.may_match(*pattern, *start));
         for (pattern, start) in candidates.drain(..) {
+            if verifier.is_exhausted() {
+                return;
+            }
             verifier.candidate(pattern, start);
         }
     }

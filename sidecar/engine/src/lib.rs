@@ -18,7 +18,7 @@
 //! | `table` | from a gram to the patterns it represents |
 //! | `dense_buckets` | patterns that share their grams with many others |
 //! | `prefix_groups` | patterns that begin with another pattern |
-//! | `verify` | exact comparison in bounded time |
+//! | `verify`, `comparison` | exact comparison in bounded time |
 //! | `runs` | patterns of one repeated byte |
 //! | `short_patterns` | patterns too short for grams |
 //! | `excerpts` | parts of values that stand for them where they were shortened |
@@ -37,6 +37,7 @@
 
 mod anchor;
 mod bare_number;
+mod comparison;
 mod dense_buckets;
 mod escape_ends;
 mod excerpts;

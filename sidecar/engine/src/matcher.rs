@@ -148,6 +148,7 @@ impl Matcher {
             views: self.views.as_ref().map(|search| {
                 let progress =
                     search.matcher.as_deref().map_or_else(|| self.start_plain(), Self::start_plain);
+                let progress = Progress { allowance: Allowance::of_views(), ..progress };
                 Box::new(InViews { view: ViewProgress::default(), progress })
             }),
             ..self.start_plain()
@@ -175,13 +176,16 @@ impl Matcher {
 
     /// Finds matches in the views, and returns the length of the part that is final there.
     fn find_in_views(&self, progress: &mut Progress, window: &[u8], end: bool) -> usize {
-        let Progress { spans, views, .. } = progress;
+        let Progress { spans, views, work, .. } = progress;
         let (Some(search), Some(state)) = (&self.views, views.as_deref_mut()) else { return window.len() };
         let matcher = search.matcher.as_deref().unwrap_or(self);
         let InViews { view, progress } = state;
         let mut in_text =
             |text: &[u8], found: &mut dyn FnMut(usize, usize)| matcher.each_match(progress, text, found);
-        search.views.scan(view, window, end, &mut in_text, &mut |from, to| spans.push(from, to))
+        let released =
+            search.views.scan(view, window, end, &mut in_text, &mut |from, to| spans.push(from, to));
+        *work += std::mem::take(&mut progress.work);
+        released
     }
 
     /// Finds all matches in a whole text, which follows others: their costs count together.
@@ -258,7 +262,7 @@ impl Matcher {
 }
 
 impl Progress {
-    /// Returns the work of comparing patterns so far, in units of about a
+    /// Returns the work of comparing patterns so far, with the views, in units of about a
     /// nanosecond. It is bounded by the length of the text, whatever patterns and text are.
     pub fn work(&self) -> u64 {
         self.work

@@ -56,7 +56,8 @@ impl Spans {
             self.behind.remember(&window[..end]);
             return 0;
         }
-        self.ranges.sort_unstable();
+        // Stable, because that is linear where they consist of few ascending sequences.
+        self.ranges.sort();
         self.ranges.dedup_by(|next, last| {
             let is_overlapping = next.0 <= last.1;
             if is_overlapping {

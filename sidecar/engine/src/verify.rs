@@ -1,10 +1,10 @@
 //! Exact comparison, in bounded time per byte of text.
 //!
-//! An adversarial text makes long patterns nearly match at every place. Three
-//! memories avoid comparing the same bytes again and again: the union of matches
-//! so far; the last mismatches, by their place in the text and in the pattern;
-//! and the last match of a pattern that overlaps itself.
+//! An adversarial text makes long patterns nearly match at every place. The union of
+//! matches so far and the `comparison` before avoid comparing the same bytes again and
+//! again, and what remains has a budget.
 
+use super::comparison::{Comparisons, common_prefix};
 use super::excerpts::Excerpts;
 use super::fold::{Texts, folded};
 use super::gram::GRAM_BYTES;
@@ -14,12 +14,10 @@ use super::spans::Spans;
 use super::table::Entry;
 use super::trailing_lines::{MAX_DISTANCE_BYTES, SearchWindow, TrailingLines};
 
-/// Number of mismatches remembered, each shared by some of the patterns.
-const MAX_MISMATCHES: usize = 64;
-
-/// Work allowed per byte of a scan, in units of about a nanosecond, and the most
-/// that a stream can save up.
-const MAX_WORK_PER_BYTE: usize = 10;
+/// Work allowed per byte of a scan, in units of about a nanosecond, of the text and of
+/// its views, in which a byte can be searched twice; and the most that a stream can save up.
+const MAX_WORK_PER_BYTE: usize = 4;
+const MAX_WORK_PER_BYTE_OF_VIEWS: usize = 2;
 const MAX_CREDIT: usize = 2 << 20;
 
 /// Work of fetching a pattern, of noting a match, and of noting where a trailing
@@ -37,30 +35,29 @@ const DENSE_SHIFT: u32 = 3;
 pub(super) struct Allowance {
     /// Work that is saved up.
     credit: usize,
+    /// Work added per byte.
+    per_byte: usize,
     /// Shift of the budget before an automaton takes over.
     dense_shift: u32,
 }
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { credit: MAX_CREDIT, dense_shift: 0 }
+        Self { credit: MAX_CREDIT, per_byte: MAX_WORK_PER_BYTE, dense_shift: 0 }
     }
 }
 
 impl Allowance {
+    /// Returns the budgets of the views of a stream.
+    pub(super) fn of_views() -> Self {
+        Self { per_byte: MAX_WORK_PER_BYTE_OF_VIEWS, ..Self::default() }
+    }
+
     /// Forgets the windows before by and by.
     pub(super) fn relax(&mut self) {
         self.dense_shift = self.dense_shift.saturating_sub(1);
     }
 }
-
-/// Bytes compared at a time: arrays of this size take two vector instructions
-/// and no call.
-const LANE: usize = 16;
-
-/// Minimum length of a pattern whose last match is remembered; comparing shorter
-/// ones is as fast.
-const MIN_REMEMBERED_BYTES: usize = 64;
 
 /// The patterns, and the relations between them.
 #[derive(Clone, Copy)]
@@ -80,29 +77,12 @@ pub(super) struct Verifier<'a> {
     texts: &'a Texts<'a>,
     spans: &'a mut Spans,
     windows: &'a mut Vec<SearchWindow>,
-    mismatches: [Mismatch; MAX_MISMATCHES],
-    last: Option<Match>,
+    comparisons: Comparisons,
     allowance: &'a mut Allowance,
     work: usize,
     max_work: usize,
     /// Work of all scans before this one.
     earlier_work: u64,
-}
-
-/// A mismatch: its place in the text and in the pattern.
-#[derive(Clone, Copy)]
-struct Mismatch {
-    text: usize,
-    pattern: usize,
-}
-
-/// The last match of a long pattern.
-#[derive(Clone, Copy)]
-struct Match {
-    pattern: u32,
-    start: usize,
-    /// The smallest period of the pattern, computed on demand.
-    period: Option<usize>,
 }
 
 impl<'a> Verifier<'a> {
@@ -122,8 +102,7 @@ impl<'a> Verifier<'a> {
             texts,
             spans,
             windows,
-            mismatches: [Mismatch { text: usize::MAX, pattern: usize::MAX }; MAX_MISMATCHES],
-            last: None,
+            comparisons: Comparisons::default(),
             work: 0,
             max_work: allowance.credit,
             allowance,
@@ -135,7 +114,7 @@ impl<'a> Verifier<'a> {
     pub(super) fn allow_work(&mut self, bytes: usize) {
         self.earlier_work = self.total_work();
         let unspent = self.max_work.saturating_sub(self.work);
-        let credit = unspent.saturating_add(bytes.saturating_mul(MAX_WORK_PER_BYTE));
+        let credit = unspent.saturating_add(bytes.saturating_mul(self.allowance.per_byte));
         (self.work, self.max_work) = (0, credit.min(MAX_CREDIT));
     }
 
@@ -161,10 +140,9 @@ impl<'a> Verifier<'a> {
         self.work << self.allowance.dense_shift
     }
 
-    /// Starts another budget when an automaton takes over.
-    pub(super) fn leave_dense(&mut self, bytes: usize) {
+    /// Shrinks the dense buckets' budget when an automaton takes over; the other goes on.
+    pub(super) fn leave_dense(&mut self) {
         self.allowance.dense_shift = DENSE_SHIFT + 1;
-        self.allow_work(bytes);
     }
 
     /// Returns whether the budget of this scan is used up.
@@ -239,9 +217,11 @@ impl<'a> Verifier<'a> {
         let bytes = self.patterns.get(pattern);
         let end = start + bytes.len();
         self.work += FETCH_WORK;
-        end <= self.window().len()
-            && (!self.spans.covers(start, end) || self.leads_on(pattern))
-            && self.matches_at(pattern, bytes, start)
+        if end > self.window().len() || self.spans.covers(start, end) && !self.leads_on(pattern) {
+            return false;
+        }
+        let text = self.text_for(pattern);
+        self.comparisons.matches_at(text, start, (pattern, bytes), &mut self.work)
     }
 
     /// Notes a match at this place, and those of patterns found through it.
@@ -268,8 +248,8 @@ impl<'a> Verifier<'a> {
             self.trailing.note(pattern, end, self.windows);
         }
         if !self.excerpts.is_empty() {
-            let (from, to, compared) = self.excerpts.around(pattern, self.window(), start, end);
-            self.work += NOTE_WORK + compared;
+            let (from, to, work) = self.excerpts.around(pattern, self.window(), start, end);
+            self.work += NOTE_WORK + work;
             self.spans.push(from, to);
         }
     }
@@ -304,118 +284,5 @@ impl<'a> Verifier<'a> {
             self.note_around(pattern, start, end);
         }
         common
-    }
-
-    fn matches_at(&mut self, pattern: u32, bytes: &[u8], start: usize) -> bool {
-        let text = &self.text_for(pattern)[start..start + bytes.len()];
-        let slot = pattern as usize % MAX_MISMATCHES;
-        let mismatch = self.mismatches[slot];
-        for index in [mismatch.pattern, mismatch.text.wrapping_sub(start)] {
-            if index < bytes.len() && bytes[index] != text[index] {
-                return false;
-            }
-        }
-        let known = match self.repeats(pattern, bytes, start) {
-            Repeat::Unknown => 0,
-            Repeat::Impossible => return false,
-            Repeat::From(known) => known,
-        };
-        let common = known + common_prefix(&bytes[known..], &text[known..]);
-        self.work += (common - known) / LANE;
-        if common < bytes.len() {
-            self.mismatches[slot] = Mismatch { text: start + common, pattern: common };
-            return false;
-        }
-        if bytes.len() >= MIN_REMEMBERED_BYTES {
-            let period = self.last.filter(|last| last.pattern == pattern).and_then(|last| last.period);
-            self.last = Some(Match { pattern, start, period });
-        }
-        true
-    }
-
-    /// Infers from the last match whether the same pattern can match a little further on.
-    fn repeats(&mut self, pattern: u32, bytes: &[u8], start: usize) -> Repeat {
-        let Some(last) = self.last.as_mut().filter(|last| last.pattern == pattern) else {
-            return Repeat::Unknown;
-        };
-        let Some(distance) = start.checked_sub(last.start).filter(|distance| *distance < bytes.len()) else {
-            return Repeat::Unknown;
-        };
-        if last.period.is_none() {
-            self.work += bytes.len();
-        }
-        let period = *last.period.get_or_insert_with(|| smallest_period(bytes));
-        // Two periods that fit into the pattern together are multiples of the smallest one
-        // (theorem of Fine and Wilf).
-        if distance + period > bytes.len() {
-            Repeat::Unknown
-        } else if distance.is_multiple_of(period) {
-            Repeat::From(bytes.len() - distance)
-        } else {
-            Repeat::Impossible
-        }
-    }
-}
-
-enum Repeat {
-    Unknown,
-    /// The pattern cannot overlap itself at this distance.
-    Impossible,
-    /// This many bytes are equal.
-    From(usize),
-}
-
-/// Returns the length of the common prefix.
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let length = a.len().min(b.len());
-    let (a, b) = (&a[..length], &b[..length]);
-    let equal = |(a, b): &(&[u8; LANE], &[u8; LANE])| a == b;
-    let lanes = a.as_chunks::<LANE>().0.iter().zip(b.as_chunks::<LANE>().0).take_while(equal).count();
-    let from = lanes * LANE;
-    from + a[from..].iter().zip(&b[from..]).take_while(|(a, b)| a == b).count()
-}
-
-/// Returns the smallest period of the bytes (Knuth, Morris and Pratt).
-fn smallest_period(bytes: &[u8]) -> usize {
-    // The longest proper border of each prefix.
-    let mut borders = vec![0; bytes.len()];
-    let mut border = 0;
-    for index in 1..bytes.len() {
-        while border > 0 && bytes[border] != bytes[index] {
-            border = borders[border - 1];
-        }
-        if bytes[border] == bytes[index] {
-            border += 1;
-        }
-        borders[index] = border;
-    }
-    bytes.len() - border
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn agrees(bytes: &[u8], period: usize) -> bool {
-        bytes[period..] == bytes[..bytes.len() - period]
-    }
-
-    proptest! {
-        #[test]
-        fn a_period_is_the_smallest_one(bytes in proptest::collection::vec(0..2_u8, 1..40)) {
-            let period = smallest_period(&bytes);
-            prop_assert!(agrees(&bytes, period));
-            prop_assert!((1..period).all(|smaller| !agrees(&bytes, smaller)));
-        }
-
-        #[test]
-        fn a_common_prefix_ends_at_the_first_mismatch(
-            a in proptest::collection::vec(0..2_u8, 0..40), b in proptest::collection::vec(0..2_u8, 0..40), cut in 0..60_usize,
-        ) {
-            let a = [&b[..cut.min(b.len())], &a[..]].concat();
-            let expected = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
-            prop_assert_eq!(common_prefix(&a, &b), expected);
-        }
     }
 }

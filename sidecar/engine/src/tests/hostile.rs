@@ -1,12 +1,14 @@
 //! Patterns and texts that are made to slow the matcher.
 
 use super::*;
+use crate::MIN_VIEW_BYTES;
 
-/// Upper bounds on the work: a credit and a budget per byte, for both length classes
-/// and their automata, and what a step can exceed them by in each window.
+/// Upper bounds on the work: a credit of the text and one of its views, a budget per byte,
+/// of which there are 4 for the text and 2 for a view that is searched twice, for both length
+/// classes, and what a step can exceed them by in each window.
 const MAX_CREDIT: u64 = 2 << 20;
-const MAX_WORK_PER_BYTE: u64 = 40;
-const MAX_EXCESS_PER_WINDOW: u64 = 200_000;
+const MAX_WORK_PER_BYTE: u64 = 2 * (4 + 2 * 2);
+const MAX_EXCESS_PER_WINDOW: u64 = 50_000;
 
 const WINDOW_BYTES: usize = 64 * 1024;
 
@@ -36,14 +38,33 @@ fn hostile() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>)> {
     prop_oneof![long_prefixes, few_letters, short, rotations, nested]
 }
 
+/// Writes a text so that only a view shows it; returns where each byte stands.
+fn laid_out(text: &[u8], layout: usize) -> (Vec<u8>, Vec<std::ops::Range<usize>>) {
+    let (mut out, mut places) = (Vec::new(), Vec::new());
+    for (at, byte) in text.iter().enumerate() {
+        if layout == 1 && at % 20 == 19 {
+            out.push(b'\n');
+        }
+        let from = out.len();
+        if layout == 2 {
+            out.extend(format!("\\u{byte:04x}").bytes());
+        } else {
+            out.push(*byte);
+        }
+        places.push(from..out.len());
+    }
+    (out, places)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn hostile_texts_take_linear_work_and_show_nothing(
         (patterns, part) in hostile(),
         planted in vec((any::<prop::sample::Index>(), 0..WINDOW_BYTES * 3), 0..20),
         trailing in any::<bool>(),
+        layout in 0..3_usize,
     ) {
         let mut text: Vec<u8> = part.iter().copied().cycle().take(WINDOW_BYTES * 3).collect();
         let mut ranges = Vec::new();
@@ -55,23 +76,28 @@ proptest! {
             }
         }
         let lines = patterns.iter().filter(|_| trailing).map(|line| Pattern::after_line(line.clone(), b"ab".to_vec()));
-        let all = patterns.iter().cloned().map(Pattern::exact).chain(lines);
-        let matcher = Matcher::new(all).expect("few patterns");
+        let all: Vec<Pattern> = patterns.iter().cloned().map(Pattern::exact).chain(lines).collect();
+        let is_value: Vec<bool> = (0..all.len()).map(|number| number < patterns.len()).collect();
+        let matcher = Matcher::with_views(all, &is_value).expect("few patterns");
         let mut progress = matcher.start();
+        let (laid_out, places) = laid_out(&text, layout);
         let (mut window, mut masked) = (Vec::new(), Vec::new());
-        for chunk in text.chunks(WINDOW_BYTES) {
+        for chunk in laid_out.chunks(WINDOW_BYTES) {
             window.extend_from_slice(chunk);
-            let is_end = masked.len() + window.len() == text.len();
+            let is_end = masked.len() + window.len() == laid_out.len();
             let released = matcher.mask(&mut progress, &mut window, is_end);
             masked.extend(window.drain(..released));
         }
-        prop_assert_eq!(masked.len(), text.len());
+        prop_assert_eq!(masked.len(), laid_out.len());
         for range in ranges {
-            // A later one can lie over it.
-            let is_whole = patterns.iter().any(|pattern| text[range.clone()] == pattern[..]);
-            prop_assert!(!is_whole || masked[range.clone()].iter().all(|byte| *byte == b'X'), "{:?}", range);
+            // A later one can lie over it, and views have no short ones.
+            let is_whole = patterns.iter().any(|pattern| text[range.clone()] == pattern[..])
+                && (layout == 0 || range.len() >= MIN_VIEW_BYTES);
+            let mut bytes = places[range.clone()].iter().flat_map(|place| &masked[place.clone()]);
+            prop_assert!(!is_whole || bytes.all(|byte| *byte == b'X'), "{:?}", range);
         }
-        let most = MAX_CREDIT + 4 * MAX_EXCESS_PER_WINDOW + MAX_WORK_PER_BYTE * text.len() as u64;
+        let windows = laid_out.len().div_ceil(WINDOW_BYTES) as u64;
+        let most = 2 * MAX_CREDIT + windows * MAX_EXCESS_PER_WINDOW + MAX_WORK_PER_BYTE * laid_out.len() as u64;
         prop_assert!(progress.work() <= most, "{} of {most}", progress.work());
     }
 }

@@ -132,10 +132,14 @@ impl Gate {
     }
 }
 
+/// Returns 1 for a seam, else 0.
+#[inline]
+fn seam(byte: u8) -> u8 {
+    u8::from(byte < b' ') | u8::from(byte == b'\\') | u8::from(byte.wrapping_sub(b'%') < 2)
+}
+
 /// Returns the next seam.
 fn next_seam(text: &[u8], from: usize, to: usize) -> Option<usize> {
-    let seam =
-        |byte: u8| u8::from(byte < b' ') | u8::from(byte == b'\\') | u8::from(byte.wrapping_sub(b'%') < 2);
     let text = text.get(from..to)?;
     let (blocks, rest) = text.as_chunks::<32>();
     // Vector instructions, and no branch but this one.
@@ -148,6 +152,18 @@ fn next_seam(text: &[u8], from: usize, to: usize) -> Option<usize> {
     let words = seams.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
     let (number, word) = (0..).zip(words).find(|(_, word)| *word != 0)?;
     Some(from + 32 * block + 8 * number + word.trailing_zeros() as usize / 8)
+}
+
+/// Returns the last seam close behind a place.
+fn last_seam(text: &[u8], from: usize, to: usize) -> Option<usize> {
+    let text = text.get(from..to.min(from + CLUSTER_BYTES))?;
+    let Some(block) = text.first_chunk::<CLUSTER_BYTES>() else {
+        return text.iter().rposition(|byte| seam(*byte) != 0).map(|offset| from + offset);
+    };
+    let seams = block.map(seam);
+    let words = seams.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word));
+    let (number, word) = (0..).zip(words).filter(|(_, word)| *word != 0).last()?;
+    Some(from + 8 * number + 7 - word.leading_zeros() as usize / 8)
 }
 
 /// Returns whether encoded data goes on across the end of a line. Where a blank, a quote
@@ -183,7 +199,7 @@ fn is_run<const COUNT: usize>(run: Option<&[u8; COUNT]>) -> bool {
 fn cluster(text: &[u8], first: usize, to: usize) -> usize {
     let mut last = first;
     while last - first < MAX_CLUSTER_BYTES
-        && let Some(seam) = next_seam(text, last + 1, (last + 1 + CLUSTER_BYTES).min(to))
+        && let Some(seam) = last_seam(text, last + 1, to)
     {
         last = seam;
     }

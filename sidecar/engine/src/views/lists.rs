@@ -18,7 +18,12 @@ pub(super) const MAX_GAP_BYTES: usize = 64;
 /// Finds places within lists. A list has at least 23 bytes, and so two samples in a row
 /// without other letters, one of which is even.
 pub(super) fn each_list(window: &[u8], from: usize, to: usize, mut found: impl FnMut(usize)) {
+    // Where a list was found, the next samples would only find it again.
+    let mut next = 0;
     let mut check = |at: usize| {
+        if at < next {
+            return;
+        }
         let Some(both) = window.get(at..).and_then(|rest| rest.first_chunk::<{ 2 * SAMPLE_BYTES }>()) else {
             return;
         };
@@ -29,6 +34,7 @@ pub(super) fn each_list(window: &[u8], from: usize, to: usize, mut found: impl F
             .fold(0, |any, word| any | other_letters(u64::from_le_bytes(*word)));
         if is_other == 0 && are_in_list(both) && is_list(&window[at..]) {
             found(at);
+            next = at + BLOCK_BYTES;
         }
     };
     let mut at = from;
@@ -70,7 +76,8 @@ fn other_letters(word: u64) -> u64 {
     is_letter & is_late & is_odd & ONES
 }
 
-/// Returns whether all bytes can be part of a list: of a time with a fraction they cannot.
+/// Returns whether all bytes can be part of a list, and some are digits: of a time with a
+/// fraction they cannot. What precedes the first number alone tells nothing.
 fn are_in_list(bytes: &[u8]) -> bool {
     const LETTERS: [bool; 256] = {
         let mut letters = [false; 256];
@@ -84,6 +91,7 @@ fn are_in_list(bytes: &[u8]) -> bool {
         letters
     };
     bytes.iter().filter(|byte| LETTERS[usize::from(**byte)]).count() == bytes.len()
+        && bytes.iter().any(u8::is_ascii_hexdigit)
 }
 
 /// Returns whether numbers of a byte follow each other here, from the next one on,
@@ -136,8 +144,18 @@ fn gap(text: &[u8]) -> usize {
 }
 
 /// Returns whether a byte separates numbers.
+#[inline]
 pub(super) const fn is_gap(byte: u8) -> bool {
-    matches!(byte, b' ' | b',' | b';' | b':' | b'\t' | b'\r' | b'[' | b']' | b'{' | b'}' | b'(' | b')')
+    const GAPS: [bool; 256] = {
+        let mut gaps = [false; 256];
+        let mut all: &[u8] = b" ,;:\t\r[]{}()";
+        while let [first, rest @ ..] = all {
+            gaps[*first as usize] = true;
+            all = rest;
+        }
+        gaps
+    };
+    GAPS[byte as usize]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! decoded twice, as decimal and as hexadecimal numbers. In a dump the address is
 //! skipped, and the column of characters is masked with the bytes it shows.
 
+use super::MAX_STRETCH;
 use super::lists::{MAX_DIGITS, MAX_GAP_BYTES, each_list, is_gap};
 use std::ops::Range;
 
@@ -86,12 +87,13 @@ impl Numbers {
         }
         for list in &lists {
             let mut from = list.start;
+            let overlap = MAX_STRETCH * scan.reach;
             while from < list.end {
-                let to = (from + MAX_PART_BYTES.max(24 * scan.reach)).min(list.end);
+                let to = (from + MAX_PART_BYTES.max(2 * overlap)).min(list.end);
                 for radix in [10, 16] {
                     self.decode(scan.window, from..to, radix, &mut found);
                 }
-                from = if to < list.end { to - (to - from) / 2 } else { to };
+                from = if to < list.end { to - overlap } else { to };
             }
         }
         self.open = lists.last().filter(|last| last.end + MARGIN_BYTES > scan.to).map(|last| last.start);
@@ -150,7 +152,8 @@ impl Numbers {
         };
         let minus = usize::from(radix == 10 && rest[0] == b'-');
         let digits: &[u8] = &rest[prefix + minus..];
-        let is_digit = |byte: &&u8| char::from(**byte).is_digit(radix);
+        let is_digit =
+            |byte: &&u8| if radix == 10 { byte.is_ascii_digit() } else { byte.is_ascii_hexdigit() };
         let count = digits.iter().take(17).take_while(is_digit).count();
         let token = prefix + minus + count;
         let behind = rest.get(token).copied().unwrap_or(b'\n');
@@ -159,10 +162,10 @@ impl Numbers {
             line.most = if count == 4 { CURL_BYTES } else { MAX_DUMP_BYTES };
             return Step::Go(at + token + usize::from(behind == b':'));
         }
-        let is_pair = is_gap(behind) || behind == b'\n';
+        let is_pair = || is_gap(behind) || behind == b'\n';
         if has_characters
             && line.count > 0
-            && (!is_pair || !count.is_multiple_of(2) || line.count >= line.most)
+            && (!is_pair() || !count.is_multiple_of(2) || line.count >= line.most)
         {
             return Step::Go(self.shown(window, at, line));
         }
@@ -190,14 +193,13 @@ impl Numbers {
         length: usize,
         line: &mut Line,
     ) -> bool {
-        let number = |digits: &[u8]| {
-            std::str::from_utf8(digits).ok().and_then(|digits| i32::from_str_radix(digits, radix).ok())
-        };
         if radix == 10 {
-            let value = number(digits).map(|value| if is_negative { -value } else { value });
-            let Some(value) = value.filter(|value| digits.len() <= 3 && (-128..256).contains(value)) else {
+            let value =
+                digits.iter().take(4).fold(0, |value: i32, digit| value * 10 + i32::from(digit - b'0'));
+            let value = if is_negative { -value } else { value };
+            if digits.len() > 3 || !(-128..256).contains(&value) {
                 return false;
-            };
+            }
             self.add(value.to_le_bytes()[0], at, at + length, line);
             return true;
         }
@@ -209,8 +211,8 @@ impl Numbers {
         let first = at + length - digits.len();
         for (index, pair) in digits.chunks(2).enumerate() {
             let start = if index == 0 { at } else { first + 2 * index };
-            let Some(value) = number(pair) else { return false };
-            self.add(value.to_le_bytes()[0], start, first + 2 * index + pair.len(), line);
+            let value = pair.iter().fold(0, |value, digit| value << 4 | hex_digit(*digit));
+            self.add(value, start, first + 2 * index + pair.len(), line);
         }
         true
     }
@@ -235,7 +237,13 @@ impl Numbers {
     }
 
     fn clear(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.bytes);
+        // Most lists are empty, and to overwrite nothing takes long, too.
+        if self.bytes.is_empty() {
+            return;
+        }
+        // Of a vector all its capacity would be overwritten, for each of many short lists.
+        zeroize::Zeroize::zeroize(self.bytes.as_mut_slice());
+        self.bytes.clear();
         self.places.ranges.clear();
         self.places.shown.clear();
     }
@@ -289,6 +297,11 @@ fn is_address(digits: usize, behind: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Returns the value of a hexadecimal digit.
+fn hex_digit(digit: u8) -> u8 {
+    (digit & 0xf) + if digit > b'9' { 9 } else { 0 }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a window has less than 4 GiB")]

@@ -1,6 +1,7 @@
 //! The escapes, each of which is replaced on the stack by what it stands for.
 
-use super::{CLASSES, Canonical, Class, Open};
+use super::{CLASSES, Canonical, Class, Open, place};
+use std::sync::LazyLock;
 
 /// Maximum length of an escape of a terminal that names something.
 const MAX_OSC_BYTES: usize = 512;
@@ -34,16 +35,66 @@ fn named(name: &[u8]) -> Option<u32> {
     if usual != 0 {
         return Some(usual.into());
     }
-    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
-    let ascii = ASCII_NAMES.split(' ').find(|other| other.get(1..) == Some(name));
-    if let Some(first) = ascii.and_then(|other| other.bytes().next()) {
-        return Some(first.into());
-    }
-    let latin = (0xa0..).zip(LATIN_NAMES.split(' ')).find(|(_, other)| *other == name);
-    latin.map(|(c, _)| c).or((name == "euro").then_some(0x20ac))
+    let key = key(name)?;
+    NAMES.binary_search_by_key(&key, |other| other.0).ok().map(|at| NAMES[at].1)
+}
+
+/// All other names in ascending order: a text can consist of entities that are none.
+static NAMES: LazyLock<Box<[(u64, u32)]>> = LazyLock::new(|| {
+    let ascii = ASCII_NAMES.split(' ').filter_map(|name| name.as_bytes().split_first());
+    let ascii = ascii.filter_map(|(c, name)| Some((key(name)?, (*c).into())));
+    let latin = LATIN_NAMES.split(' ').zip(0xa0..).filter_map(|(name, c)| Some((key(name.as_bytes())?, c)));
+    let mut names: Box<[_]> = ascii.chain(latin).chain(key(b"euro").map(|key| (key, 0x20ac))).collect();
+    names.sort_unstable();
+    names
+});
+
+/// Returns a name as a number; `None` if it is longer than all names.
+fn key(name: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..name.len())?.copy_from_slice(name);
+    Some(u64::from_le_bytes(bytes))
+}
+
+/// Returns whether a byte stands for itself wherever an escape stands for it.
+fn is_plain(byte: u8) -> bool {
+    CLASSES[usize::from(byte)] == Class::Plain
 }
 
 impl Canonical {
+    /// Handles the escape that begins here at once, where it is whole and nothing follows from
+    /// it: as byte by byte, but fast. Returns the place behind it; `None` if it is another one.
+    /// None is open, and the top of the stack is no backslash that an escape stood for.
+    #[inline]
+    pub(super) fn whole_escape(&mut self, text: &[u8], at: usize) -> Option<usize> {
+        let rest = &text[at..];
+        if rest[0] == b'%' {
+            let value = hex_byte(rest.get(1..3)?).filter(|value| is_plain(*value))?;
+            self.append(value, (place(at), place(at + 3)));
+            return Some(at + 3);
+        }
+        let backslashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+        let next = at + backslashes + 1;
+        let (value, end) = match *rest.get(backslashes)? {
+            b'n' | b'r' | b't' | b'b' | b'f' | b'v' | b'a' | b'"' | b'\'' | b' ' => return Some(next),
+            b'u' => {
+                let digits = text.get(next..next + 4)?.strip_prefix(b"00")?;
+                (hex_byte(digits)?, next + 4)
+            }
+            b'x' => (hex_byte(text.get(next..next + 2)?)?, next + 2),
+            b'U' | b'e' | b'E' | b'0'..=b'7' => return None,
+            byte => (byte, next),
+        };
+        if !is_plain(value) {
+            return None;
+        }
+        if text[next - 1] == b'u' {
+            self.surrogate = None;
+        }
+        self.append(value, (place(at), place(end)));
+        Some(end)
+    }
+
     /// Replaces an entity that ends here.
     pub(super) fn entity(&mut self, range: (u32, u32)) {
         let from = self.bytes.len().saturating_sub(MAX_ENTITY_BYTES + 1);
@@ -211,6 +262,13 @@ impl Canonical {
             self.push(byte, range);
         }
     }
+}
+
+/// Returns the byte of two digits; `None` if others are among them.
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    let value = |digit: u8| char::from(digit).to_digit(16);
+    Some(low_byte(value(*high)? << 4 | value(*low)?))
 }
 
 fn low_byte(value: u32) -> u8 {

@@ -138,6 +138,20 @@ impl Canonical {
                 if at == text.len() || CLASSES[usize::from(text[at])] == Class::Plain {
                     continue;
                 }
+                match text[at] {
+                    b'\n' => {
+                        self.line_end();
+                        at += 1;
+                        continue;
+                    }
+                    b'\\' | b'%' => {
+                        if let Some(end) = self.whole_escape(text, at) {
+                            at = end;
+                            continue;
+                        }
+                    }
+                    _ => {}
+                }
             }
             self.push(text[at], (place(at), place(at + 1)));
             at += 1;
