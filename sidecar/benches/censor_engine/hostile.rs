@@ -92,7 +92,9 @@ fn view_cases(size: usize, random: &mut Random) -> Vec<Case> {
             let mut value = values[random.below(values.len())].clone();
             let at = random.below(value.len());
             value[at] ^= 1;
-            value.iter().for_each(|byte| escape(&mut text, *byte));
+            for byte in value {
+                escape(&mut text, byte);
+            }
         }
         text.truncate(size);
         text
@@ -126,7 +128,7 @@ fn view_cases(size: usize, random: &mut Random) -> Vec<Case> {
         (
             "rotations of a period, a byte a line",
             rotations.clone(),
-            escaped(&[turning.clone()], random, &split),
+            escaped(std::slice::from_ref(&turning), random, &split),
         ),
         ("rotations of a period, decimal", rotations, escaped(&[turning], random, &decimal)),
         ("numbers of one digit", random_ones.clone(), written("1 2 3 4 5 6 7 8 ")),

@@ -51,12 +51,12 @@ impl Spans {
     /// relative to `end`, and returns the number of bytes overwritten. A number
     /// that stands where documents have numbers stays one. With `is_end` no bytes follow
     /// the window.
+    #[expect(clippy::stable_sort_primitive, reason = "linear where they are few ascending sequences")]
     pub(super) fn apply(&mut self, window: &mut [u8], end: usize, mask: u8, is_end: bool) -> u64 {
         if self.ranges.is_empty() {
             self.behind.remember(&window[..end]);
             return 0;
         }
-        // Stable, because that is linear where they consist of few ascending sequences.
         self.ranges.sort();
         self.ranges.dedup_by(|next, last| {
             let is_overlapping = next.0 <= last.1;
