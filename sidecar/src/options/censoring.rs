@@ -7,7 +7,7 @@ use common::options::key_only;
 common::options! {
     /// The deprecated form at the top level. A present empty list counts.
     pub struct DeprecatedCensoring {
-        /// Deprecated: belongs into `censoring_options`.
+        /// Deprecated: belongs in `censoring_options`.
         pub secret_directories: Option<Vec<String>> = key_only(),
         /// Deprecated, accepted without effect.
         pub censoring_concurrency: Option<i64> = key_only(),

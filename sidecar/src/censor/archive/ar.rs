@@ -38,6 +38,26 @@ pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write
     }
 }
 
+/// Returns whether this place belongs to a member that is a zip archive, and is looked
+/// into as one.
+pub(super) fn is_in_zip_member(source: &dyn ReadAt, place: &Range<u64>) -> Result<bool, Stop> {
+    let mut at = AR.len() as u64;
+    while at <= place.start {
+        let header = SourceRange::new(source, at, HEADER_BYTES as u64).to_vec()?;
+        let Some(size) = size(&header) else { return Ok(false) };
+        let content = at + HEADER_BYTES as u64;
+        let end = content.saturating_add(size);
+        if place.start < end {
+            let beginning = SourceRange::new(source, content, PEEK_BYTES as u64).to_vec()?;
+            return Ok(content <= place.start
+                && place.end <= end
+                && Format::of(&beginning) == Some(Format::Zip));
+        }
+        at = end.saturating_add(size % 2);
+    }
+    Ok(false)
+}
+
 struct Archive<'a, 'io> {
     walk: Walk<'a>,
     source: &'io dyn ReadAt,

@@ -259,16 +259,21 @@ fn summed(
     source.fault().map_or(Ok(summed), |fault| Err(fault.into()))
 }
 
+/// The reason to withhold a file that other tools open as a zip archive.
+const ZIP_BEHIND: &str = "a zip archive lies behind it";
+
 /// Walks through a file, and returns whether it is a container.
 fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write) -> Result<bool, Stop> {
     let beginning = bytes::SourceRange::new(source, 0, format::PEEK_BYTES as u64).to_vec()?;
     let format = Format::of(&beginning);
     let format = match format.map_or_else(|| ending(source), |format| Ok(Some(format)))? {
-        Some(Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd | Format::Ar)
-            if zip::has_directory(source)? =>
-        {
-            return Err(Stop::Damaged("a zip archive lies behind it"));
+        Some(Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd) if zip::has_directory(source)? => {
+            return Err(Stop::Damaged(ZIP_BEHIND));
         }
+        Some(Format::Ar) => match zip::extent(source)? {
+            Some(zip) if !ar::is_in_zip_member(source, &zip)? => return Err(Stop::Damaged(ZIP_BEHIND)),
+            Some(_) | None => Format::Ar,
+        },
         Some(format) if format.is_guess() && zip::has_directory(source)? => Format::Zip,
         // Other archives can lie behind or among its objects.
         Some(Format::Pdf) => match survey(walk, source.unchecked())? {

@@ -2,6 +2,7 @@
 
 use super::compressed::xz;
 use super::tar::{archive, member};
+use super::zip;
 use super::*;
 use flate2::write::ZlibEncoder;
 use lzma_rust2::{LzmaOptions, LzmaReader, LzmaWriter};
@@ -31,6 +32,26 @@ fn a_package_is_looked_into_and_packed_anew() {
     let (output, rewritten) = rewritten(&package(&of(SECRET)));
     assert!(output == package(&of(MASKED)), "sizes and padding fit");
     assert_eq!(rewritten.note.as_deref(), Some("digests in it no longer fit: a Debian package"));
+}
+
+#[test]
+fn i6_a_zip_is_a_member_or_the_file_is_withheld() {
+    let zip = |secret: &[u8]| zip::archive(&[zip::member("a.txt", 8, secret)]);
+    for name in ["one", "two"] {
+        let of = |content: &[u8]| {
+            let other: (&str, &[u8]) = ("text", b"harmless");
+            if name == "one" { ar(&[(name, content), other]) } else { ar(&[other, (name, content)]) }
+        };
+        assert_clean(&of(&zip(b"harmless")));
+        let (output, _) = rewritten(&of(&zip(SECRET)));
+        assert!(holds(&output, b"PK") && !holds(&output, SECRET));
+    }
+    // Behind the members, and in one that begins otherwise.
+    let behind = [ar(&[("text", b"x")]), zip(b"harmless")].concat();
+    let within = ar(&[("text", &[&b"begins otherwise "[..], &zip(b"harmless")].concat())]);
+    for file in [behind, within] {
+        assert!(matches!(Bench::new().look(&file), Verdict::Withheld(_)), "{:?}", Bench::new().look(&file));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::super::Stop;
 use super::super::bytes::{ReadAt, SourceRange};
 use super::super::format::ZIP_END;
 use super::entry::{Entry, number16, number32, number64};
+use std::ops::Range;
 
 const END_BYTES: usize = 22;
 const END64_MAGIC: &[u8] = b"PK\x06\x06";
@@ -56,6 +57,11 @@ impl Directory {
         directory.base = base.ok_or(Stop::Damaged("its directory is not where it says"))?;
         directory.start = start;
         Ok(Some(directory))
+    }
+
+    /// Returns the archive's place in the file, up to the end of the directory.
+    pub(super) fn extent(&self) -> Range<u64> {
+        self.base..self.comment_at
     }
 
     /// Iterates over the entries in order; ends after a damaged one.

@@ -28,6 +28,7 @@ use entry::{Entry, LOCAL_BYTES, Measured, Written, masked_extra};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 /// Length of an end record without a comment.
 pub(super) const END_BYTES: u64 = 22;
@@ -44,11 +45,19 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 
 /// Returns whether tools find a directory with members near the end of a file.
 pub(super) fn has_directory(source: &dyn ReadAt) -> Result<bool, Stop> {
-    match Directory::find(source) {
-        Ok(Some(directory)) => Ok(directory.entries(source).next().is_some_and(|entry| entry.is_ok())),
-        Ok(None) | Err(Stop::Damaged(_)) => Ok(false),
-        Err(stop) => Err(stop),
-    }
+    Ok(extent(source)?.is_some())
+}
+
+/// Returns the place of the archive that tools find by its directory near the end of a
+/// file: from where its offsets count to the end of its directory.
+pub(super) fn extent(source: &dyn ReadAt) -> Result<Option<Range<u64>>, Stop> {
+    let directory = match Directory::find(source) {
+        Ok(Some(directory)) => directory,
+        Ok(None) | Err(Stop::Damaged(_)) => return Ok(None),
+        Err(stop) => return Err(stop),
+    };
+    let has_entries = directory.entries(source).next().is_some_and(|entry| entry.is_ok());
+    Ok(has_entries.then(|| directory.extent()))
 }
 
 /// Scans members without a directory, and everything between them.
