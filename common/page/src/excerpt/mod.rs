@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Bytes in which one hint makes every line be looked at.
+/// Bytes that are looked at together: when there are too many errors, the count of those
+/// that were not looked at is as exact as this.
 const SCAN_BYTES: usize = 32 << 10;
 
 /// Bytes of the end that are kept.
@@ -205,31 +206,35 @@ impl Scanner {
         self.seen
     }
 
-    /// Only counts lines where no hint is.
+    /// Looks at the lines with a hint, and only counts those without.
     fn look(&mut self, block: &[u8]) {
-        let mut rest = block;
         let is_over = self.found >= MAX_ERRORS;
         self.unread += if is_over { block.len() as u64 } else { 0 };
-        if let Some(first) = memchr(b'\n', block)
-            && let Some(last) = memrchr(b'\n', block)
-            && (is_over || !self.judge.may_hold_errors(&block[first..=last]))
-        {
-            // The first line may have begun before, the last one goes on.
-            self.part(&block[..first]);
-            self.end_line();
-            // Its message may follow, unless there are only others.
-            if !is_over && self.judge.may_hold_errors(&block[first..=last]) {
-                self.seen += first as u64 + 1;
-                self.line_start = self.seen;
-                return self.look_at_lines(&block[first + 1..]);
-            }
-            let lines = memchr_iter(b'\n', &block[first + 1..=last]).count() as u64;
-            self.line = self.line.map(|line| line + lines);
-            self.seen += last as u64 + 1;
+        let ends = memchr(b'\n', block).zip(memrchr(b'\n', block));
+        // The first line may have begun before, the last one goes on.
+        let Some((first, last)) = ends else { return self.look_at_lines(block) };
+        self.look_at_lines(&block[..=first]);
+        self.look_at_whole_lines(&block[first..=last], is_over);
+        self.look_at_lines(&block[last + 1..]);
+    }
+
+    /// Looks at whole lines, with the end of the line before them.
+    fn look_at_whole_lines(&mut self, lines: &[u8], is_over: bool) {
+        let mut before = 0;
+        while before + 1 < lines.len() {
+            let hint = if is_over { None } else { self.judge.find_hint(&lines[before..]) };
+            let begin = hint.map_or(lines.len(), |hint| {
+                let line = memrchr(b'\n', &lines[before..before + hint]).unwrap_or(0);
+                before + line + 1
+            });
+            let skipped = &lines[before + 1..begin];
+            self.line = self.line.map(|line| line + memchr_iter(b'\n', skipped).count() as u64);
+            self.seen += skipped.len() as u64;
             self.line_start = self.seen;
-            rest = &block[last + 1..];
+            let length = memchr(b'\n', &lines[begin..]).map_or(0, |length| length + 1);
+            self.look_at_lines(&lines[begin..begin + length]);
+            before = begin + length - 1;
         }
-        self.look_at_lines(rest);
     }
 
     fn look_at_lines(&mut self, mut rest: &[u8]) {

@@ -37,6 +37,42 @@ fn lines_that_are_only_counted_count() {
 }
 
 #[test]
+fn blocks_of_any_size_show_the_same() {
+    let parts = [
+        "fine",
+        "\n",
+        "\n",
+        "error: it broke",
+        "E0102 15:04:05.000 it broke",
+        "0 errors",
+        "--- FAIL: TestA (0.00s)",
+        "    a_test.go:3: message",
+        "terraform",
+        "x",
+        "\r\n",
+        "✗ one",
+        "./x.go:3:2: undefined: y",
+        "E0",
+    ];
+    let mut state = 1_u64;
+    for _ in 0..300 {
+        let mut log = String::new();
+        for _ in 0..60 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            log.push_str(parts[usize::try_from(state >> 40).unwrap_or(0) % parts.len()]);
+        }
+        let whole = scanned(&[log.as_bytes()]);
+        // A line alone is looked at whether it has a hint or not.
+        let lines: Vec<_> = log.as_bytes().split_inclusive(|byte| *byte == b'\n').collect();
+        assert_eq!(scanned(&lines), whole, "{log:?}");
+        for size in [1, 3, 40] {
+            let blocks: Vec<_> = log.as_bytes().chunks(size).collect();
+            assert_eq!(scanned(&blocks), whole, "{size}: {log:?}");
+        }
+    }
+}
+
+#[test]
 fn an_error_in_the_middle_of_a_large_log_is_found() {
     let fine = "a line of 32 bytes, all is well\n".repeat(32 << 10);
     let mut scanner = Scanner::new();

@@ -9,8 +9,8 @@ use crate::escape;
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::borrow::Cow;
 
-/// One of these is in every line that is judged. Blocks of a log without any are only
-/// counted, at close to the speed of memory: there are few enough for that.
+/// One of these is in every line that is judged. Lines without any are only counted, at
+/// close to the speed of memory: there are few enough for that.
 const HINTS: [&str; 60] = [
     "err",
     "Err",
@@ -182,9 +182,14 @@ impl Judge {
         Self { hints: hints.expect("some words make an automaton"), message_follows: false }
     }
 
-    /// Returns true if a line of the block may be an error.
-    pub(super) fn may_hold_errors(&self, block: &[u8]) -> bool {
-        self.message_follows || self.hints.is_match(block)
+    /// Returns a position in the first line that may be an error. `lines` begins with the
+    /// end of the line before.
+    pub(super) fn find_hint(&self, lines: &[u8]) -> Option<usize> {
+        if self.message_follows {
+            return Some(1);
+        }
+        // Some hints begin with that end; all end in the line.
+        self.hints.find(lines).map(|hint| hint.end() - 1)
     }
 
     /// Returns true if the line looks like an error.
