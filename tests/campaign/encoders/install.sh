@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the campaign of encoders writes with into a directory: packages of
-# Python and Node, and a program of Go; with `full` those of no `.ci/run`, too. The
-# versions are pinned in tools/.
+# Python and Node, and a program of Go; with `full` those of no `.ci/run`, too, such as
+# libraries of Java. The versions are pinned in tools/.
 #
 #   tests/campaign/encoders/install.sh DIRECTORY [full]
 #
@@ -27,8 +27,13 @@ golang() {
   go build -C "$dir/go" -o "$dir/go-writers" .
 }
 
+java() {
+  mvn -q --batch-mode -f "$here/tools/pom.xml" dependency:copy-dependencies "-DoutputDirectory=$dir/jars"
+}
+
 sources=("$here/writers/go/main.go")
 parts=(python)
 if command -v npm >/dev/null; then parts+=(node); fi
 if command -v go >/dev/null; then parts+=(golang); fi
+if [ "$full" = full ] && command -v mvn >/dev/null; then parts+=(java); fi
 run_parts "${parts[@]}"

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Languages by the folders that they write into.
-const LANGUAGES: [&str; 7] = ["python", "node", "ruby", "php", "go", "java", "shell"];
+const LANGUAGES: [&str; 8] = ["python", "node", "ruby", "php", "go", "java", "java-libraries", "shell"];
 
 /// Runs all writers, and returns the languages that have written.
 pub(crate) fn write_all(bench: &Bench) -> Vec<&'static str> {
@@ -20,6 +20,11 @@ pub(crate) fn write_all(bench: &Bench) -> Vec<&'static str> {
 }
 
 fn write(bench: &Bench, language: &str) -> bool {
+    let jars = bench.tool("jars");
+    if language == "java-libraries" && !(is_full() && jars.exists()) {
+        announce_skip("libraries of Java: they are installed and run with `full` only");
+        return false;
+    }
     let out = bench.job.pod.artifacts().join(language);
     let list = Path::new(HERE).join("secrets.json");
     let script = |program: &str, name: &str| {
@@ -50,6 +55,12 @@ fn write(bench: &Bench, language: &str) -> bool {
             command.arg(Path::new(HERE).join("writers/Writers.java")).arg("lines");
             command
         }
+        "java-libraries" => {
+            let mut command = Command::new("java");
+            command.arg("-cp").arg(jars.join("*"));
+            command.arg(Path::new(HERE).join("writers/Libraries.java")).arg("lines");
+            command
+        }
         _ => {
             let mut command = Command::new("bash");
             command.arg(Path::new(HERE).join("writers/shell.sh")).arg(bench.job.pod.path("plain"));
@@ -57,7 +68,10 @@ fn write(bench: &Bench, language: &str) -> bool {
         }
     };
     let program = Path::new(command.get_program());
-    if Command::new(program).arg(if language == "java" { "-version" } else { "--version" }).output().is_err()
+    if Command::new(program)
+        .arg(if language.starts_with("java") { "-version" } else { "--version" })
+        .output()
+        .is_err()
     {
         announce_skip(&format!("{language}: there is no {}", program.display()));
         return false;

@@ -1,6 +1,6 @@
 //! The encoded forms of a secret.
 //!
-//! **To add a form**, add its [`Encoding`] and its patterns here, or in [`rare`] where few
+//! **To add a form**, add its [`Encoding`] and its patterns here, or in `rare.rs` where few
 //! jobs write it. A way to escape or wrap text is none: it belongs in the engine's views
 //! (`sidecar/engine/src/views`), which find each form in it. Then give `rules/table.rs` a
 //! row with a function that writes a value so: the property test masks such values in
