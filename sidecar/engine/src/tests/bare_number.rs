@@ -1,17 +1,11 @@
 //! Masks of bare numbers.
 
+use super::stream;
 use crate::{Matcher, Pattern};
 
 fn masked(secret: &str, text: &str, chunk: usize) -> String {
     let matcher = Matcher::new([Pattern::exact(secret.into())]).expect("one pattern");
-    let (mut progress, mut window, mut out) = (matcher.start(), Vec::new(), Vec::new());
-    let mut chunks = text.as_bytes().chunks(chunk).peekable();
-    while let Some(chunk) = chunks.next() {
-        window.extend_from_slice(chunk);
-        let released = matcher.mask(&mut progress, &mut window, chunks.peek().is_none());
-        out.extend(window.drain(..released));
-    }
-    String::from_utf8(out).expect("text")
+    String::from_utf8(stream(&matcher, text.as_bytes(), &[chunk]).0).expect("text")
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Values that begin or end with what strings escape, in strings within strings.
 
+use super::stream;
 use crate::{Matcher, Pattern};
 
 /// Escapes like JSON.
@@ -31,14 +32,7 @@ fn masked(secret: &str, text: &str, chunk: usize) -> String {
         .map(|form| Pattern::exact(form.into()))
         .collect();
     let matcher = Matcher::with_views(patterns, &[true, true]).expect("two patterns");
-    let (mut progress, mut window, mut out) = (matcher.start(), Vec::new(), Vec::new());
-    let mut chunks = text.as_bytes().chunks(chunk).peekable();
-    while let Some(chunk) = chunks.next() {
-        window.extend_from_slice(chunk);
-        let released = matcher.mask(&mut progress, &mut window, chunks.peek().is_none());
-        out.extend(window.drain(..released));
-    }
-    String::from_utf8(out).expect("text")
+    String::from_utf8(stream(&matcher, text.as_bytes(), &[chunk]).0).expect("text")
 }
 
 #[test]

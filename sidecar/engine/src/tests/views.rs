@@ -1,6 +1,7 @@
 //! Escaped, wrapped and listed values. Each rule encodes a random value, which
 //! must be masked anywhere in a text, and the text beside it must not be.
 
+use super::stream;
 use crate::{Matcher, Pattern, canonical};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,14 +18,7 @@ fn matcher(values: &[&[u8]]) -> Matcher {
 }
 
 fn masked_in_chunks(matcher: &Matcher, text: &[u8], chunk: usize) -> Vec<u8> {
-    let (mut progress, mut window, mut out) = (matcher.start(), Vec::new(), Vec::new());
-    let mut chunks = text.chunks(chunk.max(1)).peekable();
-    while let Some(chunk) = chunks.next() {
-        window.extend_from_slice(chunk);
-        let released = matcher.mask(&mut progress, &mut window, chunks.peek().is_none());
-        out.extend(window.drain(..released));
-    }
-    out
+    stream(matcher, text, &[chunk.max(1)]).0
 }
 
 /// A way to write a value.
