@@ -256,17 +256,3 @@ impl Captured {
         !self.0.lock().unwrap().open
     }
 }
-
-/// The peak resident set of a process in KiB, watched until it ends.
-pub fn peak_memory(pid: Pid) -> u64 {
-    let mut peak = 0;
-    while let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()) else {
-            break;
-        };
-        peak = kib;
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    peak
-}

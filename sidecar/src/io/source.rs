@@ -139,13 +139,6 @@ impl OpenFile {
         })
     }
 
-    /// Returns the same open file once more, to be read at offsets, whatever its name
-    /// stands for by now.
-    pub fn again(&self) -> io::Result<Self> {
-        let fd = self.fd.try_clone()?;
-        Ok(Self { fd, left: 0, ..*self })
-    }
-
     /// Returns whether the same file may be met under another name.
     pub fn has_other_names(&self) -> bool {
         self.has_other_names

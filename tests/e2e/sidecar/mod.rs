@@ -25,7 +25,6 @@ mod refusing_stores;
 mod report_page;
 mod restarts;
 mod role_credentials;
-mod second_reading;
 mod store_answers;
 mod store_conditions;
 mod store_emulators;

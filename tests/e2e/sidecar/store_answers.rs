@@ -70,12 +70,7 @@ fn put(address: &str) -> Result<(), UploadError> {
         censor: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let limits = Limits {
-        part_bytes: 64 * 1024,
-        max_part_bytes: 32 << 20,
-        parts_in_memory: 3,
-        file_parts_in_flight: 4,
-    };
+    let limits = Limits { part_bytes: 64 * 1024, max_part_bytes: 32 << 20, parts_in_memory: 3 };
     runtime.block_on(upload(&store, &upload_of, None, &limits)).map(|_| ())
 }
 

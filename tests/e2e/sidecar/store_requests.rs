@@ -15,8 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-const LIMITS: Limits =
-    Limits { part_bytes: 64 * 1024, max_part_bytes: 32 << 20, parts_in_memory: 3, file_parts_in_flight: 4 };
+const LIMITS: Limits = Limits { part_bytes: 64 * 1024, max_part_bytes: 32 << 20, parts_in_memory: 3 };
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {

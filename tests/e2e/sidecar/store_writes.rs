@@ -13,8 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const MIB: usize = 1024 * 1024;
-const LIMITS: Limits =
-    Limits { part_bytes: 5 * MIB, max_part_bytes: 32 << 20, parts_in_memory: 3, file_parts_in_flight: 4 };
+const LIMITS: Limits = Limits { part_bytes: 5 * MIB, max_part_bytes: 32 << 20, parts_in_memory: 3 };
 
 struct Place {
     server: S3,

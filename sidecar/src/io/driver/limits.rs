@@ -1,7 +1,6 @@
 //! The memory that is given, divided among transfers.
 
 use crate::deliver::Weights;
-use crate::io::store::IN_FLIGHT_BYTES;
 use crate::io::transfer::Limits;
 
 /// Small transfers wait for the store most of the time, over a distance all of it.
@@ -21,21 +20,11 @@ const MAX_GROWN_PART_BYTES: u64 = 32 << 20;
 /// S3.
 const RESERVED_BYTES: u64 = 14 << 20;
 
-/// A part on its way that is read from its file takes a twelfth of this: 16 of them at
-/// 64 MiB.
-const MEMORY_PER_FILE_PART_BYTES: u64 = 3 << 20;
-
-/// Upper bound on such parts: each has a connection of its own.
-const MAX_FILE_PARTS_IN_FLIGHT: u64 = 64;
-
 /// Of the memory that is given, what transfers may take, and what one attempt
 /// may use of it: a part is an eighth, one filled and one on its way, for four
 /// large transfers.
 pub(super) fn of(memory: u64) -> (Weights, Limits) {
     let memory = memory.saturating_sub(RESERVED_BYTES).max(MIN_PART_BYTES);
-    let file_parts_in_flight = (memory / MEMORY_PER_FILE_PART_BYTES).clamp(1, MAX_FILE_PARTS_IN_FLIGHT);
-    let aside = file_parts_in_flight * IN_FLIGHT_BYTES as u64;
-    let memory = memory.saturating_sub(aside).max(MIN_PART_BYTES);
     let part = (memory / 8).clamp(MIN_PART_BYTES, MAX_PART_BYTES);
     let parts_in_memory = if memory >= 2 * part { 2 } else { 1 };
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -43,12 +32,7 @@ pub(super) fn of(memory: u64) -> (Weights, Limits) {
     let largest = part * parts_in_memory as u64;
     (
         Weights { memory, largest, in_flight: MAX_IN_FLIGHT, sent_bytes: None },
-        Limits {
-            part_bytes: bytes(part),
-            max_part_bytes,
-            parts_in_memory,
-            file_parts_in_flight: bytes(file_parts_in_flight),
-        },
+        Limits { part_bytes: bytes(part), max_part_bytes, parts_in_memory },
     )
 }
 
@@ -62,14 +46,12 @@ mod tests {
             let memory = mebibytes << 20;
             let (weights, limits) = of(memory);
             assert!(limits.part_bytes as u64 >= MIN_PART_BYTES);
-            let in_flight = (limits.file_parts_in_flight * IN_FLIGHT_BYTES) as u64;
-            assert!(weights.memory + in_flight + RESERVED_BYTES <= memory, "{mebibytes} MiB");
+            assert!(weights.memory + RESERVED_BYTES <= memory, "{mebibytes} MiB");
             assert!(weights.largest <= weights.memory, "{mebibytes} MiB");
             assert!(limits.max_part_bytes >= limits.part_bytes, "{mebibytes} MiB");
             assert!(limits.max_part_bytes as u64 <= weights.memory, "{mebibytes} MiB: a part that has grown");
         }
         let (weights, limits) = of(64 << 20);
-        assert_eq!((weights.largest, limits.parts_in_memory), ((46 << 20) / 4, 2));
-        assert_eq!(limits.file_parts_in_flight, 16);
+        assert_eq!((weights.largest, limits.parts_in_memory), ((50 << 20) / 4, 2));
     }
 }

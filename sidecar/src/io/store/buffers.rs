@@ -5,48 +5,22 @@
 //! part, and are freed when no attempt is in flight.
 
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Lower bound on the capacity of a part that is reused, in bytes.
-pub(super) const MIN_REUSED_BYTES: usize = 256 * 1024;
-
-/// Blocks for as long as an attempt is in flight.
-#[derive(Debug)]
-pub(super) struct Pool {
-    shared: Mutex<Weak<Buffers>>,
-    least: usize,
-}
-
-impl Pool {
-    /// A pool of blocks that are reused from this capacity on.
-    pub(super) fn of_at_least(least: usize) -> Self {
-        Self { shared: Mutex::default(), least }
-    }
-
-    /// Returns the blocks that all attempts in flight share.
-    pub(super) fn get(&self) -> Arc<Buffers> {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.upgrade().unwrap_or_else(|| {
-            let fresh = Arc::new(Buffers { free: Mutex::default(), least: self.least });
-            *shared = Arc::downgrade(&fresh);
-            fresh
-        })
-    }
-}
+/// Lower bound on the capacity of a reused block, in bytes.
+const MIN_REUSED_BYTES: usize = 256 * 1024;
 
 /// Free blocks, shared by the attempts of one store.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::io) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
-    /// Lower bound on the capacity of a reused block, in bytes.
-    least: usize,
 }
 
 impl Buffers {
     /// Returns an empty block with at least this capacity.
     pub(in crate::io) fn take(self: &Arc<Self>, capacity: usize, permit: OwnedSemaphorePermit) -> Buffer {
-        let bytes = if capacity < self.least { None } else { self.reuse(capacity) };
+        let bytes = if capacity < MIN_REUSED_BYTES { None } else { self.reuse(capacity) };
         let bytes = bytes.unwrap_or_else(|| Vec::with_capacity(capacity));
         Buffer { bytes, home: Arc::clone(self), _permit: permit }
     }
@@ -83,7 +57,7 @@ impl AsRef<[u8]> for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        if bytes.capacity() >= self.home.least {
+        if bytes.capacity() >= MIN_REUSED_BYTES {
             bytes.clear();
             self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
         }

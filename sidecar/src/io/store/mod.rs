@@ -23,7 +23,6 @@ mod profile;
 mod read;
 mod remote;
 mod s3;
-mod second_reading;
 mod tokens;
 mod upload;
 mod variables;
@@ -36,7 +35,6 @@ pub(in crate::io) use local::{Draft, Local};
 pub(in crate::io) use multipart::Multipart;
 pub use read::{Child, Head, Listed};
 pub(in crate::io) use remote::Remote;
-pub(in crate::io) use second_reading::{Differs, FilePart, IN_FLIGHT_BYTES, PartContent, SecondReading};
 pub use write::{Precondition, Version, WriteError};
 
 use crate::destination::{Credentials, Destination, clean_prefix};
@@ -134,15 +132,12 @@ impl Store {
                 s3.map_or(Ok(()), s3::check)?;
                 let (store, json) = gcs::open(bucket, gcs)?;
                 let remote = Remote::new(store, Dialect::Gcs, &clean_prefix(prefix), cleanup.clone());
-                let terms = SecondReading { keys: None, needs_sha256: false };
-                Backend::Remote(remote.with_json(json).with_second_reading(Some(terms)))
+                Backend::Remote(remote.with_json(json))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
-                let (store, terms) = s3::open(bucket, s3)?;
-                let remote =
-                    Remote::new(Arc::new(store), Dialect::S3, &clean_prefix(prefix), cleanup.clone());
-                Backend::Remote(remote.with_second_reading(terms))
+                let store = Arc::new(s3::open(bucket, s3)?);
+                Backend::Remote(Remote::new(store, Dialect::S3, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;

@@ -4,9 +4,9 @@ use super::bucket::Properties;
 use super::bytes_in_flight::BytesGuard;
 use super::failure::Failure;
 use super::remote::{Remote, version_of};
-use super::second_reading::PartContent;
 use super::upload::{Upload, completed_before};
 use super::{CleanupTasks, Precondition, Version, WriteError};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -60,12 +60,12 @@ impl Multipart {
     pub(in crate::io) fn send_part(
         &mut self,
         remote: &Remote,
-        content: PartContent,
+        content: Bytes,
         is_last: bool,
     ) -> Result<(), WriteError> {
         let upload = self.upload.as_ref().ok_or_else(completed_before)?;
         let (number, bytes, guard) = (self.begun, content.len(), self.guard.clone());
-        let checksum = remote.checksum(|| content.crc32c());
+        let checksum = remote.checksum(&content);
         let part = upload.send_part(number, content, is_last, checksum);
         self.begun += 1;
         let counted = part.map(move |sent| {
@@ -75,6 +75,11 @@ impl Multipart {
         });
         self.in_flight.push(counted.boxed());
         Ok(())
+    }
+
+    /// Returns the number of parts in flight.
+    pub(in crate::io) fn parts_in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
     /// Returns how the next part ended; `None` when none is in flight.

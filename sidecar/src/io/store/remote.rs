@@ -1,13 +1,11 @@
 //! Objects in a bucket.
 
 use super::bucket::{Bucket, Dialect, Properties};
-use super::buffers::{MIN_REUSED_BYTES, Pool};
 use super::bytes_in_flight::BytesInFlight;
 use super::failure::{Failure, classify};
 use super::google::JsonApi;
 use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
-use super::second_reading::{PIECE_BYTES, SecondReading};
 use super::upload::Upload;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use crate::destination::MAX_KEY_BYTES;
@@ -21,8 +19,7 @@ use object_store::{
     PutPayload, PutResult, UpdateVersion,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use tokio::sync::Semaphore;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The uses of Google's JSON API.
 #[derive(Clone, Debug)]
@@ -46,10 +43,7 @@ pub(in crate::io) struct Remote {
     /// The warning about names with a backslash was given.
     backslash_told: AtomicBool,
     cleanup: CleanupTasks,
-    buffers: Pool,
-    pieces: Pool,
-    files_in_flight: OnceLock<Arc<Semaphore>>,
-    second_reading: Option<SecondReading>,
+    buffers: Mutex<Weak<Buffers>>,
     bytes_in_flight: BytesInFlight,
 }
 
@@ -64,10 +58,7 @@ impl Remote {
             bare_tags: AtomicBool::new(false),
             backslash_told: AtomicBool::new(false),
             cleanup,
-            buffers: Pool::of_at_least(MIN_REUSED_BYTES),
-            pieces: Pool::of_at_least(PIECE_BYTES),
-            files_in_flight: OnceLock::new(),
-            second_reading: None,
+            buffers: Mutex::default(),
             bytes_in_flight: BytesInFlight::default(),
         }
     }
@@ -75,17 +66,6 @@ impl Remote {
     /// Uses Google's JSON API too.
     pub(super) fn with_json(self, json: Json) -> Self {
         Self { json: Some(json), ..self }
-    }
-
-    /// Sends parts of files that are read a second time.
-    pub(super) fn with_second_reading(self, second_reading: Option<SecondReading>) -> Self {
-        Self { second_reading, ..self }
-    }
-
-    /// Returns how parts of files that are read a second time are sent; `None` where an
-    /// object with this precondition has no such parts.
-    pub(in crate::io) fn second_reading(&self, precondition: &Precondition) -> Option<&SecondReading> {
-        self.second_reading.as_ref().filter(|_| self.json_for(&self.in_force(precondition)).is_none())
     }
 
     /// Ignores preconditions from now on; returns whether it did not before.
@@ -104,18 +84,12 @@ impl Remote {
 
     /// Returns the memory for parts, shared by all attempts in flight.
     pub(in crate::io) fn buffers(&self) -> Arc<Buffers> {
-        self.buffers.get()
-    }
-
-    /// Returns the memory for pieces of parts that are read a second time.
-    pub(in crate::io) fn pieces(&self) -> Arc<Buffers> {
-        self.pieces.get()
-    }
-
-    /// Returns the permits for parts on their way that are read a second time; `most` of
-    /// them, for all objects together.
-    pub(in crate::io) fn file_parts(&self, most: usize) -> Arc<Semaphore> {
-        Arc::clone(self.files_in_flight.get_or_init(|| Arc::new(Semaphore::new(most.max(1)))))
+        let mut shared = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let fresh = Arc::new(Buffers::default());
+            *shared = Arc::downgrade(&fresh);
+            fresh
+        })
     }
 
     /// Stores a small object in one request.
@@ -165,7 +139,7 @@ impl Remote {
             let mode = put_mode(precondition);
             let options =
                 PutOptions { mode, attributes: properties.attributes(self.dialect), ..PutOptions::default() };
-            let checksum = self.checksum(|| crc32c::crc32c(&content));
+            let checksum = self.checksum(&content);
             let put = self.store.put_opts(path, PutPayload::from_bytes(content), options);
             with_call_context(checksum, put).await
         };
@@ -196,7 +170,8 @@ impl Remote {
         precondition: &Precondition,
     ) -> Result<Upload, WriteError> {
         let precondition = self.in_force(precondition);
-        if let Some(Json { api, .. }) = self.json_for(&precondition) {
+        let needs_json = |json: &&Json| json.is_emulator || precondition != Precondition::Overwrite;
+        if let Some(Json { api, .. }) = self.json.as_ref().filter(needs_json) {
             let (begun, last) = with_call_context(None, api.begin(path, properties, &precondition)).await;
             return begun
                 .map(Upload::Resumable)
@@ -208,8 +183,7 @@ impl Remote {
             match self.dialect {
                 Dialect::S3 | Dialect::Gcs => {
                     let id = self.store.create_multipart_opts(path, options).await?;
-                    let (store, path) = (self.bucket(), path.clone());
-                    Ok(Upload::Named { store, path, id, second_reading: self.second_reading.clone() })
+                    Ok(Upload::named(self.bucket(), path.clone(), id))
                 }
                 Dialect::Azure => {
                     let options = options.with_retry_policy(Arc::new(PartRetry));
@@ -223,11 +197,6 @@ impl Remote {
         })
     }
 
-    /// Returns Google's JSON API where an upload in parts goes by it.
-    fn json_for(&self, in_force: &Precondition) -> Option<&Json> {
-        self.json.as_ref().filter(|json| json.is_emulator || *in_force != Precondition::Overwrite)
-    }
-
     /// Returns the client of the bucket.
     pub(super) fn bucket(&self) -> Arc<dyn Bucket> {
         Arc::clone(&self.store)
@@ -239,11 +208,11 @@ impl Remote {
 
     /// Returns a checksum that the store verifies. S3 has one in its signature;
     /// Azure's would have to be signed, which the library does not do.
-    pub(super) fn checksum(&self, crc32c: impl FnOnce() -> u32) -> Option<Extra> {
+    pub(super) fn checksum(&self, content: &[u8]) -> Option<Extra> {
         match self.dialect {
             Dialect::S3 | Dialect::Azure => None,
             Dialect::Gcs => {
-                let sum = STANDARD.encode(crc32c().to_be_bytes());
+                let sum = STANDARD.encode(crc32c::crc32c(content).to_be_bytes());
                 let value = HeaderValue::from_str(&format!("crc32c={sum}")).ok()?;
                 Some(Extra { on: On::Content, name: "x-goog-hash", value })
             }

@@ -4,7 +4,6 @@ use super::aws_keys::Surroundings;
 use super::failure::one_line;
 use super::http::{Connector, Outcome, client_options, no_retries, note, with_call_context};
 use super::profile::Profile;
-use super::second_reading::SecondReading;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
 use async_trait::async_trait;
@@ -64,39 +63,17 @@ impl Drop for CredentialsFile {
 }
 
 /// Opens a bucket; nothing is contacted yet.
-pub(super) fn open(
-    bucket: &str,
-    credentials: Option<&Path>,
-) -> Result<(AmazonS3, Option<SecondReading>), StoreError> {
+pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<AmazonS3, StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
     let environment = |name: &str| std::env::var(name).ok();
     let (builder, has_keys) = builder(bucket, &file, environment)?;
     let fail = |error: object_store::Error| setup(format!("s3://{bucket}: {error}"));
     let store = builder.clone().build().map_err(fail)?;
     if has_keys || !is_last_resort(&builder, environment) {
-        let terms = second_reading(&builder, &store);
-        return Ok((store, terms));
+        return Ok(store);
     }
     let chain = Arc::clone(store.credentials());
-    let builder = builder.with_credentials(Arc::new(LastResort { chain }));
-    let store = builder.clone().build().map_err(fail)?;
-    let terms = second_reading(&builder, &store);
-    Ok((store, terms))
-}
-
-/// Returns the terms for parts that are read a second time: their signature is the
-/// usual one, and needs their SHA-256 where it covers the content.
-fn second_reading(builder: &AmazonS3Builder, store: &AmazonS3) -> Option<SecondReading> {
-    use AmazonS3ConfigKey as Key;
-    let is_set = |key| builder.get_config_value(&key).is_some_and(|value| value == "true");
-    let checksum = builder.get_config_value(&Key::Checksum);
-    // Express has signatures of its own, and sums of other kinds are the library's.
-    if is_set(Key::S3Express) || checksum.as_deref().is_some_and(|kind| kind != "sha256") {
-        return None;
-    }
-    let is_signed = !is_set(Key::UnsignedPayload) && !is_set(Key::SkipSignature);
-    let keys = Some(Arc::clone(store.credentials()));
-    Some(SecondReading { keys, needs_sha256: is_signed || checksum.is_some() })
+    builder.with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)
 }
 
 /// Returns whether only the machine's own role is left as a source of keys, and nobody

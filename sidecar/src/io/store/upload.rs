@@ -7,13 +7,12 @@ use super::WriteError;
 use super::bucket::Bucket;
 use super::failure::{Failure, classify, one_line};
 use super::google::Session;
-use super::http::{Extra, FileContent, Outcome, with_call_context, with_content};
-use super::second_reading::{PartContent, SecondReading};
+use super::http::{Extra, Outcome, with_call_context};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
+use futures::future::BoxFuture;
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload, PutResult};
@@ -23,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(super) enum Upload {
     /// One with a name, to which any request can refer, also once more.
-    Named { store: Arc<dyn Bucket>, path: Path, id: String, second_reading: Option<SecondReading> },
+    Named { store: Arc<dyn Bucket>, path: Path, id: String },
     /// One that the library keeps account of; taken out for its completion.
     OfLibrary(Arc<Mutex<Option<Box<dyn MultipartUpload>>>>),
     /// One of Google's JSON API, with its condition.
@@ -31,6 +30,10 @@ pub(super) enum Upload {
 }
 
 impl Upload {
+    pub(super) fn named(store: Arc<dyn Bucket>, path: Path, id: String) -> Self {
+        Self::Named { store, path, id }
+    }
+
     pub(super) fn of_library(upload: Box<dyn MultipartUpload>) -> Self {
         Self::OfLibrary(Arc::new(Mutex::new(Some(upload))))
     }
@@ -44,25 +47,43 @@ impl Upload {
     pub(super) fn send_part(
         &self,
         number: usize,
-        content: PartContent,
+        content: Bytes,
         is_last: bool,
         checksum: Option<Extra>,
     ) -> BoxFuture<'static, Result<PartId, WriteError>> {
-        let upload = self.clone();
-        if let Self::Named { .. } = upload {
-            return async move { upload.send_named_part(number, content, checksum).await }.boxed();
-        }
-        // The other two are never asked for a second reading.
-        let PartContent::Memory(content) = content else {
-            return ready(Err(WriteError::Permanent("a part of it is not in memory".to_owned()))).boxed();
-        };
-        match upload {
+        match self.clone() {
             Self::Resumable(session) => async move {
                 session.send_part(number, content, is_last).await?;
                 Ok(PartId { content_id: String::new() })
             }
             .boxed(),
-            Self::Named { .. } => ready(Err(completed_before())).boxed(),
+            Self::Named { store, path, id } => async move {
+                let content = PutPayload::from_bytes(content);
+                for attempt in 1.. {
+                    let part = store.put_part(&path, &id, number, content.clone());
+                    let (result, last) = with_call_context(checksum.clone(), part).await;
+                    let failure = match result {
+                        Ok(part) => return Ok(part),
+                        Err(error) => classify(&error, last.as_ref()),
+                    };
+                    match failure {
+                        Failure::Write(WriteError::Transient { retry_after, .. })
+                            if attempt < MAX_PART_ATTEMPTS =>
+                        {
+                            tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+                        }
+                        // The next attempt begins another upload.
+                        Failure::NotFound(message) if message.contains("NoSuchUpload") => {
+                            return Err(transient(message));
+                        }
+                        failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
+                            return Err(failure.into_write_error());
+                        }
+                    }
+                }
+                Err(transient("the part was not sent".to_owned()))
+            }
+            .boxed(),
             Self::OfLibrary(upload) => {
                 let mut upload = upload.lock().unwrap_or_else(PoisonError::into_inner);
                 let part = upload.as_mut().map(|upload| upload.put_part(PutPayload::from_bytes(content)));
@@ -77,47 +98,6 @@ impl Upload {
         }
     }
 
-    async fn send_named_part(
-        self,
-        number: usize,
-        content: PartContent,
-        checksum: Option<Extra>,
-    ) -> Result<PartId, WriteError> {
-        let Self::Named { store, path, id, second_reading } = self else { return Err(completed_before()) };
-        let (bytes, content) = match (content, second_reading) {
-            (PartContent::Memory(bytes), _) => (bytes, None),
-            (PartContent::File(part), Some(terms)) => (Bytes::new(), Some(FileContent { part, terms })),
-            (PartContent::File(_), None) => {
-                return Err(WriteError::Permanent("a part of it is not in memory".to_owned()));
-            }
-        };
-        let bytes = PutPayload::from_bytes(bytes);
-        for attempt in 1.. {
-            let part = store.put_part(&path, &id, number, bytes.clone());
-            let (result, last) = with_content(checksum.clone(), content.clone(), part).await;
-            let failure = match result {
-                Ok(part) => return Ok(part),
-                Err(error) => classify(&error, last.as_ref()),
-            };
-            let differs = content.as_ref().is_some_and(|content| content.part.differs.get());
-            match failure {
-                Failure::Write(WriteError::Transient { retry_after, .. })
-                    if attempt < MAX_PART_ATTEMPTS && !differs =>
-                {
-                    tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
-                }
-                // The next attempt begins another upload.
-                Failure::NotFound(message) if message.contains("NoSuchUpload") => {
-                    return Err(transient(message));
-                }
-                failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
-                    return Err(failure.into_write_error());
-                }
-            }
-        }
-        Err(transient("the part was not sent".to_owned()))
-    }
-
     /// Makes the object of these parts visible. `header` is its precondition.
     pub(super) async fn complete(
         &self,
@@ -125,7 +105,7 @@ impl Upload {
         header: Option<Extra>,
     ) -> Result<PutResult, Failure> {
         let (store, path, id) = match self {
-            Self::Named { store, path, id, .. } => (store, path, id),
+            Self::Named { store, path, id } => (store, path, id),
             Self::Resumable(session) => return session.complete().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -168,7 +148,7 @@ impl Upload {
     /// Throws the upload away; a failure is only logged.
     pub(super) async fn abort(&self) {
         let aborted = match self {
-            Self::Named { store, path, id, .. } => store.abort_multipart(path, id).await,
+            Self::Named { store, path, id } => store.abort_multipart(path, id).await,
             Self::Resumable(session) => session.abort().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();

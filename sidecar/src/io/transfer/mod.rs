@@ -5,7 +5,7 @@
 //! | `pump` | drives the bytes from `input` to `output`, on a thread |
 //! | `read_ahead`, `holes` | reads and sums up the source |
 //! | `censoring` | masks the content, or rewrites a container |
-//! | `parts` with `part_sink`, `files` | the sinks: a bucket, a directory |
+//! | `parts`, `files` | the sinks: a bucket, a directory |
 //! | `checksum_only` | the sink that stores nothing |
 
 mod censoring;
@@ -14,7 +14,6 @@ mod files;
 mod holes;
 mod input;
 mod output;
-mod part_sink;
 mod parts;
 mod pump;
 mod read_ahead;
@@ -76,9 +75,6 @@ pub struct Limits {
     pub max_part_bytes: usize,
     /// Parts of one object in memory at a time, the one being filled included.
     pub parts_in_memory: usize,
-    /// Parts of all objects on their way that are read from their file a second time
-    /// instead of being kept in memory.
-    pub file_parts_in_flight: usize,
 }
 
 /// A stored object and its source.

@@ -3,7 +3,7 @@
 
 use super::holes::with_zeros;
 use super::{ContentReader, Upload};
-use crate::io::source::{OpenFile, Stamp};
+use crate::io::source::Stamp;
 use crate::junit::Reader;
 use crate::layout::sniff;
 use flate2::Compression;
@@ -79,13 +79,6 @@ pub(super) trait Sink {
         }
         Ok(())
     }
-
-    /// Hears before anything is written that the object will have the bytes of this file
-    /// in their places; `may_differ` says that [`differs`](Self::differs) can follow.
-    fn copies(&mut self, _file: &OpenFile, _may_differ: bool) {}
-
-    /// Hears that what is written from now on may have other bytes.
-    fn differs(&mut self) {}
 
     /// Fails once the attempt has been given up.
     fn wanted(&self) -> Result<(), Self::Error>;

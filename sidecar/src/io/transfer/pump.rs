@@ -37,9 +37,6 @@ pub(super) fn pump<S: Sink>(
         return dirty.rewrite(file, output);
     }
     censoring.within_budget()?;
-    if let (Input::File(file), false) = (&input, compress) {
-        output.sink.copies(file, censoring.is_masking());
-    }
     let (mut window, mut read) = (Window::default(), (0, 0));
     let ahead = (compress || censoring.is_masking()) && is_worth_a_thread(input.size());
     let fed = each_block(&mut input, ahead, |mut block| {
@@ -91,9 +88,6 @@ impl Window {
         let window = behind(&mut self.carry, block);
         let released = censoring.mask(window, end);
         censoring.within_budget()?;
-        if censoring.masked() > 0 {
-            output.sink.differs();
-        }
         output.write(&window[..released]).map_err(PumpError::Sink)?;
         self.are_zeros_kept = is_hole && are_zeros(&window[released / 2..released]);
         self.carry = window[released..].to_vec();

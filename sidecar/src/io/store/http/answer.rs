@@ -41,7 +41,7 @@ enum Kind {
 }
 
 impl Expected {
-    pub(super) fn of(request: &HttpRequest, sent: usize) -> Self {
+    pub(super) fn of(request: &HttpRequest) -> Self {
         let query = request.uri().query().unwrap_or_default();
         let path = request.uri().path();
         // S3 and Google's XML API, Azure, Google's JSON API.
@@ -56,7 +56,7 @@ impl Expected {
             "GET" if lists() => Kind::Listing,
             _ => Kind::Other,
         };
-        Self { kind, sent }
+        Self { kind, sent: request.body().content_length() }
     }
 }
 

@@ -96,7 +96,7 @@ impl HttpConnector for Connector {
             store: "HTTP client",
             source: Box::new(error),
         })?;
-        Ok(HttpClient::new(Observer::new(client, self.credentials.clone())))
+        Ok(HttpClient::new(Observer::new(HttpClient::new(client), self.credentials.clone())))
     }
 }
 

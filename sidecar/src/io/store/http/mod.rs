@@ -8,19 +8,17 @@
 
 mod answer;
 mod connector;
-mod file_content;
 mod own_credentials;
 
 pub(super) use answer::ObjectContent;
 pub(in crate::io) use connector::bundled_roots;
 pub(super) use connector::{Connector, client_options, no_retries};
-pub(super) use file_content::FileContent;
 
 use answer::{Expected, ReadAnswer};
 use async_trait::async_trait;
 use connector::{Credentials, MAX_REQUEST_TIMEOUT};
 use object_store::HeaderValue;
-use object_store::client::{HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
+use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
 use own_credentials::Sent;
 use std::cell::RefCell;
 use std::future::Future;
@@ -44,8 +42,6 @@ tokio::task_local! {
 #[derive(Debug, Default)]
 pub(super) struct Call {
     extra: Option<Extra>,
-    /// The content of its part, instead of the library's.
-    content: Option<FileContent>,
     /// The outcome of the last request; `None` when none was sent.
     pub(super) last: Option<Outcome>,
 }
@@ -96,16 +92,7 @@ pub(super) async fn with_call_context<T>(
     extra: Option<Extra>,
     operation: impl Future<Output = T>,
 ) -> (T, Option<Outcome>) {
-    with_content(extra, None, operation).await
-}
-
-/// The same, with content for the part that the operation sends without any.
-pub(super) async fn with_content<T>(
-    extra: Option<Extra>,
-    content: Option<FileContent>,
-    operation: impl Future<Output = T>,
-) -> (T, Option<Outcome>) {
-    let call = RefCell::new(Call { extra, content, last: None });
+    let call = RefCell::new(Call { extra, last: None });
     CALL.scope(call, async {
         let result = operation.await;
         (result, CALL.with(|call| call.borrow().last.clone()))
@@ -126,30 +113,19 @@ pub(super) fn last_outcome() -> Option<Outcome> {
 /// Sends requests, reads their answers within bounds, and records their outcomes.
 #[derive(Debug)]
 struct Observer {
-    client: reqwest::Client,
+    client: HttpClient,
     credentials: Credentials,
 }
 
 impl Observer {
-    fn new(client: reqwest::Client, credentials: Credentials) -> Self {
+    fn new(client: HttpClient, credentials: Credentials) -> Self {
         Self { client, credentials }
     }
 
     /// Sends a request and reads its answer, except an object's content.
-    async fn exchange(
-        &self,
-        mut request: HttpRequest,
-        content: Option<FileContent>,
-    ) -> Result<ReadAnswer, HttpError> {
-        if let Some(content) = &content {
-            content.sign(&mut request).await?;
-        }
-        let length = content_bytes(&request, content.as_ref());
-        let (expected, sent) = (Expected::of(&request, length), Sent::of(&request));
-        let response = match content {
-            Some(content) => content.send(&self.client, request).await?,
-            None => self.client.call(request).await?,
-        };
+    async fn exchange(&self, request: HttpRequest) -> Result<ReadAnswer, HttpError> {
+        let (expected, sent) = (Expected::of(&request), Sent::of(&request));
+        let response = self.client.execute(request).await?;
         answer::read(response, expected, |text| sent.masked(&self.credentials, text)).await
     }
 }
@@ -159,9 +135,8 @@ impl HttpService for Observer {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         drop_empty_token(&mut request);
         add_extra(&mut request);
-        let content = FileContent::of(&request);
-        let limit = request_timeout(&request, content.as_ref());
-        let result = tokio::time::timeout(limit, self.exchange(request, content))
+        let limit = request_timeout(&request);
+        let result = tokio::time::timeout(limit, self.exchange(request))
             .await
             .unwrap_or_else(|_| Err(HttpError::new(HttpErrorKind::Timeout, TimedOut(limit))));
         note(match &result {
@@ -200,15 +175,11 @@ impl std::fmt::Display for TimedOut {
 impl std::error::Error for TimedOut {}
 
 /// Returns how long a request may take.
-fn request_timeout(request: &HttpRequest, content: Option<&FileContent>) -> Duration {
+fn request_timeout(request: &HttpRequest) -> Duration {
     if request.method().as_str() == "POST" {
         return MAX_REQUEST_TIMEOUT;
     }
-    time_for(content_bytes(request, content) as u64)
-}
-
-fn content_bytes(request: &HttpRequest, content: Option<&FileContent>) -> usize {
-    content.map_or_else(|| request.body().content_length(), |content| content.part.bytes)
+    time_for(request.body().content_length() as u64)
 }
 
 /// Returns how long the transfer of so many bytes may take, with the answer.

@@ -12,8 +12,7 @@ use tempfile::TempDir;
 mod large;
 mod sparse;
 
-const LIMITS: Limits =
-    Limits { part_bytes: 5 << 20, max_part_bytes: 32 << 20, parts_in_memory: 2, file_parts_in_flight: 4 };
+const LIMITS: Limits = Limits { part_bytes: 5 << 20, max_part_bytes: 32 << 20, parts_in_memory: 2 };
 
 /// A directory store in `out` and sources in `in`.
 struct Place {
