@@ -37,6 +37,7 @@ pub mod images;
 pub mod job;
 pub mod kube;
 pub mod pod;
+pub mod port;
 pub mod process;
 pub mod s3;
 pub mod sigv4;

@@ -5,11 +5,12 @@
 //! Go's programs.
 
 use crate::pod::{Entry, Pod};
+use crate::port::Port;
 use crate::process::{self, Running};
 use crate::wait;
 use common::signal::Signal;
 use serde_json::{Value, json};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -189,7 +190,7 @@ pub struct Server {
     pub kind: Kind,
     endpoint: String,
     pod: Pod,
-    _running: Option<Running>,
+    _running: Option<(Running, Port)>,
 }
 
 impl Server {
@@ -201,10 +202,11 @@ impl Server {
                 std::env::var("POD_UTILS_RGW").map_err(|_| "rgw.sh did not start it".to_owned())?;
             return Ok(Self { kind, endpoint, pod, _running: None });
         }
-        let port = free_port();
-        let mut running = process::start(pod.tree(), &mut kind.command(port, &pod.path(""))?);
-        until_listening(&mut running, port);
-        Ok(Self { kind, endpoint: format!("http://127.0.0.1:{port}"), pod, _running: Some(running) })
+        let port = Port::take();
+        let mut running = process::start(pod.tree(), &mut kind.command(port.number(), &pod.path(""))?);
+        until_listening(&mut running, &port);
+        let endpoint = format!("http://127.0.0.1:{}", port.number());
+        Ok(Self { kind, endpoint, pod, _running: Some((running, port)) })
     }
 
     /// `http://127.0.0.1:<port>`.
@@ -269,19 +271,13 @@ fn jar(name: &str) -> Result<String, String> {
     if jar.is_file() { Ok(jar.display().to_string()) } else { Err(format!("there is no {}", jar.display())) }
 }
 
-/// A port that nobody listens on at the moment.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
 /// Waits until a server listens on a port.
 #[track_caller]
-pub fn until_listening(server: &mut Running, port: u16) {
+pub fn until_listening(server: &mut Running, port: &Port) {
     // Java's take minutes on a busy machine.
     let listening = wait::within(wait::PATIENCE * 5, || {
         assert!(!server.has_ended(), "it ended: {server:#?}");
-        TcpStream::connect(("127.0.0.1", port)).ok()
+        TcpStream::connect(("127.0.0.1", port.number())).ok()
     });
     assert!(listening.is_some(), "it does not listen: {server:#?}");
 }

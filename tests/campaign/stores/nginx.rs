@@ -2,8 +2,9 @@
 //! one of its ports objects can be written only.
 
 use harness::https;
+use harness::port::Port;
 use harness::process::{self, Running};
-use harness::stores::{Server, found, free_port, until_listening};
+use harness::stores::{Server, found, until_listening};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +13,7 @@ use std::process::Command;
 #[derive(Debug)]
 pub(crate) struct Nginx {
     dir: tempfile::TempDir,
-    ports: [u16; 2],
+    ports: [Port; 2],
     _running: Running,
 }
 
@@ -27,12 +28,13 @@ impl Nginx {
         {
             fs::write(dir.path().join(name), text).unwrap();
         }
-        let ports = [free_port(), free_port()];
-        fs::write(dir.path().join("nginx.conf"), configuration(server.endpoint(), ports)).unwrap();
+        let ports = [Port::take(), Port::take()];
+        let numbers = ports.each_ref().map(Port::number);
+        fs::write(dir.path().join("nginx.conf"), configuration(server.endpoint(), numbers)).unwrap();
         let mut command = Command::new(program);
         command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
         let mut running = process::start(server.pod().tree(), &mut command);
-        for port in ports {
+        for port in &ports {
             until_listening(&mut running, port);
         }
         Ok(Self { dir, ports, _running: running })
@@ -40,12 +42,12 @@ impl Nginx {
 
     /// `https://127.0.0.1:<port>`.
     pub(crate) fn endpoint(&self) -> String {
-        format!("https://127.0.0.1:{}", self.ports[0])
+        format!("https://127.0.0.1:{}", self.ports[0].number())
     }
 
     /// The same, where reading is refused.
     pub(crate) fn write_only_endpoint(&self) -> String {
-        format!("https://127.0.0.1:{}", self.ports[1])
+        format!("https://127.0.0.1:{}", self.ports[1].number())
     }
 
     /// The file with its CA's certificate.

@@ -28,7 +28,18 @@ stop() {
 }
 trap stop EXIT
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Below the ports that the kernel gives to clients, one of which could take it before the server does.
+free_port() {
+  shuf -i 10000-32000 -n 100 | python3 -c '
+import socket, sys
+for port in map(int, sys.stdin):
+    try:
+        socket.socket().bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break'
+}
 port=$(free_port); gateway=$(free_port); fsid=$(cat /proc/sys/kernel/random/uuid)
 mkdir "$dir/mon" "$dir/osd" "$dir/rgw"
 cat >"$dir/ceph.conf" <<C

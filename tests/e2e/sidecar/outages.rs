@@ -6,6 +6,7 @@
 use common::signal::Signal;
 use harness::job::{JOB_PATH, Job};
 use harness::pod::Entry;
+use harness::port::Port;
 use harness::process::{self, Ended};
 use harness::s3::{ACCESS_KEY, Fault, S3, SECRET_KEY};
 use harness::web::{Answer, Web};
@@ -106,9 +107,8 @@ fn outage_in_the_middle_loses_nothing() {
 fn port_that_is_closed_at_first_is_waited_for() {
     let mut job = Job::local();
     let entry = ended_job(&job);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    drop(listener);
+    let port = Port::take();
+    let address = format!("127.0.0.1:{}", port.number());
     let other = S3::start();
     let mut gcs_options = other.options(&job.pod.path(""), &[job.pod.artifacts()]);
     gcs_options["local_output_dir"] = json!("");
@@ -120,7 +120,7 @@ fn port_that_is_closed_at_first_is_waited_for() {
     let options = json!({"gcs_options": gcs_options, "delivery": {"fail_on_error": true}});
     let mut sidecar = job.pod.sidecar(&[&entry], options);
     sidecar.until_stderr("takes nothing at the moment");
-    let listener = TcpListener::bind(address).expect("the same port");
+    let listener = TcpListener::bind(&address).expect("the same port");
     job.s3 = Some(S3::start_on(listener, &std::env::temp_dir()));
     let ended = sidecar.wait_for(LONG);
     ended.expect_code(0);
