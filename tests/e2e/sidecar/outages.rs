@@ -104,6 +104,28 @@ fn outage_in_the_middle_loses_nothing() {
 }
 
 #[test]
+fn object_that_the_store_refuses_by_itself_holds_up_no_other() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let first = OnceLock::new();
+    // The smallest object, which would ask first, is refused even when the store is back.
+    job.s3.as_ref().expect("a store").script(move |seen| {
+        let is_out = first.get_or_init(Instant::now).elapsed() < outage();
+        if is_out || seen.key.ends_with("latest-build.txt") { Fault::Status(503) } else { Fault::None }
+    });
+    let options = json!({"delivery": {"fail_on_error": true, "retry_for": "15s"}});
+    let ended = job.sidecar(&[&entry], options).wait_for(LONG);
+    ended.expect_code(1);
+    expect_it_was_told(&ended);
+    assert_eq!(job.text("build-log.txt"), "output\n");
+    let objects = job.manifest()["objects"].as_array().expect("a list").clone();
+    let missing = objects.iter().filter(|object| object["state"] != "stored");
+    let missing: Vec<_> = missing.filter_map(|object| object["key"].as_str()).collect();
+    assert!(matches!(missing[..], [key] if key.ends_with("latest-build.txt")), "{missing:?}");
+    job.expect_result("SUCCESS");
+}
+
+#[test]
 fn port_that_is_closed_at_first_is_waited_for() {
     let mut job = Job::local();
     let entry = ended_job(&job);

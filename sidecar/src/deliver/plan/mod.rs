@@ -226,7 +226,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let mut actions = Vec::new();
         loop {
             let admission = self.outage.admission();
-            let Some(turn) = self.queue.take(room, admission) else { return actions };
+            let Some(turn) = self.queue.take(room, admission, self.outage.asked()) else { return actions };
             match turn {
                 Turn::Start(number) => {
                     self.set_state(number, State::InFlight);

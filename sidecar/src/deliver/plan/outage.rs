@@ -10,9 +10,11 @@
 //!
 //! While the store is out one object, the prober, asks at growing intervals and
 //! the others wait: a thousand of them would keep down a store that recovers.
-//! When the prober arrives all go on. Results ask whenever they want: there is
+//! The objects take turns, for a store may refuse one of them only. When the
+//! prober arrives all go on. Results ask whenever they want: there is
 //! one, and it is what people wait for.
 
+use super::queue::Place;
 use std::time::Duration;
 
 /// Failures in a row, of any objects, after which the store counts as out. One is
@@ -61,13 +63,15 @@ pub(super) struct Outage {
     gate: Gate,
     failed_in_a_row: u8,
     failed_probes: u8,
+    /// The object that failed last of those whose failure counts: the next one asks.
+    asked: Option<Place>,
     /// Something was stored since the last listing.
     answers: bool,
 }
 
 impl Outage {
     pub(super) fn new() -> Self {
-        Self { gate: Gate::Open, failed_in_a_row: 0, failed_probes: 0, answers: false }
+        Self { gate: Gate::Open, failed_in_a_row: 0, failed_probes: 0, asked: None, answers: false }
     }
 
     pub(super) fn admission(&self) -> Admission {
@@ -76,6 +80,11 @@ impl Outage {
             Gate::Ready => Admission::Prober,
             Gate::Pausing | Gate::Probing(_) => Admission::Results,
         }
+    }
+
+    /// The object after which another one asks.
+    pub(super) fn asked(&self) -> Option<Place> {
+        self.asked
     }
 
     /// A pass begins: what was given up is tried again.
@@ -125,20 +134,21 @@ impl Outage {
     }
 
     /// An attempt failed that another one may cure.
-    pub(super) fn failed(&mut self, number: u32) -> Failed {
+    pub(super) fn failed(&mut self, object: Place) -> Failed {
         self.failed_in_a_row = self.failed_in_a_row.saturating_add(1).min(OUT_AFTER);
         let enough = if self.answers { OUT_AFTER } else { 1 };
         match self.gate {
             Gate::Open if self.failed_in_a_row < enough => Failed::Alone,
-            Gate::Open => self.pause(),
-            Gate::Probing(prober) if prober == number => self.pause(),
+            Gate::Open => self.pause(object),
+            Gate::Probing(prober) if prober == object.number() => self.pause(object),
             Gate::Probing(_) | Gate::Pausing | Gate::Ready => Failed::Behind,
             Gate::GivenUp => Failed::Alone,
         }
     }
 
-    fn pause(&mut self) -> Failed {
+    fn pause(&mut self, object: Place) -> Failed {
         self.gate = Gate::Pausing;
+        self.asked = Some(object);
         self.failed_probes = self.failed_probes.saturating_add(1).min(STALLED_AFTER);
         Failed::Probe(self.failed_probes)
     }
@@ -196,20 +206,27 @@ pub(in crate::deliver) enum Again {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Class;
     use super::*;
+
+    fn place(number: u32) -> Place {
+        Place::of((Class::Artifact, 1, number))
+    }
 
     #[test]
     fn one_object_asks_a_store_that_is_out_and_all_go_on_with_it() {
         let mut outage = Outage::new();
-        assert_eq!(outage.failed(1), Failed::Probe(1), "nothing was ever stored");
-        assert_eq!(outage.failed(2), Failed::Behind, "it was on its way before");
+        assert_eq!(outage.failed(place(1)), Failed::Probe(1), "nothing was ever stored");
+        assert_eq!(outage.failed(place(2)), Failed::Behind, "it was on its way before");
         assert_eq!(outage.admission(), Admission::Results);
         outage.ready();
         assert_eq!(outage.admission(), Admission::Prober);
         outage.probes(7);
         assert_eq!(outage.admission(), Admission::Results);
-        assert_eq!(outage.failed(2), Failed::Behind);
-        assert_eq!(outage.failed(7), Failed::Probe(2), "pauses grow");
+        assert_eq!(outage.failed(place(2)), Failed::Behind);
+        assert_eq!(outage.asked(), Some(place(1)));
+        assert_eq!(outage.failed(place(7)), Failed::Probe(2), "pauses grow");
+        assert_eq!(outage.asked(), Some(place(7)), "it is another one's turn");
         outage.ready();
         outage.probes(8);
         outage.arrived();
@@ -220,16 +237,16 @@ mod tests {
     fn a_store_that_answers_is_out_after_some_failures_in_a_row() {
         let mut outage = Outage::new();
         outage.arrived();
-        assert_eq!([outage.failed(1), outage.failed(1)], [Failed::Alone; 2]);
+        assert_eq!([outage.failed(place(1)), outage.failed(place(1))], [Failed::Alone; 2]);
         outage.arrived();
-        assert_eq!([outage.failed(1), outage.failed(1)], [Failed::Alone; 2]);
-        assert_eq!(outage.failed(2), Failed::Probe(1));
+        assert_eq!([outage.failed(place(1)), outage.failed(place(1))], [Failed::Alone; 2]);
+        assert_eq!(outage.failed(place(2)), Failed::Probe(1));
     }
 
     #[test]
     fn a_prober_that_never_asked_is_replaced() {
         let mut outage = Outage::new();
-        let _ = outage.failed(1);
+        let _ = outage.failed(place(1));
         outage.ready();
         outage.probes(1);
         outage.ended(1);
@@ -237,7 +254,7 @@ mod tests {
         outage.probes(2);
         outage.answered(2);
         assert_eq!(outage.admission(), Admission::All);
-        assert_eq!(outage.failed(3), Failed::Probe(2), "and it is out at the next failure");
+        assert_eq!(outage.failed(place(3)), Failed::Probe(2), "and it is out at the next failure");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Ends of attempts.
 
 use super::outage::{Again, Failed, Terms};
+use super::queue::Place;
 use super::{Class, Failure, Plan, State};
 use crate::deliver::retry::{MAX_ATTEMPTS, MAX_LAST_ATTEMPTS, backoff};
 use std::time::Duration;
@@ -160,7 +161,8 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
             return None;
         }
         // A result has its own pauses, and tells nothing of the others.
-        let failed = if is_result { Failed::Alone } else { self.outage.failed(number) };
+        let place = Place::of((class, self.object(number).desired.bytes, number));
+        let failed = if is_result { Failed::Alone } else { self.outage.failed(place) };
         let pause = |attempts| terms.within(backoff(attempts, terms.random, wish));
         let (state, again) = match failed {
             Failed::Alone => (State::Pausing, Again::After(pause(attempts))),

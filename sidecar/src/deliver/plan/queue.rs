@@ -4,6 +4,7 @@ use super::Class;
 use super::outage::Admission;
 use crate::deliver::policy::MAX_SMALL_BYTES;
 use crate::deliver::window::Window;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -37,17 +38,24 @@ pub(super) enum Turn {
     OverLimit(u32),
 }
 
+/// An object's class, size and number.
+type Key = (Class, u64, u32);
+
 /// A place in the queue: the class, the size, and the object's number, from the
 /// highest bits to the lowest. Hundreds of thousands may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Place(u128);
+pub(super) struct Place(u128);
 
 impl Place {
-    fn of((class, bytes, number): (Class, u64, u32)) -> Self {
+    pub(super) fn of((class, bytes, number): Key) -> Self {
         Self(u128::from(class as u8) << 96 | u128::from(bytes) << 32 | u128::from(number))
     }
 
-    fn parts(self) -> (Class, u64, u32) {
+    pub(super) fn number(self) -> u32 {
+        self.parts().2
+    }
+
+    fn parts(self) -> Key {
         let class = Class::ALL[usize::try_from(self.0 >> 96).unwrap_or_default()];
         // What is cut off belongs to the other parts.
         #[expect(clippy::cast_possible_truncation, reason = "each part is cut out of the whole")]
@@ -111,11 +119,11 @@ impl Queue {
         self.hurry = true;
     }
 
-    pub(super) fn insert(&mut self, key: (Class, u64, u32)) {
+    pub(super) fn insert(&mut self, key: Key) {
         self.due.insert(Place::of(key));
     }
 
-    pub(super) fn remove(&mut self, key: (Class, u64, u32)) {
+    pub(super) fn remove(&mut self, key: Key) {
         self.due.remove(&Place::of(key));
     }
 
@@ -126,12 +134,18 @@ impl Queue {
 
     /// The next object of those that are admitted, when it may start. One may
     /// always be in flight, however large it is. `room` is how many bytes can be
-    /// sent in the time that is left.
-    pub(super) fn take(&mut self, room: Option<u64>, admission: Admission) -> Option<Turn> {
+    /// sent in the time that is left; `asked` is the object that asked a store that
+    /// is out before.
+    pub(super) fn take(
+        &mut self,
+        room: Option<u64>,
+        admission: Admission,
+        asked: Option<Place>,
+    ) -> Option<Turn> {
         let result = || self.first_of(Class::Result);
         let place = match admission {
             Admission::All => *self.due.first()?,
-            Admission::Prober => result().or_else(|| self.smallest())?,
+            Admission::Prober => result().or_else(|| self.next_to_ask(asked))?,
             Admission::Results => result()?,
         };
         let (class, bytes, number) = place.parts();
@@ -165,14 +179,30 @@ impl Queue {
 
     /// The first one of a class.
     fn first_of(&self, class: Class) -> Option<Place> {
-        let first = Place::of((class, 0, 0));
-        self.due.range(first..=Place::of((class, u64::MAX, u32::MAX))).next().copied()
+        self.first_from((class, 0, 0))
     }
 
-    /// The one whose arrival is told soonest.
-    fn smallest(&self) -> Option<Place> {
-        let firsts = Class::ALL.into_iter().filter_map(|class| self.first_of(class));
-        firsts.min_by_key(|place| place.parts().1)
+    /// The first one of a class, from a place in it on.
+    fn first_from(&self, first: Key) -> Option<Place> {
+        self.due.range(Place::of(first)..=Place::of((first.0, u64::MAX, u32::MAX))).next().copied()
+    }
+
+    /// The one whose arrival is told soonest, of those that come after `asked` when all are
+    /// in the order of their sizes; then the smallest again.
+    fn next_to_ask(&self, asked: Option<Place>) -> Option<Place> {
+        let first_of_all = |from: &dyn Fn(Class) -> Key| {
+            let firsts = Class::ALL.into_iter().filter_map(|class| self.first_from(from(class)));
+            firsts.min_by_key(|place| place.parts().1)
+        };
+        let after = |asked: Place| {
+            let (of, bytes, number) = asked.parts();
+            first_of_all(&|class| match class.cmp(&of) {
+                Ordering::Less => (class, bytes.saturating_add(1), 0),
+                Ordering::Equal => (class, bytes, number.saturating_add(1)),
+                Ordering::Greater => (class, bytes, 0),
+            })
+        };
+        asked.and_then(after).or_else(|| first_of_all(&|class| (class, 0, 0)))
     }
 
     /// The object's transfer ended, and its bytes may be sent again.

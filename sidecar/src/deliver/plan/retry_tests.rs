@@ -35,21 +35,23 @@ fn an_object_is_tried_for_as_long_as_the_others_arrive() {
 
 #[test]
 fn one_object_asks_a_store_that_is_out() {
-    let mut plan = files(100);
-    assert_eq!(started(&mut plan), ["f0", "f1"]);
-    assert_eq!(fail(&mut plan, "f0"), Some(Again::Probe(backoff(1, 0, None))));
-    assert_eq!(fail(&mut plan, "f1"), Some(Again::WithOthers));
+    let mut plan = Plan::new(Weights { in_flight: 2, ..WEIGHTS });
+    let _ = plan.reconcile(Policy::Final, (0..100).map(|n| file(&format!("f{n:02}"), 1, 1)).collect());
+    assert_eq!(started(&mut plan), ["f00", "f01"]);
+    assert_eq!(fail(&mut plan, "f00"), Some(Again::Probe(backoff(1, 0, None))));
+    assert_eq!(fail(&mut plan, "f01"), Some(Again::WithOthers));
     for probe in 2..10 {
         assert!(started(&mut plan).is_empty(), "nobody asks in the pause");
         plan.probe();
-        assert_eq!(started(&mut plan), ["f0"]);
+        let asks = format!("f{:02}", probe - 1);
+        assert_eq!(started(&mut plan), [asks.as_str()], "they take turns");
         assert!(started(&mut plan).is_empty(), "one at a time");
-        assert_eq!(fail(&mut plan, "f0"), Some(Again::Probe(backoff(probe.min(5), 0, None))));
+        assert_eq!(fail(&mut plan, &asks), Some(Again::Probe(backoff(probe.min(5), 0, None))));
     }
     plan.probe();
-    assert_eq!(started(&mut plan), ["f0"]);
-    store(&mut plan, "f0", 1);
-    assert_eq!(started(&mut plan), ["f1", "f2"], "all go on with it");
+    assert_eq!(started(&mut plan), ["f09"]);
+    store(&mut plan, "f09", 1);
+    assert_eq!(started(&mut plan), ["f00", "f01"], "all go on with it");
     assert_eq!(plan.summary().failed, 0);
 }
 
@@ -74,9 +76,28 @@ fn a_part_that_arrives_ends_an_outage() {
     let _ = started(&mut plan);
     let _ = (fail(&mut plan, "f0"), fail(&mut plan, "f1"));
     plan.probe();
-    assert_eq!(started(&mut plan), ["f0"]);
-    plan.part_arrived();
     assert_eq!(started(&mut plan), ["f1"]);
+    plan.part_arrived();
+    assert_eq!(started(&mut plan), ["f0"]);
+}
+
+#[test]
+fn objects_that_the_store_refuses_for_themselves_hold_up_no_others() {
+    let mut plan: TestPlan = Plan::new(Weights { in_flight: 2, ..WEIGHTS });
+    let latest = Desired { bytes: 1, ..document("latest-build.txt", Class::LatestBuild) };
+    let log = Desired { bytes: 9, ..document("build-log.txt", Class::BuildLog) };
+    let _ = plan.reconcile(Policy::Final, vec![latest, log, file("a", 1, 1), file("b", 9, 1)]);
+    assert_eq!(started(&mut plan), ["latest-build.txt", "build-log.txt"]);
+    let _ = (fail(&mut plan, "latest-build.txt"), fail(&mut plan, "build-log.txt"));
+    for asks in ["a", "build-log.txt", "b", "latest-build.txt", "a", "build-log.txt"] {
+        plan.probe();
+        assert_eq!(started(&mut plan), [asks], "from small to large, and round again");
+        let _ = fail(&mut plan, asks);
+    }
+    plan.probe();
+    assert_eq!(started(&mut plan), ["b"]);
+    store(&mut plan, "b", 9);
+    assert_eq!(started(&mut plan), ["latest-build.txt", "build-log.txt"], "in the order of a pass again");
 }
 
 #[test]
@@ -86,10 +107,10 @@ fn what_is_given_up_is_tried_again_by_the_next_pass_only() {
     let _ = (fail(&mut plan, "f0"), fail(&mut plan, "f1"));
     plan.probe();
     let _ = started(&mut plan);
-    assert_eq!(plan.give_up("503 (given up)"), [1, 2], "f0 is on its way");
+    assert_eq!(plan.give_up("503 (given up)"), [0, 2], "f1 is on its way");
     assert_eq!(state(&plan, "f2"), &State::Failed("503 (given up)".into()));
-    assert_eq!(fail(&mut plan, "f0"), None);
-    assert_eq!(state(&plan, "f0"), &State::Failed("503 (tried 2 times)".into()));
+    assert_eq!(fail(&mut plan, "f1"), None);
+    assert_eq!(state(&plan, "f1"), &State::Failed("503 (tried 2 times)".into()));
     assert!(plan.is_settled(Part::Bulk));
     assert_eq!((plan.completeness(), plan.open()), (Completeness::Incomplete, 0));
     let _ = plan.reconcile(Policy::Final, vec![file("f2", 1, 1)]);
@@ -128,7 +149,7 @@ fn a_result_is_not_held_back_by_an_outage() {
     assert_eq!(started(&mut plan), ["finished.json"]);
     assert_eq!(fail(&mut plan, "finished.json"), Some(Again::After(backoff(1, 0, None))));
     plan.probe();
-    assert_eq!(started(&mut plan), ["f0"], "the others have their own pause");
+    assert_eq!(started(&mut plan), ["f1"], "the others have their own pause");
 }
 
 #[test]
@@ -136,12 +157,12 @@ fn a_provisional_result_need_not_wait_for_a_long_outage() {
     let mut plan = files(2);
     let _ = started(&mut plan);
     let _ = (fail(&mut plan, "f0"), fail(&mut plan, "f1"));
-    for _ in 0..4 {
+    for asks in ["f1", "f0", "f1", "f0"] {
         assert!(!plan.is_stalled(Part::Bulk));
         plan.probe();
-        assert_eq!(started(&mut plan), ["f0"]);
+        assert_eq!(started(&mut plan), [asks]);
         assert!(!plan.is_stalled(Part::Bulk), "one is on its way");
-        let _ = fail(&mut plan, "f0");
+        let _ = fail(&mut plan, asks);
     }
     assert!(plan.is_stalled(Part::Bulk));
 }
