@@ -34,6 +34,15 @@ enum Outcome {
     Rerun,
 }
 
+/// Reasons for which `CTest` (3.25, 4.1) does not run a test and fails itself; its report
+/// calls these tests skipped.
+const NOT_RUN: [&str; 4] = [
+    "Unable to find executable",
+    "Required Files Missing",
+    "Failed to change working directory",
+    "Fixture dependency failed",
+];
+
 /// The open case. Its texts keep their room for the next one: reports have many cases, and
 /// to allocate takes longer than to read.
 #[derive(Debug, Default)]
@@ -204,9 +213,11 @@ impl Cases {
     }
 
     fn outcome(&mut self, outcome: Outcome, tag: &BytesStart<'_>) -> Element {
+        let fails = |tag| NOT_RUN.contains(&attribute(tag, b"message", MAX_NAME_BYTES).as_str());
+        let outcome = if outcome == Outcome::Skipped && fails(tag) { Outcome::Failed } else { outcome };
         if let Some(case) = &mut self.case {
             match outcome {
-                Outcome::Failed => case.is_failed = true,
+                Outcome::Failed => (case.is_failed, case.is_skipped) = (true, false),
                 Outcome::Skipped => case.is_skipped = true,
                 Outcome::Flaky => case.is_flaky = true,
                 Outcome::Rerun => {}

@@ -6,6 +6,7 @@ use super::*;
 const SAMPLES: &[(&str, &[u8])] = &[
     ("bats", include_bytes!("../../../tests/fuzz/corpus/junit/bats.xml")),
     ("ctest", include_bytes!("../../../tests/fuzz/corpus/junit/ctest.xml")),
+    ("ctest-not-run", include_bytes!("../../../tests/fuzz/corpus/junit/ctest-not-run.xml")),
     ("gotestsum", include_bytes!("../../../tests/fuzz/corpus/junit/gotestsum.xml")),
     ("jest-junit", include_bytes!("../../../tests/fuzz/corpus/junit/jest-junit.xml")),
     ("meson", include_bytes!("../../../tests/fuzz/corpus/junit/meson.xml")),
@@ -94,6 +95,23 @@ fn failures_have_name_message_and_output_in_every_dialect() {
     assert!(flaky[0].message.contains("first time"), "{flaky:?}");
     assert_eq!(read(sample("phpunit")).failures[0].file, "/src/phpunit/ATest.php");
     assert_eq!(read(sample("ctest")).slowest[0].name, "times_out");
+}
+
+/// The exit status of `CTest` says that these failed.
+#[test]
+fn tests_of_ctest_that_could_not_be_run_have_failed() {
+    let file = read(sample("ctest-not-run"));
+    assert_eq!(counts(&file), [6, 5, 1, 0]);
+    let told: Vec<_> = file.failures.iter().map(|one| (one.name.as_str(), one.message.as_str())).collect();
+    let expected = [
+        ("setup", "no"),
+        ("without_setup", "Fixture dependency failed"),
+        ("without_file", "Required Files Missing"),
+        ("elsewhere", "Failed to change working directory"),
+        ("never_built", "Unable to find executable"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(file.failures[4].output, "Unable to find executable: /src/build/never-built");
 }
 
 #[test]
