@@ -9,6 +9,7 @@ mod key;
 mod object;
 mod outage;
 mod outcome;
+mod place;
 mod queue;
 mod retired;
 mod slots;

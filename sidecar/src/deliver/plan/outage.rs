@@ -14,7 +14,7 @@
 //! prober arrives all go on. Results ask whenever they want: there is
 //! one, and it is what people wait for.
 
-use super::queue::Place;
+use super::place::Place;
 use std::time::Duration;
 
 /// Failures in a row, of any objects, after which the store counts as out. One is

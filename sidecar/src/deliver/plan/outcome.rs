@@ -1,7 +1,7 @@
 //! Ends of attempts.
 
 use super::outage::{Again, Failed, Terms};
-use super::queue::Place;
+use super::place::Place;
 use super::{Class, Failure, Plan, State};
 use crate::deliver::retry::{MAX_ATTEMPTS, MAX_LAST_ATTEMPTS, backoff};
 use std::time::Duration;
