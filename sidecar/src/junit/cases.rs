@@ -1,12 +1,12 @@
 //! Meaning of a report's tags: suites, cases, and their results.
 
-use super::text::{cut, decoded, seconds};
+use super::reruns::{Passed, Reruns};
+use super::text::{attribute, seconds, value};
 use super::{
     Counts, Failure, MAX_CASES, MAX_DEPTH, MAX_FAILURES, MAX_KEPT_BYTES, MAX_NAME_BYTES, MAX_SLOWEST,
     MAX_TEXT_BYTES, TestFile, Timed,
 };
 use quick_xml::events::BytesStart;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -73,6 +73,9 @@ pub(super) struct Cases {
     kept_bytes: usize,
     /// The failed tests by a hash of their names, with their places among the failures.
     failed: HashMap<u64, Option<usize>>,
+    /// The passed tests of pytest.
+    reruns: Reruns,
+    is_of_pytest: bool,
     /// A root that reports have was seen.
     is_report: bool,
     is_over: bool,
@@ -111,8 +114,16 @@ impl Cases {
         }
         let local = tag.local_name();
         let element = match (local.as_ref(), self.case.is_some()) {
-            (b"testsuites", false) => Element::Suites,
-            (b"testsuite", false) => Element::Suite(attribute(tag, b"name", MAX_NAME_BYTES)),
+            (b"testsuites", false) => {
+                self.is_of_pytest |= attribute(tag, b"name", MAX_NAME_BYTES) == "pytest tests";
+                Element::Suites
+            }
+            (b"testsuite", false) => {
+                let name = attribute(tag, b"name", MAX_NAME_BYTES);
+                // As versions before 8.3 call it, without a name of the root.
+                self.is_of_pytest |= name == "pytest";
+                Element::Suite(name)
+            }
             (b"testcase", false) if self.is_report => {
                 self.begin_case(tag);
                 Element::Case
@@ -244,6 +255,9 @@ impl Cases {
     }
 
     fn count(&mut self, case: &Case) {
+        if self.is_of_pytest && self.is_rerun(case) {
+            return;
+        }
         // An earlier run of the same test that failed.
         let is_first = case.is_failed || self.failed.is_empty();
         let before = if is_first { None } else { self.failed.remove(&key(case)) };
@@ -273,6 +287,46 @@ impl Cases {
             }
         }
         self.time(case);
+    }
+
+    /// Counts a further attempt of a test that has not failed yet in a report of pytest.
+    fn is_rerun(&mut self, case: &Case) -> bool {
+        let key = key(case);
+        let before = self.reruns.take(key);
+        match (before, case.is_failed) {
+            (None, true) => return false,
+            (None, false) if self.failed.contains_key(&key) => return false,
+            (None, false) => {
+                self.reruns.remember(key, Passed::Once);
+                return false;
+            }
+            (Some(Passed::Once), false) => {
+                self.file.counts.flaky += 1;
+                let at = self.keep(case);
+                self.reruns.remember(key, Passed::Again(at));
+            }
+            (Some(Passed::Again(at)), false) => self.reruns.remember(key, Passed::Again(at)),
+            (Some(passed), true) => {
+                self.file.counts.failed += 1;
+                self.file.counts.flaky -= u64::from(passed != Passed::Once);
+                let kept = match passed {
+                    Passed::Again(Some(at)) => self.file.failures.get_mut(at).map(|kept| (at, kept)),
+                    Passed::Once | Passed::Again(None) => None,
+                };
+                let at = match kept {
+                    Some((at, kept)) => {
+                        *kept = failure(case);
+                        self.kept_bytes += kept.bytes();
+                        Some(at)
+                    }
+                    None => self.keep(case),
+                };
+                self.failed.insert(key, at);
+            }
+        }
+        self.file.counts.seconds += case.seconds;
+        self.time(case);
+        true
     }
 
     /// Keeps a failure while there is room; returns its place.
@@ -330,22 +384,6 @@ fn key(case: &Case) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&case.suite, &case.name, &case.file).hash(&mut hasher);
     hasher.finish()
-}
-
-/// Returns an attribute's value; empty where there is none.
-fn attribute(tag: &BytesStart<'_>, name: &[u8], most: usize) -> String {
-    let found = tag.attributes().with_checks(false).flatten().find(|one| one.key.as_ref() == name);
-    found.map_or_else(String::new, |found| value(&found.value, most).into_owned())
-}
-
-/// Decodes an attribute's value, and cuts it.
-fn value(raw: &[u8], most: usize) -> Cow<'_, str> {
-    // A byte that is kept needs at most ten in the file (`&#x10FFFF;` is four bytes).
-    let mut value = decoded(&raw[..raw.len().min(most * 10)]);
-    if value.len() > most {
-        cut(value.to_mut(), most);
-    }
-    value
 }
 
 /// Puts the first value of its kind in its place.

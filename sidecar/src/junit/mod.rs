@@ -14,6 +14,7 @@
 mod cases;
 mod reader;
 mod reports;
+mod reruns;
 mod summary;
 mod text;
 

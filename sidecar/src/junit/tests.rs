@@ -5,6 +5,7 @@ use super::*;
 
 const SAMPLES: &[(&str, &[u8])] = &[
     ("bats", include_bytes!("../../../tests/fuzz/corpus/junit/bats.xml")),
+    ("pytest-reruns", include_bytes!("../../../tests/fuzz/corpus/junit/pytest-reruns.xml")),
     ("ctest", include_bytes!("../../../tests/fuzz/corpus/junit/ctest.xml")),
     ("ctest-not-run", include_bytes!("../../../tests/fuzz/corpus/junit/ctest-not-run.xml")),
     ("gotestsum", include_bytes!("../../../tests/fuzz/corpus/junit/gotestsum.xml")),
@@ -112,6 +113,23 @@ fn tests_of_ctest_that_could_not_be_run_have_failed() {
     ];
     assert_eq!(told, expected);
     assert_eq!(file.failures[4].output, "Unable to find executable: /src/build/never-built");
+}
+
+/// The report has nine cases, and none failed but last attempts.
+#[test]
+fn attempts_of_pytest_rerunfailures_are_one_test() {
+    let file = read(sample("pytest-reruns"));
+    assert_eq!(counts(&file), [4, 2, 0, 1]);
+    let told: Vec<_> = file.failures.iter().map(|one| (one.name.as_str(), one.flaky)).collect();
+    assert_eq!(told, [("test_flaky", true), ("test_always", false), ("test_once", false)]);
+    assert_eq!(file.failures[1].message, "assert 0");
+}
+
+/// Other runners may have tests of the same name.
+#[test]
+fn equal_names_of_other_runners_are_tests_of_their_own() {
+    let report = br#"<testsuite name="mocha"><testcase name="a"/><testcase name="a"/></testsuite>"#;
+    assert_eq!(counts(&read(report)), [2, 0, 0, 0]);
 }
 
 #[test]

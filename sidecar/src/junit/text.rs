@@ -1,5 +1,6 @@
 //! Texts and numbers of reports.
 
+use quick_xml::events::BytesStart;
 use std::borrow::Cow;
 
 /// The longest reference to a character or a predefined entity: `&#x10FFFF;` with
@@ -57,6 +58,22 @@ pub(super) fn cut(text: &mut String, bytes: usize) {
         text.truncate(text.floor_char_boundary(bytes));
         text.push('…');
     }
+}
+
+/// Returns an attribute's value; empty where there is none.
+pub(super) fn attribute(tag: &BytesStart<'_>, name: &[u8], most: usize) -> String {
+    let found = tag.attributes().with_checks(false).flatten().find(|one| one.key.as_ref() == name);
+    found.map_or_else(String::new, |found| value(&found.value, most).into_owned())
+}
+
+/// Decodes an attribute's value, and cuts it.
+pub(super) fn value(raw: &[u8], most: usize) -> Cow<'_, str> {
+    // A byte that is kept needs at most ten in the file (`&#x10FFFF;` is four bytes).
+    let mut value = decoded(&raw[..raw.len().min(most * 10)]);
+    if value.len() > most {
+        cut(value.to_mut(), most);
+    }
+    value
 }
 
 /// Reads a time as runners write it: `0.123`, `1,234.567` (surefire), `0,123` (a
