@@ -1,7 +1,8 @@
 //! Attempts of tests that a report calls passed, though they failed.
 //!
-//! pytest-rerunfailures 16.7 writes a case for each attempt, and only the last one can fail in
-//! it. pytest's names are unique, so that a name that comes once more is a further attempt.
+//! pytest-rerunfailures 16.7 and flaky 3.8 write a case for each attempt, and only the last one
+//! can fail in it. pytest's names are unique, so that a name that comes once more is a further
+//! attempt.
 
 use std::collections::HashMap;
 use std::mem;
