@@ -11,7 +11,7 @@ begin "$@"
 mkdir -p "$dir/bin" "$dir/jars"
 
 want nginx nginx-light
-if [ "$full" = full ]; then want mvn maven; fi
+if [ "$full" = full ]; then want mvn maven; want tinyproxy tinyproxy-bin; fi
 install_packages
 
 node() {

@@ -7,7 +7,7 @@
 //!
 //! `POD_UTILS_STORES_DIR` names the directory that `install.sh` filled; without it
 //! nothing is run. `POD_UTILS_STORES=full` runs all stores (installed with `full`) and
-//! longer outages, `POD_UTILS_STORES=NAME,NAME` some stores.
+//! longer outages, `POD_UTILS_STORES=NAME,NAME` some stores; both try more proxies.
 //!
 //! ```text
 //! initupload, sidecar, gcsupload ─▶ line that breaks, nginx, nothing ─▶ store ─▶ client.py
@@ -15,12 +15,15 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic with a place is the right answer")]
 
+mod forward_proxy;
 mod job;
 mod nginx;
 mod read_back;
 mod table;
 
+use forward_proxy::ForwardProxy;
 use harness::broken_line::{BrokenLine, Fault};
+use harness::port::Port;
 use harness::process::{self, Ended};
 use harness::stores::{Api, Server, stopped};
 use harness::{announce_skip, wait};
@@ -41,6 +44,15 @@ const BUILDS: u64 = 24;
 
 fn is_full() -> bool {
     std::env::var("POD_UTILS_STORES").is_ok_and(|stores| stores == "full")
+}
+
+/// Returns whether stores were named: more is tried with them.
+fn are_named() -> bool {
+    let are_named = std::env::var("POD_UTILS_STORES").is_ok_and(|stores| !stores.is_empty());
+    if !are_named {
+        announce_skip("not without POD_UTILS_STORES");
+    }
+    are_named
 }
 
 fn chosen() -> Vec<Row> {
@@ -221,17 +233,86 @@ fn proxy_with_tls_and_a_private_ca_is_passed() {
             Err(missing) => return announce_skip(&missing),
         };
         let mut job = Job::ended(server, &nginx.endpoint(), 10, Size::Small, row);
-        // What trusts that CA: its own variable for S3, the system's for the others.
-        let variable = if server.kind.api() == Api::S3 { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" };
         let distrusting =
             process::start(job.pod.tree(), &mut job.sidecar_command_with(&[("retry_for", "1s")]));
         let distrusting = distrusting.wait_for(LONG);
         distrusting.expect_code(1);
         assert!(distrusting.stderr.contains("UnknownIssuer"), "{distrusting:#?}");
-        job.variables.push((variable, nginx.ca().display().to_string()));
+        job.variables.push((ca_variable(server), nginx.ca().display().to_string()));
         job.sidecar().expect_code(0);
         expect_everything(row, server, &job);
         assert_eq!(nginx.versions(), ["HTTP/1.1"], "it offers HTTP/2 too");
+    });
+}
+
+/// The variable with the CAs to trust: S3 has one of its own, others the system's.
+fn ca_variable(server: &Server) -> &'static str {
+    if server.kind.api() == Api::S3 { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" }
+}
+
+#[test]
+fn forward_proxy_is_passed_and_no_proxy_leads_around_it() {
+    if !are_named() {
+        return;
+    }
+    on_each_store(|row, server| {
+        let started = Nginx::before(server).and_then(|nginx| Ok((nginx, ForwardProxy::start(server.pod())?)));
+        let (nginx, proxy) = match started {
+            Ok(started) => started,
+            Err(missing) => return announce_skip(&missing),
+        };
+        let job = |build, variables: &[(&'static str, String)]| {
+            let mut job = Job::ended(server, &nginx.endpoint(), build, Size::Small, row);
+            job.variables.push((ca_variable(server), nginx.ca().display().to_string()));
+            job.variables.extend_from_slice(variables);
+            job
+        };
+        let through = job(12, &[("HTTPS_PROXY", proxy.endpoint())]);
+        through.sidecar().expect_code(0);
+        expect_everything(row, server, &through);
+        let connections = proxy.connections();
+        assert!(connections > 0, "{proxy:#?}");
+        // Nobody is there: it is the proxy that is asked, unless it is led around.
+        let port = Port::take();
+        let nowhere = format!("http://127.0.0.1:{}", port.number());
+        let lost = job(13, &[("HTTPS_PROXY", nowhere.clone())]);
+        let mut command = lost.sidecar_command_with(&[("retry_for", "1s")]);
+        process::start(lost.pod.tree(), &mut command).wait_for(LONG).expect_code(1);
+        let around = job(14, &[("HTTPS_PROXY", nowhere), ("NO_PROXY", "example.com,127.0.0.1".to_owned())]);
+        around.sidecar().expect_code(0);
+        expect_everything(row, server, &around);
+        assert_eq!(proxy.connections(), connections, "{proxy:#?}");
+    });
+}
+
+/// The message says what to allow; with that the job arrives.
+#[test]
+fn proxy_that_allows_too_little_is_told_of_with_the_bytes_to_allow() {
+    if !are_named() {
+        return;
+    }
+    on_each_store(|row, server| {
+        let deliver = |build, allowed| {
+            let nginx = Nginx::allowing(server, allowed)?;
+            let mut job = Job::ended(server, &nginx.endpoint(), build, Size::Small, row);
+            job.variables.push((ca_variable(server), nginx.ca().display().to_string()));
+            let ended = job.sidecar();
+            Ok::<_, String>((job, ended))
+        };
+        let (job, ended) = match deliver(15, 1 << 20) {
+            Ok(delivered) => delivered,
+            Err(missing) => return announce_skip(&missing),
+        };
+        ended.expect_code(1);
+        let differences = job.differences(&described(server, &job.path()));
+        assert_eq!(differences, [format!("{:?} is missing", format!("{}/artifacts/large.bin", job.path()))]);
+        let said = ended.stderr.split_once(" refuses a request with ").map(|(_, said)| said);
+        let said = said.and_then(|said| said.split_once(" bytes; it must allow at least that (nginx: "));
+        let bytes: usize =
+            said.and_then(|(bytes, _)| bytes.parse().ok()).unwrap_or_else(|| panic!("{ended:#?}"));
+        let (job, ended) = deliver(16, bytes).expect("it was there before");
+        ended.expect_code(0);
+        expect_everything(row, server, &job);
     });
 }
 
@@ -243,8 +324,7 @@ fn credentials_that_may_only_write_are_enough() {
             Err(missing) => return announce_skip(&missing),
         };
         let mut job = Job::ended(server, &nginx.write_only_endpoint(), 11, Size::Small, row);
-        let variable = if server.kind.api() == Api::S3 { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" };
-        job.variables.push((variable, nginx.ca().display().to_string()));
+        job.variables.push((ca_variable(server), nginx.ca().display().to_string()));
         // The second time everything is there, and nothing can be asked.
         for _ in 0..2 {
             job.sidecar().expect_code(0);

@@ -1,5 +1,5 @@
 //! nginx between our programs and a store: with TLS, a CA of its own and HTTP/2 on offer; through
-//! one of its ports objects can be written only.
+//! one of its ports objects can be written only, and it may limit what a request holds.
 
 use harness::https;
 use harness::port::Port;
@@ -20,6 +20,11 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one before a store; an error names what is missing.
     pub(crate) fn before(server: &Server) -> Result<Self, String> {
+        Self::allowing(server, 0)
+    }
+
+    /// Starts one that allows this many bytes in a request; 0 means any number.
+    pub(crate) fn allowing(server: &Server, bytes: usize) -> Result<Self, String> {
         let program = found("nginx")?;
         let dir = tempfile::tempdir().unwrap();
         let pair = https::pair();
@@ -30,7 +35,7 @@ impl Nginx {
         }
         let ports = [Port::take(), Port::take()];
         let numbers = ports.each_ref().map(Port::number);
-        fs::write(dir.path().join("nginx.conf"), configuration(server.endpoint(), numbers)).unwrap();
+        fs::write(dir.path().join("nginx.conf"), configuration(server.endpoint(), numbers, bytes)).unwrap();
         let mut command = Command::new(program);
         command.arg("-p").arg(dir.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
         let mut running = process::start(server.pod().tree(), &mut command);
@@ -75,7 +80,7 @@ impl Nginx {
     }
 }
 
-fn configuration(store: &str, [all, write_only]: [u16; 2]) -> String {
+fn configuration(store: &str, [all, write_only]: [u16; 2], allowed: usize) -> String {
     let server = |port: u16, limit: &str| {
         format!(
             "server {{\n\
@@ -90,7 +95,7 @@ fn configuration(store: &str, [all, write_only]: [u16; 2]) -> String {
          http {{\n\
          log_format seen '$server_protocol $request_method $status'; access_log access.log seen;\n\
          client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;\n\
-         client_max_body_size 0; proxy_request_buffering off; proxy_buffering off;\n\
+         client_max_body_size {allowed}; proxy_request_buffering off; proxy_buffering off;\n\
          proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host $http_host;\n\
          proxy_read_timeout 300s; ignore_invalid_headers off; underscores_in_headers on;\n\
          {}{}}}\n",
