@@ -10,11 +10,16 @@ mod checks;
 #[path = "../../tests/fuzz/src/delivery/mod.rs"]
 mod delivery;
 
+use delivery::Mutation;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
 /// Changed forms of each input.
 const CHANGED: u32 = 60;
+
+/// The same for a core that is broken, until one of them finds that.
+const CHANGED_FOR_BROKEN: u32 = 3000;
 
 /// Numbers that look random and are the same in every run (xorshift64*).
 struct Random(u64);
@@ -47,6 +52,14 @@ impl Random {
 }
 
 fn replay(target: &str, check: fn(&[u8])) {
+    each_input(target, CHANGED, |input| {
+        check(input);
+        ControlFlow::Continue(())
+    });
+}
+
+/// Calls `take` with each input of a corpus and so many changed forms of each.
+fn each_input(target: &str, changed_forms: u32, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target);
     let mut inputs: Vec<_> =
         std::fs::read_dir(&corpus).expect("a corpus").flatten().map(|entry| entry.path()).collect();
@@ -55,11 +68,15 @@ fn replay(target: &str, check: fn(&[u8])) {
     let mut random = Random(0x5eed);
     for path in inputs {
         let input = std::fs::read(&path).expect("readable");
-        check(&input);
-        for _ in 0..CHANGED {
+        if take(&input).is_break() {
+            return;
+        }
+        for _ in 0..changed_forms {
             let mut changed = input.clone();
             random.change(&mut changed);
-            check(&changed);
+            if take(&changed).is_break() {
+                return;
+            }
         }
     }
 }
@@ -102,6 +119,31 @@ fn junit() {
 #[test]
 fn delivery() {
     replay("delivery", delivery::delivery);
+}
+
+/// A core that is broken on purpose must be caught, and by the right invariant.
+#[test]
+fn a_broken_core_is_caught_by_the_corpus_of_delivery() {
+    for (mutation, by) in [
+        (Mutation::ResultBeforeManifest, "I4"),
+        (Mutation::AbortNotAwaited, "I5"),
+        (Mutation::DeafToMarkers, "I7"),
+        (Mutation::PausesForgotten, "I7"),
+        (Mutation::TooManyTransfers, "I8"),
+        (Mutation::SentBytesUnlimited, "I8"),
+    ] {
+        let mut caught = None;
+        each_input("delivery", CHANGED_FOR_BROKEN, |input| {
+            let Err(panic) = std::panic::catch_unwind(|| delivery::broken(input, mutation)) else {
+                return ControlFlow::Continue(());
+            };
+            let text = panic.downcast_ref::<String>().cloned();
+            caught = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            ControlFlow::Break(())
+        });
+        let caught = caught.unwrap_or_else(|| panic!("{mutation:?} was not noticed"));
+        assert!(caught.starts_with(by), "{mutation:?}: {caught}");
+    }
 }
 
 #[test]

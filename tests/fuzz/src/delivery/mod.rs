@@ -2,12 +2,14 @@
 //! store and signals in an order that the input gives. Afterwards everything goes well,
 //! and the bucket is judged.
 
+mod mutation;
 mod steps;
 
 use common::signal::Signal;
+pub use mutation::Mutation;
 use sidecar::deliver::{
     Budget, Bulk, Class, Completeness, Config, Coordinator, Desired, Document, Effect, Event, Input, Moment,
-    Observation, Policy, Precondition, Remembered, Setup, Timer, Weights,
+    Observation, Outcome, Policy, Precondition, Remembered, Setup, Timer, Weights,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -75,6 +77,7 @@ struct World {
     next: u32,
     now: Duration,
     is_over: bool,
+    mutation: Option<Mutation>,
 }
 
 type In = Input<(), u32, Held, u32>;
@@ -92,7 +95,7 @@ fn class_of(key: &str) -> Class {
 }
 
 impl World {
-    fn new(setup: [u8; 4]) -> Self {
+    fn new(setup: [u8; 4], mutation: Option<Mutation>) -> Self {
         let flag = |bit: u8| setup[0] >> bit & 1 == 1;
         let entries = 1 + usize::from(flag(0));
         let machine = Config {
@@ -113,7 +116,7 @@ impl World {
         };
         let core = Coordinator::new(Setup {
             machine,
-            weights,
+            weights: mutation::weights(mutation, weights),
             checkpoint_interval: Duration::from_secs(30),
             retry_for: Duration::from_mins(15),
             pass_time: (setup[3] % 2 == 1).then_some(Duration::from_mins(1)),
@@ -138,6 +141,7 @@ impl World {
             next: 1,
             now: Duration::ZERO,
             is_over: false,
+            mutation,
         };
         let effects = world.core.start(&world.moment());
         world.carry_out(effects);
@@ -167,6 +171,7 @@ impl World {
     fn carry_out(&mut self, effects: Vec<Effect<u32>>) {
         for effect in effects {
             match effect {
+                Effect::Arm(Timer::Pause(_), _) if self.mutation == Some(Mutation::PausesForgotten) => {}
                 Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) => drop(self.timers.insert(timer)),
                 Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
                 Effect::List(policy) => {
@@ -192,9 +197,7 @@ impl World {
                 }
                 Effect::StartTransfer { number, precondition, .. } => self.start(number, Some(precondition)),
                 Effect::LookAtObject { number, .. } => self.start(number, None),
-                Effect::AbortTransfer(number) => {
-                    self.requests.get_mut(&number).expect("it is on its way").aborted = true;
-                }
+                Effect::AbortTransfer(number) => self.abort(number),
                 Effect::DistrustPreconditions(number) => panic!("the store keeps conditions: {number}"),
                 Effect::Finish => self.is_over = true,
                 Effect::Log(_)
@@ -232,6 +235,15 @@ impl World {
         assert!(self.requests.len() <= self.weights.in_flight.max(1), "I8: too many transfers");
         let weight: u64 = self.requests.values().map(|other| other.bytes.min(self.weights.largest)).sum();
         assert!(self.requests.len() == 1 || weight <= self.weights.memory, "I8: too much memory");
+    }
+
+    fn abort(&mut self, number: u32) {
+        let request = self.requests.get_mut(&number).expect("it is on its way");
+        request.aborted = true;
+        if self.mutation == Some(Mutation::AbortNotAwaited) {
+            // As if nothing of it could take effect any more.
+            self.input(Input::TransferEnded(number, Outcome::Aborted));
+        }
     }
 
     /// Lets everything go well until the end.
@@ -291,8 +303,17 @@ impl World {
 
 /// Checks the core with the steps that the input gives, two bytes each.
 pub fn delivery(data: &[u8]) {
+    check(data, None);
+}
+
+/// Does the same with a core that is broken on purpose.
+pub fn broken(data: &[u8], mutation: Mutation) {
+    check(data, Some(mutation));
+}
+
+fn check(data: &[u8], mutation: Option<Mutation>) {
     let Some((setup, steps)) = data.split_first_chunk() else { return };
-    let mut world = World::new(*setup);
+    let mut world = World::new(*setup, mutation);
     for step in steps.chunks_exact(2).take(MAX_STEPS) {
         world.take(step[0], step[1]);
         if world.is_over {

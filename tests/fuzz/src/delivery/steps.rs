@@ -1,6 +1,6 @@
 //! The steps of an input.
 
-use super::{DOCUMENT, FINAL, Held, PROVISIONAL, SIZES, Walk, World, class_of, desired};
+use super::{DOCUMENT, FINAL, Held, Mutation, PROVISIONAL, SIZES, Walk, World, class_of, desired};
 use common::signal::Signal;
 use sidecar::deliver::{
     Bulk, Class, Document, Event, Failure, Input, ObjectStatus, Observation, Outcome, Precondition, Timer,
@@ -114,6 +114,10 @@ impl World {
             Document::OwnLog => desired("sidecar-logs.json", Class::OwnLog, 9, DOCUMENT + unique),
             Document::Page if !has_page => return self.input(Input::NotComposed),
             Document::Page => desired("report.html", Class::Page, 9, DOCUMENT + unique),
+            Document::Manifest if self.mutation == Some(Mutation::ResultBeforeManifest) => {
+                // It is taken for the own log, which has been sent.
+                desired("sidecar-logs.json", Class::OwnLog, 9, DOCUMENT + unique)
+            }
             Document::Manifest => desired("manifest.json", Class::Manifest, 9, DOCUMENT + unique),
             Document::Result(_) | Document::WithheldNote { .. } => {
                 let content = if is_final { FINAL } else { PROVISIONAL };
@@ -132,6 +136,10 @@ impl World {
 
     pub(super) fn see(&mut self, entry: u8, observation: Observation) {
         let entry = usize::from(entry) % self.entries;
+        let is_marker = matches!(observation, Observation::Marker { .. });
+        if is_marker && self.mutation == Some(Mutation::DeafToMarkers) {
+            return;
+        }
         self.event(Event::Observed { entry, observation });
     }
 
