@@ -67,47 +67,58 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         common::fatal!(error = %error, "Signals cannot be caught");
         return ExitCode::from(common::codes::EXIT_FAILURE);
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            common::fatal!(error = %error, "The runtime cannot be started");
-            return ExitCode::from(common::codes::EXIT_FAILURE);
+    let status = match program {
+        Program::Sidecar => match load(args.into_iter()) {
+            Ok(settings) => {
+                let threads = io::driver::threads(settings.delivery.memory_bytes());
+                on_runtime(threads, async |interrupts| supervise(settings, own_log, interrupts).await)
+            }
+            Err(error) => cli::refuse(error),
+        },
+        Program::InitUpload | Program::GcsUpload => {
+            // Only sidecar uploads its own log.
+            own_log.freeze();
+            let args = args.into_iter();
+            on_runtime(io::driver::MAX_THREADS, async |interrupts| match program {
+                Program::InitUpload => initupload::run(args, own_log, interrupts).await,
+                Program::GcsUpload | Program::Sidecar => gcsupload::run(args, own_log, interrupts).await,
+            })
         }
     };
-    let status = runtime.block_on(start(program, args.into_iter(), own_log));
-    // Does not wait for threads: one that lists or reads may hang in the file system
-    // for ever.
-    runtime.shutdown_background();
     ExitCode::from(status)
 }
 
 /// The crates whose events become records.
 const TARGETS: &[&str] = &["sidecar", "common"];
 
-async fn start(program: Program, args: impl Iterator<Item = OsString>, own_log: OwnLog) -> u8 {
-    let mut interrupts = match Interrupts::new() {
-        Ok(interrupts) => interrupts,
+/// Runs a program that catches signals, beside at most so many threads for what blocks.
+fn on_runtime(threads: usize, program: impl AsyncFnOnce(&mut Interrupts) -> u8) -> u8 {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(threads).build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
         Err(error) => {
-            common::fatal!(error = %error, "Signals cannot be caught");
+            common::fatal!(error = %error, "The runtime cannot be started");
             return common::codes::EXIT_FAILURE;
         }
     };
-    if program != Program::Sidecar {
-        // Only sidecar uploads its own log.
-        own_log.freeze();
-    }
-    match program {
-        Program::Sidecar => supervise(args, own_log, &mut interrupts).await,
-        Program::InitUpload => initupload::run(args, own_log, &mut interrupts).await,
-        Program::GcsUpload => gcsupload::run(args, own_log, &mut interrupts).await,
-    }
+    let status = runtime.block_on(async {
+        match Interrupts::new() {
+            Ok(mut interrupts) => program(&mut interrupts).await,
+            Err(error) => {
+                common::fatal!(error = %error, "Signals cannot be caught");
+                common::codes::EXIT_FAILURE
+            }
+        }
+    });
+    // Does not wait for threads: one that lists or reads may hang in the file system
+    // for ever.
+    runtime.shutdown_background();
+    status
 }
 
-async fn supervise(args: impl Iterator<Item = OsString>, own_log: OwnLog, interrupts: &mut Interrupts) -> u8 {
-    let settings = match load(args) {
-        Ok(settings) => Arc::new(settings),
-        Err(error) => return cli::refuse(error),
-    };
+async fn supervise(settings: Settings, own_log: OwnLog, interrupts: &mut Interrupts) -> u8 {
+    let settings = Arc::new(settings);
     if let Some(destination) = settings.destination.as_ref().filter(|_| !settings.upload.dry_run)
         && let Err(error) = io::store::check_settings(destination, &settings.credentials)
     {

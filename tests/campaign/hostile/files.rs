@@ -7,6 +7,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
+/// Names of one file, below what any file system allows.
+const LINKS: usize = 1000;
+
 #[test]
 fn many_hard_links_to_one_file_arrive() {
     let case = Case::local();
@@ -43,12 +46,31 @@ fn many_empty_directories_delay_nothing() {
 fn many_long_paths_arrive() {
     let case = Case::local();
     let long = "d".repeat(200);
-    let count = size(300, 300_000);
+    let count = size(3_000, 1_000_000);
     let mut dir = case.artifact("");
     // Almost PATH_MAX together.
     for _ in 0..17 {
         dir.push(&long);
     }
+    fs::create_dir_all(&dir).expect("made");
+    for number in 0..count {
+        // Links take no inode; a file has 65,000 at most.
+        let first = number - number % LINKS;
+        if number == first {
+            fs::write(dir.join(number.to_string()), number.to_string()).expect("written");
+        } else {
+            fs::hard_link(dir.join(first.to_string()), dir.join(number.to_string())).expect("linked");
+        }
+    }
+    case.deliver(FINE).expect_artifacts("stored", count);
+}
+
+/// Each of them is read by a thread, and the listing goes on meanwhile.
+#[test]
+fn many_files_with_long_paths_arrive() {
+    let case = Case::local();
+    let count = size(300, 100_000);
+    let dir = case.artifact(vec!["d".repeat(200); 17].join("/"));
     fs::create_dir_all(&dir).expect("made");
     for number in 0..count {
         // Empty ones take no block, so that they fit into a file system in memory.

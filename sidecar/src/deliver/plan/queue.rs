@@ -22,6 +22,13 @@ pub struct Weights {
     pub sent_bytes: Option<u64>,
 }
 
+impl Weights {
+    /// Returns the number of transfers that may be in flight together.
+    pub fn transfers(&self) -> usize {
+        usize::try_from(self.memory / OVERHEAD).unwrap_or(usize::MAX).clamp(1, self.in_flight)
+    }
+}
+
 /// Memory of a transfer beside its content: buffers, a connection, a task.
 const OVERHEAD: u64 = 128 << 10;
 

@@ -6,6 +6,12 @@ use crate::io::transfer::Limits;
 /// Small transfers wait for the store most of the time, over a distance all of it.
 const MAX_IN_FLIGHT: usize = 256;
 
+/// Upper bound on the threads for what blocks, as tokio has it.
+pub const MAX_THREADS: usize = 512;
+
+/// Threads beside those of transfers: the listing, documents, names of hosts.
+const OTHER_THREADS: usize = 64;
+
 /// The smallest part that S3 accepts.
 const MIN_PART_BYTES: u64 = 5 << 20;
 
@@ -36,6 +42,15 @@ pub(super) fn of(memory: u64) -> (Weights, Limits) {
     )
 }
 
+/// Threads for what blocks, with the memory that is given. One that has sent its answer counts
+/// as busy until it runs again, and on a busy machine there are more and more of these: each
+/// takes 16 KiB. Beside the transfers in flight as many again may hang in the file system in a
+/// pass before, and once more in one before that.
+pub fn threads(memory: u64) -> usize {
+    let (weights, _) = of(memory);
+    (3 * weights.transfers() + OTHER_THREADS).min(MAX_THREADS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +66,7 @@ mod tests {
             assert!(limits.max_part_bytes >= limits.part_bytes, "{mebibytes} MiB");
             assert!(limits.max_part_bytes as u64 <= weights.memory, "{mebibytes} MiB: a part that has grown");
         }
+        assert_eq!([20, 64].map(|mebibytes| threads(mebibytes << 20)), [208, MAX_THREADS]);
         let (weights, limits) = of(64 << 20);
         assert_eq!((weights.largest, limits.parts_in_memory), ((50 << 20) / 4, 2));
     }

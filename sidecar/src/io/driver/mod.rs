@@ -42,6 +42,7 @@ use common::duration::GoDuration;
 use common::signal::Signal;
 use common::timestamp::Timestamp;
 use compose::Composing;
+pub use limits::{MAX_THREADS, threads};
 pub use once::Undelivered;
 pub use records::{ABOUT_DESTINATION, FAILED_UPLOAD};
 use share::Share;

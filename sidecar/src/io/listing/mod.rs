@@ -100,9 +100,9 @@ struct Lister<'a> {
     censor: Option<&'a Censor>,
     generation: u64,
     local: bool,
-    /// Hashes of the keys of items' files: the first one wins.
+    /// The keys of items' files: the first one wins.
     taken: Hashes,
-    /// Hashes of the keys of files that are not sent.
+    /// The keys of files that are not sent.
     refused: Hashes,
     weigher: Weigher,
     /// The memory that the skipped files take.
@@ -307,7 +307,7 @@ impl Lister<'_> {
     /// Appends a number to a masked key that another file has already.
     fn free(&mut self, key: &str) -> String {
         let mut free = key.to_owned();
-        while self.taken.contains(hash(&free)) {
+        while self.taken.contains(&free) {
             if self.numbers.len() > MAX_NUMBERED {
                 self.numbers.clear();
             }
@@ -328,10 +328,6 @@ impl Lister<'_> {
         let name = name_rule(name, self.types).name;
         if parent.is_empty() { name } else { format!("{parent}/{name}") }
     }
-}
-
-fn hash(key: &str) -> u64 {
-    Fingerprint::of_document(key.as_bytes()).hash()
 }
 
 /// Makes an object whose content is a document.

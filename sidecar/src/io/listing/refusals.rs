@@ -1,6 +1,6 @@
 //! Files that are not sent.
 
-use super::{Lister, hash};
+use super::Lister;
 use crate::deliver::{Class, Desired};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::io::object::{Fingerprint, ItemPath, Origin};
@@ -18,10 +18,9 @@ impl Lister<'_> {
         self.piece.weight += std::mem::take(&mut self.skipped_weight);
         for refused in std::mem::take(&mut self.skipped) {
             let key = refused.0.key.to_string();
-            let hash = hash(&key);
             // Of several skipped files the first one has the key.
             let is_displaced =
-                self.is_reserved(&key) || self.taken.contains(hash) || !self.refused.insert(hash);
+                self.is_reserved(&key) || self.taken.contains(&key) || !self.refused.insert(&key);
             if is_displaced { &mut self.piece.displaced } else { &mut self.piece.skipped }.push(refused);
         }
     }
@@ -42,8 +41,7 @@ impl Lister<'_> {
         if !self.local && full > MAX_KEY_BYTES {
             return Some(format!("its key would have {full} bytes, more than {MAX_KEY_BYTES}"));
         }
-        (!self.taken.insert(hash(key)))
-            .then(|| "its name at the destination is taken by another file".to_owned())
+        (!self.taken.insert(key)).then(|| "its name at the destination is taken by another file".to_owned())
     }
 
     pub(super) fn skip(&mut self, key: &str, number: u32, path: Option<Box<ItemPath>>, reason: &str) {
