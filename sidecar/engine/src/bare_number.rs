@@ -32,10 +32,14 @@ impl Behind {
             return None;
         }
         let digits = window[..start].iter().rev().take_while(|byte| is_numeric(**byte)).count();
-        let before = self.context(&window[..start - digits]);
         let rest = window[stop..].iter().take_while(|byte| is_numeric(**byte)).count();
         let after = &window[stop + rest..];
-        let is_number = is_tagged_text(&before, after) || begins(&before) && ends(after, is_end);
+        let ends = ends(after, is_end);
+        if !ends && !matches!(after, [b'"' | b'\'', ..]) {
+            return None;
+        }
+        let before = self.context(&window[..start - digits]);
+        let is_number = is_tagged_text(&before, after) || begins(&before) && ends;
         // Nines would show a secret of nines.
         let digit = if part.iter().all(|byte| *byte == b'9') { b'8' } else { b'9' };
         is_number.then_some(digit)

@@ -69,7 +69,10 @@ impl Spans {
         for &(start, stop) in &self.ranges {
             let mask = self.behind.number_mask(window, start, stop, is_end).unwrap_or(mask);
             let stop = stop.min(end);
-            if start < stop {
+            if stop - start.min(stop) == 1 {
+                window[start] = mask;
+                masked += 1;
+            } else if start < stop {
                 window[start..stop].fill(mask);
                 masked += (stop - start) as u64;
             }

@@ -126,8 +126,13 @@ impl Canonical {
             if self.open == Open::None && self.decoded_backslash != self.bytes.len() {
                 let plain =
                     text[at..].iter().take_while(|byte| CLASSES[usize::from(**byte)] == Class::Plain).count();
-                self.bytes.extend_from_slice(&text[at..at + plain]);
-                self.ranges.extend((at..at + plain).map(|at| (place(at), place(at + 1))));
+                if plain == 1 {
+                    // A byte a line.
+                    self.append(text[at], (place(at), place(at + 1)));
+                } else {
+                    self.bytes.extend_from_slice(&text[at..at + plain]);
+                    self.ranges.extend((at..at + plain).map(|at| (place(at), place(at + 1))));
+                }
                 at += plain;
                 while at < text.len() && CLASSES[usize::from(text[at])] == Class::Dropped {
                     at += 1;
@@ -274,8 +279,8 @@ impl Canonical {
     /// Drops the operator that joins two quoted parts of a value, behind a quote in the same
     /// line.
     fn line_end(&mut self) {
-        if let [.., before, operator] = self.ranges.as_slice()
-            && self.bytes.ends_with(b"+")
+        if self.bytes.last() == Some(&b'+')
+            && let [.., before, operator] = self.ranges.as_slice()
             && before.1 < self.quote_end
             && Some(operator.0) == self.quote_end.checked_add(1)
         {
