@@ -19,6 +19,10 @@ const STEP_BYTES: usize = 16 << 10;
 const CDATA: &[u8] = b"<![CDATA[";
 const COMMENT: &[u8] = b"<!--";
 
+/// A mark of the byte order. At the beginning of a file it is none of its text. quick-xml
+/// takes the beginning of a window for that of a file, and does not count the mark's bytes.
+const MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Where the stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -39,12 +43,21 @@ pub struct Reader {
     /// Size of the window from which on it is worth a try.
     try_at: usize,
     bytes: u64,
+    /// The window is not the beginning of the file any more.
+    is_begun: bool,
     cases: Cases,
 }
 
 impl Default for Reader {
     fn default() -> Self {
-        Self { place: Place::Markup, window: Vec::new(), try_at: 1, bytes: 0, cases: Cases::default() }
+        Self {
+            place: Place::Markup,
+            window: Vec::new(),
+            try_at: 1,
+            bytes: 0,
+            is_begun: false,
+            cases: Cases::default(),
+        }
     }
 }
 
@@ -113,6 +126,13 @@ impl Reader {
 
     /// Reads tags and short texts; returns true where more bytes are needed.
     fn markup(&mut self, end: bool) -> bool {
+        while self.window.starts_with(MARK) {
+            if self.is_begun {
+                self.cases.text(MARK);
+            }
+            self.window.drain(..MARK.len());
+            self.is_begun = true;
+        }
         let mut xml = quick_xml::Reader::from_reader(self.window.as_slice());
         let config = xml.config_mut();
         config.check_end_names = false;
@@ -150,6 +170,7 @@ impl Reader {
             }
         }
         self.window.drain(..read);
+        self.is_begun |= read > 0;
         // What begins here and is not at its end can be of any length.
         let place = if self.window.starts_with(CDATA) {
             self.window.drain(..CDATA.len());
@@ -160,7 +181,7 @@ impl Reader {
         } else {
             return true;
         };
-        self.place = place;
+        (self.place, self.is_begun) = (place, true);
         false
     }
 

@@ -125,6 +125,16 @@ fn attempts_of_pytest_rerunfailures_are_one_test() {
     assert_eq!(file.failures[1].message, "assert 0");
 }
 
+#[test]
+fn a_mark_of_the_byte_order_is_text_but_at_the_beginning() {
+    let report = "\u{feff}<testsuite name=\"s\"><testcase name=\"a\"><failure>\u{feff}\u{feff}x\
+                  </failure><system-out>y</system-out></testcase></testsuite>";
+    for step in 1..report.len() {
+        let file = read_in(report.as_bytes(), step).expect("a report");
+        assert_eq!(file.failures[0].output, "\u{feff}\u{feff}x", "in pieces of {step}");
+    }
+}
+
 /// Other runners may have tests of the same name.
 #[test]
 fn equal_names_of_other_runners_are_tests_of_their_own() {
