@@ -93,7 +93,9 @@ fn delivered(file: &[u8]) -> Option<Vec<u8>> {
 /// for across the unused end of a header and the content behind it, nor across
 /// the end of a container and the name behind it.
 fn shows(content: &[u8]) -> bool {
-    let is_tar = content.get(257..265).is_some_and(|magic| magic.starts_with(b"ustar") || magic == [0; 8]);
+    // The archive may begin behind blocks that are none of its own.
+    let is_header = |block: &[u8]| block.get(257..).is_some_and(|magic| magic.starts_with(b"ustar"));
+    let is_tar = content.get(257..265) == Some(&[0; 8]) || content.chunks(512).any(is_header);
     content.chunks(if is_tar { 512 } else { content.len().max(1) }).any(|text| holds(text, SECRET))
 }
 
