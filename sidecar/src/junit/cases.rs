@@ -309,17 +309,11 @@ impl Cases {
             (Some(passed), true) => {
                 self.file.counts.failed += 1;
                 self.file.counts.flaky -= u64::from(passed != Passed::Once);
-                let kept = match passed {
-                    Passed::Again(Some(at)) => self.file.failures.get_mut(at).map(|kept| (at, kept)),
-                    Passed::Once | Passed::Again(None) => None,
-                };
-                let at = match kept {
-                    Some((at, kept)) => {
-                        *kept = failure(case);
-                        self.kept_bytes += kept.bytes();
-                        Some(at)
-                    }
-                    None => self.keep(case),
+                let at = if let Passed::Again(Some(at)) = passed {
+                    self.fails_after_all(case, at);
+                    Some(at)
+                } else {
+                    self.keep(case)
                 };
                 self.failed.insert(key, at);
             }
@@ -327,6 +321,18 @@ impl Cases {
         self.file.counts.seconds += case.seconds;
         self.time(case);
         true
+    }
+
+    /// Makes a failure of a test that was kept as flaky, with its texts while there is room.
+    fn fails_after_all(&mut self, case: &Case, at: usize) {
+        let failure = failure(case);
+        let Some(kept) = self.file.failures.get_mut(at) else { return };
+        self.kept_bytes += failure.bytes();
+        if self.kept_bytes <= MAX_KEPT_BYTES {
+            *kept = failure;
+        } else {
+            kept.flaky = false;
+        }
     }
 
     /// Keeps a failure while there is room; returns its place.

@@ -135,6 +135,22 @@ fn a_mark_of_the_byte_order_is_text_but_at_the_beginning() {
     }
 }
 
+/// What is kept of a test before it fails is small, and its failure need not be.
+#[test]
+fn i8_attempts_that_fail_in_the_end_are_kept_within_bounds() {
+    let cases = (0..400).map(|number| {
+        let passed = format!("<testcase name=\"t{number}\"/>").repeat(2);
+        let text = "x".repeat(4000);
+        format!("{passed}<testcase name=\"t{number}\"><failure>{text}</failure></testcase>")
+    });
+    let report = format!("<testsuite name=\"pytest\">{}</testsuite>", cases.collect::<String>());
+    let file = read(report.as_bytes());
+    assert_eq!(counts(&file), [400, 400, 0, 0]);
+    assert!(file.failures.iter().all(|failure| !failure.flaky));
+    let bytes: usize = file.failures.iter().map(|failure| failure.message.len() + failure.output.len()).sum();
+    assert!(bytes > MAX_KEPT_BYTES / 2 && bytes <= MAX_KEPT_BYTES, "{bytes}");
+}
+
 /// Other runners may have tests of the same name.
 #[test]
 fn equal_names_of_other_runners_are_tests_of_their_own() {
