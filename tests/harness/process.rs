@@ -256,3 +256,10 @@ impl Captured {
         !self.0.lock().unwrap().open
     }
 }
+
+/// Returns the peak resident set of a process in KiB; `None` once it has ended.
+pub fn peak_memory(pid: Pid) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}

@@ -126,17 +126,14 @@ impl Case {
 #[track_caller]
 fn run(job: &Job, command: &mut Command) -> (Ended, usize) {
     let mut sidecar = process::start(job.pod.tree(), command);
-    let status = format!("/proc/{}/status", sidecar.pid().as_raw_nonzero());
+    let pid = sidecar.pid();
     let mut peak = 0;
     let ended = wait::within(PATIENCE, || {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: Option<usize> = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = kib.map_or(peak, |kib| kib << 10);
+        peak = process::peak_memory(pid).unwrap_or(peak);
         sidecar.has_ended().then_some(())
     });
     assert!(ended.is_some(), "sidecar did not end within {PATIENCE:?}");
-    (sidecar.wait(), peak)
+    (sidecar.wait(), usize::try_from(peak).expect("it fits into memory") << 10)
 }
 
 /// The memory that sidecar needs for a job without artifacts.

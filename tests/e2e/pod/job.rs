@@ -6,10 +6,11 @@
 use common::signal::Signal;
 use harness::job::Job;
 use harness::pod::Entry;
-use harness::process::{Exit, Running};
+use harness::process::{self, Exit, Running};
 use harness::wait;
 use serde_json::{Value, json};
 use std::fs;
+use std::time::Duration;
 
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
 
@@ -251,7 +252,16 @@ fn file_of_300_mib_arrives(job) {
     let sidecar = job.sidecar(&[&entry], json!({}));
     let pid = sidecar.pid();
     job.pod.entrypoint(&entry, &["true"], json!({})).wait().expect_code(0);
-    let peak = std::thread::spawn(move || peak_memory(pid));
+    let peak = std::thread::spawn(move || {
+        let mut peak = 0;
+        let ended = wait::within(Duration::from_mins(10), || {
+            let now = process::peak_memory(pid);
+            peak = now.unwrap_or(peak);
+            now.is_none().then_some(())
+        });
+        assert!(ended.is_some(), "it is still there");
+        peak
+    });
     sidecar.wait().expect_code(0);
     job.expect_result("SUCCESS");
     expect_same(&file, &job.objects_dir().join("artifacts/large.bin"));
@@ -349,18 +359,4 @@ fn write_pattern(path: &std::path::Path, size: usize) {
 fn expect_same(left: &std::path::Path, right: &std::path::Path) {
     let ended = std::process::Command::new("cmp").arg(left).arg(right).output().expect("cmp runs");
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
-}
-
-/// The peak resident set of a process in KiB, watched until it ends.
-fn peak_memory(pid: rustix::process::Pid) -> u64 {
-    let mut peak = 0;
-    while let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()) else {
-            break;
-        };
-        peak = kib;
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    peak
 }
