@@ -5,8 +5,11 @@
 //! decoded twice, as decimal and as hexadecimal numbers. In a dump the address is
 //! skipped, and the column of characters is masked with the bytes it shows.
 
+mod quick;
+
 use super::MAX_STRETCH;
 use super::lists::{MAX_DIGITS, MAX_GAP_BYTES, each_list, is_gap};
+use quick::{may_hold_value, plain_number};
 use std::ops::Range;
 
 /// Text around a list that is decoded with it: the rest of a line of a dump.
@@ -24,9 +27,6 @@ const MAX_PART_BYTES: usize = 128 << 10;
 
 /// More than a number that begins in a part can reach beyond its end.
 const MAX_NUMBER_BYTES: usize = 32;
-
-/// Bytes whose digits are counted together; fewer than a byte counts.
-const BLOCK_BYTES: usize = 128;
 
 /// Where to look in a window.
 pub(super) struct Scan<'a> {
@@ -329,47 +329,6 @@ fn is_address(digits: usize, behind: &[u8]) -> bool {
     }
 }
 
-/// Returns the number that a text begins with, and its length, if nothing but its digits must
-/// be looked at to tell.
-#[inline]
-fn plain_number(text: [u8; 4], radix: u32) -> Option<(u8, usize)> {
-    let [first, second, third, fourth] = text;
-    let (value, length, behind) = if radix == 16 {
-        let is_pair = first.is_ascii_hexdigit() && second.is_ascii_hexdigit();
-        (is_pair.then(|| hex_digit(first) << 4 | hex_digit(second))?, 2, third)
-    } else {
-        let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
-        let (value, length, behind) = match (digit(first)?, digit(second), digit(third)) {
-            (first, None, _) => (first, 1, second),
-            (first, Some(second), None) => (10 * first + second, 2, third),
-            (first, Some(second), Some(third)) => (100 * first + 10 * second + third, 3, fourth),
-        };
-        (u8::try_from(value).ok()?, length, behind)
-    };
-    (!behind.is_ascii_alphanumeric()).then_some((value, length))
-}
-
-/// Returns whether a text has digits enough for a value: a byte takes one decimal digit, or two
-/// hexadecimal ones side by side unless an `x` is in front of it.
-fn may_hold_value(text: &[u8], radix: u32) -> bool {
-    let mut left = super::MIN_VIEW_BYTES;
-    let shifted = text.get(1..).unwrap_or_default();
-    let mut blocks = text.chunks(BLOCK_BYTES).zip(shifted.chunks(BLOCK_BYTES));
-    blocks.any(|(block, shifted)| {
-        // Vector instructions, because nothing depends on what a byte is.
-        let prefixes = block.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte | 0x20 == b'x'));
-        let count = if radix == 10 {
-            block.iter().fold(0_u8, |sum, byte| sum + u8::from(byte.is_ascii_digit()))
-        } else {
-            let pairs = block.iter().zip(shifted);
-            let is_digit = |byte: &u8| u8::from(byte.is_ascii_hexdigit());
-            pairs.fold(0_u8, |sum, (one, other)| sum + is_digit(one) * is_digit(other))
-        };
-        left = left.saturating_sub(usize::from(count));
-        left == 0 || radix == 16 && prefixes > 0
-    })
-}
-
 /// Returns the value of a hexadecimal digit.
 fn hex_digit(digit: u8) -> u8 {
     (digit & 0xf) + if digit > b'9' { 9 } else { 0 }
@@ -381,56 +340,4 @@ fn place(at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    type Lists = Vec<(Vec<u8>, Vec<(usize, usize)>)>;
-
-    fn lists(text: &[u8], radix: u32, is_plain: bool) -> Lists {
-        let (mut numbers, mut lists) = (Numbers::default(), Lists::new());
-        let mut found = |bytes: &[u8], places: &Places| {
-            let mut origins = Vec::new();
-            places.origins(0, bytes.len(), |from, to| origins.push((from, to)));
-            lists.push((bytes.to_vec(), origins));
-        };
-        if is_plain {
-            numbers.decode(text, 0..text.len(), radix, &mut found);
-            return lists;
-        }
-        let (mut at, mut line) = (0, Line::default());
-        while at < text.len() {
-            match numbers.number(text, at, radix, &mut line) {
-                Step::Go(next) => at = next,
-                Step::Break(next) => {
-                    numbers.flush(&mut found);
-                    at = next;
-                }
-            }
-            if at > 0 && text.get(at - 1) == Some(&b'\n') {
-                line = Line::default();
-            }
-        }
-        numbers.flush(&mut found);
-        lists
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
-
-        /// Reading plain numbers quickly, and passing texts over, changes nothing.
-        #[test]
-        fn plain_numbers_are_read_like_others(
-            pieces in prop::collection::vec(
-                ("[0-9a-f]{1,4}|0x[0-9a-f]{1,2}|[0-9a-f]{8}:?|-[0-9]{1,3}|g", "[ ,;:\t]|\n|  |, |-|\\|\\||"),
-                0..60,
-            ),
-            radix in prop::sample::select(&[10, 16][..]),
-        ) {
-            let text: Vec<u8> = pieces.iter().flat_map(|(number, gap)| [number.as_bytes(), gap.as_bytes()].concat()).collect();
-            let slowly = lists(&text, radix, false);
-            prop_assert_eq!(&lists(&text, radix, true), &slowly);
-            prop_assert!(may_hold_value(&text, radix) || slowly.is_empty(), "{:?}", slowly);
-        }
-    }
-}
+mod tests;
