@@ -93,10 +93,17 @@ fn delivered(file: &[u8]) -> Option<Vec<u8>> {
 /// for across the unused end of a header and the content behind it, nor across
 /// the end of a container and the name behind it.
 fn shows(content: &[u8]) -> bool {
+    let is_tar = content.get(257..265).is_some_and(|magic| magic.starts_with(b"ustar") || magic == [0; 8]);
+    if is_tar {
+        return content.chunks(512).any(|text| holds(text, SECRET));
+    }
     // The archive may begin behind blocks that are none of its own.
-    let is_header = |block: &[u8]| block.get(257..).is_some_and(|magic| magic.starts_with(b"ustar"));
-    let is_tar = content.get(257..265) == Some(&[0; 8]) || content.chunks(512).any(is_header);
-    content.chunks(if is_tar { 512 } else { content.len().max(1) }).any(|text| holds(text, SECRET))
+    let goes_beyond_header = |at: usize| {
+        let header = content[..at + SECRET.len() - 1].chunks_exact(512).next_back().unwrap_or_default();
+        at % 512 + SECRET.len() > 512 && header[257..].starts_with(b"ustar")
+    };
+    let mut found = content.windows(SECRET.len()).enumerate().filter(|(_, text)| *text == SECRET);
+    found.any(|(at, _)| !goes_beyond_header(at))
 }
 
 /// Checks that no decoder finds a secret in a delivered gzip stream.
