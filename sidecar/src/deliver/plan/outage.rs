@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_prober_that_never_asked_is_replaced() {
         let mut outage = Outage::new();
-        let _ = outage.failed(place(1));
+        assert_eq!(outage.failed(place(1)), Failed::Probe(1));
         outage.ready();
         outage.probes(1);
         outage.ended(1);

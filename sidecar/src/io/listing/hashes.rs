@@ -225,7 +225,7 @@ mod tests {
             }
         }
 
-        /// What is there is found, with and without files.
+        /// Keys are found again, with and without files.
         #[test]
         fn nothing_is_forgotten(keys in prop::collection::vec(any::<(u16, u64)>(), 0..2000), is_full: bool) {
             let mut hashes = Hashes::with(7, if is_full { full_file } else { || None });
