@@ -1,5 +1,6 @@
 //! Checks of what is made of a store's answers, and of a token service's: by the real
-//! clients, from a server that answers with the input.
+//! clients, from a server that answers with the input. No error shows what was sent, be
+//! it repeated in an error or in a success that cannot be read.
 
 use sidecar::destination::{Credentials, Destination};
 use sidecar::io::store::{Store, StoreError};
@@ -36,6 +37,8 @@ struct Script {
     tokens: usize,
     /// Something that was sent was answered with a success.
     succeeded: bool,
+    /// Tokens and signatures of the requests.
+    credentials: Vec<String>,
 }
 
 /// A server and the stores that ask it, for one thread.
@@ -120,7 +123,10 @@ impl Lab {
                     "a success that no answer said: {which} {operation}, {:?}",
                     answers.iter().map(|answer| String::from_utf8_lossy(answer)).collect::<Vec<_>>()
                 ),
-                Err(error) => expect_harmless(&error.to_string(), SECRETS.get(which.div_ceil(2))),
+                Err(error) => {
+                    let secret = SECRETS.get(which.div_ceil(2)).map(|secret| (*secret).to_owned());
+                    expect_harmless(&error.to_string(), script.credentials.iter().chain(&secret));
+                }
             }
             if script.answers.is_empty() {
                 break;
@@ -131,13 +137,20 @@ impl Lab {
     }
 }
 
-/// Checks a sentence that goes into records: it has no part of the credentials.
-fn expect_harmless(error: &str, secret: Option<&&str>) {
+/// Checks a sentence that goes into records: it has none of the credentials.
+fn expect_harmless<'a>(error: &str, mut credentials: impl Iterator<Item = &'a String>) {
     assert!(!error.chars().any(char::is_control), "{error:?} is no line");
     assert!(error.len() < 2_000, "{error:?} is too long");
-    assert!(secret.is_none_or(|secret| !error.contains(secret)), "{error:?} shows a secret");
-    let signature = error.split_once("Signature=").map_or("", |(_, rest)| rest);
-    assert!(!signature.starts_with(|c: char| c.is_ascii_hexdigit()), "{error:?} shows a signature");
+    let shown = credentials.find(|credential| error.contains(*credential));
+    assert!(shown.is_none(), "{error:?} shows {shown:?}");
+}
+
+/// Returns the token or signature of a request, unless it is too short to be masked, or
+/// looks like what takes its place.
+fn credential(head: &str) -> Option<String> {
+    let value = head.lines().find_map(|line| line.strip_prefix("authorization:"))?.trim();
+    let credential = value.rsplit_once("Signature=").or_else(|| value.split_once(' '))?.1;
+    (credential.len() >= 8 && credential.bytes().any(|byte| byte != b'X')).then(|| credential.to_owned())
 }
 
 async fn operate(store: &Store, operation: u8) -> Result<(), StoreError> {
@@ -175,6 +188,7 @@ async fn answer(mut connection: TcpStream, script: Arc<Mutex<Script>>) {
         let next = script.answers.pop_front();
         let is_token = head.lines().next().is_some_and(|line| line.contains(" /token"));
         *(if is_token { &mut script.tokens } else { &mut script.asked }) += 1;
+        script.credentials.extend(credential(&head));
         let status = next.as_ref().map(|answer| answer.starts_with(b"2") || answer.starts_with(b"404"));
         script.succeeded |= !is_token && status == Some(true);
         next
@@ -182,11 +196,10 @@ async fn answer(mut connection: TcpStream, script: Arc<Mutex<Script>>) {
     let Some(text) = next else { return };
     let at = text.windows(2).position(|two| two == b"\n\n").unwrap_or(text.len());
     let (head, body) = text.split_at(at);
-    let mut body = body.get(2..).unwrap_or_default().to_vec();
-    while let Some(at) = body.windows(ECHO.len()).position(|part| part == ECHO) {
-        body.splice(at..at + ECHO.len(), sent.replace("{sent}", "").into_bytes());
-    }
-    let mut all = [b"HTTP/1.1 ", head].concat();
+    let sent = sent.replace("{sent}", "");
+    let body = with_echo(body.get(2..).unwrap_or_default(), &sent);
+    let head = with_echo(head, &sent);
+    let mut all = [b"HTTP/1.1 ", head.as_slice()].concat();
     if !head.windows(15).any(|part| part.eq_ignore_ascii_case(b"content-length:")) {
         all.extend_from_slice(format!("\ncontent-length: {}", body.len()).as_bytes());
     }
@@ -194,6 +207,15 @@ async fn answer(mut connection: TcpStream, script: Arc<Mutex<Script>>) {
     all.extend_from_slice(&body);
     // The client may have seen enough.
     let _is_sent = connection.write_all(&all).await.is_ok() && connection.shutdown().await.is_ok();
+}
+
+/// Puts what was sent into an answer where it says so.
+fn with_echo(answer: &[u8], sent: &str) -> Vec<u8> {
+    let mut answer = answer.to_vec();
+    while let Some(at) = answer.windows(ECHO.len()).position(|part| part == ECHO) {
+        answer.splice(at..at + ECHO.len(), sent.bytes());
+    }
+    answer
 }
 
 /// Reads a request: its head in lower case, and its body.

@@ -2,7 +2,7 @@
 
 use super::WriteError;
 use super::error_text::element;
-use super::http::Outcome;
+use super::http::{Ended, Outcome};
 use super::tokens::TokenError;
 use common::quote::without_controls;
 use std::error::Error;
@@ -31,10 +31,10 @@ impl Failure {
 }
 
 /// Classifies an error by how the operation's last request ended.
-pub(super) fn classify(error: &object_store::Error, last: Option<&Outcome>) -> Failure {
-    let message = message(error, last);
+pub(super) fn classify(error: &object_store::Error, ended: &Ended) -> Failure {
+    let message = message(error, ended);
     let permanent = |message| Failure::Write(WriteError::Permanent(message));
-    match last {
+    match ended.last.as_ref() {
         // Without a request, credentials or names are wrong.
         None => permanent(message),
         Some(Outcome::NoAnswer(_)) if message.to_lowercase().contains("certificate") => permanent(message),
@@ -67,10 +67,10 @@ fn transient(message: String, retry_after: Option<std::time::Duration>) -> Failu
     Failure::Write(WriteError::Transient { message, retry_after })
 }
 
-/// Returns the store's own words in one line.
-fn message(error: &object_store::Error, last: Option<&Outcome>) -> String {
-    let text = chain(error);
-    let (status, hint) = match last {
+/// Returns the store's own words in one line, without what was sent to it.
+pub(super) fn message(error: &object_store::Error, ended: &Ended) -> String {
+    let text = ended.masked(&chain(error));
+    let (status, hint) = match ended.last.as_ref() {
         Some(Outcome::Answered { status, hint, .. }) => (Some(status), hint.as_deref()),
         Some(Outcome::NoAnswer(_)) | None => (None, None),
     };
@@ -85,7 +85,8 @@ fn message(error: &object_store::Error, last: Option<&Outcome>) -> String {
         Some(_) | None => said,
     };
     match hint {
-        Some(hint) => format!("{}: {hint}", one_line(&said)),
+        // It names what a header of the answer said.
+        Some(hint) => format!("{}: {}", one_line(&said), one_line(&ended.masked(hint))),
         None => one_line(&said),
     }
 }
@@ -96,12 +97,26 @@ fn chain(error: &object_store::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
+        if let Some(json) = cause.downcast_ref::<serde_json::Error>() {
+            return without_quotes(&text, &cause_text, json);
+        }
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
     text
+}
+
+/// Names the position of an error in JSON instead of the value there: only the answers of
+/// token services are read as JSON by the library, so that it may be a token.
+fn without_quotes(text: &str, quoting: &str, error: &serde_json::Error) -> String {
+    let position =
+        format!("the answer is not what it should be (line {}, column {})", error.line(), error.column());
+    match text.split_once(quoting) {
+        Some((before, behind)) => format!("{before}{position}{behind}"),
+        None => format!("{text}: {position}"),
+    }
 }
 
 /// Collapses white space and control characters, and truncates. Drops the passwords of
@@ -141,14 +156,15 @@ mod tests {
         object_store::Error::Generic { store: "S3", source: text.to_owned().into() }
     }
 
-    fn answered(status: u16) -> Outcome {
+    fn answered(status: u16) -> Ended {
         let transient = is_transient(status);
-        Outcome::Answered { status, retry_after: Some(Duration::from_secs(7)), transient, hint: None }
+        let retry_after = Some(Duration::from_secs(7));
+        Ended::with(Outcome::Answered { status, retry_after, transient, hint: None })
     }
 
     #[test]
     fn statuses_decide() {
-        let classified = |status| classify(&generic("text"), Some(&answered(status)));
+        let classified = |status| classify(&generic("text"), &answered(status));
         for status in [408, 409, 425, 429, 500, 502, 503, 504] {
             let Failure::Write(WriteError::Transient { retry_after, .. }) = classified(status) else {
                 panic!("{status} is transient");
@@ -168,17 +184,17 @@ mod tests {
     fn an_absent_token_service_is_no_absent_object() {
         let error = object_store::Error::Generic { store: "GCS", source: Box::new(TokenError::Malformed) };
         for status in [304, 404, 412] {
-            let classified = classify(&error, Some(&answered(status)));
+            let classified = classify(&error, &answered(status));
             assert!(matches!(classified, Failure::Write(WriteError::Permanent(_))), "{status}");
         }
-        let unavailable = classify(&error, Some(&answered(503)));
+        let unavailable = classify(&error, &answered(503));
         assert!(matches!(unavailable, Failure::Write(WriteError::Transient { .. })));
     }
 
     #[test]
     fn the_stores_message_is_one_line() {
         let error = generic("x <Error><Code>AccessDenied</Code>\n<Message>Access\nDenied.</Message></Error>");
-        let classified = classify(&error, Some(&answered(403))).into_write_error();
+        let classified = classify(&error, &answered(403)).into_write_error();
         assert_eq!(classified, WriteError::Permanent("403 AccessDenied: Access Denied.".to_owned()));
         assert!(is_transient_code("RequestTimeTooSkewed") && !is_transient_code("AccessDenied"));
         assert!(one_line(&"ä".repeat(1000)).len() < 420);
@@ -188,8 +204,20 @@ mod tests {
     fn a_hint_follows_the_stores_words() {
         let hint = Some("set the region".to_owned());
         let outcome = Outcome::Answered { status: 301, retry_after: None, transient: false, hint };
-        let classified = classify(&generic("moved"), Some(&outcome)).into_write_error();
+        let classified = classify(&generic("moved"), &Ended::with(outcome)).into_write_error();
         assert_eq!(classified.to_string(), "301 Generic S3 error: moved: set the region");
+    }
+
+    #[test]
+    fn a_token_in_json_that_cannot_be_read_is_not_quoted() {
+        let json = || serde_json::from_str::<u64>("\n\"ya29.a-token\"").expect_err("a text");
+        let wrapped = object_store::client::HttpError::new(HttpErrorKind::Decode, json());
+        let sources: [Box<dyn Error + Send + Sync>; 2] = [Box::new(json()), Box::new(wrapped)];
+        for source in sources {
+            let error = object_store::Error::Generic { store: "GCS", source };
+            let text = classify(&error, &answered(200)).into_write_error().to_string();
+            assert!(text.contains("(line 2, column 14)") && !text.contains("ya29"), "{text}");
+        }
     }
 
     #[test]
@@ -200,11 +228,14 @@ mod tests {
 
     #[test]
     fn no_answer_is_transient_unless_trust_is_missing() {
-        let no_answer = |text: &str, kind| classify(&generic(text), Some(&Outcome::NoAnswer(kind)));
+        let no_answer = |text: &str, kind| classify(&generic(text), &Ended::with(Outcome::NoAnswer(kind)));
         let reset = no_answer("connection reset", HttpErrorKind::Interrupted);
         assert!(matches!(reset, Failure::Write(WriteError::Transient { .. })));
         let untrusted = no_answer("invalid peer certificate: UnknownIssuer", HttpErrorKind::Connect);
         assert!(matches!(untrusted, Failure::Write(WriteError::Permanent(_))));
-        assert!(matches!(classify(&generic("no key"), None), Failure::Write(WriteError::Permanent(_))));
+        assert!(matches!(
+            classify(&generic("no key"), &Ended::default()),
+            Failure::Write(WriteError::Permanent(_))
+        ));
     }
 }

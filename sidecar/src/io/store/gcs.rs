@@ -1,10 +1,10 @@
 //! Opens Google Cloud Storage (U-91).
 
 use super::bucket::Bucket;
-use super::failure::one_line;
+use super::failure::message;
 use super::federation::{ExternalAccount, Federation};
 use super::google::{EmulatorBucket, GOOGLE, JsonApi};
-use super::http::{Connector, Outcome, client_options, no_retries, note, with_call_context};
+use super::http::{Connector, Ended, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::remote::Json;
 use super::variables::Variables;
 use super::{StoreError, setup};
@@ -166,13 +166,13 @@ impl OrAnonymous {
     }
 
     /// Notes that the chain did not answer; returns false when it did before.
-    fn note_silence(&self, error: &object_store::Error) -> bool {
+    fn note_silence(&self, error: &object_store::Error, ended: &Ended) -> bool {
         let mut state = self.state();
         match *state {
             ChainState::Works => return false,
             ChainState::Silent { .. } => {}
             ChainState::Untried => {
-                let error = one_line(&error.to_string());
+                let error = message(error, ended);
                 tracing::warn!(error, "No Google credentials were found, trying without any");
             }
         }
@@ -189,25 +189,25 @@ impl CredentialProvider for OrAnonymous {
         if self.is_silent() {
             return anonymous().get_credential().await;
         }
-        let (result, last) = with_call_context(None, self.chain.get_credential()).await;
-        match (result, last) {
-            (Err(error), Some(Outcome::NoAnswer(_))) if self.note_silence(&error) => {
-                anonymous().get_credential().await
+        let (result, ended) = with_call_context(None, self.chain.get_credential()).await;
+        match &result {
+            Err(error)
+                if matches!(ended.last, Some(Outcome::NoAnswer(_))) && self.note_silence(error, &ended) =>
+            {
+                return anonymous().get_credential().await;
             }
-            (result, last) => {
-                if result.is_ok() {
-                    *self.state() = ChainState::Works;
-                }
-                last.into_iter().for_each(note);
-                result
-            }
+            Ok(_) => *self.state() = ChainState::Works,
+            Err(_) => {}
         }
+        adopt(ended);
+        result
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::store::http::note;
     use futures::FutureExt;
 
     #[test]

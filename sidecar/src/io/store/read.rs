@@ -65,10 +65,10 @@ impl Store {
                 let options = GetOptions { range: Some(GetRange::Bounded(range)), ..content_options() };
                 let Some(found) = get(remote, key, options).await? else { return Ok(None) };
                 let expected = found.range.end - found.range.start;
-                let (bytes, last) = with_call_context(None, within(expected, found.bytes())).await;
+                let (bytes, ended) = with_call_context(None, within(expected, found.bytes())).await;
                 match bytes.flatten() {
                     Ok(bytes) => Ok(Some(bytes.to_vec())),
-                    Err(error) => Err(classify(&error, last.as_ref()).into_write_error().into()),
+                    Err(error) => Err(classify(&error, &ended).into_write_error().into()),
                 }
             }
             Backend::Local(local) => {
@@ -96,12 +96,12 @@ impl Store {
                 let head = head_of(&found);
                 let mut blocks = found.into_stream();
                 loop {
-                    let (block, last) = with_call_context(None, blocks.next()).await;
+                    let (block, ended) = with_call_context(None, blocks.next()).await;
                     match block {
                         Some(Ok(block)) if take(&block) => {}
                         None | Some(Ok(_)) => return Ok(Some(head)),
                         Some(Err(error)) => {
-                            return Err(classify(&error, last.as_ref()).into_write_error().into());
+                            return Err(classify(&error, &ended).into_write_error().into());
                         }
                     }
                 }
@@ -140,10 +140,11 @@ impl Store {
 
 async fn get(remote: &Remote, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
     let path = remote.path(key)?;
-    let (found, last) = with_call_context(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
+    let (found, ended) =
+        with_call_context(remote.as_stored(), remote.reader().get_opts(&path, options)).await;
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(error) => match classify(&error, last.as_ref()) {
+        Err(error) => match classify(&error, &ended) {
             Failure::NotFound(_) => Ok(None),
             failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                 Err(failure.into_write_error().into())
@@ -183,7 +184,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
     };
     let mut objects = remote.reader().list(prefix.as_ref());
     loop {
-        let (object, last) = with_call_context(None, objects.next()).await;
+        let (object, ended) = with_call_context(None, objects.next()).await;
         match object {
             None => return Ok(()),
             Some(Ok(object)) => {
@@ -194,7 +195,7 @@ async fn list_remote(remote: &Remote, take: &mut dyn FnMut(Listed)) -> Result<()
                     take(Listed { key: key.to_owned(), bytes: object.size });
                 }
             }
-            Some(Err(error)) => return Err(classify(&error, last.as_ref()).into_write_error().into()),
+            Some(Err(error)) => return Err(classify(&error, &ended).into_write_error().into()),
         }
     }
 }
@@ -212,8 +213,8 @@ async fn children_in_bucket(remote: &Remote, take: &mut dyn FnMut(Child)) -> Res
             ..PaginatedListOptions::default()
         };
         let listing = remote.lister().list_paginated(prefix.as_deref(), options);
-        let (page, last) = with_call_context(None, listing).await;
-        let page = page.map_err(|error| classify(&error, last.as_ref()).into_write_error())?;
+        let (page, ended) = with_call_context(None, listing).await;
+        let page = page.map_err(|error| classify(&error, &ended).into_write_error())?;
         let child = |path: &Path, is_folder| {
             let name = path.filename().filter(|name| !name.is_empty())?;
             Some(Child { name: name.to_owned(), is_folder })

@@ -133,7 +133,7 @@ impl Remote {
     ) -> Result<Option<Version>, Failure> {
         let replaces = matches!(precondition, Precondition::IfVersion(_));
         let emulator = self.json.as_ref().filter(|json| json.is_emulator);
-        let (result, last) = if let Some(Json { api, .. }) = emulator {
+        let (result, ended) = if let Some(Json { api, .. }) = emulator {
             with_call_context(None, api.put(path, content, properties, precondition)).await
         } else {
             let mode = put_mode(precondition);
@@ -150,7 +150,7 @@ impl Remote {
                 Err(Failure::Write(WriteError::Transient { message, retry_after: None }))
             }
             Ok(result) => Ok(version_of(result)),
-            Err(error) => match classify(&error, last.as_ref()) {
+            Err(error) => match classify(&error, &ended) {
                 // S3's answer when the object to be replaced is gone.
                 Failure::NotFound(message) if replaces && message.contains("NoSuchKey") => {
                     Err(Failure::Write(WriteError::PreconditionFailed))
@@ -172,10 +172,10 @@ impl Remote {
         let precondition = self.in_force(precondition);
         let needs_json = |json: &&Json| json.is_emulator || precondition != Precondition::Overwrite;
         if let Some(Json { api, .. }) = self.json.as_ref().filter(needs_json) {
-            let (begun, last) = with_call_context(None, api.begin(path, properties, &precondition)).await;
+            let (begun, ended) = with_call_context(None, api.begin(path, properties, &precondition)).await;
             return begun
                 .map(Upload::Resumable)
-                .map_err(|error| bucket_missing(classify(&error, last.as_ref())).into_write_error());
+                .map_err(|error| bucket_missing(classify(&error, &ended)).into_write_error());
         }
         let options =
             PutMultipartOptions { attributes: properties.attributes(self.dialect), ..Default::default() };
@@ -191,10 +191,9 @@ impl Remote {
                 }
             }
         };
-        let (result, last) = with_call_context(None, open).await;
-        result.map_err(|error: object_store::Error| {
-            bucket_missing(classify(&error, last.as_ref())).into_write_error()
-        })
+        let (result, ended) = with_call_context(None, open).await;
+        result
+            .map_err(|error: object_store::Error| bucket_missing(classify(&error, &ended)).into_write_error())
     }
 
     /// Returns the client of the bucket.
@@ -220,10 +219,10 @@ impl Remote {
     }
 
     pub(super) async fn head_version(&self, path: &Path) -> Result<Option<Version>, WriteError> {
-        let (result, last) = with_call_context(None, self.store.head(path)).await;
+        let (result, ended) = with_call_context(None, self.store.head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
-            Err(error) => match classify(&error, last.as_ref()) {
+            Err(error) => match classify(&error, &ended) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => Err(failure.into_write_error()),
             },
@@ -243,7 +242,7 @@ impl Remote {
         limit: usize,
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
-        let (result, last) = with_call_context(None, async {
+        let (result, ended) = with_call_context(None, async {
             let object = self.store.get_opts(&path, content_options()).await?;
             if object.meta.size > limit as u64 {
                 return Ok(Err(object.meta.size));
@@ -259,7 +258,7 @@ impl Remote {
             Ok(Err(size)) => {
                 Err(StoreError::Permanent(format!("it has {size} bytes, which is more than {limit}")))
             }
-            Err(error) => match classify(&error, last.as_ref()) {
+            Err(error) => match classify(&error, &ended) {
                 Failure::NotFound(_) => Ok(None),
                 failure @ (Failure::NotImplemented(_) | Failure::Write(_)) => {
                     Err(failure.into_write_error().into())

@@ -1,8 +1,8 @@
 //! Opens S3 and compatible stores (U-92, U-93).
 
 use super::aws_keys::Surroundings;
-use super::failure::one_line;
-use super::http::{Connector, Outcome, client_options, no_retries, note, with_call_context};
+use super::failure::message;
+use super::http::{Connector, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::profile::Profile;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
@@ -105,21 +105,19 @@ impl CredentialProvider for LastResort {
     type Credential = AwsCredential;
 
     async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
-        let (result, last) = with_call_context(None, self.chain.get_credential()).await;
-        let error = match (result, last) {
-            // No later attempt can succeed: nobody is there.
-            (Err(error), Some(Outcome::NoAnswer(_)) | None) => error,
-            (Err(error), Some(answered)) => {
-                note(answered);
-                error
-            }
-            (Ok(credential), _) => return Ok(credential),
+        let (result, mut ended) = with_call_context(None, self.chain.get_credential()).await;
+        let error = match result {
+            Ok(credential) => return Ok(credential),
+            Err(error) => error,
         };
+        // Without an answer no later attempt can succeed: nobody is there.
+        ended.last = ended.last.take().filter(|last| matches!(last, Outcome::Answered { .. }));
         let text = format!(
             "no credentials were found; looked at s3_credentials_file, AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE \
              with AWS_ROLE_ARN, the profile, AWS_CONTAINER_CREDENTIALS_…_URI, and the role of the machine: {}",
-            one_line(&error.to_string())
+            message(&error, &ended)
         );
+        adopt(ended);
         Err(object_store::Error::Generic { store: "S3", source: text.into() })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::WriteError;
 use super::bucket::Bucket;
-use super::failure::{Failure, classify, one_line};
+use super::failure::{Failure, classify, message};
 use super::google::Session;
 use super::http::{Extra, Outcome, with_call_context};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
@@ -61,10 +61,10 @@ impl Upload {
                 let content = PutPayload::from_bytes(content);
                 for attempt in 1.. {
                     let part = store.put_part(&path, &id, number, content.clone());
-                    let (result, last) = with_call_context(checksum.clone(), part).await;
+                    let (result, ended) = with_call_context(checksum.clone(), part).await;
                     let failure = match result {
                         Ok(part) => return Ok(part),
-                        Err(error) => classify(&error, last.as_ref()),
+                        Err(error) => classify(&error, &ended),
                     };
                     match failure {
                         Failure::Write(WriteError::Transient { retry_after, .. })
@@ -89,9 +89,9 @@ impl Upload {
                 let part = upload.as_mut().map(|upload| upload.put_part(PutPayload::from_bytes(content)));
                 async move {
                     let Some(part) = part else { return Err(completed_before()) };
-                    let (result, last) = with_call_context(checksum, part).await;
+                    let (result, ended) = with_call_context(checksum, part).await;
                     let id = PartId { content_id: String::new() };
-                    result.map(|()| id).map_err(|error| classify(&error, last.as_ref()).into_write_error())
+                    result.map(|()| id).map_err(|error| classify(&error, &ended).into_write_error())
                 }
                 .boxed()
             }
@@ -110,21 +110,21 @@ impl Upload {
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let Some(mut taken) = taken else { return Err(Failure::Write(completed_before())) };
-                let (result, last) = with_call_context(header, taken.complete()).await;
+                let (result, ended) = with_call_context(header, taken.complete()).await;
                 *upload.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-                return result.map_err(|error| classify(&error, last.as_ref()));
+                return result.map_err(|error| classify(&error, &ended));
             }
         };
         let mut attempt = 1;
         loop {
             let complete = store.complete_multipart(path, id, parts.clone());
-            let (result, last) = with_call_context(header.clone(), complete).await;
+            let (result, ended) = with_call_context(header.clone(), complete).await;
             let failure = match result {
                 Ok(result) => return Ok(result),
-                Err(error) => classify(&error, last.as_ref()),
+                Err(error) => classify(&error, &ended),
             };
             // After a lost answer the upload may be gone, and the object there.
-            let was_answered = matches!(last, Some(Outcome::Answered { .. }));
+            let was_answered = matches!(ended.last, Some(Outcome::Answered { .. }));
             match failure {
                 Failure::Write(WriteError::Transient { retry_after, .. })
                     if was_answered && attempt < MAX_PART_ATTEMPTS =>
@@ -147,18 +147,22 @@ impl Upload {
 
     /// Throws the upload away; a failure is only logged.
     pub(super) async fn abort(&self) {
-        let aborted = match self {
+        let (aborted, ended) = with_call_context(None, self.try_abort()).await;
+        if let Err(error) = aborted {
+            let error = message(&error, &ended);
+            tracing::debug!(error, "A multipart upload could not be aborted");
+        }
+    }
+
+    async fn try_abort(&self) -> object_store::Result<()> {
+        match self {
             Self::Named { store, path, id } => store.abort_multipart(path, id).await,
             Self::Resumable(session) => session.abort().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let Some(mut taken) = taken else { return };
+                let Some(mut taken) = taken else { return Ok(()) };
                 taken.abort().await
             }
-        };
-        if let Err(error) = aborted {
-            let error = one_line(&error.to_string());
-            tracing::debug!(error, "A multipart upload could not be aborted");
         }
     }
 }

@@ -5,8 +5,8 @@
 //! are multiples of 256 KiB.
 
 use super::super::WriteError;
-use super::super::failure::{Failure, classify};
-use super::super::http::{Outcome, with_call_context};
+use super::super::failure::{Failure, classify, message};
+use super::super::http::{Ended, Outcome, with_call_context};
 use super::request::{self, Answer, Resource, send};
 use super::{JsonApi, crc32c_text};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
@@ -66,7 +66,7 @@ impl Session {
         let mut state = self.state.lock().await;
         let (piece, sum) = (std::mem::take(&mut state.held), state.crc32c);
         let answer = self.send_piece(&mut state, piece, Some(sum)).await?;
-        let stored = Resource::parse(&answer).map_err(|error| classify(&error, None))?;
+        let stored = Resource::parse(&answer).map_err(|error| classify(&error, &Ended::default()))?;
         let crc32c = crc32c_text(sum);
         if stored.crc32c.as_ref().is_some_and(|stored| *stored != crc32c) {
             let message = "the store has other bytes than were sent".to_owned();
@@ -100,21 +100,23 @@ impl Session {
             let mut headers = vec![("content-range", range)];
             headers.extend(last.map(|sum| ("x-goog-hash", format!("crc32c={}", crc32c_text(sum)))));
             let sending = send(&self.api, "PUT", &self.url, &headers, piece.clone().into());
-            let failure = match with_call_context(None, sending).await {
-                (Ok(answer), _) if last.is_some() == (answer.status != 308) => {
+            let (sent, ended) = with_call_context(None, sending).await;
+            let failure = match sent {
+                Ok(answer) if last.is_some() == (answer.status != 308) => {
                     state.sent = end;
                     return Ok(answer);
                 }
-                (Ok(answer), _) => {
+                Ok(answer) => {
                     let message = format!("{} is no answer to a piece of an upload", answer.status);
                     Failure::Write(WriteError::Transient { message, retry_after: None })
                 }
                 // The upload is over, or forgotten: a new one sends the object again.
-                (Err(error), Some(Outcome::Answered { status: 404 | 410, .. })) => {
-                    let message = format!("the store does not know the upload any more: {error}");
+                Err(error) if matches!(ended.last, Some(Outcome::Answered { status: 404 | 410, .. })) => {
+                    let said = message(&error, &ended);
+                    let message = format!("the store does not know the upload any more: {said}");
                     return Err(Failure::Write(WriteError::Transient { message, retry_after: None }));
                 }
-                (Err(error), outcome) => classify(&error, outcome.as_ref()),
+                Err(error) => classify(&error, &ended),
             };
             let Failure::Write(WriteError::Transient { retry_after, .. }) = &failure else {
                 return Err(failure);

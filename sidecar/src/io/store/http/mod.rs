@@ -2,17 +2,20 @@
 //! for each call.
 //!
 //! The object store library hides statuses and `Retry-After` in its errors, has
-//! no conditional completion of multipart uploads, and sends Google no checksum.
-//! So each call runs in a task-local context: the client adds a header to the
-//! request it belongs to, and records how the last request ended.
+//! no conditional completion of multipart uploads, sends Google no checksum, and
+//! quotes answers that it cannot read. So each call runs in a task-local context:
+//! the client adds a header to the request it belongs to, and records how the last
+//! request ended and which credentials were sent.
 
 mod answer;
 mod connector;
+mod ended;
 mod own_credentials;
 
 pub(super) use answer::ObjectContent;
 pub(in crate::io) use connector::bundled_roots;
 pub(super) use connector::{Connector, client_options, no_retries};
+pub(super) use ended::Ended;
 
 use answer::{Expected, ReadAnswer};
 use async_trait::async_trait;
@@ -38,12 +41,11 @@ tokio::task_local! {
     static CALL: RefCell<Call>;
 }
 
-/// The context of a call: a header to add, and the outcome of its last request.
+/// The context of a call: a header to add, and how its requests ended.
 #[derive(Debug, Default)]
-pub(super) struct Call {
+struct Call {
     extra: Option<Extra>,
-    /// The outcome of the last request; `None` when none was sent.
-    pub(super) last: Option<Outcome>,
+    ended: Ended,
 }
 
 /// A header that the library does not send.
@@ -87,27 +89,37 @@ pub(super) enum Outcome {
 }
 
 /// Runs a store operation in a context of its own; returns its result and how
-/// its last request ended.
+/// its requests ended.
 pub(super) async fn with_call_context<T>(
     extra: Option<Extra>,
     operation: impl Future<Output = T>,
-) -> (T, Option<Outcome>) {
-    let call = RefCell::new(Call { extra, last: None });
+) -> (T, Ended) {
+    let call = RefCell::new(Call { extra, ended: Ended::default() });
     CALL.scope(call, async {
         let result = operation.await;
-        (result, CALL.with(|call| call.borrow().last.clone()))
+        (result, CALL.with(|call| std::mem::take(&mut call.borrow_mut().ended)))
     })
     .await
 }
 
-/// Records an outcome in the call's context; aborts run without one.
+/// Records an outcome in the call's context, where there is one.
 pub(super) fn note(outcome: Outcome) {
-    let _ = CALL.try_with(|call| call.borrow_mut().last = Some(outcome));
+    let _ = CALL.try_with(|call| call.borrow_mut().ended.last = Some(outcome));
+}
+
+/// Adds the requests of a call inside this one.
+pub(super) fn adopt(inner: Ended) {
+    let _ = CALL.try_with(|call| call.borrow_mut().ended.append(inner));
 }
 
 /// Returns how the call's last request ended.
 pub(super) fn last_outcome() -> Option<Outcome> {
-    CALL.try_with(|call| call.borrow().last.clone()).ok().flatten()
+    CALL.try_with(|call| call.borrow().ended.last.clone()).ok().flatten()
+}
+
+/// Records what a request sends, before any part of its answer can be quoted.
+fn record(sent: Sent) {
+    let _ = CALL.try_with(|call| call.borrow_mut().ended.sent.push(sent));
 }
 
 /// Sends requests, reads their answers within bounds, and records their outcomes.
@@ -124,9 +136,10 @@ impl Observer {
 
     /// Sends a request and reads its answer, except an object's content.
     async fn exchange(&self, request: HttpRequest) -> Result<ReadAnswer, HttpError> {
-        let (expected, sent) = (Expected::of(&request), Sent::of(&request));
+        let (expected, sent) = (Expected::of(&request), Sent::of(&request, &self.credentials));
+        record(sent.clone());
         let response = self.client.execute(request).await?;
-        answer::read(response, expected, |text| sent.masked(&self.credentials, text)).await
+        answer::read(response, expected, |text| own_credentials::masked([&sent], text)).await
     }
 }
 

@@ -38,17 +38,19 @@ const MIN_BYTES: usize = 8;
 /// Upper bound on a form that is looked into: longer bodies are content.
 const MAX_FORM_BYTES: usize = 64 << 10;
 
-/// The parts of a request that can carry credentials. Clones share memory with the
-/// request, so that a request whose answer is fine costs next to nothing.
-#[derive(Debug)]
+/// The parts of a request that can carry credentials, and the long-lived ones behind
+/// them. Shares memory with the request, so that a request whose answer is fine costs
+/// next to nothing.
+#[derive(Clone, Debug)]
 pub(super) struct Sent {
     headers: Vec<HeaderValue>,
     uri: String,
     form: Option<HttpRequestBody>,
+    known: Credentials,
 }
 
 impl Sent {
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest, known: &Credentials) -> Self {
         let headers = HEADERS.iter().filter_map(|name| request.headers().get(*name).cloned());
         let is_form = request.method().as_str() == "POST"
             && request
@@ -59,13 +61,12 @@ impl Sent {
             headers: headers.collect(),
             uri: if request.uri().query().is_some() { request.uri().to_string() } else { String::new() },
             form: is_form.then(|| request.body().clone()),
+            known: known.clone(),
         }
     }
 
-    /// Masks the credentials that were sent, and the long-lived ones behind them, in
-    /// any of the forms in which secrets are found.
-    pub(super) fn masked(&self, known: &Credentials, text: &str) -> String {
-        let mut values: Vec<String> = known.iter().map(str::to_owned).collect();
+    fn values(&self) -> Vec<String> {
+        let mut values: Vec<String> = self.known.iter().map(str::to_owned).collect();
         for header in self.headers.iter().filter_map(|value| value.to_str().ok()) {
             values.extend(header_credentials(header));
         }
@@ -80,8 +81,17 @@ impl Sent {
             values.extend(fields(&url));
         }
         values.retain(|value| value.len() >= MIN_BYTES);
-        if values.is_empty() { text.to_owned() } else { Censor::of_values(&values).text(text) }
+        values
     }
+}
+
+/// Masks the credentials that were sent, and the long-lived ones behind them, in any
+/// of the forms in which secrets are found.
+pub(super) fn masked<'a>(sent: impl IntoIterator<Item = &'a Sent>, text: &str) -> String {
+    let mut values: Vec<_> = sent.into_iter().flat_map(Sent::values).collect();
+    values.sort_unstable();
+    values.dedup();
+    if values.is_empty() { text.to_owned() } else { Censor::of_values(&values).text(text) }
 }
 
 /// Returns the credentials of a header: a token or signature behind the name of its
@@ -109,7 +119,7 @@ mod tests {
     fn masked(change: impl FnOnce(&mut HttpRequest), text: &str) -> String {
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         change(&mut request);
-        Sent::of(&request).masked(&Credentials::default(), text)
+        super::masked([&Sent::of(&request, &Credentials::default())], text)
     }
 
     fn header(name: &'static str, value: &'static str) -> impl FnOnce(&mut HttpRequest) {
