@@ -1,7 +1,7 @@
 //! Inputs of the core.
 
 use super::entries::Observation;
-use super::plan::{Completeness, Desired, Failure};
+use super::plan::{Class, Completeness, Desired, Failure};
 use super::policy::{Part, Policy};
 use super::verdict::Verdict;
 use super::write::ObjectStatus;
@@ -86,6 +86,9 @@ pub enum Document {
     WithheldNote {
         /// The object.
         number: u32,
+        /// The object's class, and the line's: no part of a pass is over before its lines
+        /// are stored (I4).
+        class: Class,
         /// The reason why it cannot be censored.
         reason: Box<str>,
     },

@@ -6,6 +6,7 @@ use super::{
 use crate::deliver::checkpoint::rest;
 use crate::deliver::effect::{Directive, Effect, Record};
 use crate::deliver::event::Timer;
+use crate::deliver::plan::Class;
 use crate::deliver::policy::{Part, Policy};
 use std::time::Duration;
 
@@ -149,7 +150,16 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         self.is_listing_complete = !listing.is_some_and(|listing| listing.is_partial);
         self.plan.end_listing();
         for (number, reason) in self.plan.withheld() {
-            self.compose(Document::WithheldNote { number, reason }, out);
+            self.compose_note(number, reason, out);
+        }
+    }
+
+    /// Has a line made in the place of an object that is withheld. The result has none:
+    /// nothing may follow it (I4).
+    pub(super) fn compose_note(&mut self, number: u32, reason: Box<str>, out: &mut Effects<T>) {
+        let class = self.plan.object(number).desired.class;
+        if class != Class::Result {
+            self.compose(Document::WithheldNote { number, class, reason }, out);
         }
     }
 
@@ -162,7 +172,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
     pub(super) fn composed(
         &mut self,
         document: &Document,
-        desired: Desired<S, F>,
+        mut desired: Desired<S, F>,
         moment: &Moment,
         out: &mut Effects<T>,
     ) {
@@ -178,7 +188,11 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
                 self.composing = self.composing.saturating_sub(1);
                 return;
             }
-            (Document::OwnLog | Document::Page | Document::Manifest | Document::WithheldNote { .. }, _) => {
+            (Document::WithheldNote { class, .. }, _) => {
+                self.composing = self.composing.saturating_sub(1);
+                desired.class = *class;
+            }
+            (Document::OwnLog | Document::Page | Document::Manifest, _) => {
                 self.composing = self.composing.saturating_sub(1);
             }
         }

@@ -122,13 +122,49 @@ fn nothing_is_settled_while_a_note_is_being_made() {
     let mut core = core(None);
     let _ = event(&mut core, PASSED);
     let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
-    let note = Document::WithheldNote { number: 0, reason: "a secret".into() };
+    let note = Document::WithheldNote { number: 0, class: Class::BuildLog, reason: "a secret".into() };
     let failure = Outcome::Failed(Failure::Withheld("a secret".to_owned()));
     assert_eq!(ended(&mut core, 0, failure), [Effect::Compose(note.clone())]);
     let line = object("build-log.txt.withheld.txt", Class::BuildLog, 9, 3);
     let composed = core.handle(Input::Composed(note, line), &at(0));
     assert_eq!(deeds(composed), [put(1, Precondition::Overwrite)]);
     assert_eq!(stored(&mut core, 1, 3), [Effect::Compose(Document::OwnLog)]);
+}
+
+#[test]
+fn i4_the_note_about_a_withheld_log_of_ours_comes_before_the_manifest() {
+    let mut core = core(None);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    assert_eq!(stored(&mut core, 0, 1), [Effect::Compose(Document::OwnLog)]);
+    let own_log = object("sidecar-logs.json", Class::OwnLog, 9, 2);
+    let _ = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    let note = Document::WithheldNote { number: 1, class: Class::OwnLog, reason: "a secret".into() };
+    let failure = Outcome::Failed(Failure::Withheld("a secret".to_owned()));
+    assert_eq!(ended(&mut core, 1, failure), [Effect::Compose(note.clone())]);
+    // Whatever class the shell gives it.
+    let line = object("sidecar-logs.json.withheld.txt", Class::Artifact, 9, 3);
+    let composed = core.handle(Input::Composed(note, line), &at(0));
+    assert_eq!(deeds(composed), [put(2, Precondition::Overwrite)]);
+    assert_eq!(stored(&mut core, 2, 3), [Effect::Compose(Document::Manifest)]);
+}
+
+#[test]
+fn i4_no_note_follows_a_result_that_is_withheld() {
+    let mut core = core(None);
+    let _ = event(&mut core, PASSED);
+    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    let _ = stored(&mut core, 0, 1);
+    let closing = [(Document::OwnLog, Class::OwnLog), (Document::Manifest, Class::Manifest)];
+    for (number, (document, class)) in (1..).zip(closing) {
+        let _ = core.handle(Input::Composed(document, object(&format!("{number}"), class, 9, 2)), &at(0));
+        let _ = stored(&mut core, number, 2);
+    }
+    let verdict = Verdict::of(core.machine().ends().expect("all ended"));
+    let result = Input::Composed(Document::Result(verdict), object("finished.json", Class::Result, 9, 4));
+    assert_eq!(deeds(core.handle(result, &at(0))), [put(3, Precondition::Overwrite)]);
+    let withheld = ended(&mut core, 3, Outcome::Failed(Failure::Withheld("a secret".to_owned())));
+    assert!(withheld.iter().all(|effect| !matches!(effect, Effect::Compose(_))), "{withheld:?}");
 }
 
 #[test]

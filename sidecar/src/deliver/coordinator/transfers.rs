@@ -1,6 +1,6 @@
 //! Attempts in flight: how they start, are aborted, and end.
 
-use super::{Coordinator, Document, Effects, Moment, Remembered};
+use super::{Coordinator, Effects, Moment, Remembered};
 use crate::deliver::effect::{Effect, TransferRecord};
 use crate::deliver::event::{Outcome, Timer};
 use crate::deliver::plan::{Again, Class, Failure, State, Terms};
@@ -243,7 +243,7 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
             (None, State::Failed(_)) => TransferRecord::Failed(text),
             (None, State::OverLimit(_)) => TransferRecord::OverLimit(text),
             (None, _) if withheld => {
-                self.compose(Document::WithheldNote { number, reason: text.as_str().into() }, out);
+                self.compose_note(number, text.as_str().into(), out);
                 TransferRecord::Withheld(text)
             }
             (None, _) => TransferRecord::Skipped(text),

@@ -29,7 +29,7 @@ impl Driver {
             Document::Manifest => self.manifest(),
             Document::Page => return self.compose_page(),
             Document::Result(verdict) => return self.compose_result(*verdict),
-            Document::WithheldNote { number, reason } => self.withheld_note(*number, reason),
+            Document::WithheldNote { number, class, reason } => self.withheld_note(*number, *class, reason),
         };
         self.submit(wanted, made);
     }
@@ -156,9 +156,8 @@ impl Driver {
 
     /// A line with the reason in the place of an object that is withheld, or
     /// beside a file that has that name.
-    fn withheld_note(&self, number: u32, reason: &str) -> Wanted {
+    fn withheld_note(&self, number: u32, class: Class, reason: &str) -> Wanted {
         let plan = self.core.plan();
-        let withheld = &plan.object(number).desired;
         let is_file = |key: &str| {
             if self.journal.as_ref().is_some_and(|journal| journal.has_file(key)) {
                 return true;
@@ -166,10 +165,10 @@ impl Driver {
             let other = plan.find(key);
             other.is_some_and(|other| matches!(other.desired.source, Origin::Log(_) | Origin::Item { .. }))
         };
-        let key = withheld.key.to_string();
+        let key = plan.object(number).desired.key.to_string();
         let numbered = (2..).map(|number| format!("{key}-{number}{WITHHELD_SUFFIX}"));
         let note_key = once(format!("{key}{WITHHELD_SUFFIX}")).chain(numbered).find(|key| !is_file(key));
-        document(note_key.unwrap_or_default(), withheld.class, format!("{reason}\n").into())
+        document(note_key.unwrap_or_default(), class, format!("{reason}\n").into())
     }
 }
 

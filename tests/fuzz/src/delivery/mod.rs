@@ -184,10 +184,11 @@ impl World {
                         self.input(Input::Found(walk.policy, Bulk::default()));
                     }
                 }
-                Effect::Compose(Document::WithheldNote { number, reason }) => {
+                Effect::Compose(Document::WithheldNote { number, class, reason }) => {
                     let key = format!("{}.withheld.txt", self.core.plan().object(number).desired.key);
+                    // The core knows its class.
                     let note = desired(&key, Class::Artifact, 9, DOCUMENT);
-                    self.input(Input::Composed(Document::WithheldNote { number, reason }, note));
+                    self.input(Input::Composed(Document::WithheldNote { number, class, reason }, note));
                 }
                 Effect::Compose(document) => {
                     if matches!(document, Document::Result(_)) {
