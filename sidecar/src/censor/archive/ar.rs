@@ -76,7 +76,7 @@ impl Archive<'_, '_> {
             self.text(at, at.saturating_add(size).saturating_add(size % 2))?;
             return Ok(self);
         };
-        let (nested, reason, line);
+        let nested;
         let new: &dyn ReadAt = match self.walk.censor_nested(format, &content)? {
             Nested::Unchanged => &content,
             Nested::Rewritten(spool) => {
@@ -85,16 +85,18 @@ impl Archive<'_, '_> {
             }
             Nested::Withheld(why) => {
                 self.walk.count_withheld()?;
-                reason = format!("This member was withheld: {why}.\n");
-                line = reason.as_bytes();
-                &line
+                let mut line = format!("This member was withheld: {why}.\n");
+                set_size(&mut header, line.len() as u64)?;
+                if line.len() % 2 == 1 {
+                    line.push('\n');
+                }
+                // A text as any other: the next header follows it.
+                self.run.push(&header, self.walk, self.output)?;
+                self.run.push(line.as_bytes(), self.walk, self.output)?;
+                return Ok(self);
             }
         };
-        let digits = format!("{:<10}", new.len());
-        if digits.len() > SIZE.len() {
-            return Err(Stop::Member("a member of it becomes too large".to_owned()));
-        }
-        header[SIZE].copy_from_slice(digits.as_bytes());
+        set_size(&mut header, new.len())?;
         self.run.push(&header, self.walk, self.output)?;
         self.run = self.run.next(self.walk, self.output)?;
         copy(new, self.output)?;
@@ -118,6 +120,15 @@ impl Archive<'_, '_> {
         }
         Ok(())
     }
+}
+
+fn set_size(header: &mut [u8], size: u64) -> Result<(), Stop> {
+    let digits = format!("{size:<10}");
+    if digits.len() > SIZE.len() {
+        return Err(Stop::Member("a member of it becomes too large".to_owned()));
+    }
+    header[SIZE].copy_from_slice(digits.as_bytes());
+    Ok(())
 }
 
 /// Returns the size of a member, if this is a header.

@@ -101,6 +101,15 @@ impl Header {
             take(source, 2)?;
         }
         walk.mask_text(&mut texts)?;
+        if flags & HAS_EXTRA != 0 && !walk.is_looking() {
+            // Without the extra field, what lies around it is one text.
+            let names = name.as_ref().or(comment.as_ref()).map_or(texts.len(), |text| text.start);
+            let kept = 0..FIXED_BYTES - TIME_AT;
+            let mut rest = [&texts[kept.clone()], &texts[names..]].concat();
+            walk.mask_text(&mut rest)?;
+            texts[kept.clone()].copy_from_slice(&rest[..kept.len()]);
+            texts[names..].copy_from_slice(&rest[kept.len()..]);
+        }
         fixed[TIME_AT..].copy_from_slice(&texts[..FIXED_BYTES - TIME_AT]);
         fixed[3] = flags & (HAS_NAME | HAS_COMMENT | 1);
         let masked = |text: Range<usize>| [&texts[text.start..text.end - 1], &[0]].concat();

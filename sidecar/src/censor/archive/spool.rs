@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Size up to which memory is cheaper than a file. There are at most two spools
-/// per nesting level.
+/// per nesting level, and three at the end of a zip archive.
 const MAX_IN_MEMORY_BYTES: usize = 256 * 1024;
 
 /// Spooled content.

@@ -8,7 +8,7 @@ use flate2::write::ZlibEncoder;
 use lzma_rust2::{LzmaOptions, LzmaReader, LzmaWriter};
 use std::io::Write;
 
-fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = b"!<arch>\n".to_vec();
     for (name, content) in members {
         file.extend(

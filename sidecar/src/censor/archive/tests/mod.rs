@@ -5,6 +5,7 @@ mod compressed;
 mod gzip;
 mod pdf;
 mod sparse;
+mod surroundings;
 mod survey;
 mod tar;
 mod zip;

@@ -14,7 +14,7 @@ pub(super) struct Member {
     flags: u16,
     content: Vec<u8>,
     comment: Vec<u8>,
-    extra: Vec<u8>,
+    pub(super) extra: Vec<u8>,
     crc: Option<u32>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn archive(members: &[Member]) -> Vec<u8> {
     with_comment(members, b"")
 }
 
-fn with_comment(members: &[Member], comment: &[u8]) -> Vec<u8> {
+pub(super) fn with_comment(members: &[Member], comment: &[u8]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());
     for member in members {
         let packed = if member.method == 8 { deflate(&member.content) } else { member.content.clone() };
@@ -85,7 +85,7 @@ fn with_comment(members: &[Member], comment: &[u8]) -> Vec<u8> {
 }
 
 /// Names and contents, as a simple reader sees them, which checks the sums.
-fn members(file: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(super) fn members(file: &[u8]) -> Vec<(String, Vec<u8>)> {
     let number = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
     let long = |at: usize| number(at) | number(at + 2) << 16;
     let end = file.windows(4).rposition(|window| window == b"PK\x05\x06").expect("an end");

@@ -10,7 +10,9 @@
 //! self-extracting archive. An archive without a directory was cut off, and can
 //! only be scanned.
 
+mod comment;
 mod directory;
+mod ends;
 mod entry;
 mod member_ranges;
 mod unindexed;
@@ -24,6 +26,7 @@ use super::walk::{Walk, copy};
 use super::{CHUNK_BYTES, Format, Stop};
 use super::{digests, embedded};
 use directory::Directory;
+use ends::Ends;
 use entry::{Entry, LOCAL_BYTES, Measured, Written, masked_extra};
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
@@ -80,6 +83,7 @@ pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write
         source,
         output: Counted { output, written: 0 },
         entries: 0,
+        before_directory: Vec::new(),
         directory: Spool::new(walk),
     };
     archive.prefix(ranges.first().map_or(directory.start, |first| first.from))?;
@@ -94,6 +98,8 @@ struct Archive<'a, 'io> {
     source: &'io dyn ReadAt,
     output: Counted<'io>,
     entries: u64,
+    /// The text in front of the directory, which is scanned with it.
+    before_directory: Vec<u8>,
     /// The new directory.
     directory: Spool<'a>,
 }
@@ -135,9 +141,9 @@ impl Archive<'_, '_> {
             scan_boundary(walk, &entry, &texts, &SourceRange::new(&raw, 0, CONTEXT_BYTES).to_vec()?)
         });
         let written = match looked {
-            Ok(()) => self.copy(&member, &local_extra)?,
+            Ok(()) => self.copy(&member, &local_extra, &texts)?,
             Err(Stop::Dirty) if entry.is_masked_inside() => match self.measure(&member, &texts) {
-                Ok(sums) => self.pack(&member, sums, &local_extra)?,
+                Ok((sums, ends)) => self.pack(&member, sums, &local_extra, ends.text(&entry, &texts))?,
                 Err(stop) => self.withhold(&mut entry.clone(), stop)?,
             },
             Err(stop) => self.withhold(&mut entry.clone(), stop)?,
@@ -149,8 +155,9 @@ impl Archive<'_, '_> {
     }
 
     /// Copies a member as it is packed.
-    fn copy(&mut self, member: &Member<'_>, extra: &[u8]) -> Result<Written, Stop> {
+    fn copy(&mut self, member: &Member<'_>, extra: &[u8], texts: &[u8]) -> Result<Written, Stop> {
         let entry = member.entry;
+        self.before_directory = Ends::of(&member.raw)?.text(entry, texts);
         let sums = Measured { crc: entry.crc, packed: entry.packed, size: entry.size };
         self.output.write_all(&entry.header(Some(&sums), extra))?;
         copy(&member.raw, &mut self.output)?;
@@ -159,18 +166,25 @@ impl Archive<'_, '_> {
 
     /// Measures the masked member without writing it: the header of stored data
     /// states its size, and a member that cannot be censored must be known early.
-    fn measure(&self, member: &Member<'_>, texts: &[u8]) -> Result<Measured, Stop> {
-        let mut summing = Summing { crc: Crc::new(), size: 0, output: Beginning::default() };
+    fn measure(&self, member: &Member<'_>, texts: &[u8]) -> Result<(Measured, Ends), Stop> {
+        let mut summing = Summing { crc: Crc::new(), size: 0, output: Ends::default() };
         self.walk.dry_run(|walk| member.censor(walk, &mut summing))?;
-        let beginning = summing.output.0;
-        self.walk.look_again(|walk| scan_boundary(walk, member.entry, texts, &beginning))?;
-        Ok(Measured { crc: summing.crc.sum(), packed: summing.size, size: summing.size })
+        let ends = summing.output;
+        self.walk.look_again(|walk| scan_boundary(walk, member.entry, texts, &ends.first))?;
+        Ok((Measured { crc: summing.crc.sum(), packed: summing.size, size: summing.size }, ends))
     }
 
-    /// Writes a member with its content masked.
-    fn pack(&mut self, member: &Member<'_>, sums: Measured, extra: &[u8]) -> Result<Written, Stop> {
+    /// Writes a member with its content masked. `text` is what may go on in the directory.
+    fn pack(
+        &mut self,
+        member: &Member<'_>,
+        sums: Measured,
+        extra: &[u8],
+        text: Vec<u8>,
+    ) -> Result<Written, Stop> {
         let entry = member.entry;
         if entry.method == STORED {
+            self.before_directory = text;
             self.output.write_all(&entry.header(Some(&sums), extra))?;
             member.censor(self.walk, &mut self.output)?;
             return Ok(Written { entry: None, sums, is_streamed: false });
@@ -181,7 +195,8 @@ impl Archive<'_, '_> {
         let before = self.output.written;
         let (crc, size) = deflate(&mut self.output, |packer| member.censor(self.walk, packer))?;
         let sums = Measured { crc, packed: self.output.written - before, size };
-        self.output.write_all(&sums.descriptor(is_large))?;
+        self.before_directory = sums.descriptor(is_large);
+        self.output.write_all(&self.before_directory)?;
         Ok(Written { entry: Some(streamed), sums, is_streamed: true })
     }
 
@@ -201,24 +216,24 @@ impl Archive<'_, '_> {
         let placeholder = entry.placeholder();
         self.output.write_all(&placeholder.header(Some(&sums), &[]))?;
         self.output.write_all(line.as_bytes())?;
+        self.before_directory = [placeholder.name.as_slice(), line.as_bytes()].concat();
         Ok(Written { entry: Some(placeholder), sums, is_streamed: false })
     }
 
     /// Writes the directory and its end record.
     fn end(mut self, directory: &Directory) -> Result<(), Stop> {
-        if !self.walk.is_looking() {
-            let look = |walk: Walk<'_>| walk.mask(&mut Cursor::new(&self.directory), &mut io::sink());
-            self.walk.look_again(look).map_err(|stop| match stop {
-                Stop::Dirty => Stop::Damaged("its directory holds a secret where texts end"),
-                Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
-            })?;
-        }
-        let start = self.output.written;
-        copy(&self.directory, &mut self.output)?;
-        let size = self.output.written - start;
-        self.output.write_all(&directory::end(self.entries, start, size, directory.comment))?;
         // The comment and what follows it are one text.
-        self.walk.mask(&mut Cursor::new(&directory.comment(self.source)), &mut self.output)
+        let comment = directory.comment(self.source);
+        if self.walk.is_looking() {
+            return self.walk.mask(&mut Cursor::new(&comment), &mut io::sink());
+        }
+        let (start, size) = (self.output.written, self.directory.len());
+        let end = directory::end(self.entries, start, size, directory.comment);
+        let before: &[&dyn ReadAt] = &[&self.before_directory.as_slice(), &self.directory, &end.as_slice()];
+        let comment = comment::masked(self.walk, before, &comment)?;
+        copy(&self.directory, &mut self.output)?;
+        self.output.write_all(&end)?;
+        copy(&comment, &mut self.output)
     }
 }
 
@@ -228,11 +243,9 @@ fn is_text(entry: &Entry, data: &[u8]) -> bool {
     entry.is_plain() && !(entry.is_masked_inside() && is_container())
 }
 
-/// Scans across the boundary of a member's texts and its data.
+/// Scans a member's texts, and across their boundary where its data is text.
 fn scan_boundary(walk: Walk<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Result<(), Stop> {
-    if !is_text(entry, data) {
-        return Ok(());
-    }
+    let data = if is_text(entry, data) { data } else { &[] };
     walk.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {
         Stop::Dirty => Stop::Member("a secret runs on from its name into its content".to_owned()),
         Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
@@ -305,22 +318,6 @@ fn compressed_format(method: u16) -> Option<Format> {
         93 => Some(Format::Zstd),
         95 => Some(Format::Xz),
         _ => None,
-    }
-}
-
-/// A writer that keeps the beginning of its input.
-#[derive(Default)]
-struct Beginning(Vec<u8>);
-
-impl Write for Beginning {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = usize::try_from(CONTEXT_BYTES).unwrap_or(usize::MAX) - self.0.len();
-        self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
