@@ -156,7 +156,7 @@ impl TokenSource for Federation {
         let request = post(&account.token_url, FORM, form)?;
         let Exchanged { access_token: bearer, expires_in } = parse(&ask(&self.client, request).await?)?;
         match &account.service_account_impersonation_url {
-            None => Ok(Token::new(GcpCredential { bearer }, Duration::from_secs(expires_in))),
+            None => Ok(Token::new(credential(bearer)?, Duration::from_secs(expires_in))),
             Some(url) => self.impersonate(url, &bearer).await,
         }
     }
@@ -204,13 +204,25 @@ impl Federation {
         let mut request = post(url, "application/json", body)?;
         request.headers_mut().insert("authorization", header(&format!("Bearer {bearer}"))?);
         let Impersonated { access_token: bearer, expire_time } = parse(&ask(&self.client, request).await?)?;
-        Ok(Token::until(GcpCredential { bearer }, expire_time))
+        Ok(Token::until(credential(bearer)?, expire_time))
     }
+}
+
+/// Refuses what could be in no header: the library would panic when it is used.
+fn credential(bearer: String) -> Result<GcpCredential, TokenError> {
+    header(&bearer)?;
+    Ok(GcpCredential { bearer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_that_no_request_could_hold_are_refused() {
+        assert!(credential("ya29.a-token".to_owned()).is_ok());
+        assert!(credential("ya29.\na-token".to_owned()).is_err());
+    }
 
     #[test]
     fn sources_that_cannot_be_used_are_named() {
