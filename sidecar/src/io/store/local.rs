@@ -8,7 +8,7 @@ use super::bytes_in_flight::{BytesGuard, BytesInFlight};
 use super::local_space::{Reserve, Space, remove_stale};
 use super::{Precondition, StoreError, Version, WriteError};
 use crate::io::source::Stamp;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -72,8 +72,7 @@ impl Local {
     /// Removes temporary files that nobody writes to any more, from a directory, and
     /// `below` it.
     pub(super) fn remove_stale(&self, path: &str, below: bool) {
-        let parents = path.split('/').filter(|part| !part.is_empty());
-        if let Ok(directory) = self.open_parents(parents, false) {
+        if let Ok(directory) = self.open_parents(path, false) {
             remove_stale(&directory, below);
         }
     }
@@ -96,12 +95,19 @@ impl Local {
     /// Creates and opens the directory of a key.
     fn directory_of(&self, key: &str) -> Result<OwnedFd, WriteError> {
         let (parents, _) = split(key)?;
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(DIRECTORY_MODE)
-            .create(&self.root)
-            .map_err(|error| failed("the directory cannot be created", error))?;
-        self.open_parents(parents, true).map_err(|error| failed("the directory cannot be opened", error))
+        let open = || self.open_parents(parents, true);
+        let opened = match open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(DIRECTORY_MODE)
+                    .create(&self.root)
+                    .map_err(|error| failed("the directory cannot be created", error))?;
+                open()
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| failed("the directory cannot be opened", error))
     }
 
     /// Reads a whole small object.
@@ -146,10 +152,18 @@ impl Local {
         &self.root
     }
 
-    fn open_parents<'a>(&self, parents: impl Iterator<Item = &'a str>, create: bool) -> io::Result<OwnedFd> {
+    fn open_parents(&self, parents: &str, create: bool) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
-        for name in parents {
+        if parents.is_empty() {
+            return Ok(directory);
+        }
+        // One call does for all that are there, where the kernel and its filters allow it.
+        let confined = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        if let Ok(directory) = rustix::fs::openat2(&directory, parents, flags, Mode::empty(), confined) {
+            return Ok(directory);
+        }
+        for name in parents.split('/').filter(|part| !part.is_empty()) {
             let open = || rustix::fs::openat(&directory, name, flags | OFlags::NOFOLLOW, Mode::empty());
             directory = match open() {
                 Err(Errno::NOENT) if create => {
@@ -167,14 +181,13 @@ impl Local {
 }
 
 /// Splits a key into its parents and its last component.
-fn split(key: &str) -> Result<(impl Iterator<Item = &str>, &str), WriteError> {
+fn split(key: &str) -> Result<(&str, &str), WriteError> {
     let bad = |part: &str| matches!(part, "" | "." | "..");
     if key.split('/').any(bad) || key.contains('\0') {
         let message = "the key cannot be stored: a part of it is empty, `.` or `..`, or contains a NUL";
         return Err(WriteError::Permanent(message.to_owned()));
     }
-    let (parents, name) = key.rsplit_once('/').unwrap_or(("", key));
-    Ok((parents.split('/').filter(|part| !part.is_empty()), name))
+    Ok(key.rsplit_once('/').unwrap_or(("", key)))
 }
 
 impl Draft {
@@ -206,7 +219,7 @@ impl Draft {
     pub(in crate::io) fn commit(mut self, precondition: &Precondition) -> Result<Version, WriteError> {
         let fail = |error: Errno| failed("it cannot be renamed to its name", error.into());
         let examined = |error: io::Error| failed("it cannot be examined", error);
-        let Some(space) = self.space.take() else {
+        let Some(mut space) = self.space.take() else {
             return Err(WriteError::Permanent("it was made visible before".to_owned()));
         };
         if self.is_reserved {
@@ -217,8 +230,8 @@ impl Draft {
         }
         let version = version(&space.file).map_err(examined)?;
         match precondition {
-            Precondition::Overwrite => self.rename(&space).map_err(fail)?,
-            Precondition::IfAbsent => match self.publish_new(&space) {
+            Precondition::Overwrite => space.rename(&self.name).map_err(fail)?,
+            Precondition::IfAbsent => match space.rename_unless_taken(&self.name) {
                 Err(Errno::EXIST) => return Err(WriteError::PreconditionFailed),
                 result => result.map_err(fail)?,
             },
@@ -227,28 +240,11 @@ impl Draft {
                 if self.current(&space).map_err(fail)?.as_ref() != Some(seen) {
                     return Err(WriteError::PreconditionFailed);
                 }
-                self.rename(&space).map_err(fail)?;
+                space.rename(&self.name).map_err(fail)?;
             }
         }
         self.local.replenish(&self.key);
         Ok(version)
-    }
-
-    fn rename(&self, space: &Space) -> rustix::io::Result<()> {
-        rustix::fs::renameat(&space.directory, &space.temporary, &space.directory, &self.name)
-    }
-
-    /// Renames the file unless its name is taken.
-    fn publish_new(&self, space: &Space) -> rustix::io::Result<()> {
-        let (directory, temporary, name) = (&space.directory, &space.temporary, &self.name);
-        match rustix::fs::renameat_with(directory, temporary, directory, name, RenameFlags::NOREPLACE) {
-            // File systems without that flag have hard links; the temporary name goes with
-            // the space.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())
-            }
-            result => result,
-        }
     }
 
     fn current(&self, space: &Space) -> rustix::io::Result<Option<Version>> {

@@ -8,7 +8,7 @@
 //! A temporary file is locked (flock) for as long as somebody writes to it. One that is
 //! not locked was left by a sidecar that was killed.
 
-use rustix::fs::{AtFlags, FallocateFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::fs::File;
@@ -31,8 +31,9 @@ const MAX_DEPTH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Space {
     pub(super) directory: OwnedFd,
-    pub(super) temporary: String,
     pub(super) file: File,
+    /// Empty once the file has a name of its own.
+    temporary: String,
 }
 
 impl Space {
@@ -48,7 +49,7 @@ impl Space {
                 Ok(fd) => {
                     // Where locks are not supported, nobody can take the file for stale.
                     let _ = lock(&fd);
-                    return Ok(Self { directory, temporary, file: File::from(fd) });
+                    return Ok(Self { directory, file: File::from(fd), temporary });
                 }
                 // A killed predecessor with the same process id left it.
                 Err(Errno::EXIST) => {}
@@ -63,10 +64,37 @@ impl Space {
         fill(&space.file, bytes)?;
         Ok(space)
     }
+
+    /// Gives the file its name, in the place of what has that.
+    pub(super) fn rename(&mut self, name: &str) -> rustix::io::Result<()> {
+        rustix::fs::renameat(&self.directory, &self.temporary, &self.directory, name)?;
+        self.temporary.clear();
+        Ok(())
+    }
+
+    /// Gives the file its name unless that is taken.
+    pub(super) fn rename_unless_taken(&mut self, name: &str) -> rustix::io::Result<()> {
+        let (directory, temporary) = (&self.directory, &self.temporary);
+        match rustix::fs::renameat_with(directory, temporary, directory, name, RenameFlags::NOREPLACE) {
+            Ok(()) => {
+                self.temporary.clear();
+                Ok(())
+            }
+            // File systems without that flag have hard links; the temporary name goes with
+            // the space.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                rustix::fs::linkat(directory, temporary, directory, name, AtFlags::empty())
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Drop for Space {
     fn drop(&mut self) {
+        if self.temporary.is_empty() {
+            return;
+        }
         // Nothing else can be done about a file that cannot be removed.
         let _ = rustix::fs::unlinkat(&self.directory, &self.temporary, AtFlags::empty());
     }
