@@ -78,6 +78,26 @@ fn interrupted_piece_goes_on_where_the_store_says() {
     assert_eq!(again.expect("sent").body, content(100_000)[1000..65536]);
 }
 
+/// fake-gcs-server ends an upload that is asked how far it is: the object has only what came
+/// before, and its store calls it stored.
+#[test]
+fn object_that_ended_too_early_is_not_stored() {
+    fn ending(request: &Request) -> (&'static str, &'static str) {
+        match request.header("content-range") {
+            Some("bytes 65536-99999/100000") => ("503 Service Unavailable", ""),
+            Some("bytes */*") => ("200 OK", r#"{"name":"a","etag":"tag","generation":"17","size":"65536"}"#),
+            _ => serving(request),
+        }
+    }
+    let place = gs(ending);
+    let put = place.put(&Upload { precondition: Precondition::IfAbsent, ..request(100_000) });
+    let expected = "the store has other bytes than were sent";
+    assert!(
+        matches!(&put, Err(UploadError::Write(WriteError::Transient { message, .. })) if message == expected),
+        "{put:?}"
+    );
+}
+
 /// Ceph's RGW answers 412 to each `If-Match` with a tag in quotes.
 #[test]
 fn store_that_wants_bare_tags_gets_them_from_then_on() {
