@@ -1,23 +1,30 @@
 //! An S3 server in this process: `s3s` with its file-system store, requests
 //! signed by `SigV4` or refused, faults on request.
 
+mod request;
+
+pub use request::{Fault, Seen};
+
 use crate::pod::{files_below, json_of};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use serde_json::{Value, json};
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
 
 /// The one bucket.
 pub const BUCKET: &str = "bucket";
@@ -31,62 +38,12 @@ pub const SECRET_KEY: &str = "the-secret-key-of-the-test-server";
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Script = Box<dyn Fn(&Seen) -> Fault + Send + Sync>;
 
-/// A request as the server saw it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// Its method.
-    pub method: Method,
-    /// The object's key; empty for the bucket itself.
-    pub key: String,
-    /// The query, without the question mark.
-    pub query: String,
-    /// The access key it was signed with.
-    pub access_key: String,
-    /// How many requests with this method, key and query came before.
-    pub earlier: usize,
-}
-
-impl Seen {
-    /// Whether an object appears by it: a plain put, or the end of a multipart upload.
-    pub fn makes_an_object(&self) -> bool {
-        let is_part = self.query.contains("partNumber=");
-        self.method == Method::PUT && !is_part
-            || self.method == Method::POST && self.query.starts_with("uploadId=")
-    }
-}
-
-/// Fate of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is served.
-    None,
-    /// It is answered with this status and not served.
-    Status(u16),
-    /// It is answered with this status and code of S3, and not served.
-    Refuse(u16, &'static str),
-    /// It is answered with 503 and these seconds in `Retry-After`.
-    Busy(u32),
-    /// Its body is read at this many bytes a second, then it is served.
-    Slow(u64),
-    /// A byte of its body is another one when it arrives.
-    Corrupt,
-    /// The connection is closed in the middle of its body.
-    ResetInBody,
-    /// It is served this much later.
-    Delay(Duration),
-    /// It is accepted and never answered.
-    Hang,
-    /// The connection is closed without an answer, and it is not served.
-    Reset,
-    /// It is served, and the connection is closed without an answer.
-    LostAnswer,
-}
-
 /// The server; it ends with the value.
 #[derive(Debug)]
 pub struct S3 {
     root: tempfile::TempDir,
     endpoint: String,
+    ca: Option<String>,
     shared: Arc<Shared>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -123,6 +80,26 @@ impl S3 {
 
     /// The same, on a listener that is bound already.
     pub fn start_on(listener: std::net::TcpListener, parent: &Path) -> Self {
+        Self::start_with(listener, parent, None)
+    }
+
+    /// Starts one with TLS and a CA of its own.
+    pub fn start_tls() -> Self {
+        Self::start_tls_in(&std::env::temp_dir())
+    }
+
+    /// The same, with its objects in a directory that is made in `parent`.
+    pub fn start_tls_in(parent: &Path) -> Self {
+        let (ca, config) = crate::api_server::certificates(IpAddr::from([127, 0, 0, 1]));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start_with(listener, parent, Some((ca, TlsAcceptor::from(Arc::new(config)))))
+    }
+
+    fn start_with(
+        listener: std::net::TcpListener,
+        parent: &Path,
+        tls: Option<(String, TlsAcceptor)>,
+    ) -> Self {
         let root = tempfile::Builder::new().prefix("pod-utils-s3-").tempdir_in(parent).expect("a directory");
         fs::create_dir(root.path().join(BUCKET)).expect("the bucket");
         let store = s3s_fs::FileSystem::new(root.path()).expect("the store");
@@ -135,17 +112,24 @@ impl S3 {
             seen: Mutex::default(),
             script: Mutex::new(Box::new(|_| Fault::None)),
         });
-        let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+        let (ca, tls) = tls.unzip();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", listener.local_addr().expect("its address"));
         listener.set_nonblocking(true).expect("not blocking");
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(listener, &served, stopped));
-        Self { root, endpoint, shared, stop: Some(stop), thread: Some(thread) }
+        let thread = std::thread::spawn(move || serve(listener, tls.as_ref(), &served, stopped));
+        Self { root, endpoint, ca, shared, stop: Some(stop), thread: Some(thread) }
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// `http://127.0.0.1:<port>`, or with `https`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The certificate of its CA as PEM.
+    pub fn ca(&self) -> &str {
+        self.ca.as_deref().unwrap_or_default()
     }
 
     /// Answers with `fault` from the first request on for as long as `outage`, and
@@ -173,13 +157,13 @@ impl S3 {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// Writes an `s3_credentials_file` for this server.
+    /// Writes an `s3_credentials_file` for this server; with TLS its certificate counts.
     pub fn credentials_file(&self, dir: &Path) -> PathBuf {
         let path = dir.join("s3-credentials.json");
         let text = json!({
             "region": "us-east-1",
             "endpoint": self.endpoint,
-            "insecure": true,
+            "insecure": self.ca.is_none(),
             "s3_force_path_style": true,
             "access_key": ACCESS_KEY,
             "secret_key": SECRET_KEY,
@@ -261,14 +245,30 @@ impl Drop for S3 {
     }
 }
 
-fn serve(listener: std::net::TcpListener, shared: &Arc<Shared>, stopped: oneshot::Receiver<()>) {
+fn serve(
+    listener: std::net::TcpListener,
+    tls: Option<&TlsAcceptor>,
+    shared: &Arc<Shared>,
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener).expect("in the runtime");
         let accepting = async {
             loop {
                 if let Ok((connection, _)) = listener.accept().await {
-                    tokio::spawn(serve_connection(connection, Arc::clone(shared)));
+                    let (tls, shared) = (tls.cloned(), Arc::clone(shared));
+                    tokio::spawn(async move {
+                        match tls {
+                            None => serve_connection(connection, shared).await,
+                            // A client that distrusts the certificate hangs up here.
+                            Some(tls) => {
+                                if let Ok(stream) = tls.accept(connection).await {
+                                    serve_connection(stream, shared).await;
+                                }
+                            }
+                        }
+                    });
                 }
             }
         };
@@ -282,7 +282,10 @@ fn serve(listener: std::net::TcpListener, shared: &Arc<Shared>, stopped: oneshot
     runtime.shutdown_background();
 }
 
-async fn serve_connection(connection: TcpStream, shared: Arc<Shared>) {
+async fn serve_connection(
+    connection: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    shared: Arc<Shared>,
+) {
     let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
     let server = auto::Builder::new(TokioExecutor::new());
     // A connection that a script resets ends with an error, as it should.
@@ -297,7 +300,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     match shared.note(&request) {
         Fault::None => shared.serve(request).await,
         Fault::Status(status) => refusal(StatusCode::from_u16(status)?, "Scripted"),
-        Fault::Refuse(status, code) => refusal(StatusCode::from_u16(status)?, code),
+        Fault::Refuse(status, code) => {
+            // An answer before that can be lost with the connection.
+            collected(request, None).await?;
+            refusal(StatusCode::from_u16(status)?, code)
+        }
         Fault::Busy(seconds) => {
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown")?;
             response.headers_mut().insert("retry-after", seconds.into());
@@ -350,13 +357,6 @@ async fn collected(
     Ok((head, bytes))
 }
 
-/// The access key of a signed request.
-fn access_key(request: &Request<Incoming>) -> String {
-    let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let credential = header.and_then(|text| text.split("Credential=").nth(1));
-    credential.and_then(|text| text.split('/').next()).unwrap_or_default().to_owned()
-}
-
 fn refusal(status: StatusCode, code: &str) -> Result<Response<s3s::Body>, Failure> {
     let text = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>refused</Message></Error>");
     Ok(Response::builder().status(status).header("content-type", "application/xml").body(text.into())?)
@@ -378,15 +378,7 @@ impl Shared {
     }
 
     fn note(&self, request: &Request<Incoming>) -> Fault {
-        let path = request.uri().path().trim_start_matches('/');
-        let key = path.strip_prefix(BUCKET).unwrap_or(path).trim_start_matches('/');
-        let mut request = Seen {
-            method: request.method().clone(),
-            key: key.to_owned(),
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            access_key: access_key(request),
-            earlier: 0,
-        };
+        let mut request = Seen::of(request);
         let mut seen = self.seen.lock().unwrap();
         let same = |other: &&Seen| {
             other.method == request.method && other.key == request.key && other.query == request.query
