@@ -245,6 +245,25 @@ fn proxy_with_tls_and_a_private_ca_is_passed() {
     });
 }
 
+/// Over TLS the signature covers no content of parts, and some stores keep what arrived.
+#[test]
+fn cut_connections_with_tls_lose_nothing() {
+    on_each_store(|row, server| {
+        let nginx = match Nginx::before(server) {
+            Ok(nginx) => nginx,
+            Err(missing) => return announce_skip(&missing),
+        };
+        let line = BrokenLine::to(nginx.endpoint().trim_start_matches("https://"), Fault::Cuts(60));
+        let endpoint = line.endpoint().replace("http://", "https://");
+        let mut job = Job::ended(server, &endpoint, 18, Size::Hard, row);
+        job.variables.push((ca_variable(server), nginx.ca().display().to_string()));
+        let ended = process::start(job.pod.tree(), &mut job.sidecar_command()).wait_for(LONG);
+        ended.expect_code(0);
+        expect_everything(row, server, &job);
+        assert!(line.failed() >= 3, "{} connections were cut", line.failed());
+    });
+}
+
 /// The variable with the CAs to trust: S3 has one of its own, others the system's.
 fn ca_variable(server: &Server) -> &'static str {
     if server.kind.api() == Api::S3 { "AWS_CA_BUNDLE" } else { "SSL_CERT_FILE" }

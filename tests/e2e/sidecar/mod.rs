@@ -34,4 +34,5 @@ mod store_writes;
 mod termination;
 mod test_reports;
 mod traces;
+mod unsigned_parts;
 mod upstream_vectors;

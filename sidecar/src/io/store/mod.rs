@@ -24,6 +24,7 @@ mod read;
 mod remote;
 mod s3;
 mod tokens;
+mod unsigned_parts;
 mod upload;
 mod variables;
 mod write;
@@ -136,8 +137,10 @@ impl Store {
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
-                let store = Arc::new(s3::open(bucket, s3)?);
-                Backend::Remote(Remote::new(store, Dialect::S3, &clean_prefix(prefix), cleanup.clone()))
+                let (store, unsigned) = s3::open(bucket, s3)?;
+                let remote =
+                    Remote::new(Arc::new(store), Dialect::S3, &clean_prefix(prefix), cleanup.clone());
+                Backend::Remote(remote.with_unsigned_parts(unsigned))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;

@@ -6,6 +6,7 @@ use super::failure::{Failure, classify};
 use super::google::JsonApi;
 use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
+use super::unsigned_parts::{UnsignedParts, may_refuse_unsigned};
 use super::upload::Upload;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use crate::destination::MAX_KEY_BYTES;
@@ -35,6 +36,7 @@ pub(super) struct Json {
 pub(in crate::io) struct Remote {
     store: Arc<dyn Bucket>,
     json: Option<Json>,
+    unsigned_parts: Option<Arc<UnsignedParts>>,
     pub(super) dialect: Dialect,
     prefix: String,
     pub(super) conditional: AtomicBool,
@@ -52,6 +54,7 @@ impl Remote {
         Self {
             store,
             json: None,
+            unsigned_parts: None,
             dialect,
             prefix: prefix.to_owned(),
             conditional: AtomicBool::new(true),
@@ -66,6 +69,11 @@ impl Remote {
     /// Uses Google's JSON API too.
     pub(super) fn with_json(self, json: Json) -> Self {
         Self { json: Some(json), ..self }
+    }
+
+    /// Sends parts with unsigned content where there is such a client.
+    pub(super) fn with_unsigned_parts(self, parts: Option<UnsignedParts>) -> Self {
+        Self { unsigned_parts: parts.map(Arc::new), ..self }
     }
 
     /// Ignores preconditions from now on; returns whether it did not before.
@@ -179,21 +187,41 @@ impl Remote {
         }
         let options =
             PutMultipartOptions { attributes: properties.attributes(self.dialect), ..Default::default() };
-        let open = async {
-            match self.dialect {
-                Dialect::S3 | Dialect::Gcs => {
-                    let id = self.store.create_multipart_opts(path, options).await?;
-                    Ok(Upload::named(self.bucket(), path.clone(), id))
-                }
-                Dialect::Azure => {
-                    let options = options.with_retry_policy(Arc::new(PartRetry));
-                    Ok(Upload::of_library(self.store.put_multipart_opts(path, options).await?))
-                }
-            }
+        let Some(unsigned) = self.unsigned_parts.as_ref().filter(|parts| parts.is_in_use()) else {
+            let (opened, ended) = with_call_context(None, self.open_parts(path, options)).await;
+            return opened.map_err(|error| bucket_missing(classify(&error, &ended)).into_write_error());
         };
-        let (result, ended) = with_call_context(None, open).await;
-        result
-            .map_err(|error: object_store::Error| bucket_missing(classify(&error, &ended)).into_write_error())
+        let client = unsigned.client();
+        let create = client.create_multipart_opts(path, options.clone());
+        let (created, ended) = with_call_context(None, create).await;
+        let failure = match created {
+            Ok(id) => return Ok(Upload::unsigned(Arc::clone(unsigned), path.clone(), id)),
+            Err(error) => bucket_missing(classify(&error, &ended)).into_write_error(),
+        };
+        if !may_refuse_unsigned(ended.last.as_ref()) {
+            return Err(failure);
+        }
+        match with_call_context(None, self.open_parts(path, options)).await {
+            (Ok(upload), _) => {
+                unsigned.give_up(&failure.to_string());
+                Ok(upload)
+            }
+            (Err(_), _) => Err(failure),
+        }
+    }
+
+    /// Starts a multipart upload by the library.
+    async fn open_parts(&self, path: &Path, options: PutMultipartOptions) -> object_store::Result<Upload> {
+        match self.dialect {
+            Dialect::S3 | Dialect::Gcs => {
+                let id = self.store.create_multipart_opts(path, options).await?;
+                Ok(Upload::named(self.bucket(), path.clone(), id))
+            }
+            Dialect::Azure => {
+                let options = options.with_retry_policy(Arc::new(PartRetry));
+                Ok(Upload::of_library(self.store.put_multipart_opts(path, options).await?))
+            }
+        }
     }
 
     /// Returns the client of the bucket.

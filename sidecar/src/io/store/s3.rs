@@ -4,13 +4,15 @@ use super::aws_keys::Surroundings;
 use super::failure::message;
 use super::http::{Connector, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::profile::Profile;
+use super::unsigned_parts::UnsignedParts;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use object_store::aws::{
-    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, S3ConditionalPut,
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, Checksum,
+    S3ConditionalPut,
 };
-use object_store::{CredentialProvider, StaticCredentialProvider};
+use object_store::{ClientConfigKey, CredentialProvider, StaticCredentialProvider};
 use serde::Deserialize;
 use std::net::IpAddr;
 use std::path::Path;
@@ -62,18 +64,52 @@ impl Drop for CredentialsFile {
     }
 }
 
-/// Opens a bucket; nothing is contacted yet.
-pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<AmazonS3, StoreError> {
+/// Opens a bucket, also for parts with unsigned content where they are safe; nothing is
+/// contacted yet.
+pub(super) fn open(
+    bucket: &str,
+    credentials: Option<&Path>,
+) -> Result<(AmazonS3, Option<UnsignedParts>), StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
     let environment = |name: &str| std::env::var(name).ok();
     let (builder, has_keys) = builder(bucket, &file, environment)?;
     let fail = |error: object_store::Error| setup(format!("s3://{bucket}: {error}"));
-    let store = builder.clone().build().map_err(fail)?;
-    if has_keys || !is_last_resort(&builder, environment) {
-        return Ok(store);
+    let mut store = builder.clone().build().map_err(fail)?;
+    if !has_keys && is_last_resort(&builder, environment) {
+        let chain = Arc::clone(store.credentials());
+        store = builder.clone().with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)?;
     }
-    let chain = Arc::clone(store.credentials());
-    builder.with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)
+    if !may_leave_content_unsigned(&builder) {
+        return Ok((store, None));
+    }
+    let unsigned = builder
+        .with_credentials(Arc::clone(store.credentials()))
+        .with_unsigned_payload(true)
+        .with_checksum_algorithm(Checksum::CRC64NVME)
+        .build()
+        .map_err(fail)?;
+    Ok((store, Some(UnsignedParts::new(Arc::new(unsigned)))))
+}
+
+/// Returns whether TLS guards what is sent, so that signatures need not cover it, and
+/// nobody has decided otherwise.
+fn may_leave_content_unsigned(builder: &AmazonS3Builder) -> bool {
+    use AmazonS3ConfigKey as Key;
+    let value = |key: Key| builder.get_config_value(&key).filter(|value| !value.is_empty());
+    let is_tls = [Key::S3Endpoint, Key::Endpoint]
+        .into_iter()
+        .filter_map(value)
+        .all(|endpoint| endpoint.starts_with("https://"));
+    // The tokens of S3 Express belong to one client.
+    let others = [
+        Key::Client(ClientConfigKey::AllowInvalidCertificates),
+        Key::SkipSignature,
+        Key::UnsignedPayload,
+        Key::S3Express,
+    ];
+    is_tls
+        && value(Key::Checksum).is_none()
+        && others.into_iter().filter_map(value).all(|value| value == "false")
 }
 
 /// Returns whether only the machine's own role is left as a source of keys, and nobody
@@ -355,6 +391,24 @@ mod tests {
         assert_eq!(value(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(), Some("false"));
         let insecure = object_store::ClientConfigKey::AllowInvalidCertificates;
         assert_eq!(value(AmazonS3ConfigKey::Client(insecure)).as_deref(), Some("true"));
+    }
+
+    #[test]
+    fn content_stays_signed_unless_tls_guards_it() {
+        let may = |change: fn(AmazonS3Builder) -> AmazonS3Builder| {
+            may_leave_content_unsigned(&change(AmazonS3Builder::new().with_client_options(client_options())))
+        };
+        assert!(may(|builder| builder), "AWS");
+        assert!(may(|builder| builder.with_config(AmazonS3ConfigKey::S3Endpoint, "https://store")));
+        assert!(!may(|builder| builder.with_config(AmazonS3ConfigKey::S3Endpoint, "http://store")));
+        assert!(!may(|builder| builder.with_endpoint("http://store")));
+        assert!(!may(|builder| {
+            builder.with_client_options(client_options().with_allow_invalid_certificates(true))
+        }));
+        assert!(!may(|builder| builder.with_skip_signature(true)));
+        assert!(!may(|builder| builder.with_s3_express(true)));
+        assert!(!may(|builder| builder.with_unsigned_payload(true)));
+        assert!(!may(|builder| builder.with_checksum_algorithm(Checksum::SHA256)));
     }
 
     #[test]

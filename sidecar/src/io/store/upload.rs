@@ -8,6 +8,7 @@ use super::bucket::Bucket;
 use super::failure::{Failure, classify, message};
 use super::google::Session;
 use super::http::{Extra, Outcome, with_call_context};
+use super::unsigned_parts::{UnsignedParts, may_refuse_unsigned};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(super) enum Upload {
     /// One with a name, to which any request can refer, also once more.
-    Named { store: Arc<dyn Bucket>, path: Path, id: String },
+    Named { store: Arc<dyn Bucket>, path: Path, id: String, unsigned: Option<Arc<UnsignedParts>> },
     /// One that the library keeps account of; taken out for its completion.
     OfLibrary(Arc<Mutex<Option<Box<dyn MultipartUpload>>>>),
     /// One of Google's JSON API, with its condition.
@@ -31,7 +32,12 @@ pub(super) enum Upload {
 
 impl Upload {
     pub(super) fn named(store: Arc<dyn Bucket>, path: Path, id: String) -> Self {
-        Self::Named { store, path, id }
+        Self::Named { store, path, id, unsigned: None }
+    }
+
+    /// One whose parts have unsigned content.
+    pub(super) fn unsigned(parts: Arc<UnsignedParts>, path: Path, id: String) -> Self {
+        Self::Named { store: parts.client(), path, id, unsigned: Some(parts) }
     }
 
     pub(super) fn of_library(upload: Box<dyn MultipartUpload>) -> Self {
@@ -57,7 +63,7 @@ impl Upload {
                 Ok(PartId { content_id: String::new() })
             }
             .boxed(),
-            Self::Named { store, path, id } => async move {
+            Self::Named { store, path, id, unsigned } => async move {
                 let content = PutPayload::from_bytes(content);
                 for attempt in 1.. {
                     let part = store.put_part(&path, &id, number, content.clone());
@@ -77,6 +83,7 @@ impl Upload {
                             return Err(transient(message));
                         }
                         failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
+                            let failure = signed_next(failure, unsigned.as_deref(), ended.last.as_ref());
                             return Err(failure.into_write_error());
                         }
                     }
@@ -104,8 +111,8 @@ impl Upload {
         parts: Vec<PartId>,
         header: Option<Extra>,
     ) -> Result<PutResult, Failure> {
-        let (store, path, id) = match self {
-            Self::Named { store, path, id } => (store, path, id),
+        let (store, path, id, unsigned) = match self {
+            Self::Named { store, path, id, unsigned } => (store, path, id, unsigned.as_deref()),
             Self::Resumable(session) => return session.complete().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -139,7 +146,7 @@ impl Upload {
                     return Err(Failure::Write(transient(message)));
                 }
                 failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
-                    return Err(failure);
+                    return Err(signed_next(failure, unsigned, ended.last.as_ref()));
                 }
             }
         }
@@ -156,7 +163,7 @@ impl Upload {
 
     async fn try_abort(&self) -> object_store::Result<()> {
         match self {
-            Self::Named { store, path, id } => store.abort_multipart(path, id).await,
+            Self::Named { store, path, id, .. } => store.abort_multipart(path, id).await,
             Self::Resumable(session) => session.abort().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -164,6 +171,19 @@ impl Upload {
                 taken.abort().await
             }
         }
+    }
+}
+
+/// Makes the end of an upload with unsigned content transient where one with signed content
+/// can succeed, and lets the next attempt begin that.
+fn signed_next(failure: Failure, unsigned: Option<&UnsignedParts>, last: Option<&Outcome>) -> Failure {
+    match unsigned.filter(|_| may_refuse_unsigned(last)) {
+        Some(unsigned) => {
+            let message = failure.into_write_error().to_string();
+            unsigned.give_up(&message);
+            Failure::Write(transient(message))
+        }
+        None => failure,
     }
 }
 

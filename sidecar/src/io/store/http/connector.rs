@@ -14,7 +14,7 @@ use object_store::client::{HttpClient, HttpConnector};
 use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
 use reqwest::{Certificate, redirect};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -35,11 +35,35 @@ pub(in crate::io::store) fn no_retries() -> RetryConfig {
     RetryConfig { max_retries: 0, ..RetryConfig::default() }
 }
 
-/// Builds clients that record the outcomes of their requests.
+/// Builds clients that record the outcomes of their requests. Those with equal settings are
+/// one, so that they share its connections.
 #[derive(Clone, Debug, Default)]
 pub(in crate::io::store) struct Connector {
     roots: Option<Arc<[Certificate]>>,
     credentials: Credentials,
+    clients: Arc<Mutex<Vec<(Settings, HttpClient)>>>,
+}
+
+/// The options in which clients differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Settings {
+    connect_timeout: Duration,
+    allows_http: bool,
+    allows_invalid_certificates: bool,
+}
+
+impl Settings {
+    fn of(options: &ClientOptions) -> Self {
+        let is_set = |key| options.get_config_value(&key).is_some_and(|value| value == "true");
+        // The library has its own time limit for metadata servers, which may be absent.
+        let connect_timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
+        let connect_timeout = connect_timeout.and_then(|text| text.parse::<GoDuration>().ok());
+        Self {
+            connect_timeout: connect_timeout.map_or(CONNECT_TIMEOUT, GoDuration::as_std),
+            allows_http: is_set(ClientConfigKey::AllowHttp),
+            allows_invalid_certificates: is_set(ClientConfigKey::AllowInvalidCertificates),
+        }
+    }
 }
 
 /// Long-lived credentials of the clients, masked in answers that repeat them.
@@ -83,28 +107,31 @@ impl Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let settings = Settings::of(options);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == settings) {
+            return Ok(client.clone());
+        }
         // Building a client without a provider panics: do not rely on the caller.
         install_tls();
         let client = match &self.roots {
-            Some(roots) => builder(options).tls_certs_only(roots.iter().cloned()).build(),
-            None => builder(options).build().or_else(|_| {
+            Some(roots) => builder(settings).tls_certs_only(roots.iter().cloned()).build(),
+            None => builder(settings).build().or_else(|_| {
                 // Images built from scratch have no trust roots: use the bundled ones.
-                builder(options).tls_certs_only(bundled_roots()?).build()
+                builder(settings).tls_certs_only(bundled_roots()?).build()
             }),
         };
         let client = client.map_err(|error| object_store::Error::Generic {
             store: "HTTP client",
             source: Box::new(error),
         })?;
-        Ok(HttpClient::new(Observer::new(HttpClient::new(client), self.credentials.clone())))
+        let client = HttpClient::new(Observer::new(HttpClient::new(client), self.credentials.clone()));
+        clients.push((settings, client.clone()));
+        Ok(client)
     }
 }
 
-fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
-    let is_set = |key| options.get_config_value(&key).is_some_and(|value| value == "true");
-    // The library has its own time limit for metadata servers, which may be absent.
-    let connect_timeout = options.get_config_value(&ClientConfigKey::ConnectTimeout);
-    let connect_timeout = connect_timeout.and_then(|text| text.parse::<GoDuration>().ok());
+fn builder(settings: Settings) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("pod-utils/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -114,13 +141,32 @@ fn builder(options: &ClientOptions) -> reqwest::ClientBuilder {
         .no_zstd()
         .no_deflate()
         .timeout(MAX_REQUEST_TIMEOUT)
-        .connect_timeout(connect_timeout.map_or(CONNECT_TIMEOUT, GoDuration::as_std))
+        .connect_timeout(settings.connect_timeout)
         .http1_only()
-        .tls_danger_accept_invalid_certs(is_set(ClientConfigKey::AllowInvalidCertificates))
-        .https_only(!is_set(ClientConfigKey::AllowHttp))
+        .tls_danger_accept_invalid_certs(settings.allows_invalid_certificates)
+        .https_only(!settings.allows_http)
 }
 
 /// Returns the roots that sidecar brings along.
 pub(in crate::io) fn bundled_roots() -> reqwest::Result<Vec<Certificate>> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_with_equal_settings_are_one() {
+        let connector = Connector::default();
+        let open = |options: &ClientOptions| {
+            connector.clone().connect(options).expect("a client");
+            connector.clients.lock().expect("not poisoned").len()
+        };
+        assert_eq!(open(&client_options()), 1);
+        assert_eq!(open(&client_options()), 1);
+        assert_eq!(open(&client_options().with_allow_http(true)), 2);
+        assert_eq!(open(&client_options().with_allow_invalid_certificates(true)), 3);
+        assert_eq!(open(&client_options()), 3);
+    }
 }

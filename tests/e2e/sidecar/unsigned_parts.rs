@@ -1,0 +1,140 @@
+//! Pins: sidecar/README.md, "Destinations".
+//!
+//! Parts over TLS whose content the signature leaves out: who gets them, what becomes of
+//! one that is cut off, and of a store that refuses them.
+
+use harness::bins;
+use harness::pod::Pod;
+use harness::process::{self, Ended};
+use harness::s3::{Fault, S3, Seen};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+/// `x-amz-content-sha256` where the signature covers no content.
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+/// Repeated parts and the pauses between them, on a busy machine.
+const LONG: Duration = Duration::from_mins(5);
+
+/// Three parts.
+const LARGE_BYTES: usize = 14 << 20;
+
+const LARGE: &str = "logs/job/1/large.bin";
+const SMALL: &str = "logs/job/1/small.txt";
+
+/// Delivers an object in parts and one in one piece.
+fn deliver(pod: &Pod, s3: &S3, change: impl Fn(&mut Value)) -> Ended {
+    let large: Vec<u8> = (0..LARGE_BYTES).map(|at| (at % 251).to_le_bytes()[0]).collect();
+    fs::write(pod.path("large.bin"), large).expect("written");
+    fs::write(pod.path("small.txt"), "content").expect("written");
+    fs::write(pod.path("ca.pem"), s3.ca()).expect("written");
+    let file = s3.credentials_file(pod.path("").as_path());
+    let mut credentials = harness::pod::json_of(&file);
+    change(&mut credentials);
+    fs::write(&file, credentials.to_string()).expect("written");
+    let mut command = Command::new(bins::program("sidecar"));
+    command.env_clear().env("HOME", pod.path("home"));
+    if !s3.ca().is_empty() {
+        command.env("AWS_CA_BUNDLE", pod.path("ca.pem"));
+    }
+    command.args(["gcsupload", "--dry-run=false", "--job=job", "--job-type=periodic", "--build-id=1"]);
+    command.arg("--bucket=s3://bucket").arg("--s3-credentials-file").arg(file);
+    command.args([pod.path("large.bin"), pod.path("small.txt")]);
+    process::start(pod.tree(), &mut command).wait_for(LONG)
+}
+
+/// Both objects are there, and nothing is left of any other attempt.
+#[track_caller]
+fn expect_everything(pod: &Pod, s3: &S3) {
+    assert!(s3.object(LARGE) == fs::read(pod.path("large.bin")).expect("read"), "{:#?}", s3.seen());
+    assert_eq!(s3.text(SMALL), "content");
+    assert_eq!(s3.open_uploads(), Vec::<String>::new());
+}
+
+fn parts(s3: &S3) -> Vec<Seen> {
+    s3.seen().into_iter().filter(Seen::is_part).collect()
+}
+
+/// Runs against a store with a fault, and expects that everything arrives.
+#[track_caller]
+fn passes(script: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (S3, Ended) {
+    let (pod, s3) = (Pod::new(), S3::start_tls());
+    s3.script(script);
+    let ended = deliver(&pod, &s3, |_| {});
+    ended.expect_code(0);
+    expect_everything(&pod, &s3);
+    (s3, ended)
+}
+
+#[test]
+fn parts_over_tls_are_unsigned_and_whole_objects_are_signed() {
+    let (s3, ended) = passes(|_| Fault::None);
+    assert!(parts(&s3).len() > 1, "{:#?}", s3.seen());
+    for part in parts(&s3) {
+        assert_eq!(part.content_sha256, UNSIGNED, "{part:?}");
+        assert!(part.is_signed("x-amz-checksum-crc64nvme"), "{part:?}");
+    }
+    for put in s3.seen().into_iter().filter(|seen| seen.makes_an_object() && seen.method == "PUT") {
+        assert_eq!(put.content_sha256.len(), 64, "{put:?}");
+    }
+    assert!(!ended.stderr.contains("unsigned"), "{ended:#?}");
+}
+
+#[test]
+fn parts_are_signed_where_tls_guards_nothing() {
+    let without_tls = (S3::start(), false);
+    let unverified = (S3::start_tls(), true);
+    for (s3, insecure) in [without_tls, unverified] {
+        let pod = Pod::new();
+        deliver(&pod, &s3, |credentials| credentials["insecure"] = json!(insecure)).expect_code(0);
+        expect_everything(&pod, &s3);
+        assert!(parts(&s3).len() > 1, "{:#?}", s3.seen());
+        assert!(s3.seen().iter().all(|seen| seen.content_sha256 != UNSIGNED), "{:#?}", s3.seen());
+    }
+}
+
+#[test]
+fn unsigned_part_that_was_cut_off_is_sent_again() {
+    let (s3, ended) =
+        passes(|seen| if seen.is_part() && seen.earlier == 0 { Fault::ResetInBody } else { Fault::None });
+    let (again, first): (Vec<_>, Vec<_>) = parts(&s3).into_iter().partition(|part| part.earlier > 0);
+    assert_eq!(first.len(), again.len(), "{:#?}", s3.seen());
+    assert!(again.iter().all(|part| part.content_sha256 == UNSIGNED), "{again:#?}");
+    assert!(!ended.stderr.contains("unsigned"), "{ended:#?}");
+}
+
+/// Stores refuse what they do not know when an upload begins, with each part, or at its end.
+#[test]
+fn store_that_refuses_unsigned_parts_gets_signed_ones() {
+    type Refuses = fn(&Seen) -> bool;
+    let begin: Refuses = |seen| seen.query.starts_with("uploads");
+    let end: Refuses = |seen| seen.makes_an_object();
+    for (refuses, status, code) in [
+        (begin, 400, "InvalidRequest"),
+        (begin, 501, "NotImplemented"),
+        (Seen::is_part, 400, "XAmzContentSHA256Mismatch"),
+        (Seen::is_part, 403, "SignatureDoesNotMatch"),
+        (Seen::is_part, 501, "NotImplemented"),
+        (end, 400, "InvalidRequest"),
+    ] {
+        let (s3, ended) = passes(move |seen| {
+            let is_refused = seen.content_sha256 == UNSIGNED && refuses(seen);
+            if is_refused { Fault::Refuse(status, code) } else { Fault::None }
+        });
+        let sent = parts(&s3);
+        assert!(sent.last().is_some_and(|part| part.content_sha256.len() == 64), "{sent:#?}");
+        let said = ended.stderr.lines().filter(|line| line.contains("parts with unsigned content")).count();
+        assert_eq!(said, 1, "{ended:#?}");
+        assert!(ended.stderr.contains(code), "{ended:#?}");
+    }
+}
+
+/// An outage is no refusal.
+#[test]
+fn store_that_was_unavailable_gets_unsigned_parts_again() {
+    let (s3, _) =
+        passes(|seen| if seen.is_part() && seen.earlier == 0 { Fault::Busy(1) } else { Fault::None });
+    assert!(parts(&s3).iter().all(|part| part.content_sha256 == UNSIGNED), "{:#?}", parts(&s3));
+}
