@@ -6,7 +6,8 @@
 //! program and prints one Markdown table per question. `POD_UTILS_BIN_DIR` names
 //! a directory of ready-made programs instead, `UPSTREAM_SIDECAR` upstream's
 //! program, `EARLIER_SIDECAR` one of an earlier build, and arguments pick tables by
-//! name: `small`, `large`, `huge`, `distant`, `distant-large`, `many`, `empty`.
+//! name: `small`, `large`, `huge`, `distant`, `distant-large`, `tls-small`, `tls-large`,
+//! `many`, `empty`.
 
 use harness::distance::Distance;
 use harness::s3::{ACCESS_KEY, BUCKET, S3, SECRET_KEY};
@@ -36,19 +37,25 @@ fn main() {
     let bench = Bench::new();
     println!("# Delivery\n");
     if wanted("small") {
-        bench.compare("10,000 files of 4 KiB to S3", 3, (10_000, 4 << 10), None);
+        bench.compare("10,000 files of 4 KiB to S3", 3, (10_000, 4 << 10), Line::Near);
     }
     if wanted("large") {
-        bench.compare("20 files of 100 MiB to S3", 2, (20, 100 << 20), None);
+        bench.compare("20 files of 100 MiB to S3", 2, (20, 100 << 20), Line::Near);
     }
     if wanted("huge") {
-        bench.compare("one file of 2 GiB to S3", 2, (1, 2 << 30), None);
+        bench.compare("one file of 2 GiB to S3", 2, (1, 2 << 30), Line::Near);
     }
     if wanted("distant") {
-        bench.compare("10,000 files of 4 KiB, 30 ms away", 3, (10_000, 4 << 10), Some(ONE_WAY));
+        bench.compare("10,000 files of 4 KiB, 30 ms away", 3, (10_000, 4 << 10), Line::Distant);
     }
     if wanted("distant-large") {
-        bench.compare("20 files of 100 MiB, 30 ms away", 2, (20, 100 << 20), Some(ONE_WAY));
+        bench.compare("20 files of 100 MiB, 30 ms away", 2, (20, 100 << 20), Line::Distant);
+    }
+    if wanted("tls-small") {
+        bench.compare("10,000 files of 4 KiB over TLS", 3, (10_000, 4 << 10), Line::Tls);
+    }
+    if wanted("tls-large") {
+        bench.compare("20 files of 100 MiB over TLS", 3, (20, 100 << 20), Line::Tls);
     }
     if wanted("many") {
         bench.many();
@@ -68,6 +75,17 @@ fn measure_one(args: &[String]) {
     let cpu = cpu.tv_sec() * 1_000_000 + cpu.tv_usec();
     assert!(status.expect("it starts").success(), "it failed");
     println!("{} {cpu} {}", wall.as_micros(), usage.max_rss());
+}
+
+/// The way to the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Loopback.
+    Near,
+    /// Loopback with [`ONE_WAY`] in each direction.
+    Distant,
+    /// Loopback, with TLS up to the server itself and a private CA.
+    Tls,
 }
 
 /// Cost of one run.
@@ -126,14 +144,17 @@ impl Bench {
         dir
     }
 
-    fn compare(&self, title: &str, turns: usize, (files, bytes): (usize, usize), one_way: Option<Duration>) {
+    fn compare(&self, title: &str, turns: usize, (files, bytes): (usize, usize), line: Line) {
         let dir = self.pod(files, bytes);
         let mut programs = vec![("sidecar", Vec::new())];
         if self.earlier.is_some() {
             programs.push(("the earlier build", Vec::new()));
         }
         if self.rclone {
-            let transfers = if one_way.is_some() { "rclone, 64 transfers" } else { "rclone, 16 transfers" };
+            let transfers = match line {
+                Line::Near | Line::Tls => "rclone, 16 transfers",
+                Line::Distant => "rclone, 64 transfers",
+            };
             programs.push((transfers, Vec::new()));
         }
         if self.upstream.is_some() {
@@ -141,10 +162,13 @@ impl Bench {
         }
         for _ in 0..turns {
             for (program, costs) in &mut programs {
-                let server = S3::start_in(self.scratch.path());
+                let server = match line {
+                    Line::Near | Line::Distant => S3::start_in(self.scratch.path()),
+                    Line::Tls => S3::start_tls_in(self.scratch.path()),
+                };
                 let near = server.endpoint();
-                let distance =
-                    one_way.map(|one_way| Distance::to(near.trim_start_matches("http://"), one_way));
+                let distance = (line == Line::Distant)
+                    .then(|| Distance::to(near.trim_start_matches("http://"), ONE_WAY));
                 let endpoint = distance.as_ref().map_or_else(|| near.to_owned(), Distance::endpoint);
                 costs.extend(self.run(program, &dir, &server, &endpoint).inspect(|_| {
                     let stored = server.keys().iter().filter(|key| key.contains("file-")).count();
@@ -170,7 +194,9 @@ impl Bench {
 
     fn run(&self, program: &str, dir: &Path, server: &S3, endpoint: &str) -> Option<Cost> {
         let mut command = Command::new(std::env::current_exe().expect("itself"));
-        command.arg(MEASURE);
+        command.arg(MEASURE).env_remove("AWS_CA_BUNDLE");
+        let ca = dir.join("ca.pem");
+        fs::write(&ca, server.ca()).expect("written");
         match program {
             "sidecar" => {
                 command.arg(&self.sidecar);
@@ -189,9 +215,15 @@ impl Bench {
                 command.arg(format!("--s3-access-key-id={ACCESS_KEY}"));
                 command.arg(format!("--s3-secret-access-key={SECRET_KEY}"));
                 command.arg(dir.join("artifacts")).arg(format!(":s3:{BUCKET}/logs"));
+                if !server.ca().is_empty() {
+                    command.arg("--ca-cert").arg(&ca);
+                }
                 // Its own configuration is nobody's business here.
-                command.env("RCLONE_CONFIG", "/dev/null").env_remove("AWS_CA_BUNDLE");
+                command.env("RCLONE_CONFIG", "/dev/null");
             }
+        }
+        if !server.ca().is_empty() && !program.starts_with("rclone") {
+            command.env("AWS_CA_BUNDLE", &ca);
         }
         let mut upload = server.options(dir, &[dir.join("artifacts")]);
         upload["compress_file_types"] = json!([]);
