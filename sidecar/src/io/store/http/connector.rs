@@ -84,7 +84,7 @@ impl Credentials {
 
 impl Connector {
     /// Trusts the certificates of a file only, as `AWS_CA_BUNDLE` says.
-    pub(in crate::io::store) fn with_roots(mut self, source: &str, file: &Path) -> Result<Self, StoreError> {
+    pub(in crate::io::store) fn with_roots(self, source: &str, file: &Path) -> Result<Self, StoreError> {
         let fail = |reason: &dyn std::fmt::Display| {
             setup(format!("{source} {:?}: {reason}", file.display().to_string()))
         };
@@ -94,14 +94,13 @@ impl Connector {
         if roots.is_empty() {
             return Err(fail(&"it holds no certificates in PEM"));
         }
-        self.roots = Some(roots.into());
-        Ok(self)
+        Ok(Self { roots: Some(roots.into()), clients: Arc::default(), ..self })
     }
 
     /// Masks these values in what servers answer.
-    pub(in crate::io::store) fn with_credentials(mut self, values: impl IntoIterator<Item = String>) -> Self {
-        self.credentials = Credentials(values.into_iter().map(Zeroizing::new).collect());
-        self
+    pub(in crate::io::store) fn with_credentials(self, values: impl IntoIterator<Item = String>) -> Self {
+        let credentials = Credentials(values.into_iter().map(Zeroizing::new).collect());
+        Self { credentials, clients: Arc::default(), ..self }
     }
 }
 
