@@ -135,7 +135,7 @@ fn a_mark_of_the_byte_order_is_text_but_at_the_beginning() {
     }
 }
 
-/// What is kept of a test before it fails is small, and its failure need not be.
+/// Little is kept of a test before it fails, but its failure may be long.
 #[test]
 fn i8_attempts_that_fail_in_the_end_are_kept_within_bounds() {
     let cases = (0..400).map(|number| {

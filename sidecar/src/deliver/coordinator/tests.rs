@@ -120,8 +120,7 @@ fn a_best_effort_pass_is_overtaken_by_the_final_one() {
 #[test]
 fn nothing_is_settled_while_a_note_is_being_made() {
     let mut core = core(None);
-    let _ = event(&mut core, PASSED);
-    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    send_the_log(&mut core);
     let note = Document::WithheldNote { number: 0, class: Class::BuildLog, reason: "a secret".into() };
     let failure = Outcome::Failed(Failure::Withheld("a secret".to_owned()));
     assert_eq!(ended(&mut core, 0, failure), [Effect::Compose(note.clone())]);
@@ -131,14 +130,26 @@ fn nothing_is_settled_while_a_note_is_being_made() {
     assert_eq!(stored(&mut core, 1, 3), [Effect::Compose(Document::OwnLog)]);
 }
 
+/// Lets all entries end, so that their log is sent.
+fn send_the_log(core: &mut Core) {
+    assert_eq!(event(core, PASSED), [Effect::List(Policy::Final)]);
+    let listed = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
+    assert_eq!(deeds(listed), [put(0, Precondition::Overwrite)]);
+}
+
+/// Lets the log arrive too; own log comes next.
+fn store_the_log(core: &mut Core) {
+    send_the_log(core);
+    assert_eq!(stored(core, 0, 1), [Effect::Compose(Document::OwnLog)]);
+}
+
 #[test]
 fn i4_the_note_about_a_withheld_log_of_ours_comes_before_the_manifest() {
     let mut core = core(None);
-    let _ = event(&mut core, PASSED);
-    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
-    assert_eq!(stored(&mut core, 0, 1), [Effect::Compose(Document::OwnLog)]);
+    store_the_log(&mut core);
     let own_log = object("sidecar-logs.json", Class::OwnLog, 9, 2);
-    let _ = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    let composed = core.handle(Input::Composed(Document::OwnLog, own_log), &at(0));
+    assert_eq!(deeds(composed), [put(1, Precondition::Overwrite)]);
     let note = Document::WithheldNote { number: 1, class: Class::OwnLog, reason: "a secret".into() };
     let failure = Outcome::Failed(Failure::Withheld("a secret".to_owned()));
     assert_eq!(ended(&mut core, 1, failure), [Effect::Compose(note.clone())]);
@@ -152,13 +163,12 @@ fn i4_the_note_about_a_withheld_log_of_ours_comes_before_the_manifest() {
 #[test]
 fn i4_no_note_follows_a_result_that_is_withheld() {
     let mut core = core(None);
-    let _ = event(&mut core, PASSED);
-    let _ = core.handle(Input::Listed(Policy::Final, log(1)), &at(0));
-    let _ = stored(&mut core, 0, 1);
+    store_the_log(&mut core);
     let closing = [(Document::OwnLog, Class::OwnLog), (Document::Manifest, Class::Manifest)];
     for (number, (document, class)) in (1..).zip(closing) {
-        let _ = core.handle(Input::Composed(document, object(&format!("{number}"), class, 9, 2)), &at(0));
-        let _ = stored(&mut core, number, 2);
+        let composed = Input::Composed(document, object(&format!("{number}"), class, 9, 2));
+        assert_eq!(deeds(core.handle(composed, &at(0))), [put(number, Precondition::Overwrite)]);
+        assert!(matches!(stored(&mut core, number, 2)[..], [Effect::Compose(_)]));
     }
     let verdict = Verdict::of(core.machine().ends().expect("all ended"));
     let result = Input::Composed(Document::Result(verdict), object("finished.json", Class::Result, 9, 4));

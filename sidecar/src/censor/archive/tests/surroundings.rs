@@ -1,6 +1,6 @@
-//! What belongs to a secret can depend on the bytes around it: a quote in a value is
-//! looked at only near an end of a line or a byte that is no text. So what is packed anew
-//! is masked among the bytes among which it is looked at.
+//! Bytes around a value can decide whether it is a secret: a quote in it is looked at only
+//! near an end of a line or a byte that is no text. So a part that is packed anew is masked
+//! among the same bytes among which it is looked at later.
 
 use super::ar::ar;
 use super::zip::{archive, member, members, with_comment};
