@@ -23,6 +23,7 @@ mod profile;
 mod read;
 mod remote;
 mod s3;
+mod s3_address;
 mod tokens;
 mod unsigned_parts;
 mod upload;

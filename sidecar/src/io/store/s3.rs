@@ -4,6 +4,7 @@ use super::aws_keys::Surroundings;
 use super::failure::message;
 use super::http::{Connector, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::profile::Profile;
+use super::s3_address::Address;
 use super::unsigned_parts::UnsignedParts;
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
@@ -14,7 +15,6 @@ use object_store::aws::{
 };
 use object_store::{ClientConfigKey, CredentialProvider, StaticCredentialProvider};
 use serde::Deserialize;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::Zeroize;
@@ -303,69 +303,10 @@ fn credential((id, secret, token): Keys<'_>) -> AwsCredential {
     }
 }
 
-/// The address under which a bucket is found.
-#[derive(Debug, PartialEq, Eq)]
-struct Address {
-    endpoint: Option<String>,
-    virtual_hosted: bool,
-}
-
-impl Address {
-    fn of(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Result<Self, StoreError> {
-        let Some(endpoint) = endpoint else {
-            // A dot in the name does not fit the wildcard certificate of the store.
-            return Ok(Self { endpoint: None, virtual_hosted: !path_style && !bucket.contains('.') });
-        };
-        let with_scheme =
-            if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
-        let parts = with_scheme.split_once("://").filter(|(scheme, host)| {
-            matches!(*scheme, "http" | "https") && !host.is_empty() && !host.starts_with('/')
-        });
-        let Some((scheme, host)) = parts else {
-            return Err(setup(format!("S3 endpoint {endpoint:?}: allowed are http://HOST and https://HOST")));
-        };
-        let name = host_name(host);
-        // Servers without a domain are not found under a name of the bucket.
-        let one_name = !name.contains('.') || name.parse::<IpAddr>().is_ok() || name.starts_with('[');
-        if path_style || one_name || bucket.contains('.') {
-            return Ok(Self { endpoint: Some(with_scheme.clone()), virtual_hosted: false });
-        }
-        Ok(Self { endpoint: Some(format!("{scheme}://{bucket}.{host}")), virtual_hosted: true })
-    }
-}
-
-fn host_name(host: &str) -> &str {
-    let authority = host.split('/').next().unwrap_or(host);
-    if authority.starts_with('[') {
-        return authority;
-    }
-    authority.split(':').next().unwrap_or(authority)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures::FutureExt;
-
-    fn address(endpoint: Option<&str>, path_style: bool) -> Address {
-        Address::of("bucket", endpoint, path_style).expect("an address")
-    }
-
-    #[test]
-    fn buckets_are_found_as_the_sdks_find_them() {
-        assert_eq!(address(None, false), Address { endpoint: None, virtual_hosted: true });
-        assert_eq!(address(None, true), Address { endpoint: None, virtual_hosted: false });
-        let minio = address(Some("http://minio:9000"), false);
-        assert_eq!(minio, Address { endpoint: Some("http://minio:9000".to_owned()), virtual_hosted: false });
-        let numeric = address(Some("http://10.0.0.1:9000"), false);
-        assert!(!numeric.virtual_hosted);
-        assert!(!address(Some("http://[::1]:9000"), false).virtual_hosted);
-        let hosted = address(Some("https://s3.example.com"), false);
-        assert_eq!(hosted.endpoint.as_deref(), Some("https://bucket.s3.example.com"));
-        assert!(hosted.virtual_hosted);
-        assert_eq!(address(Some("s3.example.com"), true).endpoint.as_deref(), Some("https://s3.example.com"));
-        assert!(Address::of("b", Some("ftp://x"), false).is_err());
-    }
 
     #[test]
     fn v_su_8_every_key_of_the_credentials_file_applies() {
