@@ -10,7 +10,7 @@
 
 use common::signal::Signal;
 use harness::job::Job;
-use harness::process::{Running, catches, start};
+use harness::process::{Running, start};
 use harness::slow_line::SlowLine;
 use harness::wait;
 use rustix::process::Pid;
@@ -35,8 +35,7 @@ fn main() {
 }
 
 fn term(sidecar: &Running) -> Instant {
-    wait::until("the handler of TERM", || catches(sidecar.pid(), Signal::TERM).then_some(()));
-    sidecar.signal(Signal::TERM);
+    sidecar.signal_when_caught(Signal::TERM);
     Instant::now()
 }
 

@@ -3,7 +3,6 @@
 use crate::pod::{Entry, Pod, files_below, json_of, overlay, read};
 use crate::process::{self, Ended, Running};
 use crate::s3::S3;
-use crate::wait;
 use common::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -122,8 +121,7 @@ impl Job {
     #[track_caller]
     pub fn deliver_under_term(&self, entries: &[&Entry]) -> Ended {
         let sidecar = self.sidecar(entries, json!({"delivery": {"native_sidecar": true}}));
-        wait::until("the handler of TERM", || process::catches(sidecar.pid(), Signal::TERM).then_some(()));
-        sidecar.signal(Signal::TERM);
+        sidecar.signal_when_caught(Signal::TERM);
         let ended = sidecar.wait();
         ended.expect_code(0);
         ended

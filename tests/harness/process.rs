@@ -123,6 +123,15 @@ impl Running {
             .unwrap_or_else(|error| panic!("{} gets no {signal}: {error}", self.name));
     }
 
+    /// Sends it a signal, once it can take it: one that comes while it starts
+    /// would end it by the signal's default.
+    #[track_caller]
+    pub fn signal_when_caught(&self, signal: Signal) {
+        let caught = || catches(self.pid(), signal).then_some(());
+        wait::until(&format!("{} to catch {signal}", self.name), caught);
+        self.signal(signal);
+    }
+
     /// Returns its stdout so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()

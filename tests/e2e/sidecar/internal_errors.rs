@@ -87,11 +87,7 @@ fn panic_in_the_loop_forgets_no_interrupt() {
     entry.until_log("ready");
     let mut command = job.sidecar_command(&[&entry], fail_on_error());
     let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "panic driver*1"));
-    while !process::catches(sidecar.pid(), Signal::TERM) {
-        assert!(!sidecar.has_ended(), "{}", sidecar.stderr());
-        std::thread::yield_now();
-    }
-    sidecar.signal(Signal::TERM);
+    sidecar.signal_when_caught(Signal::TERM);
     sidecar.until_stderr("Best-effort upload was successful");
     test.signal(Signal::TERM);
     let ended = sidecar.wait_for(Duration::from_mins(1));
@@ -166,12 +162,8 @@ fn hanging_metadata_leaves_time_for_the_result_within_a_given_time() {
     entry.until_log("ready");
     let more = json!({"delivery": {"grace_period": "5s"}});
     let mut command = job.sidecar_command(&[&entry], more);
-    let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "hang compose"));
-    while !process::catches(sidecar.pid(), Signal::TERM) {
-        assert!(!sidecar.has_ended(), "{}", sidecar.stderr());
-        std::thread::yield_now();
-    }
-    sidecar.signal(Signal::TERM);
+    let sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "hang compose"));
+    sidecar.signal_when_caught(Signal::TERM);
     test.signal(Signal::TERM);
     sidecar.wait_for(Duration::from_mins(1)).expect_code(0);
     job.expect_result("ABORTED");

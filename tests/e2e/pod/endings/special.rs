@@ -9,7 +9,7 @@ use common::signal::Signal;
 use harness::control_group::{ControlGroup, behind_mounts, may_mount};
 use harness::job::Job;
 use harness::s3::{Fault, S3};
-use harness::{bins, process, skip, wait};
+use harness::{bins, process, skip};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -114,10 +114,7 @@ fn container_that_never_starts_is_given_up_and_told() {
         let (entry, messages) = (job.pod.entry("test"), Messages::new(&job));
         let sidecar = job.sidecar(&[&entry], laid_over(messages.of_sidecar(), options));
         if is_told {
-            wait::until("the handler of TERM", || {
-                process::catches(sidecar.pid(), Signal::TERM).then_some(())
-            });
-            sidecar.signal(Signal::TERM);
+            sidecar.signal_when_caught(Signal::TERM);
         }
         sidecar.wait().expect_code(0);
         check(&named(name), &job, &entry, &messages);
@@ -226,7 +223,7 @@ fn store_that_takes_nothing_changes_no_sentence() {
         if name == "the store hangs" {
             // What is never answered ends with the grace period.
             entry.until_log("code 3");
-            sidecar.signal(Signal::TERM);
+            sidecar.signal_when_caught(Signal::TERM);
         }
         sidecar.wait();
         check_sidecars(name, ending.result, ending.sentence, &messages);
