@@ -33,6 +33,7 @@ impl UploadJob {
                 .map_err(|error| OptionError::from_text(error.to_string()))?;
         }
         let settings = Settings::of_upload(upload, censoring, Some(&spec))?;
+        settings.check_destination()?;
         Ok(Self { spec, settings })
     }
 }

@@ -261,7 +261,7 @@ fn preconditions_hold_in_buckets() {
 #[test]
 fn store_without_preconditions_gets_plain_writes() {
     let place = Place::new();
-    place.fault(|seen| seen.earlier == 0, Fault::Status(501));
+    place.fault(|seen| seen.is_conditional, Fault::Status(501));
     place
         .put(&Upload { precondition: Precondition::IfAbsent, ..request("key", document("x")) })
         .expect("stored");

@@ -321,6 +321,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
             }
             shared.serve_bytes(head, body).await
         }
+        Fault::Checksum(checksum) => with_checksum(shared.serve(request).await?, checksum).await,
         Fault::ResetInBody => {
             let mut body = request.into_body();
             // A first piece is taken, the rest is never read.
@@ -355,6 +356,25 @@ async fn collected(
         bytes.extend_from_slice(&data);
     }
     Ok((head, bytes))
+}
+
+/// The same answer with a checksum of what was stored: of an object or a part in a header, of
+/// a completed upload in its text.
+async fn with_checksum(
+    response: Response<s3s::Body>,
+    checksum: &'static str,
+) -> Result<Response<s3s::Body>, Failure> {
+    let (mut head, body) = response.into_parts();
+    let text = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
+    let end = "</CompleteMultipartUploadResult>";
+    if text.contains(end) {
+        let element = format!("<ChecksumCRC64NVME>{checksum}</ChecksumCRC64NVME>{end}");
+        let text = text.replace(end, &element);
+        head.headers.remove("content-length");
+        return Ok(Response::from_parts(head, text.into()));
+    }
+    head.headers.insert("x-amz-checksum-crc64nvme", checksum.parse()?);
+    Ok(Response::from_parts(head, text.into()))
 }
 
 fn refusal(status: StatusCode, code: &str) -> Result<Response<s3s::Body>, Failure> {

@@ -20,6 +20,8 @@ pub struct Seen {
     pub content_sha256: String,
     /// The names of its headers that the signature covers, with semicolons between them.
     pub signed_headers: String,
+    /// It has a condition (`If-Match`, `If-None-Match`).
+    pub is_conditional: bool,
     /// How many requests with this method, key and query came before.
     pub earlier: usize,
 }
@@ -39,6 +41,7 @@ impl Seen {
             access_key: credential.unwrap_or_default().to_owned(),
             signed_headers: field("SignedHeaders=").unwrap_or_default().to_owned(),
             content_sha256: header("x-amz-content-sha256").unwrap_or_default().to_owned(),
+            is_conditional: header("if-match").or(header("if-none-match")).is_some(),
             earlier: 0,
         }
     }
@@ -75,6 +78,8 @@ pub enum Fault {
     Slow(u64),
     /// A byte of its body is another one when it arrives.
     Corrupt,
+    /// It is served, and the answer has this checksum (CRC64NVME) of what was stored.
+    Checksum(&'static str),
     /// The connection is closed in the middle of its body.
     ResetInBody,
     /// It is served this much later.

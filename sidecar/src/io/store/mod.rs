@@ -8,6 +8,7 @@ mod bucket;
 mod buffers;
 mod bytes_in_flight;
 mod cleanup;
+mod clients;
 mod error_text;
 mod failure;
 mod federation;
@@ -21,11 +22,12 @@ mod part_retry;
 mod preconditions;
 mod profile;
 mod read;
+mod refusable;
 mod remote;
 mod s3;
 mod s3_address;
+mod s3_clients;
 mod tokens;
-mod unsigned_parts;
 mod upload;
 mod variables;
 mod write;
@@ -42,6 +44,7 @@ pub use write::{Precondition, Version, WriteError};
 use crate::destination::{Credentials, Destination, clean_prefix};
 use bucket::Dialect;
 use cleanup::CleanupTasks;
+use clients::Clients;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -51,7 +54,7 @@ pub enum StoreError {
     /// A configuration or credentials file cannot be used.
     #[error("{0}")]
     Setup(String),
-    /// A variable, or a key of such a file, has a value that no request can hold.
+    /// A variable, or a key of such a file, has a value that is not allowed.
     #[error("{0}")]
     Setting(String),
     /// A later attempt can succeed.
@@ -133,21 +136,20 @@ impl Store {
             Destination::Gs { bucket, prefix } => {
                 s3.map_or(Ok(()), s3::check)?;
                 let (store, json) = gcs::open(bucket, gcs)?;
-                let remote = Remote::new(store, Dialect::Gcs, &clean_prefix(prefix), cleanup.clone());
+                let remote =
+                    Remote::new(Clients::new(store), Dialect::Gcs, &clean_prefix(prefix), cleanup.clone());
                 Backend::Remote(remote.with_json(json))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
-                let (store, unsigned) = s3::open(bucket, s3)?;
-                let remote =
-                    Remote::new(Arc::new(store), Dialect::S3, &clean_prefix(prefix), cleanup.clone());
-                Backend::Remote(remote.with_unsigned_parts(unsigned))
+                let clients = s3::open(bucket, s3)?;
+                Backend::Remote(Remote::new(clients, Dialect::S3, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 s3.map_or(Ok(()), s3::check)?;
-                let store = Arc::new(azure::open(container)?);
-                Backend::Remote(Remote::new(store, Dialect::Azure, &clean_prefix(prefix), cleanup.clone()))
+                let clients = Clients::new(Arc::new(azure::open(container)?));
+                Backend::Remote(Remote::new(clients, Dialect::Azure, &clean_prefix(prefix), cleanup.clone()))
             }
             Destination::File { root } | Destination::LocalDir { root } => {
                 Backend::Local(Local::new(root.clone()))

@@ -6,7 +6,10 @@ use super::failure::Failure;
 use super::remote::{Remote, version_of};
 use super::upload::{Upload, completed_before};
 use super::{CleanupTasks, Precondition, Version, WriteError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
@@ -26,6 +29,8 @@ pub(in crate::io) struct Multipart {
     path: Path,
     in_flight: Parts,
     begun: usize,
+    /// The CRC-64 of the parts so far, where the store has one too.
+    checksum: Option<Digest>,
     sent: BTreeMap<usize, PartId>,
     precondition: Precondition,
     cleanup: CleanupTasks,
@@ -44,11 +49,13 @@ impl Multipart {
     ) -> Result<Self, WriteError> {
         let path = remote.path_to_write(key)?;
         let upload = remote.open_multipart(&path, properties, precondition).await?;
+        let checksum = upload.has_checksums().then(|| Digest::new(CrcAlgorithm::Crc64Nvme));
         Ok(Self {
             upload: Some(upload),
             path,
             in_flight: Parts::new(),
             begun: 0,
+            checksum,
             sent: BTreeMap::new(),
             precondition: precondition.clone(),
             cleanup: remote.cleanup().clone(),
@@ -65,6 +72,9 @@ impl Multipart {
     ) -> Result<(), WriteError> {
         let upload = self.upload.as_ref().ok_or_else(completed_before)?;
         let (number, bytes, guard) = (self.begun, content.len(), self.guard.clone());
+        if let Some(whole) = &mut self.checksum {
+            whole.update(&content);
+        }
         let checksum = remote.checksum(&content);
         let part = upload.send_part(number, content, is_last, checksum);
         self.begun += 1;
@@ -100,7 +110,8 @@ impl Multipart {
             remote.check_precondition(&self.path, &self.precondition).await?;
         }
         let parts = self.sent.values().cloned().collect();
-        let failure = match upload.complete(parts, header).await {
+        let checksum = self.checksum.as_ref().map(|whole| STANDARD.encode(whole.finalize().to_be_bytes()));
+        let failure = match upload.complete(parts, header, checksum).await {
             Ok(result) => {
                 self.upload = None;
                 return Ok(version_of(result));

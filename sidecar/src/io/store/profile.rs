@@ -216,6 +216,10 @@ impl Profile {
         self.settings.get("ca_bundle").cloned()
     }
 
+    pub(super) fn request_checksum_calculation(&self) -> Option<String> {
+        self.get("request_checksum_calculation").map(str::to_owned)
+    }
+
     pub(super) fn endpoint(&self) -> Option<String> {
         self.settings.get("endpoint_url").cloned()
     }

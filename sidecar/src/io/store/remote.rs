@@ -1,12 +1,12 @@
 //! Objects in a bucket.
 
-use super::bucket::{Bucket, Dialect, Properties};
+use super::bucket::{Dialect, Properties};
 use super::bytes_in_flight::BytesInFlight;
+use super::clients::Clients;
 use super::failure::{Failure, classify};
 use super::google::JsonApi;
 use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
-use super::unsigned_parts::{UnsignedParts, may_refuse_unsigned};
 use super::upload::Upload;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
 use crate::destination::MAX_KEY_BYTES;
@@ -34,9 +34,8 @@ pub(super) struct Json {
 /// An open bucket.
 #[derive(Debug)]
 pub(in crate::io) struct Remote {
-    store: Arc<dyn Bucket>,
+    clients: Clients,
     json: Option<Json>,
-    unsigned_parts: Option<Arc<UnsignedParts>>,
     pub(super) dialect: Dialect,
     prefix: String,
     pub(super) conditional: AtomicBool,
@@ -50,11 +49,10 @@ pub(in crate::io) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(store: Arc<dyn Bucket>, dialect: Dialect, prefix: &str, cleanup: CleanupTasks) -> Self {
+    pub(super) fn new(clients: Clients, dialect: Dialect, prefix: &str, cleanup: CleanupTasks) -> Self {
         Self {
-            store,
+            clients,
             json: None,
-            unsigned_parts: None,
             dialect,
             prefix: prefix.to_owned(),
             conditional: AtomicBool::new(true),
@@ -69,11 +67,6 @@ impl Remote {
     /// Uses Google's JSON API too.
     pub(super) fn with_json(self, json: Json) -> Self {
         Self { json: Some(json), ..self }
-    }
-
-    /// Sends parts with unsigned content where there is such a client.
-    pub(super) fn with_unsigned_parts(self, parts: Option<UnsignedParts>) -> Self {
-        Self { unsigned_parts: parts.map(Arc::new), ..self }
     }
 
     /// Ignores preconditions from now on; returns whether it did not before.
@@ -148,8 +141,7 @@ impl Remote {
             let options =
                 PutOptions { mode, attributes: properties.attributes(self.dialect), ..PutOptions::default() };
             let checksum = self.checksum(&content);
-            let put = self.store.put_opts(path, PutPayload::from_bytes(content), options);
-            with_call_context(checksum, put).await
+            self.clients.put(path, PutPayload::from_bytes(content), options, checksum).await
         };
         match result {
             // Google sends the generation with everything that it has stored.
@@ -187,53 +179,23 @@ impl Remote {
         }
         let options =
             PutMultipartOptions { attributes: properties.attributes(self.dialect), ..Default::default() };
-        let Some(unsigned) = self.unsigned_parts.as_ref().filter(|parts| parts.is_in_use()) else {
-            let (opened, ended) = with_call_context(None, self.open_parts(path, options)).await;
-            return opened.map_err(|error| bucket_missing(classify(&error, &ended)).into_write_error());
-        };
-        let client = unsigned.client();
-        let create = client.create_multipart_opts(path, options.clone());
-        let (created, ended) = with_call_context(None, create).await;
-        let failure = match created {
-            Ok(id) => return Ok(Upload::unsigned(Arc::clone(unsigned), path.clone(), id)),
-            Err(error) => bucket_missing(classify(&error, &ended)).into_write_error(),
-        };
-        if !may_refuse_unsigned(ended.last.as_ref()) {
-            return Err(failure);
-        }
-        match with_call_context(None, self.open_parts(path, options)).await {
-            (Ok(upload), _) => {
-                unsigned.give_up(&failure.to_string());
-                Ok(upload)
-            }
-            (Err(_), _) => Err(failure),
-        }
-    }
-
-    /// Starts a multipart upload by the library.
-    async fn open_parts(&self, path: &Path, options: PutMultipartOptions) -> object_store::Result<Upload> {
-        match self.dialect {
-            Dialect::S3 | Dialect::Gcs => {
-                let id = self.store.create_multipart_opts(path, options).await?;
-                Ok(Upload::named(self.bucket(), path.clone(), id))
-            }
+        let (opened, ended) = match self.dialect {
+            Dialect::S3 | Dialect::Gcs => self.clients.begin_upload(path, options).await,
             Dialect::Azure => {
                 let options = options.with_retry_policy(Arc::new(PartRetry));
-                Ok(Upload::of_library(self.store.put_multipart_opts(path, options).await?))
+                let begin = self.clients.store().put_multipart_opts(path, options);
+                let (upload, ended) = with_call_context(None, begin).await;
+                (upload.map(Upload::of_library), ended)
             }
-        }
-    }
-
-    /// Returns the client of the bucket.
-    pub(super) fn bucket(&self) -> Arc<dyn Bucket> {
-        Arc::clone(&self.store)
+        };
+        opened.map_err(|error| bucket_missing(classify(&error, &ended)).into_write_error())
     }
 
     pub(super) fn cleanup(&self) -> &CleanupTasks {
         &self.cleanup
     }
 
-    /// Returns a checksum that the store verifies. S3 has one in its signature;
+    /// Returns a checksum that the store verifies. S3's client sends its own;
     /// Azure's would have to be signed, which the library does not do.
     pub(super) fn checksum(&self, content: &[u8]) -> Option<Extra> {
         match self.dialect {
@@ -247,7 +209,7 @@ impl Remote {
     }
 
     pub(super) async fn head_version(&self, path: &Path) -> Result<Option<Version>, WriteError> {
-        let (result, ended) = with_call_context(None, self.store.head(path)).await;
+        let (result, ended) = with_call_context(None, self.clients.store().head(path)).await;
         match result {
             Ok(meta) => Ok(Some(Version { e_tag: meta.e_tag, generation: meta.version })),
             Err(error) => match classify(&error, &ended) {
@@ -271,7 +233,7 @@ impl Remote {
     ) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         let path = self.path(key).map_err(StoreError::from)?;
         let (result, ended) = with_call_context(None, async {
-            let object = self.store.get_opts(&path, content_options()).await?;
+            let object = self.clients.store().get_opts(&path, content_options()).await?;
             if object.meta.size > limit as u64 {
                 return Ok(Err(object.meta.size));
             }
@@ -310,12 +272,12 @@ impl Remote {
 
     /// Returns the store for reading.
     pub(super) fn reader(&self) -> &dyn ObjectStore {
-        &*self.store
+        &**self.clients.store()
     }
 
     /// Returns the store for listing page by page.
     pub(super) fn lister(&self) -> &dyn PaginatedListStore {
-        &*self.store
+        &**self.clients.store()
     }
 
     /// Returns the prefix of every key.

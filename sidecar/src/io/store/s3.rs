@@ -1,19 +1,19 @@
 //! Opens S3 and compatible stores (U-92, U-93).
 
 use super::aws_keys::Surroundings;
+use super::clients::Clients;
 use super::failure::message;
 use super::http::{Connector, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::profile::Profile;
 use super::s3_address::Address;
-use super::unsigned_parts::UnsignedParts;
+use super::s3_clients::{self, wants_checksums};
 use super::variables::{Variables, cleaned};
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use object_store::aws::{
-    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, Checksum,
-    S3ConditionalPut,
+    AmazonS3Builder, AmazonS3ConfigKey, AwsCredential, AwsCredentialProvider, S3ConditionalPut,
 };
-use object_store::{ClientConfigKey, CredentialProvider, StaticCredentialProvider};
+use object_store::{CredentialProvider, StaticCredentialProvider};
 use serde::Deserialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,52 +64,22 @@ impl Drop for CredentialsFile {
     }
 }
 
-/// Opens a bucket, also for parts with unsigned content where they are safe; nothing is
-/// contacted yet.
-pub(super) fn open(
-    bucket: &str,
-    credentials: Option<&Path>,
-) -> Result<(AmazonS3, Option<UnsignedParts>), StoreError> {
+/// Opens a bucket; nothing is contacted yet.
+pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<Clients, StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
     let environment = |name: &str| std::env::var(name).ok();
-    let (builder, has_keys) = builder(bucket, &file, environment)?;
+    let Settings { builder, has_keys, wants_checksums } = settings(bucket, &file, environment)?;
     let fail = |error: object_store::Error| setup(format!("s3://{bucket}: {error}"));
     let mut store = builder.clone().build().map_err(fail)?;
     if !has_keys && is_last_resort(&builder, environment) {
         let chain = Arc::clone(store.credentials());
         store = builder.clone().with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)?;
     }
-    if !may_leave_content_unsigned(&builder) {
-        return Ok((store, None));
+    if wants_checksums {
+        s3_clients::beside(store, builder).map_err(fail)
+    } else {
+        Ok(Clients::new(Arc::new(store)))
     }
-    let unsigned = builder
-        .with_credentials(Arc::clone(store.credentials()))
-        .with_unsigned_payload(true)
-        .with_checksum_algorithm(Checksum::CRC64NVME)
-        .build()
-        .map_err(fail)?;
-    Ok((store, Some(UnsignedParts::new(Arc::new(unsigned)))))
-}
-
-/// Returns whether TLS guards what is sent, so that signatures need not cover it, and
-/// nobody has decided otherwise.
-fn may_leave_content_unsigned(builder: &AmazonS3Builder) -> bool {
-    use AmazonS3ConfigKey as Key;
-    let value = |key: Key| builder.get_config_value(&key).filter(|value| !value.is_empty());
-    let is_tls = [Key::S3Endpoint, Key::Endpoint]
-        .into_iter()
-        .filter_map(value)
-        .all(|endpoint| endpoint.starts_with("https://"));
-    // The tokens of S3 Express belong to one client.
-    let others = [
-        Key::Client(ClientConfigKey::AllowInvalidCertificates),
-        Key::SkipSignature,
-        Key::UnsignedPayload,
-        Key::S3Express,
-    ];
-    is_tls
-        && value(Key::Checksum).is_none()
-        && others.into_iter().filter_map(value).all(|value| value == "false")
 }
 
 /// Returns whether only the machine's own role is left as a source of keys, and nobody
@@ -161,7 +131,7 @@ impl CredentialProvider for LastResort {
 /// Reads every setting without opening the bucket.
 pub(super) fn check_settings(bucket: &str, credentials: Option<&Path>) -> Result<(), StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
-    builder(bucket, &file, |name| std::env::var(name).ok()).map(drop)
+    settings(bucket, &file, |name| std::env::var(name).ok()).map(drop)
 }
 
 /// Reads and checks a credentials file.
@@ -189,12 +159,19 @@ fn load(path: &Path) -> Result<CredentialsFile, StoreError> {
     Ok(file)
 }
 
-/// Returns also whether it has keys, or a source of them, that the library did not find.
-fn builder(
+/// The settings of a bucket from all their sources.
+struct Settings {
+    builder: AmazonS3Builder,
+    /// It has keys, or a source of them, that the library did not find.
+    has_keys: bool,
+    wants_checksums: bool,
+}
+
+fn settings(
     bucket: &str,
     file: &CredentialsFile,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<(AmazonS3Builder, bool), StoreError> {
+) -> Result<Settings, StoreError> {
     let variables = Variables::new(&environment);
     let mut options = client_options();
     if file.insecure {
@@ -236,13 +213,14 @@ fn builder(
         options = options.with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
+    let wants_checksums = wants_checksums(&variables, &profile)?;
     let connector = connector(&builder, fixed, &profile, &variables)?;
     let builder = builder
         .with_virtual_hosted_style_request(address.virtual_hosted)
         .with_client_options(options)
         .with_http_connector(connector.clone());
     if fixed.is_some() || from_environment {
-        return Ok((builder, fixed.is_some()));
+        return Ok(Settings { builder, has_keys: fixed.is_some(), wants_checksums });
     }
     let surroundings = Surroundings {
         variables: &variables,
@@ -251,8 +229,11 @@ fn builder(
         endpoint: profile.endpoint(),
     };
     match surroundings.provider(roles)? {
-        Some(keys) => Ok((builder.with_credentials(keys), true)),
-        None => Ok((builder, false)),
+        Some(keys) => {
+            let builder = builder.with_credentials(keys);
+            Ok(Settings { builder, has_keys: true, wants_checksums })
+        }
+        None => Ok(Settings { builder, has_keys: false, wants_checksums }),
     }
 }
 
@@ -320,7 +301,7 @@ mod tests {
         .expect("written");
         let file = load(&path).expect("loaded");
         assert!(file.insecure);
-        let (builder, _) = builder("bucket", &file, |_| None).expect("built");
+        let Settings { builder, .. } = settings("bucket", &file, |_| None).expect("built");
         let value = |key| builder.get_config_value(&key);
         assert_eq!(value(AmazonS3ConfigKey::Region).as_deref(), Some("eu01"));
         assert_eq!(value(AmazonS3ConfigKey::S3Endpoint).as_deref(), Some("https://foobar.com"));
@@ -332,24 +313,6 @@ mod tests {
         assert_eq!(value(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(), Some("false"));
         let insecure = object_store::ClientConfigKey::AllowInvalidCertificates;
         assert_eq!(value(AmazonS3ConfigKey::Client(insecure)).as_deref(), Some("true"));
-    }
-
-    #[test]
-    fn content_stays_signed_unless_tls_guards_it() {
-        let may = |change: fn(AmazonS3Builder) -> AmazonS3Builder| {
-            may_leave_content_unsigned(&change(AmazonS3Builder::new().with_client_options(client_options())))
-        };
-        assert!(may(|builder| builder), "AWS");
-        assert!(may(|builder| builder.with_config(AmazonS3ConfigKey::S3Endpoint, "https://store")));
-        assert!(!may(|builder| builder.with_config(AmazonS3ConfigKey::S3Endpoint, "http://store")));
-        assert!(!may(|builder| builder.with_endpoint("http://store")));
-        assert!(!may(|builder| {
-            builder.with_client_options(client_options().with_allow_invalid_certificates(true))
-        }));
-        assert!(!may(|builder| builder.with_skip_signature(true)));
-        assert!(!may(|builder| builder.with_s3_express(true)));
-        assert!(!may(|builder| builder.with_unsigned_payload(true)));
-        assert!(!may(|builder| builder.with_checksum_algorithm(Checksum::SHA256)));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::WriteError;
 use super::bucket::Bucket;
 use super::failure::{Failure, classify, message};
 use super::google::Session;
-use super::http::{Extra, Outcome, with_call_context};
-use super::unsigned_parts::{UnsignedParts, may_refuse_unsigned};
+use super::http::{Extra, Outcome, expect_checksum, with_call_context};
+use super::refusable::{Refusable, may_refuse};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone, Debug)]
 pub(super) enum Upload {
     /// One with a name, to which any request can refer, also once more.
-    Named { store: Arc<dyn Bucket>, path: Path, id: String, unsigned: Option<Arc<UnsignedParts>> },
+    Named { store: Arc<dyn Bucket>, path: Path, id: String, refusable: Option<Arc<Refusable>> },
     /// One that the library keeps account of; taken out for its completion.
     OfLibrary(Arc<Mutex<Option<Box<dyn MultipartUpload>>>>),
     /// One of Google's JSON API, with its condition.
@@ -32,16 +32,21 @@ pub(super) enum Upload {
 
 impl Upload {
     pub(super) fn named(store: Arc<dyn Bucket>, path: Path, id: String) -> Self {
-        Self::Named { store, path, id, unsigned: None }
+        Self::Named { store, path, id, refusable: None }
     }
 
-    /// One whose parts have unsigned content.
-    pub(super) fn unsigned(parts: Arc<UnsignedParts>, path: Path, id: String) -> Self {
-        Self::Named { store: parts.client(), path, id, unsigned: Some(parts) }
+    /// One of a client whose requests the store may refuse.
+    pub(super) fn refusable(client: Arc<Refusable>, path: Path, id: String) -> Self {
+        Self::Named { store: client.client(), path, id, refusable: Some(client) }
     }
 
     pub(super) fn of_library(upload: Box<dyn MultipartUpload>) -> Self {
         Self::OfLibrary(Arc::new(Mutex::new(Some(upload))))
+    }
+
+    /// Returns whether its parts have checksums of S3.
+    pub(super) fn has_checksums(&self) -> bool {
+        matches!(self, Self::Named { refusable: Some(_), .. })
     }
 
     /// Returns whether the store holds it to the precondition with which it was begun.
@@ -63,7 +68,7 @@ impl Upload {
                 Ok(PartId { content_id: String::new() })
             }
             .boxed(),
-            Self::Named { store, path, id, unsigned } => async move {
+            Self::Named { store, path, id, refusable } => async move {
                 let content = PutPayload::from_bytes(content);
                 for attempt in 1.. {
                     let part = store.put_part(&path, &id, number, content.clone());
@@ -83,7 +88,7 @@ impl Upload {
                             return Err(transient(message));
                         }
                         failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
-                            let failure = signed_next(failure, unsigned.as_deref(), ended.last.as_ref());
+                            let failure = without_it_next(failure, refusable.as_deref(), ended.last.as_ref());
                             return Err(failure.into_write_error());
                         }
                     }
@@ -105,14 +110,16 @@ impl Upload {
         }
     }
 
-    /// Makes the object of these parts visible. `header` is its precondition.
+    /// Makes the object of these parts visible. `header` is its precondition, `checksum` the
+    /// one that the store should have of it.
     pub(super) async fn complete(
         &self,
         parts: Vec<PartId>,
         header: Option<Extra>,
+        checksum: Option<String>,
     ) -> Result<PutResult, Failure> {
-        let (store, path, id, unsigned) = match self {
-            Self::Named { store, path, id, unsigned } => (store, path, id, unsigned.as_deref()),
+        let (store, path, id, refusable) = match self {
+            Self::Named { store, path, id, refusable } => (store, path, id, refusable.as_deref()),
             Self::Resumable(session) => return session.complete().await,
             Self::OfLibrary(upload) => {
                 let taken = upload.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -124,7 +131,10 @@ impl Upload {
         };
         let mut attempt = 1;
         loop {
-            let complete = store.complete_multipart(path, id, parts.clone());
+            let complete = async {
+                expect_checksum(checksum.clone());
+                store.complete_multipart(path, id, parts.clone()).await
+            };
             let (result, ended) = with_call_context(header.clone(), complete).await;
             let failure = match result {
                 Ok(result) => return Ok(result),
@@ -146,7 +156,7 @@ impl Upload {
                     return Err(Failure::Write(transient(message)));
                 }
                 failure @ (Failure::NotFound(_) | Failure::NotImplemented(_) | Failure::Write(_)) => {
-                    return Err(signed_next(failure, unsigned, ended.last.as_ref()));
+                    return Err(without_it_next(failure, refusable, ended.last.as_ref()));
                 }
             }
         }
@@ -174,13 +184,13 @@ impl Upload {
     }
 }
 
-/// Makes the end of an upload with unsigned content transient where one with signed content
-/// can succeed, and lets the next attempt begin that.
-fn signed_next(failure: Failure, unsigned: Option<&UnsignedParts>, last: Option<&Outcome>) -> Failure {
-    match unsigned.filter(|_| may_refuse_unsigned(last)) {
-        Some(unsigned) => {
+/// Makes the end of an upload transient where the store may have refused what its client asks
+/// for, and lets the next attempt go without it.
+fn without_it_next(failure: Failure, client: Option<&Refusable>, last: Option<&Outcome>) -> Failure {
+    match client.filter(|_| may_refuse(last)) {
+        Some(client) => {
             let message = failure.into_write_error().to_string();
-            unsigned.give_up(&message);
+            client.give_up(&message);
             Failure::Write(transient(message))
         }
         None => failure,

@@ -4,6 +4,7 @@
 //! else a server says is read to [`MAX_ANSWER_BYTES`], whatever length it announces:
 //! the library would reserve that much memory at once.
 
+use super::checksum;
 use crate::io::store::error_text::{element, is_transient, is_transient_code};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
@@ -25,11 +26,13 @@ const MAX_LISTING_BYTES: usize = 16 << 20;
 pub(in crate::io::store) struct ObjectContent;
 
 /// The kind of answer that a request should get.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Expected {
     kind: Kind,
     /// Bytes of the request's content.
     sent: usize,
+    /// The checksum of what is stored by it.
+    checksum: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ impl Expected {
             "GET" if lists() => Kind::Listing,
             _ => Kind::Other,
         };
-        Self { kind, sent: request.body().content_length() }
+        Self { kind, sent: request.body().content_length(), checksum: checksum::of(request) }
     }
 }
 
@@ -88,6 +91,10 @@ pub(super) async fn read(
     if status.is_success() && !(expected.kind == Kind::Other && text().contains("<Error>")) {
         if !is_whole {
             return Err(HttpError::new(HttpErrorKind::Decode, TooLong(limit)));
+        }
+        if let Some(sent) = &expected.checksum {
+            checksum::check(sent, &head.headers, &text())
+                .map_err(|error| HttpError::new(HttpErrorKind::Decode, error))?;
         }
         let response = HttpResponse::from_parts(head, bytes.into());
         return Ok(ReadAnswer { response, transient: false, hint: None });

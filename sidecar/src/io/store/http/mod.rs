@@ -8,11 +8,13 @@
 //! request ended and which credentials were sent.
 
 mod answer;
+mod checksum;
 mod connector;
 mod ended;
 mod own_credentials;
 
 pub(super) use answer::ObjectContent;
+pub(super) use checksum::expect_checksum;
 pub(in crate::io) use connector::bundled_roots;
 pub(super) use connector::{Connector, client_options, no_retries};
 pub(super) use ended::Ended;
@@ -41,10 +43,12 @@ tokio::task_local! {
     static CALL: RefCell<Call>;
 }
 
-/// The context of a call: a header to add, and how its requests ended.
+/// The context of a call: a header to add, what the store should say, and how its requests
+/// ended.
 #[derive(Debug, Default)]
 struct Call {
     extra: Option<Extra>,
+    checksum: Option<String>,
     ended: Ended,
 }
 
@@ -94,7 +98,7 @@ pub(super) async fn with_call_context<T>(
     extra: Option<Extra>,
     operation: impl Future<Output = T>,
 ) -> (T, Ended) {
-    let call = RefCell::new(Call { extra, ended: Ended::default() });
+    let call = RefCell::new(Call { extra, ..Call::default() });
     CALL.scope(call, async {
         let result = operation.await;
         (result, CALL.with(|call| std::mem::take(&mut call.borrow_mut().ended)))
@@ -214,13 +218,17 @@ fn add_extra(request: &mut HttpRequest) {
     let belongs = match extra.on {
         On::Content => method == "PUT",
         On::Reading => matches!(method, "GET" | "HEAD"),
-        On::Completion => {
-            method == "POST" && request.uri().query().is_some_and(|query| query.contains("uploadId="))
-        }
+        On::Completion => is_completion(request),
     };
     if belongs {
         request.headers_mut().insert(extra.name, extra.value);
     }
+}
+
+/// Returns whether a request completes a multipart upload.
+fn is_completion(request: &HttpRequest) -> bool {
+    request.method().as_str() == "POST"
+        && request.uri().query().is_some_and(|query| query.contains("uploadId="))
 }
 
 fn retry_after(value: &HeaderValue) -> Option<Duration> {

@@ -1,7 +1,8 @@
 //! Pins: sidecar/README.md, "Destinations".
 //!
-//! Parts over TLS whose content the signature leaves out: who gets them, what becomes of
-//! one that is cut off, and of a store that refuses them.
+//! Checksums of what is sent to S3, and parts over TLS whose content the signature leaves
+//! out: who gets them, what becomes of one that is cut off, and of a store that refuses them
+//! or has stored something else.
 
 use harness::bins;
 use harness::pod::Pod;
@@ -10,6 +11,7 @@ use harness::s3::{Fault, S3, Seen};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// `x-amz-content-sha256` where the signature covers no content.
@@ -21,11 +23,23 @@ const LONG: Duration = Duration::from_mins(5);
 /// Three parts.
 const LARGE_BYTES: usize = 14 << 20;
 
+/// CRC64NVME of the large object, by another implementation.
+const LARGE_SUM: &str = "VuyX4mwiVco=";
+
+const OTHER_SUM: &str = "AAAAAAAAAAA=";
+
+/// The header with that checksum.
+const SUM: &str = "x-amz-checksum-crc64nvme";
+
 const LARGE: &str = "logs/job/1/large.bin";
 const SMALL: &str = "logs/job/1/small.txt";
 
 /// Delivers an object in parts and one in one piece.
 fn deliver(pod: &Pod, s3: &S3, change: impl Fn(&mut Value)) -> Ended {
+    deliver_with(pod, s3, change, &[])
+}
+
+fn deliver_with(pod: &Pod, s3: &S3, change: impl Fn(&mut Value), variables: &[(&str, &str)]) -> Ended {
     let large: Vec<u8> = (0..LARGE_BYTES).map(|at| (at % 251).to_le_bytes()[0]).collect();
     fs::write(pod.path("large.bin"), large).expect("written");
     fs::write(pod.path("small.txt"), "content").expect("written");
@@ -35,7 +49,7 @@ fn deliver(pod: &Pod, s3: &S3, change: impl Fn(&mut Value)) -> Ended {
     change(&mut credentials);
     fs::write(&file, credentials.to_string()).expect("written");
     let mut command = Command::new(bins::program("sidecar"));
-    command.env_clear().env("HOME", pod.path("home"));
+    command.env_clear().env("HOME", pod.path("home")).envs(variables.iter().copied());
     if !s3.ca().is_empty() {
         command.env("AWS_CA_BUNDLE", pod.path("ca.pem"));
     }
@@ -57,10 +71,20 @@ fn parts(s3: &S3) -> Vec<Seen> {
     s3.seen().into_iter().filter(Seen::is_part).collect()
 }
 
+/// The requests that carry an object in one piece.
+fn whole(s3: &S3) -> Vec<Seen> {
+    s3.seen().into_iter().filter(|seen| seen.makes_an_object() && seen.method == "PUT").collect()
+}
+
 /// Runs against a store with a fault, and expects that everything arrives.
 #[track_caller]
 fn passes(script: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (S3, Ended) {
-    let (pod, s3) = (Pod::new(), S3::start_tls());
+    passes_at(S3::start_tls(), script)
+}
+
+#[track_caller]
+fn passes_at(s3: S3, script: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> (S3, Ended) {
+    let pod = Pod::new();
     s3.script(script);
     let ended = deliver(&pod, &s3, |_| {});
     ended.expect_code(0);
@@ -74,10 +98,11 @@ fn parts_over_tls_are_unsigned_and_whole_objects_are_signed() {
     assert!(parts(&s3).len() > 1, "{:#?}", s3.seen());
     for part in parts(&s3) {
         assert_eq!(part.content_sha256, UNSIGNED, "{part:?}");
-        assert!(part.is_signed("x-amz-checksum-crc64nvme"), "{part:?}");
+        assert!(part.is_signed(SUM), "{part:?}");
     }
-    for put in s3.seen().into_iter().filter(|seen| seen.makes_an_object() && seen.method == "PUT") {
+    for put in whole(&s3) {
         assert_eq!(put.content_sha256.len(), 64, "{put:?}");
+        assert!(put.is_signed(SUM), "{put:?}");
     }
     assert!(!ended.stderr.contains("unsigned"), "{ended:#?}");
 }
@@ -92,6 +117,7 @@ fn parts_are_signed_where_tls_guards_nothing() {
         expect_everything(&pod, &s3);
         assert!(parts(&s3).len() > 1, "{:#?}", s3.seen());
         assert!(s3.seen().iter().all(|seen| seen.content_sha256 != UNSIGNED), "{:#?}", s3.seen());
+        assert!(parts(&s3).iter().chain(&whole(&s3)).all(|sent| sent.is_signed(SUM)), "{:#?}", s3.seen());
     }
 }
 
@@ -137,4 +163,93 @@ fn store_that_was_unavailable_gets_unsigned_parts_again() {
     let (s3, _) =
         passes(|seen| if seen.is_part() && seen.earlier == 0 { Fault::Busy(1) } else { Fault::None });
     assert!(parts(&s3).iter().all(|part| part.content_sha256 == UNSIGNED), "{:#?}", parts(&s3));
+}
+
+/// Whatever carries a checksum is refused: objects in one piece, the beginning of an upload or
+/// its parts.
+#[test]
+fn store_that_refuses_checksums_gets_none() {
+    let asks = |seen: &Seen| seen.is_signed(SUM) || seen.is_signed("x-amz-checksum-algorithm");
+    let asks_with_content = |seen: &Seen| seen.is_signed(SUM);
+    for (status, code, refuses) in [
+        (400, "InvalidArgument", asks as fn(&Seen) -> bool),
+        (403, "SignatureDoesNotMatch", asks),
+        (501, "NotImplemented", asks_with_content),
+    ] {
+        for s3 in [S3::start(), S3::start_tls()] {
+            let (s3, ended) =
+                passes_at(
+                    s3,
+                    move |seen| {
+                        if refuses(seen) { Fault::Refuse(status, code) } else { Fault::None }
+                    },
+                );
+            for sent in [parts(&s3), whole(&s3)] {
+                assert!(sent.last().is_some_and(|last| !last.is_signed(SUM)), "{sent:#?}");
+            }
+            let said = ended.stderr.lines().filter(|line| line.contains("refuses checksums")).count();
+            assert_eq!(said, 1, "{ended:#?}");
+            assert!(ended.stderr.contains(code), "{ended:#?}");
+        }
+    }
+}
+
+/// What is refused with and without a checksum is not refused for it.
+#[test]
+fn refused_object_says_nothing_about_checksums() {
+    let (pod, s3) = (Pod::new(), S3::start());
+    s3.script(|seen| if seen.key == SMALL { Fault::Refuse(403, "AccessDenied") } else { Fault::None });
+    let ended = deliver(&pod, &s3, |_| {});
+    assert!(ended.stderr.contains("AccessDenied"), "{ended:#?}");
+    assert!(!ended.stderr.contains("checksums"), "{ended:#?}");
+    assert!(s3.object(LARGE).len() == LARGE_BYTES);
+    assert!(parts(&s3).iter().all(|part| part.is_signed(SUM)), "{:#?}", s3.seen());
+}
+
+/// Sent again until the store has what was sent: an object, a part, and a completed upload.
+#[test]
+fn store_that_has_another_checksum_has_not_stored_it() {
+    type Befalls = fn(&Seen) -> bool;
+    let small: Befalls = |seen| seen.key == SMALL;
+    let end: Befalls = |seen| seen.method == "POST" && seen.makes_an_object();
+    for befalls in [small, Seen::is_part, end] {
+        let befallen = AtomicBool::new(false);
+        let (s3, ended) = passes_at(S3::start(), move |seen| {
+            let is_first = befalls(seen) && !befallen.swap(true, Ordering::Relaxed);
+            if is_first { Fault::Checksum(OTHER_SUM) } else { Fault::None }
+        });
+        let sent = s3.seen().into_iter().filter(|seen| befalls(seen)).count();
+        assert!(sent > 1, "{:#?}", s3.seen());
+        assert!(!ended.stderr.contains("refuses checksums"), "{ended:#?}");
+    }
+}
+
+/// The checksum of an object in parts is the one that the store has of the whole.
+#[test]
+fn store_that_has_the_checksum_of_the_whole_has_stored_it() {
+    let end = |seen: &Seen| seen.method == "POST" && seen.makes_an_object();
+    for s3 in [S3::start(), S3::start_tls()] {
+        let (s3, _) =
+            passes_at(s3, move |seen| if end(seen) { Fault::Checksum(LARGE_SUM) } else { Fault::None });
+        assert_eq!(s3.seen().into_iter().filter(end).count(), 1, "{:#?}", s3.seen());
+    }
+}
+
+#[test]
+fn the_setting_of_aws_sdks_leaves_checksums_out() {
+    for s3 in [S3::start(), S3::start_tls()] {
+        let pod = Pod::new();
+        let variable = ("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required");
+        deliver_with(&pod, &s3, |_| {}, &[variable]).expect_code(0);
+        expect_everything(&pod, &s3);
+        for sent in parts(&s3).iter().chain(&whole(&s3)) {
+            assert!(sent.content_sha256.len() == 64 && !sent.is_signed(SUM), "{sent:#?}");
+        }
+    }
+    let (pod, s3) = (Pod::new(), S3::start());
+    let ended = deliver_with(&pod, &s3, |_| {}, &[("AWS_REQUEST_CHECKSUM_CALCULATION", "never")]);
+    ended.expect_code(1);
+    let line = ended.only_line();
+    assert!(line.contains("AWS_REQUEST_CHECKSUM_CALCULATION") && line.contains("when_required"), "{line}");
+    assert!(s3.seen().is_empty(), "{:#?}", s3.seen());
 }

@@ -1,0 +1,117 @@
+//! The clients of a bucket: what the store refuses to one is done by the next.
+
+use super::bucket::Bucket;
+use super::failure::message;
+use super::http::{Ended, Extra, Outcome, with_call_context};
+use super::refusable::{Refusable, may_refuse};
+use super::upload::Upload;
+use object_store::path::Path;
+use object_store::{PutMultipartOptions, PutOptions, PutPayload, PutResult};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Codes of S3 that refuse the client whatever it asks for.
+const RIGHTS: [&str; 3] = ["AccessDenied", "AccountProblem", "InvalidAccessKeyId"];
+
+/// The clients of a bucket.
+#[derive(Debug)]
+pub(super) struct Clients {
+    store: Arc<dyn Bucket>,
+    checksums: Option<Arc<Refusable>>,
+    unsigned_parts: Option<Arc<Refusable>>,
+    /// The store has taken an object with a checksum: it refuses none for that.
+    takes_checksums: AtomicBool,
+}
+
+impl Clients {
+    pub(super) fn new(store: Arc<dyn Bucket>) -> Self {
+        Self { store, checksums: None, unsigned_parts: None, takes_checksums: AtomicBool::new(false) }
+    }
+
+    pub(super) fn with_checksums(self, client: Option<Refusable>) -> Self {
+        Self { checksums: client.map(Arc::new), ..self }
+    }
+
+    pub(super) fn with_unsigned_parts(self, client: Option<Refusable>) -> Self {
+        Self { unsigned_parts: client.map(Arc::new), ..self }
+    }
+
+    /// Returns the client that asks for nothing that a store may refuse.
+    pub(super) fn store(&self) -> &Arc<dyn Bucket> {
+        &self.store
+    }
+
+    /// Stores an object in one request, or in two where the store refuses the first.
+    pub(super) async fn put(
+        &self,
+        path: &Path,
+        content: PutPayload,
+        options: PutOptions,
+        extra: Option<Extra>,
+    ) -> (object_store::Result<PutResult>, Ended) {
+        let put = |client: &Arc<dyn Bucket>| {
+            let client = Arc::clone(client);
+            let (content, options, extra) = (content.clone(), options.clone(), extra.clone());
+            async move { with_call_context(extra, client.put_opts(path, content, options)).await }
+        };
+        let Some(checksums) = self.checksums.as_ref().filter(|client| client.is_in_use()) else {
+            return put(&self.store).await;
+        };
+        let (result, ended) = put(&checksums.client()).await;
+        let refusal = match &result {
+            Ok(_) => {
+                self.takes_checksums.store(true, Ordering::Relaxed);
+                return (result, ended);
+            }
+            Err(error) => message(error, &ended),
+        };
+        let is_about_rights = RIGHTS.iter().any(|code| refusal.contains(code));
+        if self.takes_checksums.load(Ordering::Relaxed) || is_about_rights || !may_refuse(ended.last.as_ref())
+        {
+            return (result, ended);
+        }
+        let (result, ended) = put(&self.store).await;
+        let was_answered = matches!(ended.last, Some(Outcome::Answered { .. }));
+        if was_answered && !may_refuse(ended.last.as_ref()) {
+            checksums.give_up(&refusal);
+        }
+        (result, ended)
+    }
+
+    /// Starts an upload in parts.
+    pub(super) async fn begin_upload(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> (object_store::Result<Upload>, Ended) {
+        let mut refused = Vec::new();
+        let clients = [&self.unsigned_parts, &self.checksums];
+        for client in clients.into_iter().flatten().filter(|client| client.is_in_use()) {
+            let store = client.client();
+            let begin = store.create_multipart_opts(path, options.clone());
+            match with_call_context(None, begin).await {
+                (Ok(id), ended) => {
+                    give_up(refused);
+                    return (Ok(Upload::refusable(Arc::clone(client), path.clone(), id)), ended);
+                }
+                (Err(error), ended) if may_refuse(ended.last.as_ref()) => {
+                    refused.push((client, message(&error, &ended)));
+                }
+                (Err(error), ended) => return (Err(error), ended),
+            }
+        }
+        let (result, ended) = with_call_context(None, self.store.create_multipart_opts(path, options)).await;
+        let begun = result.map(|id| {
+            give_up(refused);
+            Upload::named(Arc::clone(&self.store), path.clone(), id)
+        });
+        (begun, ended)
+    }
+}
+
+/// Goes without what the store has refused, now that the same has succeeded without it.
+fn give_up(refused: Vec<(&Arc<Refusable>, String)>) {
+    for (client, error) in refused {
+        client.give_up(&error);
+    }
+}
