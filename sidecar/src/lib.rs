@@ -119,7 +119,7 @@ fn on_runtime(threads: usize, program: impl AsyncFnOnce(&mut Interrupts) -> u8) 
 
 async fn supervise(settings: Settings, own_log: OwnLog, interrupts: &mut Interrupts) -> u8 {
     let settings = Arc::new(settings);
-    if let Err(error) = settings.check_destination() {
+    if let Err(error) = io::store::check_settings(&settings) {
         common::fatal!(error = %error, "Could not resolve options");
         return common::codes::EXIT_FAILURE;
     }

@@ -3,7 +3,6 @@
 
 use crate::censor::{CensoringOptions, Globs};
 use crate::destination::{Credentials, Destination};
-use crate::io::store::check_settings;
 use crate::layout::paths::{ObjectPaths, build_log_names};
 use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
 use common::entry::Entry;
@@ -96,16 +95,6 @@ impl Settings {
             item_names: ItemNames::Unreserved,
             ..Self::of_upload(upload, censoring, spec.as_ref())?
         })
-    }
-
-    /// Finds a setting of the destination that no request could have: whatever was to be
-    /// stored would fail.
-    pub(crate) fn check_destination(&self) -> Result<(), OptionError> {
-        let Some(destination) = self.destination.as_ref().filter(|_| !self.upload.dry_run) else {
-            return Ok(());
-        };
-        check_settings(destination, &self.credentials)
-            .map_err(|error| OptionError::from_text(error.to_string()))
     }
 
     /// Resolves the checked options of a program that only uploads. A local

@@ -3,6 +3,7 @@
 
 use crate::censor::CensoringOptions;
 use crate::io::driver::Undelivered;
+use crate::io::store::check_settings;
 use crate::options::{JobFlags, OptionError, UploadOptions};
 use crate::settings::{self, Settings};
 use common::codes;
@@ -33,7 +34,7 @@ impl UploadJob {
                 .map_err(|error| OptionError::from_text(error.to_string()))?;
         }
         let settings = Settings::of_upload(upload, censoring, Some(&spec))?;
-        settings.check_destination()?;
+        check_settings(&settings).map_err(|error| OptionError::from_text(error.to_string()))?;
         Ok(Self { spec, settings })
     }
 }

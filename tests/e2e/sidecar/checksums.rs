@@ -218,7 +218,7 @@ fn store_that_has_another_checksum_has_not_stored_it() {
             let is_first = befalls(seen) && !befallen.swap(true, Ordering::Relaxed);
             if is_first { Fault::Checksum(OTHER_SUM) } else { Fault::None }
         });
-        let sent = s3.seen().into_iter().filter(|seen| befalls(seen)).count();
+        let sent = s3.seen().into_iter().filter(befalls).count();
         assert!(sent > 1, "{:#?}", s3.seen());
         assert!(!ended.stderr.contains("refuses checksums"), "{ended:#?}");
     }

@@ -42,6 +42,7 @@ pub(in crate::io) use remote::Remote;
 pub use write::{Precondition, Version, WriteError};
 
 use crate::destination::{Credentials, Destination, clean_prefix};
+use crate::settings::Settings;
 use bucket::Dialect;
 use cleanup::CleanupTasks;
 use clients::Clients;
@@ -86,9 +87,13 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Finds a setting of the destination that no request could hold, whenever it were
-/// sent. Everything else about credentials may be put right until it is needed.
-pub fn check_settings(destination: &Destination, credentials: &Credentials) -> Result<(), StoreError> {
+/// Finds a setting of the destination with which whatever were sent would fail.
+/// Everything else about credentials may be put right until it is needed.
+pub fn check_settings(settings: &Settings) -> Result<(), StoreError> {
+    let Some(destination) = settings.destination.as_ref().filter(|_| !settings.upload.dry_run) else {
+        return Ok(());
+    };
+    let credentials = &settings.credentials;
     let checked = match destination {
         Destination::S3 { bucket, .. } => {
             s3::check_settings(bucket, credentials.s3_credentials_file.as_deref())
