@@ -295,7 +295,8 @@ impl Cases {
         let before = self.reruns.take(key);
         match (before, case.is_failed) {
             (None, true) => return false,
-            (None, false) if self.failed.contains_key(&key) => return false,
+            // What was skipped is no attempt that passed.
+            (None, false) if case.is_skipped || self.failed.contains_key(&key) => return false,
             (None, false) => {
                 self.reruns.remember(key, Passed::Once);
                 return false;

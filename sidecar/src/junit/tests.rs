@@ -125,6 +125,19 @@ fn attempts_of_pytest_rerunfailures_are_one_test() {
     assert_eq!(file.failures[1].message, "assert 0");
 }
 
+/// A test that is skipped, and fails in a case of its own: no failed attempts that look passed.
+#[test]
+fn a_skipped_case_is_no_attempt_of_the_next_one() {
+    let case = |outcome: &str| format!("<testcase classname=\"c\" name=\"n\">{outcome}</testcase>");
+    let read = |cases: [&str; 2]| {
+        let report = format!("<testsuite name=\"pytest\">{}</testsuite>", cases.map(case).concat());
+        counts(&read(report.as_bytes()))
+    };
+    assert_eq!(read(["<skipped/>", "<error/>"]), [2, 1, 1, 0]);
+    assert_eq!(read(["<skipped/>", ""]), [2, 0, 1, 0]);
+    assert_eq!(read(["", "<error/>"]), [1, 1, 0, 0], "an attempt that pytest-rerunfailures calls passed");
+}
+
 #[test]
 fn a_mark_of_the_byte_order_is_text_but_at_the_beginning() {
     let report = "\u{feff}<testsuite name=\"s\"><testcase name=\"a\"><failure>\u{feff}\u{feff}x\

@@ -163,9 +163,9 @@ impl TokenSource for Federation {
 }
 
 impl Federation {
-    pub(super) fn new(account: ExternalAccount) -> Result<Kept<Self>, StoreError> {
+    pub(super) fn new(account: ExternalAccount, connector: &Connector) -> Result<Kept<Self>, StoreError> {
         let options = client_options().with_allow_http(account.plain_http());
-        let client = Connector::default().connect(&options).map_err(|error| setup(error.to_string()))?;
+        let client = connector.connect(&options).map_err(|error| setup(error.to_string()))?;
         Ok(Kept::new(Self { account, client }))
     }
 

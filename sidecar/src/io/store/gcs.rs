@@ -30,15 +30,17 @@ fn open_with(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
     let variables = Variables::new(environment);
+    // One, so that each client knows the tokens that another one has sent.
+    let connector = Connector::default();
     let builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
-        .with_http_connector(Connector::default())
+        .with_http_connector(connector.clone())
         .with_retry(no_retries());
     let options = |url: &str| client_options().with_allow_http(url.starts_with("http://"));
     let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));
     if let Some(url) = variables.get("STORAGE_EMULATOR_HOST")?.map(|host| emulator_url(&host)) {
         // Emulators take requests without credentials, as the Go client sends them.
-        let api = JsonApi::new(&url, bucket, anonymous())?;
+        let api = JsonApi::new(&url, bucket, anonymous(), &connector)?;
         return Ok((Arc::new(EmulatorBucket::new(api.clone())), Json { api, is_emulator: true }));
     }
     let variable = variables.get("GOOGLE_APPLICATION_CREDENTIALS")?.map(PathBuf::from);
@@ -52,13 +54,14 @@ fn open_with(
         let builder = if base_url.is_empty() { builder } else { builder.with_base_url(&base_url) };
         let built = match kind {
             CredentialsFile::ExternalAccount(account) => {
-                builder.with_credentials(Arc::new(Federation::new(*account)?)).build()
+                builder.with_credentials(Arc::new(Federation::new(*account, &connector)?)).build()
             }
             CredentialsFile::ServiceAccount => builder.with_service_account_path(&text).build(),
             CredentialsFile::AuthorizedUser => builder.with_application_credentials(&text).build(),
         };
         let built = built.map_err(|error| setup(format!("{option} {text:?}: {error}")))?;
-        return with_json(built, bucket, Some(base_url.as_str()).filter(|url| !url.is_empty()));
+        let address = Some(base_url.as_str()).filter(|url| !url.is_empty());
+        return with_json(built, bucket, address, &connector);
     }
     // By this name gcloud knows private endpoints.
     let endpoint = variables.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")?;
@@ -71,7 +74,7 @@ fn open_with(
     // server; the second one falls back to anonymous access.
     let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
     let built = builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)?;
-    with_json(built, bucket, endpoint)
+    with_json(built, bucket, endpoint, &connector)
 }
 
 /// Adds the JSON API, with the same credentials.
@@ -79,8 +82,9 @@ fn with_json(
     store: GoogleCloudStorage,
     bucket: &str,
     address: Option<&str>,
+    connector: &Connector,
 ) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
-    let api = JsonApi::new(address.unwrap_or(GOOGLE), bucket, Arc::clone(store.credentials()))?;
+    let api = JsonApi::new(address.unwrap_or(GOOGLE), bucket, Arc::clone(store.credentials()), connector)?;
     Ok((Arc::new(store), Json { api, is_emulator: false }))
 }
 

@@ -49,9 +49,10 @@ impl JsonApi {
         address: &str,
         bucket: &str,
         credentials: GcpCredentialProvider,
+        connector: &Connector,
     ) -> Result<Self, StoreError> {
         let options = client_options().with_allow_http(address.starts_with("http://"));
-        let client = Connector::default().connect(&options).map_err(|error| setup(error.to_string()))?;
+        let client = connector.connect(&options).map_err(|error| setup(error.to_string()))?;
         let address = address.trim_end_matches('/').to_owned();
         Ok(Self { client, address, bucket: percent_encoded(bucket), credentials })
     }
@@ -184,7 +185,8 @@ mod tests {
     fn no_session_takes_the_credentials_to_another_server() {
         let credentials = Arc::new(StaticCredentialProvider::new(GcpCredential { bearer: String::new() }));
         let of = |address: &str, location: &str| {
-            let api = JsonApi::new(address, "bucket", credentials.clone()).expect("opened");
+            let api =
+                JsonApi::new(address, "bucket", credentials.clone(), &Connector::default()).expect("opened");
             api.same_server(location).ok()
         };
         for host in ["", ".evil.example", "@evil.example", ":8443"] {

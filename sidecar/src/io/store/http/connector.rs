@@ -8,6 +8,7 @@
 //! reqwest reads.
 
 use super::Observer;
+use super::own_credentials::Tokens;
 use crate::io::store::{StoreError, install_tls, setup};
 use common::duration::GoDuration;
 use object_store::client::{HttpClient, HttpConnector};
@@ -41,6 +42,7 @@ pub(in crate::io::store) fn no_retries() -> RetryConfig {
 pub(in crate::io::store) struct Connector {
     roots: Option<Arc<[Certificate]>>,
     credentials: Credentials,
+    tokens: Tokens,
     clients: Arc<Mutex<Vec<(Settings, HttpClient)>>>,
 }
 
@@ -124,7 +126,8 @@ impl HttpConnector for Connector {
             store: "HTTP client",
             source: Box::new(error),
         })?;
-        let client = HttpClient::new(Observer::new(HttpClient::new(client), self.credentials.clone()));
+        let observer = Observer::new(HttpClient::new(client), self.credentials.clone(), self.tokens.clone());
+        let client = HttpClient::new(observer);
         clients.push((settings, client.clone()));
         Ok(client)
     }

@@ -37,6 +37,7 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::super::connector::Credentials;
+    use super::super::own_credentials::Tokens;
     use super::super::{adopt, record, with_call_context};
     use super::*;
     use crate::io::store::failure::classify;
@@ -46,7 +47,7 @@ mod tests {
     fn sent(token: &'static str) -> Sent {
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         request.headers_mut().insert("authorization", HeaderValue::from_static(token));
-        Sent::of(&request, &Credentials::default())
+        Sent::of(&request, &Credentials::default(), &Tokens::default())
     }
 
     #[test]

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use connector::{Credentials, MAX_REQUEST_TIMEOUT};
 use object_store::HeaderValue;
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
-use own_credentials::Sent;
+use own_credentials::{Sent, Tokens};
 use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;
@@ -131,16 +131,17 @@ fn record(sent: Sent) {
 struct Observer {
     client: HttpClient,
     credentials: Credentials,
+    tokens: Tokens,
 }
 
 impl Observer {
-    fn new(client: HttpClient, credentials: Credentials) -> Self {
-        Self { client, credentials }
+    fn new(client: HttpClient, credentials: Credentials, tokens: Tokens) -> Self {
+        Self { client, credentials, tokens }
     }
 
     /// Sends a request and reads its answer, except an object's content.
     async fn exchange(&self, request: HttpRequest) -> Result<ReadAnswer, HttpError> {
-        let (expected, sent) = (Expected::of(&request), Sent::of(&request, &self.credentials));
+        let (expected, sent) = (Expected::of(&request), Sent::of(&request, &self.credentials, &self.tokens));
         record(sent.clone());
         let response = self.client.execute(request).await?;
         answer::read(response, expected, |text| own_credentials::masked([&sent], text)).await

@@ -7,6 +7,7 @@ use crate::censor::Censor;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Headers that carry a credential, as the three providers and their token services
 /// define them.
@@ -38,36 +39,74 @@ const MIN_BYTES: usize = 8;
 /// Upper bound on a form that is looked into: longer bodies are content.
 const MAX_FORM_BYTES: usize = 64 << 10;
 
+/// Tokens that are remembered: one an hour is more than a job needs.
+const MAX_TOKENS: usize = 32;
+
+/// The tokens that a client has sent of late, in the headers that held them: a server that
+/// knows one may repeat it in the answer to a later request, which goes without it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens(Arc<Mutex<Vec<HeaderValue>>>);
+
+impl Tokens {
+    fn remember<'a>(&self, headers: impl Iterator<Item = &'a HeaderValue>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for header in headers.filter(|header| is_token(header)) {
+            if known.contains(header) {
+                continue;
+            }
+            if known.len() == MAX_TOKENS {
+                known.remove(0);
+            }
+            known.push(header.clone());
+        }
+    }
+
+    fn headers(&self) -> Vec<HeaderValue> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Returns whether a header is as good in another request: no signature of one.
+fn is_token(header: &HeaderValue) -> bool {
+    let signatures = [b"AWS4-HMAC-SHA256 ".as_slice(), b"SharedKey "];
+    !signatures.iter().any(|scheme| header.as_bytes().starts_with(scheme))
+}
+
 /// The parts of a request that can carry credentials, and the long-lived ones behind
-/// them. Shares memory with the request, so that a request whose answer is fine costs
-/// next to nothing.
+/// them, and the tokens of earlier requests. Shares memory with the request, so that a
+/// request whose answer is fine costs next to nothing.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
     headers: Vec<HeaderValue>,
     uri: String,
     form: Option<HttpRequestBody>,
     known: Credentials,
+    tokens: Tokens,
 }
 
 impl Sent {
-    pub(super) fn of(request: &HttpRequest, known: &Credentials) -> Self {
-        let headers = HEADERS.iter().filter_map(|name| request.headers().get(*name).cloned());
+    pub(super) fn of(request: &HttpRequest, known: &Credentials, tokens: &Tokens) -> Self {
+        let headers = HEADERS.iter().filter_map(|name| request.headers().get(*name));
+        let headers: Vec<_> = headers.cloned().collect();
+        tokens.remember(headers.iter());
         let is_form = request.method().as_str() == "POST"
             && request
                 .headers()
                 .get("content-type")
                 .is_some_and(|kind| kind.as_bytes().ends_with(b"form-urlencoded"));
         Self {
-            headers: headers.collect(),
+            headers,
             uri: if request.uri().query().is_some() { request.uri().to_string() } else { String::new() },
             form: is_form.then(|| request.body().clone()),
             known: known.clone(),
+            tokens: tokens.clone(),
         }
     }
 
     fn values(&self) -> Vec<String> {
         let mut values: Vec<String> = self.known.iter().map(str::to_owned).collect();
-        for header in self.headers.iter().filter_map(|value| value.to_str().ok()) {
+        let earlier = self.tokens.headers();
+        for header in self.headers.iter().chain(&earlier).filter_map(|value| value.to_str().ok()) {
             values.extend(header_credentials(header));
         }
         if let Ok(url) = Url::parse(&self.uri) {
@@ -119,7 +158,7 @@ mod tests {
     fn masked(change: impl FnOnce(&mut HttpRequest), text: &str) -> String {
         let mut request = HttpRequest::new(HttpRequestBody::empty());
         change(&mut request);
-        super::masked([&Sent::of(&request, &Credentials::default())], text)
+        super::masked([&Sent::of(&request, &Credentials::default(), &Tokens::default())], text)
     }
 
     fn header(name: &'static str, value: &'static str) -> impl FnOnce(&mut HttpRequest) {
@@ -141,6 +180,27 @@ mod tests {
         assert_eq!(masked(shared, "account c2lnbmF0dXJl"), "account XXXXXXXXXXXX");
         let session = header("x-amz-security-token", "session/token+of==");
         assert_eq!(masked(session, "session%2Ftoken%2Bof%3D%3D!"), "XXXXXXXXXXXXXXXXXXXXXXXXXX!");
+    }
+
+    #[test]
+    fn tokens_of_earlier_requests_are_masked_and_few_are_kept() {
+        let tokens = Tokens::default();
+        let send = |value: &str| {
+            let mut request = HttpRequest::new(HttpRequestBody::empty());
+            request.headers_mut().insert("authorization", value.parse().expect("a value"));
+            Sent::of(&request, &Credentials::default(), &tokens)
+        };
+        let said = "0123456789abcdef, the-first-token, the-second-token";
+        send("AWS4-HMAC-SHA256 Credential=KEY/x, SignedHeaders=y, Signature=0123456789abcdef");
+        send("Bearer the-first-token");
+        let second = send("Bearer the-second-token");
+        assert_eq!(super::masked([&second], said), "0123456789abcdef, XXXXXXXXXXXXXXX, XXXXXXXXXXXXXXXX");
+        for _ in 0..2 {
+            for number in 0..MAX_TOKENS {
+                send(&format!("Bearer token-number-{number}"));
+            }
+        }
+        assert_eq!(tokens.headers().len(), MAX_TOKENS);
     }
 
     #[test]
