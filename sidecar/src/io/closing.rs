@@ -183,7 +183,7 @@ pub fn manifest_object(
             ("changed", text(reason), None)
         }
         State::Skipped(reason) | State::OverLimit(reason) => ("skipped", text(reason), None),
-        State::OutOfTime | State::Aborting(_) if stored.is_some() => {
+        State::OutOfTime | State::Aborting { .. } if stored.is_some() => {
             ("changed", Some(NO_TIME.to_owned()), None)
         }
         State::Withheld(reason) => ("withheld", text(reason), None),
@@ -194,7 +194,7 @@ pub fn manifest_object(
         | State::Queued
         | State::InFlight
         | State::Restarting
-        | State::Aborting(_)
+        | State::Aborting { .. }
         | State::Pausing => ("skipped", Some(NO_TIME.to_owned()), None),
     };
     let log = match object.desired.source {

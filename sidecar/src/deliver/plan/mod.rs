@@ -163,14 +163,20 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     pub(super) fn end_listing(&mut self) {
         for (number, listed) in (0..).zip(std::mem::take(&mut self.listed)) {
             let Some(object) = self.objects.get(number) else { continue };
-            let bulk = object.desired.class.part() == Some(Part::Bulk);
-            let wanted = matches!(
-                object.state,
-                State::Queued | State::Pausing | State::OutOfTime | State::OverLimit(_) | State::Failed(_)
-            );
-            if !listed && bulk && wanted {
-                let gone = State::Skipped("it was gone before it could be read".into());
-                self.set_state(number, gone);
+            if listed || object.desired.class.part() != Some(Part::Bulk) {
+                continue;
+            }
+            match object.state {
+                State::Queued
+                | State::Pausing
+                | State::OutOfTime
+                | State::OverLimit(_)
+                | State::Failed(_) => self.set_state(number, Cause::Gone.state()),
+                State::Restarting | State::Aborting { .. } => {
+                    self.set_state(number, State::Aborting { cause: Cause::Gone, outdated: false });
+                }
+                State::InFlight | State::Stored | State::Changed | State::Skipped(_) | State::Withheld(_) => {
+                }
             }
         }
     }
@@ -273,12 +279,12 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     fn leave(&mut self, number: u32, cause: Cause) -> Option<Action> {
         match self.object(number).state {
             State::Queued | State::Pausing => self.set_state(number, cause.state()),
-            State::Restarting => self.set_state(number, State::Aborting(cause)),
+            State::Restarting => self.set_state(number, State::Aborting { cause, outdated: true }),
             State::InFlight => {
-                self.set_state(number, State::Aborting(cause));
+                self.set_state(number, State::Aborting { cause, outdated: false });
                 return Some(Action::Abort(number));
             }
-            State::Aborting(_)
+            State::Aborting { .. }
             | State::Stored
             | State::Changed
             | State::Skipped(_)
@@ -305,7 +311,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         object.desired = desired;
         object.attempts = 0;
         match (&object.state, goes_on) {
-            (State::InFlight | State::Restarting | State::Aborting(_), true) => {
+            (State::InFlight | State::Restarting | State::Aborting { .. }, true) => {
                 if object.state != State::InFlight {
                     self.set_state(number, State::Restarting);
                 }
@@ -315,7 +321,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
                 self.set_state(number, State::Restarting);
                 Some(Action::Abort(number))
             }
-            (State::Restarting | State::Aborting(_), false) => {
+            (State::Restarting | State::Aborting { .. }, false) => {
                 self.set_state(number, State::Restarting);
                 None
             }

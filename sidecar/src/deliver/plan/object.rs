@@ -73,6 +73,8 @@ pub enum Cause {
     Replaced,
     /// There is no time left.
     NoTime,
+    /// Its file is gone.
+    Gone,
     /// The time for artifacts that the operator allows is over.
     OverLimit,
 }
@@ -82,6 +84,7 @@ impl Cause {
         match self {
             Self::Replaced => State::Skipped("another one replaces it".into()),
             Self::NoTime => State::OutOfTime,
+            Self::Gone => State::Skipped("it was gone before it could be read".into()),
             Self::OverLimit => {
                 State::OverLimit("delivery.limits.time: the time for artifacts is over".into())
             }
@@ -100,7 +103,12 @@ pub enum State {
     Restarting,
     /// A transfer is being aborted for good, because another one follows or
     /// because there is no time left.
-    Aborting(Cause),
+    Aborting {
+        /// Why it is not sent again.
+        cause: Cause,
+        /// The transfer is of another content than the one that is wanted.
+        outdated: bool,
+    },
     /// It waits for another attempt.
     Pausing,
     /// The destination holds it.
@@ -123,7 +131,7 @@ impl State {
     /// Returns whether something is still to happen.
     pub const fn is_open(&self) -> bool {
         match self {
-            Self::Queued | Self::InFlight | Self::Restarting | Self::Aborting(_) | Self::Pausing => true,
+            Self::Queued | Self::InFlight | Self::Restarting | Self::Aborting { .. } | Self::Pausing => true,
             Self::Stored
             | Self::Changed
             | Self::Skipped(_)
@@ -136,7 +144,7 @@ impl State {
 
     /// Returns whether a transfer of it is on its way, perhaps to be aborted.
     pub const fn is_in_flight(&self) -> bool {
-        matches!(self, Self::InFlight | Self::Restarting | Self::Aborting(_))
+        matches!(self, Self::InFlight | Self::Restarting | Self::Aborting { .. })
     }
 
     /// Returns whether the destination holds it as it is wanted.

@@ -15,14 +15,14 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         object.stored = Some(Box::new(record));
         object.stored_fingerprint = (!changed).then_some(fingerprint);
         // One that finished while it was being given up is as good as any:
-        // only the wish for another content remains.
-        let restart = object.state == State::Restarting
-            && (object.desired.class == Class::Result
-                || object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint));
-        let state = match (restart, changed) {
-            (true, _) => State::Queued,
-            (false, true) => State::Changed,
-            (false, false) => State::Stored,
+        // only the wish for another content remains, or that there was no time for it.
+        let is_outdated = object.desired.class == Class::Result
+            || object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint);
+        let state = match object.state {
+            State::Restarting if is_outdated => State::Queued,
+            State::Aborting { cause, outdated: true } if is_outdated => cause.state(),
+            _ if changed => State::Changed,
+            _ => State::Stored,
         };
         self.set_state(number, state);
     }
@@ -133,7 +133,7 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
     fn follow_decision(&mut self, number: u32) -> bool {
         let state = match self.object(number).state.clone() {
             State::Restarting => State::Queued,
-            State::Aborting(cause) => cause.state(),
+            State::Aborting { cause, .. } => cause.state(),
             State::Queued
             | State::InFlight
             | State::Pausing

@@ -66,7 +66,7 @@ impl Retired {
             | State::Queued
             | State::InFlight
             | State::Restarting
-            | State::Aborting(_)
+            | State::Aborting { .. }
             | State::Pausing
             | State::Stored
             | State::Changed

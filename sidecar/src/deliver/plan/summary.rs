@@ -47,7 +47,7 @@ impl Summary {
             State::OverLimit(_) => self.over_limit += 1,
             State::Withheld(_) => self.withheld += 1,
             State::Failed(_) => self.failed += 1,
-            State::Queued | State::InFlight | State::Restarting | State::Aborting(_) | State::Pausing => {
+            State::Queued | State::InFlight | State::Restarting | State::Aborting { .. } | State::Pausing => {
                 self.open += 1;
                 self.open_bytes = self.open_bytes.saturating_add(object.desired.bytes);
             }
