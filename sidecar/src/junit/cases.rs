@@ -3,8 +3,8 @@
 use super::reruns::{Passed, Reruns};
 use super::text::{attribute, seconds, value};
 use super::{
-    Counts, Failure, MAX_CASES, MAX_DEPTH, MAX_FAILURES, MAX_KEPT_BYTES, MAX_NAME_BYTES, MAX_SLOWEST,
-    MAX_TEXT_BYTES, TestFile, Timed,
+    Failure, MAX_CASES, MAX_DEPTH, MAX_FAILURES, MAX_KEPT_BYTES, MAX_NAME_BYTES, MAX_SLOWEST, MAX_TEXT_BYTES,
+    TestFile, Timed,
 };
 use quick_xml::events::BytesStart;
 use std::collections::HashMap;
@@ -281,7 +281,8 @@ impl Cases {
             }
         } else {
             counts.tests += 1;
-            count_rest(counts, case);
+            counts.flaky += u64::from(case.is_flaky);
+            counts.skipped += u64::from(case.is_skipped && !case.is_flaky);
             if case.is_flaky {
                 self.keep(case);
             }
@@ -358,11 +359,6 @@ impl Cases {
             slowest.insert(at, Timed { suite, name, seconds: case.seconds });
         }
     }
-}
-
-fn count_rest(counts: &mut Counts, case: &Case) {
-    counts.flaky += u64::from(case.is_flaky);
-    counts.skipped += u64::from(case.is_skipped && !case.is_flaky);
 }
 
 fn failure(case: &Case) -> Failure {

@@ -21,8 +21,24 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         let state = match object.state {
             State::Restarting if is_outdated => State::Queued,
             State::Aborting { cause, outdated: true } if is_outdated => cause.state(),
-            _ if changed => State::Changed,
-            _ => State::Stored,
+            State::Queued
+            | State::InFlight
+            | State::Restarting
+            | State::Aborting { .. }
+            | State::Pausing
+            | State::Stored
+            | State::Changed
+            | State::Skipped(_)
+            | State::OutOfTime
+            | State::OverLimit(_)
+            | State::Withheld(_)
+            | State::Failed(_) => {
+                if changed {
+                    State::Changed
+                } else {
+                    State::Stored
+                }
+            }
         };
         self.set_state(number, state);
     }

@@ -49,33 +49,43 @@ impl Clients {
         options: PutOptions,
         extra: Option<Extra>,
     ) -> (object_store::Result<PutResult>, Ended) {
-        let put = |client: &Arc<dyn Bucket>| {
-            let client = Arc::clone(client);
-            let (content, options, extra) = (content.clone(), options.clone(), extra.clone());
-            async move { with_call_context(extra, client.put_opts(path, content, options)).await }
-        };
-        let Some(checksums) = self.checksums.as_ref().filter(|client| client.is_in_use()) else {
-            return put(&self.store).await;
-        };
-        let (result, ended) = put(&checksums.client()).await;
-        let refusal = match &result {
-            Ok(_) => {
-                self.takes_checksums.store(true, Ordering::Relaxed);
+        let mut refusal = None;
+        loop {
+            let asking = self.checksums.as_ref().filter(|client| refusal.is_none() && client.is_in_use());
+            let client = asking.map_or_else(|| Arc::clone(&self.store), |asking| asking.client());
+            let put = client.put_opts(path, content.clone(), options.clone());
+            let (result, ended) = with_call_context(extra.clone(), put).await;
+            if asking.is_some() {
+                match &result {
+                    Ok(_) => self.takes_checksums.store(true, Ordering::Relaxed),
+                    Err(error) => refusal = self.refusal(error, &ended),
+                }
+            }
+            if asking.is_none() || refusal.is_none() {
+                self.settle(refusal, &ended);
                 return (result, ended);
             }
-            Err(error) => message(error, &ended),
-        };
-        let is_about_rights = RIGHTS.iter().any(|code| refusal.contains(code));
-        if self.takes_checksums.load(Ordering::Relaxed) || is_about_rights || !may_refuse(ended.last.as_ref())
-        {
-            return (result, ended);
         }
-        let (result, ended) = put(&self.store).await;
+    }
+
+    /// Returns the error, if the store may have refused the checksum of an object.
+    fn refusal(&self, error: &object_store::Error, ended: &Ended) -> Option<String> {
+        let error = message(error, ended);
+        let is_for_checksum = may_refuse(ended.last.as_ref())
+            && !self.takes_checksums.load(Ordering::Relaxed)
+            && !RIGHTS.iter().any(|code| error.contains(code));
+        is_for_checksum.then_some(error)
+    }
+
+    /// Sends no checksums any more where an object was refused with one and not without it.
+    fn settle(&self, refusal: Option<String>, ended: &Ended) {
         let was_answered = matches!(ended.last, Some(Outcome::Answered { .. }));
-        if was_answered && !may_refuse(ended.last.as_ref()) {
+        if let (Some(refusal), Some(checksums)) = (refusal, &self.checksums)
+            && was_answered
+            && !may_refuse(ended.last.as_ref())
+        {
             checksums.give_up(&refusal);
         }
-        (result, ended)
     }
 
     /// Starts an upload in parts.

@@ -4,16 +4,15 @@ use super::bucket::Properties;
 use super::bytes_in_flight::BytesGuard;
 use super::failure::Failure;
 use super::remote::{Remote, version_of};
-use super::upload::{Upload, completed_before};
+use super::upload::{SentPart, Upload, completed_before};
 use super::{CleanupTasks, Precondition, Version, WriteError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::{CrcAlgorithm, checksum_combine};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use object_store::multipart::PartId;
 use object_store::path::Path;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,15 +28,14 @@ pub(in crate::io) struct Multipart {
     path: Path,
     in_flight: Parts,
     begun: usize,
-    /// The CRC-64 of the parts so far, where the store has one too.
-    checksum: Option<Digest>,
-    sent: BTreeMap<usize, PartId>,
+    /// The parts that have arrived, with their lengths.
+    sent: BTreeMap<usize, (SentPart, usize)>,
     precondition: Precondition,
     cleanup: CleanupTasks,
     guard: BytesGuard,
 }
 
-type Parts = FuturesUnordered<BoxFuture<'static, Result<(usize, PartId), WriteError>>>;
+type Parts = FuturesUnordered<BoxFuture<'static, Result<(usize, SentPart, usize), WriteError>>>;
 
 impl Multipart {
     /// Starts a multipart upload.
@@ -49,13 +47,11 @@ impl Multipart {
     ) -> Result<Self, WriteError> {
         let path = remote.path_to_write(key)?;
         let upload = remote.open_multipart(&path, properties, precondition).await?;
-        let checksum = upload.has_checksums().then(|| Digest::new(CrcAlgorithm::Crc64Nvme));
         Ok(Self {
             upload: Some(upload),
             path,
             in_flight: Parts::new(),
             begun: 0,
-            checksum,
             sent: BTreeMap::new(),
             precondition: precondition.clone(),
             cleanup: remote.cleanup().clone(),
@@ -72,16 +68,13 @@ impl Multipart {
     ) -> Result<(), WriteError> {
         let upload = self.upload.as_ref().ok_or_else(completed_before)?;
         let (number, bytes, guard) = (self.begun, content.len(), self.guard.clone());
-        if let Some(whole) = &mut self.checksum {
-            whole.update(&content);
-        }
         let checksum = remote.checksum(&content);
         let part = upload.send_part(number, content, is_last, checksum);
         self.begun += 1;
         let counted = part.map(move |sent| {
-            let id = sent?;
+            let sent = sent?;
             guard.add(bytes);
-            Ok((number, id))
+            Ok((number, sent, bytes))
         });
         self.in_flight.push(counted.boxed());
         Ok(())
@@ -95,8 +88,8 @@ impl Multipart {
     /// Returns how the next part ended; `None` when none is in flight.
     pub(in crate::io) async fn part_sent(&mut self) -> Option<Result<(), WriteError>> {
         let sent = self.in_flight.next().await?;
-        Some(sent.map(|(number, id)| {
-            self.sent.insert(number, id);
+        Some(sent.map(|(number, part, bytes)| {
+            self.sent.insert(number, (part, bytes));
         }))
     }
 
@@ -109,8 +102,8 @@ impl Multipart {
         if !conditional && !upload.keeps_precondition() {
             remote.check_precondition(&self.path, &self.precondition).await?;
         }
-        let parts = self.sent.values().cloned().collect();
-        let checksum = self.checksum.as_ref().map(|whole| STANDARD.encode(whole.finalize().to_be_bytes()));
+        let checksum = whole_checksum(self.sent.values());
+        let parts = std::mem::take(&mut self.sent).into_values().filter_map(|(part, _)| part.id).collect();
         let failure = match upload.complete(parts, header, checksum).await {
             Ok(result) => {
                 self.upload = None;
@@ -138,6 +131,18 @@ impl Multipart {
             }
         }
     }
+}
+
+/// Returns the checksum of all parts together, as S3 writes it; `None` where one has none.
+fn whole_checksum<'a>(parts: impl Iterator<Item = &'a (SentPart, usize)>) -> Option<String> {
+    let mut whole = None;
+    for (part, bytes) in parts {
+        let sum = STANDARD.decode(part.checksum.as_deref()?).ok()?;
+        let sum = u64::from_be_bytes(sum.try_into().ok()?);
+        let joined = |before| checksum_combine(CrcAlgorithm::Crc64Nvme, before, sum, *bytes as u64);
+        whole = Some(whole.map_or(sum, joined));
+    }
+    whole.map(|whole| STANDARD.encode(whole.to_be_bytes()))
 }
 
 impl Drop for Multipart {

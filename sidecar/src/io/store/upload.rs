@@ -19,6 +19,15 @@ use object_store::path::Path;
 use object_store::{MultipartUpload, PutPayload, PutResult};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A part that has arrived.
+#[derive(Debug, Default)]
+pub(super) struct SentPart {
+    /// Its name in an upload with a name.
+    pub(super) id: Option<PartId>,
+    /// The checksum that went with it to S3.
+    pub(super) checksum: Option<String>,
+}
+
 /// An upload in parts. Clones are the same upload.
 #[derive(Clone, Debug)]
 pub(super) enum Upload {
@@ -44,11 +53,6 @@ impl Upload {
         Self::OfLibrary(Arc::new(Mutex::new(Some(upload))))
     }
 
-    /// Returns whether its parts have checksums of S3.
-    pub(super) fn has_checksums(&self) -> bool {
-        matches!(self, Self::Named { refusable: Some(_), .. })
-    }
-
     /// Returns whether the store holds it to the precondition with which it was begun.
     pub(super) fn keeps_precondition(&self) -> bool {
         matches!(self, Self::Resumable(_))
@@ -61,11 +65,11 @@ impl Upload {
         content: Bytes,
         is_last: bool,
         checksum: Option<Extra>,
-    ) -> BoxFuture<'static, Result<PartId, WriteError>> {
+    ) -> BoxFuture<'static, Result<SentPart, WriteError>> {
         match self.clone() {
             Self::Resumable(session) => async move {
                 session.send_part(number, content, is_last).await?;
-                Ok(PartId { content_id: String::new() })
+                Ok(SentPart::default())
             }
             .boxed(),
             Self::Named { store, path, id, refusable } => async move {
@@ -74,7 +78,7 @@ impl Upload {
                     let part = store.put_part(&path, &id, number, content.clone());
                     let (result, ended) = with_call_context(checksum.clone(), part).await;
                     let failure = match result {
-                        Ok(part) => return Ok(part),
+                        Ok(id) => return Ok(SentPart { id: Some(id), checksum: ended.checksum }),
                         Err(error) => classify(&error, &ended),
                     };
                     match failure {
@@ -102,8 +106,9 @@ impl Upload {
                 async move {
                     let Some(part) = part else { return Err(completed_before()) };
                     let (result, ended) = with_call_context(checksum, part).await;
-                    let id = PartId { content_id: String::new() };
-                    result.map(|()| id).map_err(|error| classify(&error, &ended).into_write_error())
+                    result
+                        .map(|()| SentPart::default())
+                        .map_err(|error| classify(&error, &ended).into_write_error())
                 }
                 .boxed()
             }

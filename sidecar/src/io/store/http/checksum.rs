@@ -19,10 +19,15 @@ pub(in crate::io::store) fn expect_checksum(checksum: Option<String>) {
     let _ = CALL.try_with(|call| call.borrow_mut().checksum = checksum);
 }
 
-/// Returns the checksum of what a request stores, where it is known.
+/// Returns the checksum of what a request stores, where it is known. The call knows that of
+/// content from then on.
 pub(super) fn of(request: &HttpRequest) -> Option<String> {
     match request.method().as_str() {
-        "PUT" => Some(request.headers().get(HEADER)?.to_str().ok()?.to_owned()),
+        "PUT" => {
+            let checksum = request.headers().get(HEADER)?.to_str().ok()?;
+            let _ = CALL.try_with(|call| call.borrow_mut().ended.checksum = Some(checksum.to_owned()));
+            Some(checksum.to_owned())
+        }
         "POST" if super::is_completion(request) => {
             CALL.try_with(|call| call.borrow().checksum.clone()).ok().flatten()
         }

@@ -8,7 +8,7 @@
 //! reqwest reads.
 
 use super::Observer;
-use super::own_credentials::Tokens;
+use super::own_credentials::{Credentials, Tokens};
 use crate::io::store::{StoreError, install_tls, setup};
 use common::duration::GoDuration;
 use object_store::client::{HttpClient, HttpConnector};
@@ -17,7 +17,6 @@ use reqwest::{Certificate, redirect};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Upper bound on any request: assembling a large object can take minutes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>).
@@ -68,22 +67,6 @@ impl Settings {
     }
 }
 
-/// Long-lived credentials of the clients, masked in answers that repeat them.
-#[derive(Clone, Default)]
-pub(super) struct Credentials(Arc<[Zeroizing<String>]>);
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("count", &self.0.len()).finish()
-    }
-}
-
-impl Credentials {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|value| value.as_str())
-    }
-}
-
 impl Connector {
     /// Trusts the certificates of a file only, as `AWS_CA_BUNDLE` says.
     pub(in crate::io::store) fn with_roots(self, source: &str, file: &Path) -> Result<Self, StoreError> {
@@ -101,7 +84,7 @@ impl Connector {
 
     /// Masks these values in what servers answer.
     pub(in crate::io::store) fn with_credentials(self, values: impl IntoIterator<Item = String>) -> Self {
-        let credentials = Credentials(values.into_iter().map(Zeroizing::new).collect());
+        let credentials = values.into_iter().collect();
         Self { credentials, clients: Arc::default(), ..self }
     }
 }

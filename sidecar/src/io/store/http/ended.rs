@@ -8,6 +8,8 @@ use super::own_credentials::{Sent, masked};
 pub(in crate::io::store) struct Ended {
     /// The outcome of the last request; `None` when none was sent.
     pub(in crate::io::store) last: Option<Outcome>,
+    /// The checksum that went with content, as S3 writes it.
+    pub(in crate::io::store) checksum: Option<String>,
     /// The credentials of each request: the library quotes a success that it cannot
     /// read, body and headers, and a broken store or proxy may repeat the request there.
     pub(super) sent: Vec<Sent>,
@@ -23,6 +25,7 @@ impl Ended {
     /// Adds later requests.
     pub(super) fn append(&mut self, later: Self) {
         self.last = later.last.or(self.last.take());
+        self.checksum = later.checksum.or(self.checksum.take());
         self.sent.extend(later.sent);
     }
 }
@@ -30,14 +33,13 @@ impl Ended {
 #[cfg(test)]
 impl Ended {
     pub(in crate::io::store) fn with(last: Outcome) -> Self {
-        Self { last: Some(last), sent: Vec::new() }
+        Self { last: Some(last), ..Self::default() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::connector::Credentials;
-    use super::super::own_credentials::Tokens;
+    use super::super::own_credentials::{Credentials, Tokens};
     use super::super::{adopt, record, with_call_context};
     use super::*;
     use crate::io::store::failure::classify;
@@ -54,7 +56,7 @@ mod tests {
     fn an_error_that_quotes_a_success_shows_nothing_that_was_sent() {
         let hint = Some("the region \"ya29.a-token\"".to_owned());
         let last = Outcome::Answered { status: 200, retry_after: None, transient: false, hint };
-        let ended = Ended { last: Some(last), sent: vec![sent("Bearer ya29.a-token")] };
+        let ended = Ended { last: Some(last), checksum: None, sent: vec![sent("Bearer ya29.a-token")] };
         // The limit of a message may fall into the token.
         for length in [0, 340, 350, 360, 500] {
             let text = format!("{} no number: 'Bearer ya29.a-token'", "x".repeat(length));

@@ -21,10 +21,10 @@ pub(super) use ended::Ended;
 
 use answer::{Expected, ReadAnswer};
 use async_trait::async_trait;
-use connector::{Credentials, MAX_REQUEST_TIMEOUT};
+use connector::MAX_REQUEST_TIMEOUT;
 use object_store::HeaderValue;
 use object_store::client::{HttpClient, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService};
-use own_credentials::{Sent, Tokens};
+use own_credentials::{Credentials, Sent, Tokens};
 use std::cell::RefCell;
 use std::future::Future;
 use std::time::Duration;

@@ -2,12 +2,12 @@
 //! the request, and ends up in records, in the manifest and in the termination
 //! message.
 
-use super::connector::Credentials;
 use crate::censor::Censor;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 use std::sync::{Arc, Mutex, PoisonError};
+use zeroize::Zeroizing;
 
 /// Headers that carry a credential, as the three providers and their token services
 /// define them.
@@ -41,6 +41,28 @@ const MAX_FORM_BYTES: usize = 64 << 10;
 
 /// Tokens that are remembered: one an hour is more than a job needs.
 const MAX_TOKENS: usize = 32;
+
+/// Long-lived credentials of the clients, masked in answers that repeat them.
+#[derive(Clone, Default)]
+pub(super) struct Credentials(Arc<[Zeroizing<String>]>);
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("count", &self.0.len()).finish()
+    }
+}
+
+impl Credentials {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|value| value.as_str())
+    }
+}
+
+impl FromIterator<String> for Credentials {
+    fn from_iter<T: IntoIterator<Item = String>>(values: T) -> Self {
+        Self(values.into_iter().map(Zeroizing::new).collect())
+    }
+}
 
 /// The tokens that a client has sent of late, in the headers that held them: a server that
 /// knows one may repeat it in the answer to a later request, which goes without it.
