@@ -14,6 +14,11 @@ pub fn to_go_string<T: Serialize + ?Sized>(value: &T) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
+/// Appends a text as [`to_go_string`] has it.
+pub fn append_go_string(bytes: &mut Vec<u8>, text: &str) {
+    to_go_writer(bytes, text).expect("writing into memory does not fail");
+}
+
 /// As [`to_go_string`], for documents that are too large for one piece of memory.
 pub fn to_go_writer<T: Serialize + ?Sized>(writer: impl io::Write, value: &T) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(writer, GoFormatter);
@@ -30,6 +35,9 @@ impl serde_json::ser::Formatter for GoFormatter {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if fragment.bytes().all(is_plain) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut start = 0;
         for (at, c) in fragment.char_indices() {
             if is_escaped(c) {
@@ -40,6 +48,11 @@ impl serde_json::ser::Formatter for GoFormatter {
         }
         writer.write_all(&fragment.as_bytes()[start..])
     }
+}
+
+/// Returns whether a byte is a whole character, and one that is not escaped here.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, b'<' | b'>' | b'&')
 }
 
 /// Returns whether a character is escaped that JSON allows as it is.

@@ -13,7 +13,7 @@ mod encode;
 mod raw;
 mod syntax;
 
-pub use encode::{to_go_string, to_go_writer};
+pub use encode::{append_go_string, to_go_string, to_go_writer};
 pub use raw::Raw;
 
 use serde_json::value::RawValue;

@@ -1,15 +1,25 @@
 //! One event as one line of JSON.
 
-use crate::json::to_go_string;
+use crate::json::append_go_string;
 use crate::quote::without_controls;
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::io::Write;
+use std::ops::Range;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
 /// Keys that a record always has. A field of the call with one of these names
 /// is renamed, `logrus_error` too (E-81), so that no key occurs twice.
 const OWN_KEYS: &[&str] = &["component", "file", "func", "level", "logrus_error", "msg", "severity", "time"];
+
+/// Room for a usual record, in bytes: it is made without another allocation.
+const USUAL_BYTES: usize = 512;
+
+/// Members of a usual record.
+const USUAL_MEMBERS: usize = 16;
 
 /// Formats the record of an event, its newline included.
 pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
@@ -18,26 +28,30 @@ pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
     let metadata = event.metadata();
     let level = level_text(*metadata.level(), fields.fatal);
     let file = format!("{}:{}", metadata.file().unwrap_or("unknown"), metadata.line().unwrap_or(0));
+    let message = fields.message.take().unwrap_or_default();
     for (key, value) in [
         ("component", component),
         ("file", &file),
         ("func", metadata.module_path().unwrap_or_else(|| metadata.target())),
         ("level", level),
-        ("msg", &fields.message.take().unwrap_or_default()),
+        ("msg", &message),
         ("severity", level),
         ("time", time),
     ] {
-        fields.insert(key.to_owned(), to_go_string(value));
+        fields.insert(Key(["", key]), |values| append_go_string(values, value));
     }
-    let mut line = String::from("{");
-    for (key, value) in &fields.members {
+    let mut line = Vec::with_capacity(USUAL_BYTES);
+    line.push(b'{');
+    for (key, value) in fields.members {
         if line.len() > 1 {
-            line.push(',');
+            line.push(b',');
         }
-        line.extend([&to_go_string(key), ":", value]);
+        append_go_string(&mut line, &key.0.concat());
+        line.push(b':');
+        line.extend_from_slice(&fields.values[value]);
     }
-    line.push_str("}\n");
-    line.into_bytes()
+    line.extend_from_slice(b"}\n");
+    line
 }
 
 /// Formats an event as one line for people, its newline included: the program, the
@@ -65,69 +79,109 @@ fn level_text(level: Level, fatal: bool) -> &'static str {
     }
 }
 
-/// The members of a record, sorted by key, values as JSON.
-#[derive(Default)]
+/// A key in two pieces: a prefix, usually none, and the name.
+#[derive(Clone, Copy)]
+struct Key([&'static str; 2]);
+
+impl Key {
+    fn cmp(self, other: Self) -> Ordering {
+        let bytes = |key: Self| key.0.into_iter().flat_map(str::bytes);
+        bytes(self).cmp(bytes(other))
+    }
+}
+
+/// The members of a record, sorted by key, values as JSON in one piece of memory.
 struct Fields {
-    members: Vec<(String, String)>,
+    members: Vec<(Key, Range<usize>)>,
+    values: Vec<u8>,
     message: Option<String>,
     error: Option<String>,
     fatal: bool,
 }
 
+impl Default for Fields {
+    fn default() -> Self {
+        Self {
+            members: Vec::with_capacity(USUAL_MEMBERS),
+            values: Vec::with_capacity(USUAL_BYTES),
+            message: None,
+            error: None,
+            fatal: false,
+        }
+    }
+}
+
 impl Fields {
-    fn insert(&mut self, key: String, value: String) {
-        match self.members.binary_search_by(|member| member.0.cmp(&key)) {
+    fn insert(&mut self, key: Key, append: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.values.len();
+        append(&mut self.values);
+        let value = start..self.values.len();
+        match self.members.binary_search_by(|member| member.0.cmp(key)) {
             Ok(at) => self.members[at].1 = value,
             Err(at) => self.members.insert(at, (key, value)),
         }
     }
 
-    fn add(&mut self, field: &Field, value: String) {
+    fn add(&mut self, field: &Field, append: impl FnOnce(&mut Vec<u8>)) {
         let name = field.name().strip_prefix("r#").unwrap_or(field.name());
-        let clash = OWN_KEYS.contains(&name);
-        self.insert(format!("{}{name}", if clash { "fields." } else { "" }), value);
+        let prefix = if OWN_KEYS.contains(&name) { "fields." } else { "" };
+        self.insert(Key([prefix, name]), append);
+    }
+
+    fn add_number(&mut self, field: &Field, value: impl fmt::Display) {
+        self.add(field, |values| {
+            // Writing into memory does not fail.
+            let _ = write!(values, "{value}");
+        });
+    }
+
+    fn add_text(&mut self, field: &Field, value: Cow<'_, str>) {
+        if field.name() == "message" {
+            self.message = Some(value.into_owned());
+            return;
+        }
+        self.add(field, |values| append_go_string(values, &value));
+        if field.name() == "error" {
+            self.error = Some(value.into_owned());
+        }
     }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
+        self.add_text(field, format!("{value:?}").into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() == "message" {
-            self.message = Some(value.to_owned());
-        } else {
-            if field.name() == "error" {
-                self.error = Some(value.to_owned());
-            }
-            self.add(field, to_go_string(value));
-        }
+        self.add_text(field, value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         if field.name() == "fatal" {
             self.fatal = value;
         } else {
-            self.add(field, value.to_string());
+            self.add_number(field, value);
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.to_string());
+        self.add_number(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.to_string());
+        self.add_number(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        let text = value.to_string();
         // JSON has no infinity and no NaN.
-        self.add(field, if value.is_finite() { text } else { to_go_string(&text) });
+        if value.is_finite() {
+            self.add_number(field, value);
+        } else {
+            self.add_text(field, value.to_string().into());
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.record_str(field, &value.to_string());
+        self.add_text(field, value.to_string().into());
     }
 }
