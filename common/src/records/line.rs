@@ -3,6 +3,7 @@
 use crate::json::append_go_string;
 use crate::quote::without_controls;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
@@ -15,15 +16,48 @@ use tracing::{Event, Level};
 /// is renamed, `logrus_error` too (E-81), so that no key occurs twice.
 const OWN_KEYS: &[&str] = &["component", "file", "func", "level", "logrus_error", "msg", "severity", "time"];
 
-/// Room for a usual record, in bytes: it is made without another allocation.
-const USUAL_BYTES: usize = 512;
+/// Bytes of a piece of memory that is kept for the next record: more than a usual one has.
+const MAX_KEPT_BYTES: usize = 8 << 10;
 
-/// Members of a usual record.
-const USUAL_MEMBERS: usize = 16;
+/// The memory for records of a thread, which musl's allocator would otherwise take from the
+/// system and give back with each of them.
+#[derive(Default)]
+struct Space {
+    members: Vec<(Key, Range<usize>)>,
+    values: Vec<u8>,
+    line: Vec<u8>,
+}
 
-/// Formats the record of an event, its newline included.
-pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
-    let mut fields = Fields::default();
+thread_local! {
+    static SPACE: Cell<Space> = const { Cell::new(Space::new()) };
+}
+
+impl Space {
+    const fn new() -> Self {
+        Self { members: Vec::new(), values: Vec::new(), line: Vec::new() }
+    }
+
+    /// Takes the thread's, which is a new one while another record is made, or when the
+    /// thread ends.
+    fn take() -> Self {
+        SPACE.try_with(Cell::take).unwrap_or_default()
+    }
+
+    /// Keeps it for the next record of this thread.
+    fn keep(mut self) {
+        if self.values.capacity().max(self.line.capacity()) <= MAX_KEPT_BYTES {
+            self.members.clear();
+            self.values.clear();
+            self.line.clear();
+            let _ = SPACE.try_with(|space| space.set(self));
+        }
+    }
+}
+
+/// Formats the record of an event, its newline included, and gives it to `take`.
+pub(super) fn with_line(event: &Event<'_>, component: &str, time: &str, take: impl FnOnce(&[u8])) {
+    let Space { members, values, mut line } = Space::take();
+    let mut fields = Fields { members, values, ..Fields::default() };
     event.record(&mut fields);
     let metadata = event.metadata();
     let level = level_text(*metadata.level(), fields.fatal);
@@ -40,18 +74,21 @@ pub(super) fn line(event: &Event<'_>, component: &str, time: &str) -> Vec<u8> {
     ] {
         fields.insert(Key(["", key]), |values| append_go_string(values, value));
     }
-    let mut line = Vec::with_capacity(USUAL_BYTES);
     line.push(b'{');
-    for (key, value) in fields.members {
+    for (key, value) in &fields.members {
         if line.len() > 1 {
             line.push(b',');
         }
-        append_go_string(&mut line, &key.0.concat());
+        match key.0 {
+            ["", name] => append_go_string(&mut line, name),
+            pieces => append_go_string(&mut line, &pieces.concat()),
+        }
         line.push(b':');
-        line.extend_from_slice(&fields.values[value]);
+        line.extend_from_slice(&fields.values[value.clone()]);
     }
     line.extend_from_slice(b"}\n");
-    line
+    take(&line);
+    Space { members: fields.members, values: fields.values, line }.keep();
 }
 
 /// Formats an event as one line for people, its newline included: the program, the
@@ -91,24 +128,13 @@ impl Key {
 }
 
 /// The members of a record, sorted by key, values as JSON in one piece of memory.
+#[derive(Default)]
 struct Fields {
     members: Vec<(Key, Range<usize>)>,
     values: Vec<u8>,
     message: Option<String>,
     error: Option<String>,
     fatal: bool,
-}
-
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            members: Vec::with_capacity(USUAL_MEMBERS),
-            values: Vec::with_capacity(USUAL_BYTES),
-            message: None,
-            error: None,
-            fatal: false,
-        }
-    }
 }
 
 impl Fields {

@@ -133,7 +133,7 @@ impl<S: Subscriber, W: Sink> Layer<S> for Records<W> {
         let now = Timestamp::now();
         let time = now.in_seconds((self.zone)(now));
         let plain = || line::plain(event, &self.component);
-        self.sink.write_record(&line::line(event, &self.component, &time), &plain);
+        line::with_line(event, &self.component, &time, |line| self.sink.write_record(line, &plain));
     }
 }
 

@@ -2,7 +2,7 @@
 //! the second one in an unnamed file.
 //!
 //! ```text
-//!  recent, sorted ──full──▶ run ◀──merged, as long as the one before is no longer──▶ run
+//!  recent ──full, sorted──▶ run ◀──merged, as long as the one before is no longer──▶ run
 //!                            ├─ first halves: chunks, which merging gives back one by one
 //!                            └─ second halves: a file, in the same order
 //! ```
@@ -11,7 +11,7 @@
 //! of a million keys two have the same with a probability of 1 to 37 million.
 
 use crate::censor::archive::temporary_file;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -30,7 +30,7 @@ const HALF_BYTES: usize = size_of::<u64>();
 pub(super) struct Hashes {
     /// Random, so that nobody can make keys that collide.
     states: [RandomState; 2],
-    recent: Vec<(u64, u64)>,
+    recent: HashSet<(u64, u64)>,
     max_recent: usize,
     /// From long to short.
     runs: Vec<Run>,
@@ -45,7 +45,7 @@ impl Default for Hashes {
 
 impl Hashes {
     fn with(max_recent: usize, new_file: fn() -> Option<File>) -> Self {
-        let (states, recent, runs) = (Default::default(), Vec::new(), Vec::new());
+        let (states, recent, runs) = (Default::default(), HashSet::new(), Vec::new());
         Self { states, recent, max_recent, runs, new_file }
     }
 
@@ -65,15 +65,13 @@ impl Hashes {
     }
 
     fn contains_hash(&self, hash: (u64, u64)) -> bool {
-        self.recent.binary_search(&hash).is_ok() || self.runs.iter().any(|run| run.contains(hash))
+        self.recent.contains(&hash) || self.runs.iter().any(|run| run.contains(hash))
     }
 
     fn insert_hash(&mut self, hash: (u64, u64)) -> bool {
-        let Err(at) = self.recent.binary_search(&hash) else { return false };
-        if self.runs.iter().any(|run| run.contains(hash)) {
+        if self.runs.iter().any(|run| run.contains(hash)) || !self.recent.insert(hash) {
             return false;
         }
-        self.recent.insert(at, hash);
         if self.recent.len() >= self.max_recent {
             self.end_recent();
         }
@@ -82,7 +80,9 @@ impl Hashes {
 
     /// Makes a run of the recent ones, and merges it with those that are no longer.
     fn end_recent(&mut self) {
-        let recent = self.recent.drain(..).map(|(first, second)| (first, Some(second)));
+        let mut recent: Vec<_> = self.recent.drain().collect();
+        recent.sort_unstable();
+        let recent = recent.into_iter().map(|(first, second)| (first, Some(second)));
         let mut run = Run::of(recent, (self.new_file)());
         while let Some(before) = self.runs.pop_if(|before| before.len() <= run.len()) {
             let (mut one, mut other) = (before.drain().peekable(), run.drain().peekable());
