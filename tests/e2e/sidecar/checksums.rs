@@ -173,6 +173,7 @@ fn store_that_refuses_checksums_gets_none() {
     let asks_with_content = |seen: &Seen| seen.is_signed(SUM);
     for (status, code, refuses) in [
         (400, "InvalidArgument", asks as fn(&Seen) -> bool),
+        (400, "BadDigest", asks_with_content),
         (403, "SignatureDoesNotMatch", asks),
         (501, "NotImplemented", asks_with_content),
     ] {
@@ -192,6 +193,17 @@ fn store_that_refuses_checksums_gets_none() {
             assert!(ended.stderr.contains(code), "{ended:#?}");
         }
     }
+}
+
+/// Sent again with its checksum.
+#[test]
+fn content_that_was_damaged_on_its_way_refuses_no_checksums() {
+    let damages = |seen: &Seen| (seen.key == SMALL || seen.is_part()) && seen.earlier == 0;
+    let (s3, ended) =
+        passes_at(S3::start(), move |seen| if damages(seen) { Fault::Corrupt } else { Fault::None });
+    assert!(whole(&s3).len() > 1 && parts(&s3).len() > 1, "{:#?}", s3.seen());
+    assert!(!ended.stderr.contains("refuses"), "{ended:#?}");
+    assert!(whole(&s3).iter().chain(&parts(&s3)).all(|sent| sent.is_signed(SUM)), "{:#?}", s3.seen());
 }
 
 /// What is refused with and without a checksum is not refused for it.

@@ -1,17 +1,22 @@
 //! The clients of a bucket: what the store refuses to one is done by the next.
 
+use super::WriteError;
 use super::bucket::Bucket;
-use super::failure::message;
+use super::failure::{Failure, classify, message};
 use super::http::{Ended, Extra, Outcome, with_call_context};
 use super::refusable::{Refusable, may_refuse};
 use super::upload::Upload;
 use object_store::path::Path;
 use object_store::{PutMultipartOptions, PutOptions, PutPayload, PutResult};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Codes of S3 that refuse the client whatever it asks for.
 const RIGHTS: [&str; 3] = ["AccessDenied", "AccountProblem", "InvalidAccessKeyId"];
+
+/// Failures that another attempt may cure and that are taken for nothing else: content that was
+/// damaged on its way, a store that is out of order.
+const MAX_TRANSIENT: u32 = 3;
 
 /// The clients of a bucket.
 #[derive(Debug)]
@@ -21,11 +26,19 @@ pub(super) struct Clients {
     unsigned_parts: Option<Arc<Refusable>>,
     /// The store has taken an object with a checksum: it refuses none for that.
     takes_checksums: AtomicBool,
+    /// Transient failures of objects with a checksum.
+    transient: AtomicU32,
 }
 
 impl Clients {
     pub(super) fn new(store: Arc<dyn Bucket>) -> Self {
-        Self { store, checksums: None, unsigned_parts: None, takes_checksums: AtomicBool::new(false) }
+        Self {
+            store,
+            checksums: None,
+            unsigned_parts: None,
+            takes_checksums: AtomicBool::new(false),
+            transient: AtomicU32::new(0),
+        }
     }
 
     pub(super) fn with_checksums(self, client: Option<Refusable>) -> Self {
@@ -70,11 +83,13 @@ impl Clients {
 
     /// Returns the error, if the store may have refused the checksum of an object.
     fn refusal(&self, error: &object_store::Error, ended: &Ended) -> Option<String> {
-        let error = message(error, ended);
+        let text = message(error, ended);
+        let is_transient = matches!(classify(error, ended), Failure::Write(WriteError::Transient { .. }));
         let is_for_checksum = may_refuse(ended.last.as_ref())
             && !self.takes_checksums.load(Ordering::Relaxed)
-            && !RIGHTS.iter().any(|code| error.contains(code));
-        is_for_checksum.then_some(error)
+            && !RIGHTS.iter().any(|code| text.contains(code))
+            && !(is_transient && self.transient.fetch_add(1, Ordering::Relaxed) < MAX_TRANSIENT);
+        is_for_checksum.then_some(text)
     }
 
     /// Sends no checksums any more where an object was refused with one and not without it.
