@@ -87,8 +87,10 @@ impl Clients {
         let is_transient = matches!(classify(error, ended), Failure::Write(WriteError::Transient { .. }));
         let is_for_checksum = may_refuse(ended.last.as_ref())
             && !self.takes_checksums.load(Ordering::Relaxed)
-            && !RIGHTS.iter().any(|code| text.contains(code))
-            && !(is_transient && self.transient.fetch_add(1, Ordering::Relaxed) < MAX_TRANSIENT);
+            && !RIGHTS.iter().any(|code| text.contains(code));
+        if is_for_checksum && is_transient && self.transient.fetch_add(1, Ordering::Relaxed) < MAX_TRANSIENT {
+            return None;
+        }
         is_for_checksum.then_some(text)
     }
 
