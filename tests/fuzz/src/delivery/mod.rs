@@ -76,6 +76,8 @@ struct World {
     result_failed: bool,
     next: u32,
     now: Duration,
+    /// Nothing is tried again from then on, whether its timer has fired or not.
+    deadline: Option<Duration>,
     is_over: bool,
     mutation: Option<Mutation>,
 }
@@ -140,6 +142,7 @@ impl World {
             result_failed: false,
             next: 1,
             now: Duration::ZERO,
+            deadline: None,
             is_over: false,
             mutation,
         };
@@ -172,7 +175,13 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Arm(Timer::Pause(_), _) if self.mutation == Some(Mutation::PausesForgotten) => {}
-                Effect::Arm(timer, _) | Effect::ArmEarliest(timer, _) => drop(self.timers.insert(timer)),
+                Effect::Arm(timer, after) | Effect::ArmEarliest(timer, after) => {
+                    if timer == Timer::Deadline {
+                        let at = self.now + after;
+                        self.deadline = Some(self.deadline.map_or(at, |earlier| earlier.min(at)));
+                    }
+                    self.timers.insert(timer);
+                }
                 Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
                 Effect::List(policy) => {
                     self.walk = Some(Walk { policy, next: 0 });

@@ -85,13 +85,17 @@ impl World {
         self.input(Input::TransferEnded(number, outcome));
     }
 
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| self.now >= deadline)
+    }
+
     fn failed(&mut self, number: u32, failure: Failure, is_applied: bool) {
         if is_applied {
             self.apply(number);
         }
         let request = self.requests.remove(&number).expect("it is on its way");
         let is_repeated = matches!(failure, Failure::Transient { .. });
-        self.result_failed |= request.class == Class::Result && !is_repeated;
+        self.result_failed |= request.class == Class::Result && (!is_repeated || self.is_late());
         self.input(Input::TransferEnded(number, Outcome::Failed(failure)));
     }
 
@@ -99,7 +103,8 @@ impl World {
         if is_applied {
             self.apply(number);
         }
-        self.requests.remove(&number);
+        let request = self.requests.remove(&number).expect("it is on its way");
+        self.result_failed |= request.class == Class::Result && self.is_late();
         self.input(Input::TransferEnded(number, Outcome::Aborted));
     }
 
