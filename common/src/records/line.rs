@@ -49,6 +49,7 @@ impl Space {
             self.members.clear();
             self.values.clear();
             self.line.clear();
+            // A thread that ends makes no more records.
             let _ = SPACE.try_with(|space| space.set(self));
         }
     }
@@ -154,10 +155,10 @@ impl Fields {
         self.insert(Key([prefix, name]), append);
     }
 
-    fn add_number(&mut self, field: &Field, value: impl fmt::Display) {
+    /// Adds a number or a boolean.
+    fn add_literal(&mut self, field: &Field, value: impl fmt::Display) {
         self.add(field, |values| {
-            // Writing into memory does not fail.
-            let _ = write!(values, "{value}");
+            write!(values, "{value}").expect("writing into memory does not fail");
         });
     }
 
@@ -186,22 +187,22 @@ impl Visit for Fields {
         if field.name() == "fatal" {
             self.fatal = value;
         } else {
-            self.add_number(field, value);
+            self.add_literal(field, value);
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add_number(field, value);
+        self.add_literal(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add_number(field, value);
+        self.add_literal(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no infinity and no NaN.
         if value.is_finite() {
-            self.add_number(field, value);
+            self.add_literal(field, value);
         } else {
             self.add_text(field, value.to_string().into());
         }

@@ -206,7 +206,7 @@ fn content_that_was_damaged_on_its_way_refuses_no_checksums() {
     assert!(whole(&s3).iter().chain(&parts(&s3)).all(|sent| sent.is_signed(SUM)), "{:#?}", s3.seen());
 }
 
-/// What is refused with and without a checksum is not refused for it.
+/// A refusal with and without a checksum is not one of checksums.
 #[test]
 fn refused_object_says_nothing_about_checksums() {
     let (pod, s3) = (Pod::new(), S3::start());

@@ -62,18 +62,18 @@ fn i5_the_final_pass_does_not_wait_for_a_small_request_that_is_never_answered() 
     assert_eq!(state(&plan, "small"), &State::Stored);
 }
 
-/// What arrives of an outdated transfer, after no time was left for the content that is wanted.
+/// An outdated transfer that arrives after no time was left for the content that is wanted.
 #[test]
 fn an_outdated_transfer_that_is_cut_is_not_what_was_wanted() {
     for cause in [Cause::NoTime, Cause::OverLimit] {
         let mut plan = plan();
-        let _ = plan
-            .reconcile(Policy::BestEffort, vec![file("new", 1, 1), file("same", 1, 1), file("read", 1, 1)]);
-        let _ = plan.start_more(None);
+        let listing = vec![file("new", 1, 1), file("same", 1, 1), file("read", 1, 1)];
+        assert_eq!(plan.reconcile(Policy::BestEffort, listing), []);
+        assert_eq!(plan.start_more(None).len(), 3);
         let listing = vec![file("new", 1, 2), file("same", 1, 1), file("read", 1, 2)];
         let aborts = plan.reconcile(Policy::Final, listing).len();
         assert_eq!(aborts, 3, "no small request of an earlier pass is adopted");
-        let _ = plan.leave_all(cause, |class| class == Class::Artifact);
+        assert_eq!(plan.leave_all(cause, |class| class == Class::Artifact), [], "they are aborted already");
         for (key, read, changed) in [("new", 1, true), ("same", 1, false), ("read", 2, false)] {
             plan.stored(number(&plan, key), read, changed, "stored");
         }
@@ -87,10 +87,11 @@ fn an_outdated_transfer_that_is_cut_is_not_what_was_wanted() {
 #[test]
 fn a_file_that_is_gone_while_its_transfer_is_cut_is_missing_nowhere() {
     let mut plan = plan();
-    let _ = plan.reconcile(Policy::BestEffort, vec![file("aborted", 1, 1), file("stored", 1, 1)]);
-    let _ = plan.start_more(None);
-    let _ = plan.reconcile(Policy::BestEffort, vec![file("aborted", 1, 2), file("stored", 1, 2)]);
-    let _ = plan.cut(Part::Bulk);
+    assert_eq!(plan.reconcile(Policy::BestEffort, vec![file("aborted", 1, 1), file("stored", 1, 1)]), []);
+    assert_eq!(plan.start_more(None).len(), 2);
+    let changed = vec![file("aborted", 1, 2), file("stored", 1, 2)];
+    assert_eq!(plan.reconcile(Policy::BestEffort, changed).len(), 2);
+    assert_eq!(plan.cut(Part::Bulk), [], "they are aborted already");
     assert_eq!(plan.reconcile(Policy::Final, Vec::new()), []);
     plan.aborted(number(&plan, "aborted"));
     store(&mut plan, "stored", 1);

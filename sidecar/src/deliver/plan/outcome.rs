@@ -18,29 +18,10 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         // only the wish for another content remains, or that there was no time for it.
         let is_outdated = object.desired.class == Class::Result
             || object.stored_fingerprint.as_ref() != Some(&object.desired.fingerprint);
-        let state = match object.state {
-            State::Restarting if is_outdated => State::Queued,
-            State::Aborting { cause, outdated: true } if is_outdated => cause.state(),
-            State::Queued
-            | State::InFlight
-            | State::Restarting
-            | State::Aborting { .. }
-            | State::Pausing
-            | State::Stored
-            | State::Changed
-            | State::Skipped(_)
-            | State::OutOfTime
-            | State::OverLimit(_)
-            | State::Withheld(_)
-            | State::Failed(_) => {
-                if changed {
-                    State::Changed
-                } else {
-                    State::Stored
-                }
-            }
-        };
-        self.set_state(number, state);
+        let is_awaited = matches!(object.state, State::Restarting | State::Aborting { outdated: true, .. });
+        if !(is_outdated && is_awaited && self.follow_decision(number)) {
+            self.set_state(number, if changed { State::Changed } else { State::Stored });
+        }
     }
 
     /// An object arrives by one request, in this time; `stored` follows.

@@ -41,8 +41,8 @@ impl Clients {
         }
     }
 
-    pub(super) fn with_checksums(self, client: Option<Refusable>) -> Self {
-        Self { checksums: client.map(Arc::new), ..self }
+    pub(super) fn with_checksums(self, client: Refusable) -> Self {
+        Self { checksums: Some(Arc::new(client)), ..self }
     }
 
     pub(super) fn with_unsigned_parts(self, client: Option<Refusable>) -> Self {

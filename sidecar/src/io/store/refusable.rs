@@ -5,7 +5,7 @@ use super::http::Outcome;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What such a client asks for, and goes without after a refusal.
+/// The favour that such a client asks of the store, and goes without after a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Asks {
     /// To verify a CRC-64 (`x-amz-checksum-crc64nvme`) of what is sent.

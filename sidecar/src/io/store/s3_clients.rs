@@ -50,7 +50,7 @@ pub(super) fn beside(store: AmazonS3, builder: AmazonS3Builder) -> object_store:
         None
     };
     let checksums = Refusable::new(Arc::new(builder.build()?), Asks::Checksums);
-    Ok(clients.with_checksums(Some(checksums)).with_unsigned_parts(unsigned))
+    Ok(clients.with_checksums(checksums).with_unsigned_parts(unsigned))
 }
 
 fn value(builder: &AmazonS3Builder, key: AmazonS3ConfigKey) -> Option<String> {
