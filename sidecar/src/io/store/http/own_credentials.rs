@@ -134,8 +134,9 @@ impl Sent {
     fn values(&self) -> Vec<String> {
         let mut values: Vec<String> = self.known.iter().map(str::to_owned).collect();
         let earlier = self.tokens.headers();
-        for header in self.headers.iter().chain(&earlier).filter_map(|value| value.to_str().ok()) {
-            values.extend(header_credentials(header));
+        for header in self.headers.iter().chain(&earlier) {
+            // A token may have any characters but control characters; it was a text when it came.
+            values.extend(header_credentials(&String::from_utf8_lossy(header.as_bytes())));
         }
         if let Ok(url) = Url::parse(&self.uri) {
             values.extend(fields(&url));
@@ -208,6 +209,11 @@ mod tests {
         assert_eq!(masked(shared, "account c2lnbmF0dXJl"), "account XXXXXXXXXXXX");
         let session = header("x-amz-security-token", "session/token+of==");
         assert_eq!(masked(session, "session%2Ftoken%2Bof%3D%3D!"), "XXXXXXXXXXXXXXXXXXXXXXXXXX!");
+        let beyond_ascii = |request: &mut HttpRequest| {
+            let value = HeaderValue::from_bytes("Bearer the-tökén".as_bytes()).expect("a value");
+            request.headers_mut().insert("authorization", value);
+        };
+        assert_eq!(masked(beyond_ascii, "got the-tökén"), "got XXXXXXXXXXX");
     }
 
     #[test]
