@@ -37,3 +37,21 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 pub fn review(body: &[u8]) -> Result<Vec<u8>, String> {
     webhook::review_with(body, "{out: s3://ci, image-prefix: reg}")
 }
+
+/// Decorates a stream as `podutils inject` does with common options: what the fuzz target `yaml`
+/// calls. The error has a line for each thing that is in the way.
+#[doc(hidden)]
+pub fn decorate(stream: &str) -> Result<String, String> {
+    inject::decorated_as_usual(stream)
+}
+
+/// Returns each document of a stream as it is written anew, as YAML and as JSON: what the fuzz
+/// target `yaml` calls. The error says what is no YAML.
+#[doc(hidden)]
+pub fn rewrite(stream: &str) -> Result<Vec<[String; 2]>, String> {
+    let (_, documents) = yaml::documents(stream).map_err(|syntax| syntax.text)?;
+    Ok(documents
+        .iter()
+        .map(|document| [yaml::to_yaml(&document.node), yaml::to_json(&document.node)])
+        .collect())
+}

@@ -1,11 +1,13 @@
-//! The check of the fuzz target `webhook` with stable Rust: over the committed corpus, changed
-//! forms of it that are the same in every run, and the pods in the directory that `POD_UTILS_PODS`
-//! names (`tests/fuzz/pods.py` makes one).
+//! The checks of the fuzz targets `webhook` and `yaml` with stable Rust: over the committed corpora,
+//! changed forms of them that are the same in every run, and the pods in the directory that
+//! `POD_UTILS_PODS` names (`tests/fuzz/pods.py` makes one).
 
-#![expect(unreachable_pub, reason = "the fuzz target uses the check from outside")]
+#![expect(unreachable_pub, reason = "the fuzz targets use the checks from outside")]
 
 #[path = "../../tests/fuzz/src/webhook.rs"]
 mod webhook;
+#[path = "../../tests/fuzz/src/yaml.rs"]
+mod yaml;
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +43,27 @@ impl Random {
             }
         }
     }
+
+    /// One to three changes that often leave YAML: indicators and white space more, or less.
+    fn change_yaml(&mut self, text: &mut String) {
+        const TOKENS: [&str; 24] = [
+            "- ", ": ", "? ", "\n", "\n  ", "\n\n", "  ", "\t", "\r", "|\n", ">-\n", "|2+\n", "\"", "'", "[",
+            "]", "{", "}", ", ", "&a ", "*a", "!!str ", " #", "\n---\n",
+        ];
+        for _ in 0..=self.below(3) {
+            let places: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
+            let Some(at) = places.get(self.below(places.len())).copied() else { return };
+            if self.below(2) == 0 {
+                text.insert_str(at, TOKENS[self.below(TOKENS.len())]);
+            } else {
+                text.remove(at);
+            }
+        }
+    }
+}
+
+fn corpus(target: &str) -> Vec<PathBuf> {
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(target))
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -54,7 +77,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn reviews_are_answered() {
     let mut random = Random(0x5eed);
-    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus/webhook")) {
+    for path in corpus("webhook") {
         let input = std::fs::read_to_string(&path).expect("readable");
         webhook::webhook(input.as_bytes());
         for _ in 0..CHANGED {
@@ -72,6 +95,21 @@ fn reviews_are_answered() {
     }
     println!("{decorated} of {} pods can be decorated", pods.len());
     assert!(decorated * 10 > pods.len(), "hardly any of these pods can be decorated");
+}
+
+#[test]
+fn streams_survive() {
+    let mut random = Random(0x7a61);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/inject/golden");
+    for path in corpus("yaml").into_iter().chain(files(&golden)) {
+        let input = std::fs::read_to_string(&path).expect("readable");
+        yaml::yaml(input.as_bytes());
+        for _ in 0..CHANGED * 2 {
+            let mut changed = input.clone();
+            random.change_yaml(&mut changed);
+            yaml::yaml(changed.as_bytes());
+        }
+    }
 }
 
 fn holds(text: &[u8], wanted: &[u8]) -> bool {

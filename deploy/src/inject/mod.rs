@@ -50,6 +50,7 @@ use decoration::Decoration;
 use field_path::Finding;
 use options::Mode;
 use std::io::Read;
+use std::sync::LazyLock;
 use workloads::{Content, Search};
 
 /// Decorates or checks, and returns the exit status.
@@ -154,6 +155,22 @@ fn inject_all(
             Ok(common::codes::EXIT_FAILURE)
         }
     }
+}
+
+/// The options of [`decorated_as_usual`].
+static USUAL: LazyLock<Options> = LazyLock::new(|| {
+    let words = [flags::SUBCOMMAND, "--out=s3://ci", "--image-prefix=reg", "--build-id=7"];
+    let matches = command().try_get_matches_from(words).expect("flags of this program");
+    Options::from_matches(&matches).expect("values that are allowed")
+});
+
+/// Decorates a stream with the least options; the error has a line for each thing that is in the way.
+pub(crate) fn decorated_as_usual(text: &str) -> Result<String, String> {
+    let Mode::Inject { decoration, .. } = &USUAL.mode else { return Err("no decoration".to_owned()) };
+    let (format, documents) =
+        yaml::documents(text).map_err(|syntax| format!("document {}, {}", syntax.document, syntax.text))?;
+    let output = decorated(format, documents, decoration, &USUAL.search).map_err(|problem| problem.text)?;
+    output.map(|output| output.text).map_err(|errors| errors.join("\n"))
 }
 
 /// A decorated stream, and lines for people.

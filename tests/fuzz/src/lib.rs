@@ -4,3 +4,4 @@ pub mod answers;
 pub mod checks;
 pub mod delivery;
 pub mod webhook;
+pub mod yaml;
