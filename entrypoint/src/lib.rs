@@ -4,8 +4,8 @@
 //! | module | purpose |
 //! | --- | --- |
 //! | [`options`] | options as typed, and the policy they amount to |
-//! | [`copy`] | copy mode |
-//! | [`supervise`] | the machine that decides, without any I/O |
+//! | [`mod@copy`] | copy mode |
+//! | [`mod@supervise`] | the machine that decides, without any I/O |
 //! | [`io`] | the loop that carries out effects and reports events |
 //! | [`sys`] | unsafe system calls |
 //!

@@ -116,7 +116,7 @@ pub(super) enum Directive {
     Arm(Timer, Duration),
     /// Arm a timer, but keep it when it is armed for an earlier time.
     ArmEarliest(Timer, Duration),
-    /// Arm [`Timer::Checkpoint`] for the time that [`super::rest`] gives.
+    /// Arm [`Timer::Checkpoint`] for the time that [`super::checkpoint::rest`] gives.
     ArmCheckpoint,
     /// Arm [`Timer::Unseen`] of this entry; the interval grows.
     ArmUnseen(usize),
