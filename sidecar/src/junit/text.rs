@@ -33,9 +33,11 @@ fn resolved(text: &str) -> String {
     out
 }
 
-/// Returns the character of a reference without its `&` and `;`.
+/// Returns the character of a reference without its `&` and `;`. A longer one than any is waited
+/// for stands for nothing, wherever the pieces of a file end.
 pub(super) fn entity(name: &str) -> Option<char> {
     match name {
+        _ if name.len() >= MAX_REFERENCE_BYTES => None,
         "lt" => Some('<'),
         "gt" => Some('>'),
         "amp" => Some('&'),
