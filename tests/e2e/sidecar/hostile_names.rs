@@ -206,6 +206,40 @@ fn artifact_named_like_a_result_never_replaces_it() {
     );
 }
 
+/// The objects of the same names could not be written beside such directories.
+#[test]
+fn directory_named_like_a_result_never_keeps_it_away() {
+    let names = [
+        "build-log.txt",
+        "build-log.txt.withheld.txt",
+        "finished.json",
+        "manifest.json",
+        "report.html",
+        "sidecar-logs.json",
+    ];
+    for job in [Job::local(), Job::s3()] {
+        let entry = job.pod.entry("test");
+        job.pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
+        let (here, item) = (job.pod.artifacts(), job.pod.logs().join("finished.json"));
+        fs::create_dir(&item).expect("made");
+        fs::write(item.join("file"), "forged").expect("written");
+        fs::write(here.join("kept"), "kept").expect("written");
+        for name in names {
+            fs::create_dir(here.join(name)).expect("made");
+            fs::write(here.join(name).join("file"), "forged").expect("written");
+        }
+        let more = json!({"gcs_options": {"items": [".", item]}, "delivery": {"fail_on_error": true, "report_page": true}});
+        let mut command = job.sidecar_command(&[&entry], more);
+        process::start(job.pod.tree(), command.current_dir(&here)).wait().expect_code(0);
+        job.expect_result("SUCCESS");
+        assert_eq!(job.text("build-log.txt"), "output\n");
+        assert_eq!(job.text("kept"), "kept");
+        for name in names {
+            job.expect_refused(&format!("{name}/file"), "skipped", "belongs to an object of sidecar's own");
+        }
+    }
+}
+
 /// How many directories lie in each other.
 const DEPTH: usize = 2_000;
 

@@ -4,7 +4,7 @@ use super::Lister;
 use crate::deliver::{Class, Desired};
 use crate::destination::{Destination, MAX_KEY_BYTES};
 use crate::io::object::{Fingerprint, ItemPath, Origin};
-use crate::layout::paths::{ObjectPaths, PAGE};
+use crate::layout::paths::{ObjectPaths, PAGE, WITHHELD_SUFFIX};
 use crate::settings::ItemNames;
 
 /// Memory of the files that wait for the end of the listing.
@@ -33,7 +33,12 @@ impl Lister<'_> {
 
     /// Returns the reason why a key cannot be used, if there is one.
     pub(super) fn refusal(&mut self, key: &str) -> Option<String> {
-        if self.is_reserved(key) {
+        // A directory of that name, or of the note in its place, would keep the object away from
+        // a destination that has directories.
+        let name = key
+            .split_once('/')
+            .map_or(key, |(first, _)| first.strip_suffix(WITHHELD_SUFFIX).unwrap_or(first));
+        if self.is_reserved(name) {
             return Some("its name belongs to an object of sidecar's own".to_owned());
         }
         let full = self.settings.paths.key(key).len()
