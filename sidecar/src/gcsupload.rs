@@ -76,7 +76,7 @@ pub(crate) async fn run(
         Ok(job) => job.settings,
         Err(error) => return cli::refuse(error),
     };
-    let sent = Driver::new(settings.into(), None, own_log).send_once([], interrupts).await;
+    let sent = Driver::new(settings.into(), None, own_log).send_once(&[], interrupts).await;
     upload_job::status(sent)
 }
 

@@ -62,7 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let records = Records::new(program.name(), TARGETS, program.level(), own_log.clone());
     // Keeps the logging of a caller that has set one up, as tests do.
     let _ = records.zone(local_zone).install();
-    io::panics::tell_in_one_line();
+    io::panics::tell_in_one_line(program.name());
     if let Err(error) = io::interrupts::check() {
         common::fatal!(error = %error, "Signals cannot be caught");
         return ExitCode::from(common::codes::EXIT_FAILURE);

@@ -82,7 +82,7 @@ pub(crate) async fn run(
     let mask = |text: &str| censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text));
     let closing = init.closing(Timestamp::now().as_secs(), &mask);
     let driver = Driver::new(init.job.settings.clone().into(), secrets, own_log);
-    let status = upload_job::status(driver.send_once(closing, interrupts).await);
+    let status = upload_job::status(driver.send_once(&closing, interrupts).await);
     match init.failed() {
         0 => status,
         failed => {

@@ -2,6 +2,7 @@
 
 use super::compressed_document::CompressedDocument;
 use super::documents::{Mask, full_key, over_limit};
+use super::fault_injection;
 use super::logs::Logs;
 use super::markers::WatchedEntry;
 use super::object::{Fingerprint, ObjectPlan, Origin, Record, path_in_item};
@@ -21,10 +22,18 @@ use common::job_spec::JobSpec;
 use common::timestamp::Timestamp;
 use job_page::manifest::JobName;
 use job_page::objects::{FOLLOWS, Objects};
+use std::cell::Cell;
 use std::io;
+use tokio::time::Instant;
 
 /// The reason of an object that was not reached.
 const NO_TIME: &str = "there was no time left for it";
+
+/// The reason why the objects that follow are not written down.
+const TOO_SLOW: &str = "there was no time left to write them down";
+
+/// The same where a directory is full.
+pub const NO_ROOM: &str = "there was no room for more of the manifest";
 
 /// The state of everything that a pass has delivered.
 pub struct Delivered<'a> {
@@ -46,8 +55,60 @@ pub struct Delivered<'a> {
     pub deadline: Option<Timestamp>,
     /// The gap of the listing.
     pub listing: Option<ListingGap>,
+    /// How much of the objects is written down.
+    pub bounds: Bounds,
     /// Masks texts.
     pub censor: Option<&'a Censor>,
+}
+
+/// How much of the objects is written down; the rest is counted.
+#[derive(Debug)]
+pub struct Bounds {
+    /// Until then.
+    pub until: Instant,
+    /// Bytes of JSON.
+    pub bytes: u64,
+    /// Bytes that were written.
+    written: Cell<u64>,
+    /// Objects that were left out, and why the first of them was.
+    left_out: Cell<Option<(u64, &'static str)>>,
+}
+
+impl Bounds {
+    /// Bounds the time, and the bytes where there is a limit.
+    pub fn new(until: Instant, bytes: Option<u64>) -> Self {
+        Self { until, bytes: bytes.unwrap_or(u64::MAX), written: Cell::default(), left_out: Cell::default() }
+    }
+
+    /// Returns the number of objects that were left out, and why.
+    pub fn left_out(&self) -> Option<(u64, &'static str)> {
+        self.left_out.get()
+    }
+
+    fn begin(&self) {
+        self.written.set(0);
+        self.left_out.set(None);
+    }
+
+    /// Returns whether one more object is left out, which is counted then.
+    fn is_reached(&self) -> bool {
+        let reason = match self.left_out.get() {
+            Some((_, reason)) => Some(reason),
+            None if self.written.get() > self.bytes => Some(NO_ROOM),
+            None => (Instant::now() >= self.until).then_some(TOO_SLOW),
+        };
+        let Some(reason) = reason else { return false };
+        let before = self.left_out.get().map_or(0, |(objects, _)| objects);
+        self.left_out.set(Some((before + 1, reason)));
+        true
+    }
+
+    fn takes(&self, object: &ManifestObject) {
+        if self.bytes < u64::MAX {
+            let bytes = common::json::to_go_string(object).len() as u64;
+            self.written.set(self.written.get() + bytes);
+        }
+    }
 }
 
 impl Delivered<'_> {
@@ -67,13 +128,13 @@ impl Delivered<'_> {
 
     fn manifest_around(&self, retired: CompressedDocument, mask: Mask<'_>) -> io::Result<CompressedDocument> {
         CompressedDocument::around(retired, |writer, place| {
-            let separator = if self.objects(mask).next().is_some() { "," } else { "" };
+            let is_first = Cell::new(true);
             let objects = || {
                 let through = std::iter::from_fn(|| {
-                    place(separator);
+                    place(if is_first.get() { "" } else { "," });
                     None
                 });
-                self.objects(mask).chain(through)
+                self.objects(mask).inspect(|_| is_first.set(false)).chain(through)
             };
             let document = self.document(objects, mask);
             common::json::to_go_writer(writer, &document)
@@ -98,21 +159,38 @@ impl Delivered<'_> {
         move |text: &str| censor.map_or_else(|| text.to_owned(), |censor| censor.text(text))
     }
 
+    /// The gap of the listing, or of what is written down of it.
+    fn gap(&self) -> Option<ListingGap> {
+        let Some((objects, reason)) = self.bounds.left_out() else { return self.listing };
+        let gap = self.listing.unwrap_or_else(|| gap_of(self.plan, reason));
+        Some(ListingGap { not_listed: gap.not_listed + objects, ..gap })
+    }
+
     fn objects<'a>(&'a self, mask: Mask<'a>) -> impl Iterator<Item = ManifestObject> + 'a {
+        self.bounds.begin();
         let listed = self
             .plan
             .objects()
             .filter(|object| !matches!(object.desired.class, Class::Manifest | Class::Result));
-        listed.map(move |object| manifest_object(self.settings, object, self.entries, mask))
+        listed.filter(|_| !self.bounds.is_reached()).map(move |object| {
+            fault_injection::point(format_args!("row"));
+            let row = manifest_object(self.settings, object, self.entries, mask);
+            self.bounds.takes(&row);
+            row
+        })
     }
 
-    fn document<O>(&self, objects: O, mask: Mask<'_>) -> Manifest<O> {
+    fn document<O>(
+        &self,
+        objects: O,
+        mask: Mask<'_>,
+    ) -> Manifest<O, impl Fn() -> Option<ListingGap> + use<'_, O>> {
         let names = self.settings.entries.iter().map(|entry| entry.container_name.as_str());
         Manifest {
             version: manifest::VERSION,
             job: self.settings.job.as_ref().map(job_name),
             objects,
-            listing: self.listing,
+            listing: || self.gap(),
             limits: over_limit(self.plan),
             containers: self.containers(mask),
             censoring: self.censor.map(|censor| censoring(censor, mask)),
@@ -143,6 +221,13 @@ impl Delivered<'_> {
         };
         entries.map(container).collect()
     }
+}
+
+/// Returns a gap between what was delivered and what is listed, without a number of objects.
+pub fn gap_of(plan: &ObjectPlan, reason: &'static str) -> ListingGap {
+    let sum = plan.summary();
+    let files = (sum.stored + sum.skipped + sum.failed + sum.withheld) as u64;
+    ListingGap { complete: false, files, reason, not_listed: 0 }
 }
 
 fn job_name(spec: &JobSpec) -> JobName {

@@ -8,6 +8,7 @@ use crate::censor::Censor;
 use crate::layout::media_types::MediaTypes;
 use crate::layout::paths::{FINISHED, MANIFEST};
 use crate::settings::Settings;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct Context {
     pub items: Rc<[Option<Item>]>,
     /// The manifest of an earlier sidecar of the same job.
     pub previous: LazyManifest,
+    /// A shorter document was stored in the place of one that was composed.
+    pub shortened: Rc<Cell<bool>>,
 }
 
 /// Where objects go.
@@ -61,7 +64,7 @@ impl Context {
     pub fn new(settings: &Settings, censor: Option<Arc<Censor>>, limits: Limits) -> Self {
         let types = Arc::new(MediaTypes::load(&settings.upload.media_types));
         let (place, previous) = open(settings);
-        Self { place, censor, types, limits, items: Rc::default(), previous }
+        Self { place, censor, types, limits, items: Rc::default(), previous, shortened: Rc::default() }
     }
 
     /// Opens the destination once more when it could not be opened: credentials

@@ -1,6 +1,6 @@
 //! Faults on request, for tests: no shipped program has the feature.
 //!
-//! `POD_UTILS_FAULT` holds one fault: `panic` or `hang`, a space, the name of a
+//! `POD_UTILS_FAULT` holds one fault: `panic`, `hang` or `delay` (100 ms), a space, the name of a
 //! point, and perhaps `*` and the number of times that it happens there.
 
 use std::fmt::Arguments;
@@ -19,6 +19,7 @@ pub(crate) fn point(name: Arguments<'_>) {
     }
     match kind {
         "panic" => panic!("injected at {at}"),
+        "delay" => std::thread::sleep(std::time::Duration::from_millis(100)),
         _ => loop {
             std::thread::park();
         },

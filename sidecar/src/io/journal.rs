@@ -126,6 +126,11 @@ impl Journal {
         (self.objects > 0).then(|| self.parts.clone())
     }
 
+    /// Returns the number of objects that are held.
+    pub(super) fn objects(&self) -> u64 {
+        self.objects
+    }
+
     /// Returns the number of objects for which there was no room.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out

@@ -12,11 +12,11 @@ const MAX_WORDS: usize = 200;
 
 /// Has panics told in one line with the place alone: what they say may hold text of
 /// the job, which is not masked here.
-pub fn tell_in_one_line() {
-    std::panic::set_hook(Box::new(|panic| {
+pub fn tell_in_one_line(component: &'static str) {
+    std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         let line = format!(
-            "{{\"component\":\"sidecar\",\"level\":\"error\",\"msg\":\"An internal error at {}\"}}\n",
+            "{{\"component\":\"{component}\",\"level\":\"error\",\"msg\":\"An internal error at {}\"}}\n",
             place.replace(['"', '\\'], "_")
         );
         common::records::to_stderr(line.as_bytes());

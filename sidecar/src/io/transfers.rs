@@ -31,6 +31,9 @@ pub enum Request {
         upload: Box<Upload>,
         /// Not when an earlier sidecar has stored exactly this.
         unless_stored: bool,
+        /// What is sent instead where a directory cannot take it, or this fails by a fault of
+        /// our own.
+        spare: Option<Source>,
     },
     /// Look at what the destination holds.
     LookAt {
@@ -57,15 +60,22 @@ impl std::fmt::Debug for Transfers {
 
 impl Transfers {
     /// Starts a request for the object with this number.
-    pub fn start(&mut self, number: u32, context: &Rc<Context>, request: Request) {
+    pub fn start(&mut self, number: u32, context: &Rc<Context>, mut request: Request) {
         let (handle, registration) = AbortHandle::new_pair();
         let context = Rc::clone(context);
+        let spare = request.take_spare();
         self.handles.insert(number, handle);
         self.running.push(Box::pin(async move {
             // The request is dropped at the end of this statement, before its
             // clean-up is awaited. What it shares with others is the store, which
             // holds nothing that a panic could leave half done.
-            let answered = caught(answer(number, &context, request));
+            let answered = async {
+                let answered = caught(answer(number, &context, request)).await;
+                match spare {
+                    Some(spare) => spared(answered, number, &context, spare).await,
+                    None => answered,
+                }
+            };
             let ended = Abortable::new(answered, registration).await;
             if let (Err(_) | Ok(Err(_)), Some(store)) = (&ended, context.store()) {
                 // Parts without their completion make no object, so that nothing
@@ -105,6 +115,38 @@ impl Transfers {
     }
 }
 
+impl Request {
+    /// Takes out what is sent in its place where it cannot be stored.
+    fn take_spare(&mut self) -> Option<Box<Upload>> {
+        match self {
+            Self::Put { upload, spare, .. } => {
+                let source = spare.take()?;
+                Some(Box::new(Upload { source, ..Upload::clone(upload) }))
+            }
+            Self::LookAt { .. } => None,
+        }
+    }
+}
+
+/// Sends the spare after a failure that may be up to what was sent.
+async fn spared(
+    answered: Result<Input, String>,
+    number: u32,
+    context: &Context,
+    upload: Box<Upload>,
+) -> Result<Input, String> {
+    let is_directory = context.store().is_some_and(|store| !store.keeps_attributes());
+    let error = match &answered {
+        Err(panic) => panic,
+        Ok(Input::TransferEnded(_, Outcome::Failed(Failure::Permanent(error)))) if is_directory => error,
+        Ok(_) => return answered,
+    };
+    tracing::error!(dest = %upload.key, error = %context.masked(error), "It cannot be stored, and a shorter one is sent in its place");
+    context.shortened.set(true);
+    let request = Request::Put { upload, unless_stored: false, spare: None };
+    caught(answer(number, context, request)).await
+}
+
 async fn answer(number: u32, context: &Context, request: Request) -> Input {
     let outcome = match (&context.place, request) {
         (Place::Broken(reason), _) => Outcome::Failed(Failure::Permanent(reason.clone())),
@@ -115,7 +157,7 @@ async fn answer(number: u32, context: &Context, request: Request) -> Input {
         (Place::Nowhere, Request::LookAt { .. }) => {
             return Input::ObjectLookedAt(number, ObjectStatus::Absent);
         }
-        (Place::Store(store), Request::Put { upload, unless_stored }) => {
+        (Place::Store(store), Request::Put { upload, unless_stored, .. }) => {
             put(context, store, &upload, unless_stored).await
         }
         (Place::Store(store), Request::LookAt { key, content }) => {

@@ -80,6 +80,69 @@ fn loop_that_panics_again_delivers_the_result() {
 }
 
 #[test]
+fn result_whose_transfer_panics_is_sent_once_more() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let fault = format!("panic transfer {}/finished.json*1", harness::job::JOB_PATH);
+    deliver(&job, &entry, &fault, fail_on_error()).expect_code(1);
+    job.expect_result("SUCCESS");
+    let said = &job.finished()["metadata"]["sidecar-errors"]["metadata"];
+    assert!(said.as_str().is_some_and(|said| said.contains("could not be stored with it")), "{said}");
+}
+
+#[test]
+fn loop_that_panics_again_leaves_a_termination_message() {
+    let job = Job::s3();
+    let entry = ended_job(&job);
+    let message = job.pod.path("termination-message");
+    fs::write(&message, "").expect("written");
+    deliver(&job, &entry, "panic driver", json!({"delivery": {"termination_message_path": message}}));
+    let told = fs::read_to_string(&message).expect("there");
+    assert!(told.starts_with("SUCCESS: ") && told.contains("because of an internal error"), "{told}");
+}
+
+#[test]
+fn manifest_that_takes_too_long_lists_what_it_can_and_the_result_follows() {
+    let job = Job::s3();
+    let entry = job.pod.entry("test");
+    let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 100"], json!({}));
+    entry.until_log("ready");
+    for number in 0..60 {
+        fs::write(job.pod.artifacts().join(format!("{number}.txt")), "text").expect("written");
+    }
+    let more = json!({"delivery": {"grace_period": "10s", "fail_on_error": true}});
+    let mut command = job.sidecar_command(&[&entry], more);
+    let sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "delay row"));
+    sidecar.signal_when_caught(Signal::TERM);
+    test.signal(Signal::TERM);
+    let ended = sidecar.wait_for(Duration::from_mins(1));
+    ended.expect_code(1);
+    job.expect_result("ABORTED");
+    let manifest = job.manifest();
+    let listed = manifest["objects"].as_array().expect("a list").len();
+    let gap = &manifest["listing"];
+    assert!(listed > 0 && gap["not_listed"].as_u64() == Some(63 - listed as u64), "{listed} {gap}");
+    assert_eq!(gap["reason"], "there was no time left to write them down");
+    drop(test.wait());
+}
+
+/// initupload is sidecar's binary under another name.
+#[test]
+fn upload_that_panics_begins_anew_once() {
+    for (fault, code) in [("panic driver*1", 0), ("panic driver", 1)] {
+        let pod = harness::pod::Pod::new();
+        let options = json!({"local_output_dir": pod.out(), "path_strategy": "explicit"});
+        let mut command = super::initupload::with_json(&pod, "initupload", &options);
+        let ended = process::run(pod.tree(), command.env("POD_UTILS_FAULT", fault));
+        ended.expect_code(code);
+        assert!(pod.out().join("started.json").exists(), "{ended:#?}");
+        assert!(!ended.stderr.contains(r#""component":"sidecar""#), "{}", ended.stderr);
+        assert!(ended.stderr.contains("The upload begins anew after an internal error"), "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("Failed to upload"), code != 0, "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn panic_in_the_loop_forgets_no_interrupt() {
     let job = Job::s3();
     let entry = job.pod.entry("test");

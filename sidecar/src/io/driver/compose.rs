@@ -2,7 +2,7 @@
 
 use super::{Driver, records};
 use crate::deliver::{Class, Desired, Document, Verdict};
-use crate::io::closing::Delivered;
+use crate::io::closing::{Bounds, Delivered};
 use crate::io::documents;
 use crate::io::fault_injection;
 use crate::io::listing::document;
@@ -46,8 +46,17 @@ impl Driver {
             pass.finished = Some(Timestamp::now());
         }
         let retired = self.journal.as_mut().and_then(|journal| journal.document());
+        self.spares.unlisted = None;
         let entries: Vec<_> = self.entries.iter().collect();
-        let content = self.delivered(&entries, &self.times.passes).manifest(retired);
+        let bounds = Bounds::new(self.until(), None);
+        let delivered = self.delivered(&entries, &self.times.passes, bounds);
+        let content = delivered.manifest(retired);
+        let unlisted = delivered.bounds.left_out();
+        if let Some((objects, reason)) = unlisted {
+            tracing::error!("{objects} objects are not listed in the manifest: {reason}");
+        }
+        self.spares.unlisted = unlisted;
+        self.keep_spare_manifest(content.bytes());
         Desired {
             key: MANIFEST.into(),
             class: Class::Manifest,
@@ -57,7 +66,12 @@ impl Driver {
         }
     }
 
-    fn delivered<'a>(&'a self, entries: &'a [&'a WatchedEntry], passes: &'a [PassTimes]) -> Delivered<'a> {
+    pub(super) fn delivered<'a>(
+        &'a self,
+        entries: &'a [&'a WatchedEntry],
+        passes: &'a [PassTimes],
+        bounds: Bounds,
+    ) -> Delivered<'a> {
         Delivered {
             settings: &self.settings,
             plan: self.core.plan(),
@@ -68,6 +82,7 @@ impl Driver {
             passes,
             deadline: self.times.deadline,
             listing: self.gap(),
+            bounds,
             censor: self.context.censor.as_deref(),
         }
     }
@@ -82,7 +97,8 @@ impl Driver {
         let entries: Vec<_> = self.entries.iter().collect();
         let objects = self.journal.as_ref().map(|journal| journal.page()).unwrap_or_default();
         let destination = self.describe("").trim_end_matches('/').to_owned();
-        let page = self.delivered(&entries, &passes).page(destination, objects);
+        let bounds = Bounds::new(self.until(), None);
+        let page = self.delivered(&entries, &passes, bounds).page(destination, objects);
         let finished = self.finished(verdict);
         let made = tokio::task::spawn_blocking(move || page.html(&finished()));
         self.paging = Some(Composing { verdict, until: self.until(), made });
@@ -122,7 +138,7 @@ impl Driver {
     }
 
     /// The point in time from which a document is not waited for.
-    fn until(&self) -> Instant {
+    pub(super) fn until(&self) -> Instant {
         let limit = Instant::now() + COMPOSE_TIMEOUT;
         self.times.deadline_at.map_or(limit, |deadline| {
             limit.min(Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2)
@@ -135,11 +151,12 @@ impl Driver {
             tracing::error!(error = %why, "The result goes out without the job's metadata");
             self.plain_result(verdict, why)
         });
+        self.keep_spare_result(verdict);
         self.submit(Document::Result(verdict), document(FINISHED, Class::Result, content));
     }
 
     /// The gaps of the delivery, for the result.
-    fn problems(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
         let limits = documents::over_limit(self.core.plan()).map(|gap| ("limits", gap.to_string()));
         let listing = self.gap().map(|gap| ("listing", gap.to_string()));
         [limits, listing].into_iter().flatten().collect()

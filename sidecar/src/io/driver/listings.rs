@@ -80,10 +80,13 @@ impl Driver {
         }
         if let Some(Begin { items, censor }) = begin {
             self.begin_share();
+            self.begin_spares();
             let censor = censor.or_else(|| self.context.censor.clone());
             self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
         }
-        self.share.takes(wanted.len() + skipped.len() + displaced.len(), weight);
+        let objects = wanted.len() + skipped.len() + displaced.len();
+        self.share.takes(objects, weight);
+        self.make_room_in_manifest(objects, weight);
         Bulk { wanted, skipped, displaced, is_partial: not_listed > 0 }
     }
 }

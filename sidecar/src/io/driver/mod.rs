@@ -8,6 +8,7 @@ mod once;
 mod panics;
 mod records;
 mod share;
+mod spares;
 mod trace;
 mod uploads;
 
@@ -46,6 +47,7 @@ pub use limits::{MAX_THREADS, threads};
 pub use once::Undelivered;
 pub use records::{ABOUT_DESTINATION, FAILED_UPLOAD};
 use share::Share;
+use spares::Spares;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -76,6 +78,8 @@ pub struct Driver {
     timers: Timers,
     listing: Option<(Policy, Walking)>,
     share: Share,
+    /// Shorter documents, where what was composed cannot be stored.
+    spares: Spares,
     /// Objects taken out of the plan in this pass.
     journal: Option<Box<Journal>>,
     /// The gap of the last listing, if it was cut.
@@ -149,6 +153,7 @@ impl Driver {
             timers: Timers::default(),
             listing: None,
             share: Share::of(settings.delivery.memory_bytes()),
+            spares: Spares::default(),
             journal: None,
             gap: None,
             composing: None,
@@ -245,7 +250,8 @@ impl Driver {
                         tracing.begins(number);
                     }
                     let upload = Box::new(self.upload(number, precondition));
-                    let request = Request::Put { upload, unless_stored };
+                    let spare = self.spare(self.core.plan().object(number).desired.class);
+                    let request = Request::Put { upload, unless_stored, spare };
                     self.transfers.start(number, &self.context, request);
                 }
                 Effect::LookAtObject { number, content } => {
@@ -349,7 +355,8 @@ impl Driver {
         tokio::join!(close(self.transfers, &self.context), tell);
         let (entry_error, fail_on_error) = (self.settings.entry_error, self.settings.delivery.fail_on_error);
         // At the deadline there may be no result at all.
-        let delivered = if is_result_stored { self.core.completeness() } else { Completeness::Incomplete };
+        let is_whole = is_result_stored && self.spares.unlisted.is_none() && !context.shortened.get();
+        let delivered = if is_whole { self.core.completeness() } else { Completeness::Incomplete };
         let status = exit_status(verdict, delivered, entry_error, fail_on_error);
         match verdict {
             Some(verdict) if entry_error && verdict.failures > 0 => {

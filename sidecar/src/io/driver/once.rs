@@ -8,6 +8,8 @@ use crate::io::context::Place;
 use crate::io::interrupts::Interrupts;
 use crate::io::listing::News;
 use crate::io::object::{Input, Wanted};
+use crate::io::panics::caught;
+use crate::layout::manifest::ListingGap;
 use common::signal::Signal;
 use thiserror::Error;
 
@@ -33,6 +35,12 @@ pub enum Undelivered {
         /// The number of objects still to be stored.
         open: usize,
     },
+    /// Not all files could be listed.
+    #[error("{0}")]
+    NotListed(ListingGap),
+    /// The upload failed twice by a fault of our own.
+    #[error("{0}")]
+    Internal(String),
 }
 
 fn objects(number: usize) -> String {
@@ -46,41 +54,47 @@ fn were(number: usize) -> String {
 impl Driver {
     /// Uploads the items with the pointers that belong to them, then each group
     /// of `closing` objects when nothing before it is open any more. A group
-    /// follows even when an object before it failed (U-23).
+    /// follows even when an object before it failed (U-23). Begins anew after a panic,
+    /// once.
     pub async fn send_once(
         mut self,
-        closing: impl IntoIterator<Item = Vec<Wanted>>,
+        closing: &[Vec<Wanted>],
         interrupts: &mut Interrupts,
     ) -> Result<(), Undelivered> {
         if let Place::Broken(reason) = &self.context.place {
             return Err(Undelivered::Unusable(reason.clone()));
         }
-        let interrupted = self.send_all(closing, interrupts).await;
+        let mut sent = caught(self.send_all(closing, interrupts)).await;
+        if let Err(panic) = &sent {
+            tracing::error!(error = %panic, "The upload begins anew after an internal error");
+            self = self.anew();
+            sent = caught(self.send_all(closing, interrupts)).await;
+        }
         let summary = self.core.plan().summary();
         let completeness =
             if self.gap.is_some() { Completeness::Incomplete } else { self.core.completeness() };
         close(self.transfers, &self.context).await;
-        match (interrupted, completeness) {
-            (Err(signal), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
-            (Ok(()), Completeness::Complete) => Ok(()),
-            (Ok(()), Completeness::Incomplete) => {
+        match (sent, completeness) {
+            (Err(panic), _) => Err(Undelivered::Internal(panic)),
+            (Ok(Err(signal)), _) => Err(Undelivered::Stopped { signal, open: summary.open }),
+            (Ok(Ok(())), Completeness::Complete) => Ok(()),
+            (Ok(Ok(())), Completeness::Incomplete) => {
                 let failed = summary.failed + summary.over_limit;
-                Err(Undelivered::Failed { failed, all: failed + summary.stored })
+                match (failed, self.gap) {
+                    (0, Some(gap)) => Err(Undelivered::NotListed(gap)),
+                    _ => Err(Undelivered::Failed { failed, all: failed + summary.stored }),
+                }
             }
         }
     }
 
-    async fn send_all(
-        &mut self,
-        closing: impl IntoIterator<Item = Vec<Wanted>>,
-        interrupts: &mut Interrupts,
-    ) -> Result<(), Signal> {
+    async fn send_all(&mut self, closing: &[Vec<Wanted>], interrupts: &mut Interrupts) -> Result<(), Signal> {
         self.share.keep_no_journal();
         self.list(Policy::Final);
         self.settle(interrupts).await?;
         for group in closing {
             for wanted in group {
-                let effects = self.core.submit(wanted, &self.moment());
+                let effects = self.core.submit(wanted.clone(), &self.moment());
                 self.carry_out(effects);
             }
             self.settle(interrupts).await?;

@@ -10,7 +10,9 @@ use crate::io::object::{Core, Input};
 use crate::io::panics::caught;
 use crate::io::source::Source;
 use crate::io::store::{Precondition, WriteError};
+use crate::io::termination_message;
 use crate::io::transfer::{self, Upload, UploadError};
+use crate::layout::finished::sentence;
 use crate::layout::paths::FINISHED;
 use crate::settings::Settings;
 use bytes::Bytes;
@@ -19,6 +21,9 @@ use common::signal::Signal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
+
+/// What the termination message says of everything else.
+const ALONE: &str = "nothing else could be delivered because of an internal error";
 
 /// Time for the tries to store a result without a deadline, at most.
 const FAR: Duration = Duration::from_hours(24);
@@ -36,7 +41,7 @@ impl Driver {
 
     /// A driver that knows nothing but that it was told to stop. What is in flight
     /// is given up.
-    fn anew(self) -> Self {
+    pub(super) fn anew(self) -> Self {
         let Self { settings, secrets, own_log, told_to_stop, tracing, .. } = self;
         let settings = match told_to_stop {
             Some((_, at)) => Arc::new(with_the_rest(&settings, at.elapsed())),
@@ -61,11 +66,15 @@ impl Driver {
             "it was left out because of an internal error",
         );
         let stored = timeout_at(deadline, self.store_result(content)).await;
-        match stored {
+        match &stored {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(error = %error, "The result could not be stored"),
             Err(_) => tracing::error!("The given time is over"),
         }
+        let told = verdict.filter(|_| matches!(stored, Ok(Ok(()))));
+        let gap = Some(ALONE.to_owned());
+        let text = sentence(&self.told());
+        termination_message::write(&self.settings, &self.context, self.core.plan(), told, (&text, gap));
         let closing = close(self.transfers, &self.context);
         // What is left of uploads is no reason to wait for longer.
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;

@@ -10,7 +10,7 @@
 
 use super::Driver;
 use crate::deliver::Object;
-use crate::io::closing::manifest_object;
+use crate::io::closing::{gap_of, manifest_object};
 use crate::io::journal::Journal;
 use crate::io::object::{Fingerprint, Origin, Record};
 use crate::io::weight::Weigher;
@@ -133,13 +133,10 @@ impl Driver {
     /// The gap of the listing, or of what the manifest lists of it.
     pub(super) fn gap(&self) -> Option<ListingGap> {
         let left_out = self.journal.as_ref().map_or(0, |journal| journal.left_out());
-        if left_out == 0 {
-            return self.gap;
-        }
-        let sum = self.core.plan().summary();
-        let files = (sum.stored + sum.skipped + sum.failed + sum.withheld) as u64;
-        let gap = ListingGap { complete: false, files, reason: NO_ROOM, not_listed: 0 };
-        let gap = self.gap.unwrap_or(gap);
-        Some(ListingGap { not_listed: gap.not_listed + left_out, ..gap })
+        let unwritten = [(left_out > 0).then_some((left_out, NO_ROOM)), self.spares.unlisted];
+        unwritten.into_iter().flatten().fold(self.gap, |gap, (objects, reason)| {
+            let gap = gap.unwrap_or_else(|| gap_of(self.core.plan(), reason));
+            Some(ListingGap { not_listed: gap.not_listed + objects, ..gap })
+        })
     }
 }

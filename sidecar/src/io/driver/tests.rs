@@ -277,7 +277,7 @@ fn i8_more_files_than_fit_are_uploaded_without_a_manifest() {
         let driver = Driver::new(Arc::new(settings), None, OwnLog::default());
         driver
             .send_once(
-                [vec![crate::io::listing::document("last", Class::Manifest, "end".into())]],
+                &[vec![crate::io::listing::document("last", Class::Manifest, "end".into())]],
                 &mut interrupts,
             )
             .await

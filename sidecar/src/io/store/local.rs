@@ -57,6 +57,11 @@ impl Local {
         (0..times).for_each(|_| self.replenish(key));
     }
 
+    /// Takes more space for an object that has some, as far as there is room.
+    pub(super) fn enlarge(&self, key: &str, bytes: u64) {
+        self.reserved.enlarge(key, bytes);
+    }
+
     /// Makes the space anew that an object has used up.
     fn replenish(&self, key: &str) {
         let Some(bytes) = self.reserved.claim(key) else { return };
@@ -332,6 +337,10 @@ mod tests {
             draft.commit(&Precondition::Overwrite).expect("visible");
             assert_eq!(fs::read_to_string(dir.path().join("a/finished.json")).expect("there"), text);
         }
+        // It may get more before it is used, and less only by what is written.
+        local.enlarge("a/finished.json", 8192);
+        local.enlarge("a/finished.json", 4096);
+        assert_eq!(temporary_files(&dir.path().join("a")), [8192, 8192]);
         // An attempt that is given up leaves the space for the next one.
         drop(local.create("a/finished.json").expect("made"));
         assert_eq!(temporary_files(&dir.path().join("a")).len(), 2);

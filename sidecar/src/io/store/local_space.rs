@@ -61,7 +61,7 @@ impl Space {
     /// Creates a file of so many bytes, which can then be overwritten on a full disk.
     pub(super) fn filled(directory: OwnedFd, bytes: u64) -> io::Result<Self> {
         let space = Self::create(directory)?;
-        fill(&space.file, bytes)?;
+        fill(&space.file, 0, bytes)?;
         Ok(space)
     }
 
@@ -132,6 +132,19 @@ impl Reserve {
         }
     }
 
+    /// Lets an object have more space, and takes it as far as there is room.
+    pub(super) fn enlarge(&self, key: &str, bytes: u64) {
+        if let Some(reserved) = self.lock().get_mut(key)
+            && reserved.bytes < bytes
+        {
+            for space in &reserved.free {
+                // What cannot be taken now may be there later.
+                let _ = fill(&space.file, reserved.bytes, bytes);
+            }
+            reserved.bytes = bytes;
+        }
+    }
+
     /// Returns how much space an object has a claim to; `None` for most objects.
     pub(super) fn claim(&self, key: &str) -> Option<u64> {
         self.lock().get(key).map(|reserved| reserved.bytes)
@@ -185,16 +198,18 @@ fn lock(file: impl AsFd) -> rustix::io::Result<()> {
     rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-/// Takes space for an empty file. Writes bytes where the file system has no `fallocate`
-/// (NFS before 4.2, some FUSE).
-fn fill(file: &File, bytes: u64) -> io::Result<()> {
+/// Takes space for a file that has taken so many bytes so far. Writes bytes where the file
+/// system has no `fallocate` (NFS before 4.2, some FUSE).
+fn fill(file: &File, from: u64, bytes: u64) -> io::Result<()> {
     const BLOCK: &[u8; 4096] = &[b' '; 4096];
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, bytes) {
+    match rustix::fs::fallocate(file, FallocateFlags::empty(), from, bytes - from) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
-            for _ in 0..bytes.div_ceil(BLOCK.len() as u64) {
-                (&mut &*file).write_all(BLOCK)?;
-            }
-            io::Seek::rewind(&mut &*file)
+            let mut writer = file;
+            let blocks = (bytes - from).div_ceil(BLOCK.len() as u64);
+            let written = io::Seek::seek(&mut writer, io::SeekFrom::Start(from))
+                .and_then(|_| (0..blocks).try_for_each(|_| writer.write_all(BLOCK)));
+            io::Seek::rewind(&mut writer)?;
+            written
         }
         result => Ok(result?),
     }

@@ -104,8 +104,13 @@ pub fn check_settings(settings: &Settings) -> Result<(), StoreError> {
     checked.or_else(|error| if matches!(error, StoreError::Setting(_)) { Err(error) } else { Ok(()) })
 }
 
-/// Space taken for a manifest: that of about a thousand objects.
-const MANIFEST_BYTES: u64 = 256 << 10;
+/// Space taken for a manifest at first: that of about a thousand objects. It grows in steps
+/// of this size with the files that are listed.
+pub(in crate::io) const MANIFEST_BYTES: u64 = 256 << 10;
+
+/// Upper bound on the space of a manifest, that of some fifty thousand objects. It is taken anew
+/// after each manifest.
+const MAX_MANIFEST_BYTES: u64 = 16 << 20;
 
 /// Space taken for a result with its metadata.
 const RESULT_BYTES: u64 = 64 << 10;
@@ -262,6 +267,13 @@ impl Store {
             }
             local.reserve(manifest, MANIFEST_BYTES, 1);
             local.reserve(result, RESULT_BYTES, RESULT_TIMES);
+        }
+    }
+
+    /// Takes more space in a directory for a manifest of so many bytes, as far as there is room.
+    pub(in crate::io) fn enlarge_manifest(&self, key: &str, bytes: u64) {
+        if let Backend::Local(local) = &self.backend {
+            local.enlarge(key, bytes.next_multiple_of(MANIFEST_BYTES).min(MAX_MANIFEST_BYTES));
         }
     }
 

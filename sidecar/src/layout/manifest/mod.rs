@@ -37,17 +37,18 @@ use std::fmt;
 pub const VERSION: u32 = job_page::manifest::VERSION;
 
 /// The whole document. `objects` iterates over every object, in the order of the
-/// keys; they are built one by one while the document is written.
+/// keys; they are built one by one while the document is written, and `listing` is asked
+/// after them.
 #[derive(Clone, Debug)]
-pub struct Manifest<O> {
+pub struct Manifest<O, L> {
     /// [`VERSION`].
     pub version: u32,
     /// The job and its build, where they are known.
     pub job: Option<JobName>,
     /// Iterates over the objects.
     pub objects: O,
-    /// Present when not all files could be listed.
-    pub listing: Option<ListingGap>,
+    /// Returns something when not all files could be listed.
+    pub listing: L,
     /// Present when objects are beyond a limit.
     pub limits: Option<LimitsGap>,
     /// The entries, in the order of the options.
@@ -65,10 +66,11 @@ pub struct Manifest<O> {
     pub deadline: Option<Timestamp>,
 }
 
-impl<O, I> Serialize for Manifest<O>
+impl<O, I, L> Serialize for Manifest<O, L>
 where
     O: Fn() -> I,
     I: Iterator<Item = ManifestObject>,
+    L: Fn() -> Option<ListingGap>,
 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut document = serializer.serialize_struct("Manifest", 10)?;
@@ -78,8 +80,8 @@ where
             None => document.skip_field("job")?,
         }
         document.serialize_field("objects", &Sequence(&self.objects))?;
-        if let Some(listing) = &self.listing {
-            document.serialize_field("listing", listing)?;
+        if let Some(listing) = (self.listing)() {
+            document.serialize_field("listing", &listing)?;
         }
         if let Some(limits) = &self.limits {
             document.serialize_field("limits", limits)?;

@@ -64,7 +64,7 @@ fn the_schema_is_the_designs() {
         version: VERSION,
         job: None,
         objects,
-        listing: None,
+        listing: || None,
         limits: None,
         containers: Vec::new(),
         censoring: None,
