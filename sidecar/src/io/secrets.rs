@@ -1,6 +1,7 @@
 //! Keeps the secrets for all passes: reads them again, logs new problems with
 //! them, and returns those in force.
 
+use super::fault_injection;
 use super::own_log::OwnLog;
 use crate::censor::{Censor, CensoringOptions, LoadProblem, Secrets};
 use crate::settings::Settings;
@@ -47,6 +48,7 @@ impl SecretStore {
 
     /// Reads all secrets again; those known before stay in force. Blocks.
     pub fn renew(&self) -> Arc<Censor> {
+        fault_injection::point(format_args!("renew"));
         let mut state = self.state();
         let State { secrets, censor, logged } = &mut *state;
         let generation = censor.generation();

@@ -217,6 +217,30 @@ fn listing_that_is_not_through_at_the_cut_is_told_and_costs_no_log() {
     assert!(verified.stdout.contains("the list of files is not complete"), "{verified:#?}");
 }
 
+/// The secrets are read again in front of the log, and the items are opened behind it.
+#[test]
+fn slow_items_cost_no_log_and_slow_secrets_nothing_else() {
+    for (fault, has_log) in [("hang items", true), ("hang renew", false), ("panic renew", false)] {
+        let job = Job::s3();
+        let entry = ended_job(&job);
+        let more = json!({"delivery": {"fail_on_error": true, "grace_period": "3s"},
+                          "censoring_options": {"secret_directories": [job.pod.path("none")]}});
+        let mut command = job.sidecar_command(&[&entry], more);
+        let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", fault));
+        sidecar.until_stderr("Starting to upload");
+        sidecar.signal(Signal::TERM);
+        let ended = sidecar.wait_for(Duration::from_mins(1));
+        ended.expect_code(1);
+        job.expect_result("SUCCESS");
+        assert_eq!(job.names().contains(&"build-log.txt".to_owned()), has_log, "{fault}: {ended:#?}");
+        let s3 = job.s3.as_ref().expect("a store");
+        assert!(s3.object_path("logs/job/latest-build.txt").is_file(), "{fault}");
+        if !has_log {
+            job.expect_refused("build-log.txt", "skipped", "it cannot be masked");
+        }
+    }
+}
+
 #[test]
 fn hanging_metadata_leaves_time_for_the_result_within_a_given_time() {
     let job = Job::s3();

@@ -21,11 +21,12 @@ impl Driver {
         let limits = self.settings.delivery.limits();
         let walking = Walking::start(self.share.room(), move |take| {
             let budget = Arc::new(Budget::new(limits.cpu_time(), limits.unpacked_bytes()));
-            let censor = secrets.map(|secrets| Arc::new(secrets.renew().with_budget(budget)));
-            listing::list(&settings, &types, censor.as_ref(), take);
+            let renew = || secrets.map(|secrets| Arc::new(secrets.renew().with_budget(budget)));
+            listing::list(&settings, &types, renew, take);
         });
         // One that is superseded stops.
         (self.listing, self.gap) = (Some((policy, walking)), None);
+        self.has_begun = false;
     }
 
     pub(super) fn listed(&mut self, policy: Policy, news: News) {
@@ -67,22 +68,32 @@ impl Driver {
         tracing::warn!("The list of files is not complete: {files} were found, then {reason}");
         let not_listed = self.gap.map_or(0, |gap| gap.not_listed);
         self.gap = Some(ListingGap { complete: false, files, reason, not_listed });
-        Some(walking.take())
+        let piece = walking.take();
+        if self.has_begun || piece.begin.is_some() {
+            return Some(piece);
+        }
+        tracing::error!("The build logs are not sent: the secrets could not be read again");
+        let Piece { skipped, .. } = listing::without_secrets(&self.settings);
+        Some(Piece { skipped, ..piece })
     }
 
-    /// From its first piece on what is listed is in force: the items, and the secrets.
+    /// From its first piece on the secrets are in force, and from their piece on the items.
     pub(super) fn take_piece(&mut self, piece: Piece) -> Bulk<Origin, Fingerprint> {
-        let Piece { begin, wanted, skipped, displaced, weight, files: _, not_listed } = piece;
+        let Piece { begin, items, wanted, skipped, displaced, weight, files: _, not_listed } = piece;
         if not_listed > 0 {
             let files = self.settings.delivery.limits().files();
             let gap = ListingGap { complete: false, files, reason: FILES_LIMIT, not_listed: 0 };
             self.gap.get_or_insert(gap).not_listed += not_listed;
         }
-        if let Some(Begin { items, censor }) = begin {
+        if let Some(Begin { censor }) = begin {
+            self.has_begun = true;
             self.begin_share();
             self.begin_spares();
             let censor = censor.or_else(|| self.context.censor.clone());
-            self.context = Rc::new(Context { censor, items: items.into(), ..Context::clone(&self.context) });
+            self.context = Rc::new(Context { censor, ..Context::clone(&self.context) });
+        }
+        if let Some(items) = items {
+            self.context = Rc::new(Context { items: items.into(), ..Context::clone(&self.context) });
         }
         let objects = wanted.len() + skipped.len() + displaced.len();
         self.share.takes(objects, weight);

@@ -77,6 +77,7 @@ pub struct Driver {
     transfers: Transfers,
     timers: Timers,
     listing: Option<(Policy, Walking)>,
+    has_begun: bool,
     share: Share,
     /// Shorter documents, where what was composed cannot be stored.
     spares: Spares,
@@ -152,6 +153,7 @@ impl Driver {
             transfers: Transfers::default(),
             timers: Timers::default(),
             listing: None,
+            has_begun: false,
             share: Share::of(settings.delivery.memory_bytes()),
             spares: Spares::default(),
             journal: None,

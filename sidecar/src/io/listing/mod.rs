@@ -35,6 +35,9 @@ use text::{escaped, go_text};
 use walk::Found;
 pub use walking::{News, Walking};
 
+/// The reason of a build log that is not sent.
+const NOT_MASKED: &str = "the secrets could not be read again, so that it cannot be masked";
+
 /// Files in a piece.
 const PIECE: u64 = 256;
 
@@ -45,41 +48,30 @@ const PIECE_BYTES: usize = 256 << 10;
 const MAX_NUMBERED: usize = 10_000;
 
 /// Lists everything but the closing objects, and calls `take` with each piece until
-/// that breaks: pointers and build logs at once, then files as they are found. Blocks.
+/// that breaks: pointers at once, build logs once `secrets` has returned those that mask
+/// them, then files as they are found. Blocks.
 pub fn list(
     settings: &Settings,
     types: &MediaTypes,
-    censor: Option<&Arc<Censor>>,
+    secrets: impl FnOnce() -> Option<Arc<Censor>>,
     take: &mut dyn FnMut(Piece) -> ControlFlow<()>,
 ) {
-    let items: Vec<_> = settings.upload.items.iter().map(|path| (path, open_item(Path::new(path)))).collect();
-    let opened: Vec<Option<Item>> =
-        items.iter().map(|(_, item)| item.as_ref().ok().cloned().flatten()).collect();
-    let mut lister = Lister {
-        settings,
-        types,
-        generation: censor.map_or(0, |censor| censor.generation()),
-        censor: censor.map(Arc::as_ref),
-        local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
-        taken: Hashes::default(),
-        refused: Hashes::default(),
-        weigher: Weigher::default(),
-        skipped_weight: 0,
-        numbers: HashMap::new(),
-        gzip_names: GzipNames::default(),
-        items: opened.clone(),
-        last: (None, None),
-        repeated: Repeated::default(),
-        room: settings.delivery.limits().files(),
-        piece: Piece { begin: Some(Begin { items: opened, censor: censor.cloned() }), ..Piece::default() },
-        skipped: Vec::new(),
-        take,
-    };
+    let mut lister = Lister::new(settings, types, take);
     lister.pointers();
+    if lister.flush().is_break() {
+        return;
+    }
+    lister.censor = secrets();
+    lister.generation = lister.censor.as_ref().map_or(0, |censor| censor.generation());
+    lister.piece.begin = Some(Begin { censor: lister.censor.clone() });
     lister.build_logs();
     if lister.flush().is_break() {
         return;
     }
+    fault_injection::point(format_args!("items"));
+    let items: Vec<_> = settings.upload.items.iter().map(|path| (path, open_item(Path::new(path)))).collect();
+    lister.items = items.iter().map(|(_, item)| item.as_ref().ok().cloned().flatten()).collect();
+    lister.piece.items = Some(lister.items.clone());
     fault_injection::point(format_args!("listing"));
     for (number, (path, item)) in (0..).zip(items) {
         if lister.item(number, path, item).is_break() {
@@ -94,10 +86,25 @@ pub fn list(
     let _ = lister.flush();
 }
 
+/// Returns the build logs as skipped, because the secrets are not known that would mask them.
+pub fn without_secrets(settings: &Settings) -> Piece {
+    let names = &settings.build_logs;
+    let last = names.iter().enumerate().filter(|(index, name)| !names[index + 1..].contains(name));
+    let log = |(index, name): (usize, &String)| Desired {
+        key: name.as_str().into(),
+        class: Class::BuildLog,
+        bytes: 0,
+        source: Origin::Log(index),
+        fingerprint: Fingerprint::of_document(NOT_MASKED.as_bytes()),
+    };
+    let skipped = last.map(|named| (log(named), NOT_MASKED.to_owned())).collect();
+    Piece { skipped, ..Piece::default() }
+}
+
 struct Lister<'a> {
     settings: &'a Settings,
     types: &'a MediaTypes,
-    censor: Option<&'a Censor>,
+    censor: Option<Arc<Censor>>,
     generation: u64,
     local: bool,
     /// The keys of items' files: the first one wins.
@@ -120,6 +127,35 @@ struct Lister<'a> {
     piece: Piece,
     skipped: Vec<Refused>,
     take: &'a mut dyn FnMut(Piece) -> ControlFlow<()>,
+}
+
+impl<'a> Lister<'a> {
+    fn new(
+        settings: &'a Settings,
+        types: &'a MediaTypes,
+        take: &'a mut dyn FnMut(Piece) -> ControlFlow<()>,
+    ) -> Self {
+        Self {
+            settings,
+            types,
+            generation: 0,
+            censor: None,
+            local: settings.destination.as_ref().is_some_and(Destination::keeps_names),
+            taken: Hashes::default(),
+            refused: Hashes::default(),
+            weigher: Weigher::default(),
+            skipped_weight: 0,
+            numbers: HashMap::new(),
+            gzip_names: GzipNames::default(),
+            items: Vec::new(),
+            last: (None, None),
+            repeated: Repeated::default(),
+            room: settings.delivery.limits().files(),
+            piece: Piece::default(),
+            skipped: Vec::new(),
+            take,
+        }
+    }
 }
 
 impl Lister<'_> {
@@ -295,7 +331,7 @@ impl Lister<'_> {
     /// Returns the key of a file, and whether a secret was masked in it. Secrets that
     /// are no text are masked in the name's own bytes.
     fn key(&self, prefix: &str, raw: &[u8], keeps_name: bool) -> (String, bool) {
-        let name = self.censor.map_or_else(|| raw.to_vec(), |censor| censor.bytes(raw));
+        let name = self.censor.as_ref().map_or_else(|| raw.to_vec(), |censor| censor.bytes(raw));
         let shown = escaped(&name, self.local);
         let key = format!("{prefix}{}", if keeps_name { shown } else { self.renamed(&shown) });
         let key = key.trim_end_matches('/');
@@ -319,7 +355,7 @@ impl Lister<'_> {
     }
 
     fn masked(&self, text: &str) -> String {
-        self.censor.map_or_else(|| text.to_owned(), |censor| censor.text(text))
+        self.censor.as_ref().map_or_else(|| text.to_owned(), |censor| censor.text(text))
     }
 
     /// Applies the file-name rule to the last component of a path.

@@ -21,8 +21,6 @@ pub type Refused = (Wanted, String);
 /// Rules in force since the listing began.
 #[derive(Debug, Default)]
 pub struct Begin {
-    /// The items, by number; `None` where an item is absent.
-    pub items: Vec<Option<Item>>,
     /// The secrets that mask the names; `None` when nothing is censored.
     pub censor: Option<Arc<Censor>>,
 }
@@ -32,6 +30,9 @@ pub struct Begin {
 pub struct Piece {
     /// In the first piece.
     pub begin: Option<Begin>,
+    /// The items, by number; `None` where an item is absent. In the piece in front of the
+    /// first file.
+    pub items: Option<Vec<Option<Item>>>,
     /// Objects to send.
     pub wanted: Vec<Wanted>,
     /// Files not to send; in the last piece, unless there are very many.

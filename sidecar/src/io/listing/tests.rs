@@ -15,8 +15,8 @@ struct Listing {
 impl Listing {
     fn of(settings: &Settings) -> Self {
         let mut all = Self::default();
-        list(settings, &MediaTypes::built_in(), None, &mut |piece| {
-            all.items.extend(piece.begin.into_iter().flat_map(|begin| begin.items));
+        list(settings, &MediaTypes::built_in(), || None, &mut |piece| {
+            all.items.extend(piece.items.into_iter().flatten());
             all.wanted.extend(piece.wanted);
             all.skipped.extend(piece.skipped);
             all.displaced.extend(piece.displaced);

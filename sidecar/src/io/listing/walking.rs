@@ -1,6 +1,6 @@
 //! A listing under way: a thread walks, and the loop takes what it has found so far.
 
-use super::{Begin, Piece, Refused};
+use super::{Begin, Item, Piece, Refused};
 use crate::io::object::Wanted;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +34,9 @@ struct Shared {
 /// Files that the loop has not taken yet.
 #[derive(Debug, Default)]
 struct Found {
-    /// The items and secrets, at the begin.
+    /// The secrets, at the begin.
     begin: Option<Begin>,
+    items: Option<Vec<Option<Item>>>,
     wanted: Vec<Wanted>,
     skipped: Vec<Refused>,
     displaced: Vec<Refused>,
@@ -150,6 +151,9 @@ impl Shared {
         if piece.begin.is_some() {
             found.begin = piece.begin;
         }
+        if piece.items.is_some() {
+            found.items = piece.items;
+        }
         found.wanted.extend(piece.wanted);
         found.skipped.extend(piece.skipped);
         found.displaced.extend(piece.displaced);
@@ -167,7 +171,9 @@ impl Shared {
 
 impl Found {
     fn is_due(&self) -> bool {
+        // In front of the first file are pointers and logs.
         self.begin.is_some()
+            || self.files == 0 && !self.wanted.is_empty()
             || self.wanted.len() >= self.due.max(MIN_PIECE)
             || self.waits && (self.weight > 0 || self.not_listed > 0)
     }
@@ -179,6 +185,7 @@ impl Found {
         Piece {
             weight: std::mem::take(&mut self.weight),
             begin: self.begin.take(),
+            items: self.items.take(),
             wanted: std::mem::take(&mut self.wanted),
             skipped: std::mem::take(&mut self.skipped),
             displaced: std::mem::take(&mut self.displaced),
