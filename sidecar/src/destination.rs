@@ -88,6 +88,9 @@ impl Destination {
         if rest.split('/').any(|segment| segment == "..") {
             return fail("a path with .. in it leads out of where objects belong");
         }
+        if rest.chars().any(char::is_control) {
+            return fail("it has a control character, or a line break at its end");
+        }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-:".contains(c);
         match scheme {
             "file" if rest.starts_with('/') => {
@@ -128,7 +131,36 @@ pub fn clean_prefix(prefix: &str) -> String {
     segments.join("/")
 }
 
+/// Returns the reason why no bucket can hold a key, with its prefix, if there is one.
+pub fn key_refusal(full: &str) -> Option<String> {
+    if full.len() > MAX_KEY_BYTES {
+        return Some(format!("it has {} bytes, allowed are {MAX_KEY_BYTES}", full.len()));
+    }
+    if full.chars().any(char::is_control) {
+        return Some("it contains a control character".to_owned());
+    }
+    full.split('/').find_map(|part| match part {
+        "" => Some("a part between two slashes is empty".to_owned()),
+        "." | ".." => Some("a part of it is `.` or `..`".to_owned()),
+        _ => None,
+    })
+}
+
 impl Destination {
+    /// Returns the reason why it cannot hold an object with this key, if there is one.
+    pub fn key_refusal(&self, key: &str) -> Option<String> {
+        match self {
+            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
+                let prefix = clean_prefix(prefix);
+                key_refusal(&if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") })
+            }
+            Self::File { .. } | Self::LocalDir { .. } => {
+                let bad = key.split('/').any(|part| matches!(part, "" | "." | "..")) || key.contains('\0');
+                bad.then(|| "a part of it is empty, `.` or `..`, or contains a NUL".to_owned())
+            }
+        }
+    }
+
     /// Returns a warning about a prefix that is shorter in keys than it was written.
     pub fn untidy_prefix(&self) -> Option<String> {
         match self {
@@ -144,16 +176,11 @@ impl Destination {
     /// Returns the bytes that the destination's own prefix adds to a key.
     pub fn prefix_bytes(&self) -> usize {
         match self {
-            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. }
-                if !prefix.is_empty() =>
-            {
-                prefix.len() + 1
+            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
+                let bytes = clean_prefix(prefix).len();
+                if bytes > 0 { bytes + 1 } else { 0 }
             }
-            Self::Gs { .. }
-            | Self::S3 { .. }
-            | Self::Az { .. }
-            | Self::File { .. }
-            | Self::LocalDir { .. } => 0,
+            Self::File { .. } | Self::LocalDir { .. } => 0,
         }
     }
 
@@ -167,7 +194,8 @@ impl Destination {
     }
 }
 
-/// Writes the destination as people do, without a slash at its end.
+/// Writes the destination as people do, without a slash at its end, and the prefix as keys
+/// have it.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, bucket, prefix) = match self {
@@ -177,6 +205,7 @@ impl fmt::Display for Destination {
             Self::File { root } => return write!(f, "file://{}", root.display()),
             Self::LocalDir { root } => return write!(f, "{}", root.display()),
         };
+        let prefix = clean_prefix(prefix);
         write!(f, "{scheme}://{bucket}")?;
         if prefix.is_empty() { Ok(()) } else { write!(f, "/{prefix}") }
     }
@@ -229,6 +258,10 @@ mod tests {
             let error = Destination::parse(text).expect_err(text).to_string();
             assert!(error.contains("a path with .. in it"), "{error}");
         }
+        for text in ["gs://b/a\n", "s3://b/a\tb", "file:///a\n"] {
+            let error = Destination::parse(text).expect_err(text).to_string();
+            assert!(error.contains("a control character") && !error.contains('\n'), "{error}");
+        }
         assert!(Destination::parse("gs://b/a..b/...").is_ok());
         assert!(Destination::local_dir("relative").is_err());
         let local = Destination::local_dir("file:///out").expect("parsed");
@@ -250,5 +283,7 @@ mod tests {
     fn v_tr_7_the_full_destination() {
         let destination = Destination::parse("gs://bucket-A").expect("parsed");
         assert_eq!(format!("{destination}/path/to/some/file.json"), "gs://bucket-A/path/to/some/file.json");
+        let untidy = Destination::parse("s3://b/a//x/./y").expect("parsed");
+        assert_eq!(untidy.to_string(), "s3://b/a/x/y");
     }
 }

@@ -2,8 +2,8 @@
 //! checked again.
 
 use crate::censor::{CensoringOptions, Globs};
-use crate::destination::{Credentials, Destination};
-use crate::layout::paths::{ObjectPaths, build_log_names};
+use crate::destination::{Credentials, Destination, key_refusal};
+use crate::layout::paths::{FINISHED, ObjectPaths, build_log_names};
 use crate::options::{DeliveryOptions, JobFlags, OptionError, SidecarOptions, UploadOptions};
 use common::entry::Entry;
 use common::job_spec::{JobSpec, JobSpecError, JobType};
@@ -109,18 +109,21 @@ impl Settings {
         for item in upload.items.iter_mut().filter(|item| !item.is_empty()) {
             *item = clean(item);
         }
+        let destination = destination(&upload)?;
+        let paths = match (spec, local) {
+            (Some(spec), false) => object_paths(&upload, spec)?,
+            (Some(_) | None, _) => ObjectPaths::default(),
+        };
+        check_keys(destination.as_ref(), &paths)?;
         Ok(Self {
             build_logs: Vec::new(),
             entries: Vec::new(),
-            destination: destination(&upload)?,
+            destination,
             credentials: Credentials {
                 gcs_credentials_file: file(&upload.gcs_credentials_file),
                 s3_credentials_file: file(&upload.s3_credentials_file),
             },
-            paths: match (spec, local) {
-                (Some(spec), false) => object_paths(&upload, spec)?,
-                (Some(_) | None, _) => ObjectPaths::default(),
-            },
+            paths,
             job: spec.cloned(),
             revision: spec.map(JobSpec::revision).unwrap_or_default().to_owned(),
             upload,
@@ -173,6 +176,28 @@ fn destination(upload: &UploadOptions) -> Result<Option<Destination>, OptionErro
         tracing::warn!("{warning}");
     }
     Ok(Some(destination))
+}
+
+/// Checks that the destination can hold the result and the pointers: what is wrong with their
+/// keys is wrong with all of them.
+fn check_keys(destination: Option<&Destination>, paths: &ObjectPaths) -> Result<(), OptionError> {
+    let pointers = paths.alias.iter().chain(&paths.latest_build).map(|pointer| pointer.key.clone());
+    for key in std::iter::once(paths.key(FINISHED)).chain(pointers) {
+        let refusal = destination.map_or_else(|| key_refusal(&key), |to| to.key_refusal(&key));
+        if let Some(reason) = refusal {
+            let text = format!(
+                "the key {key:?} cannot be stored: {reason}; it is made of bucket, path_prefix, the job and sub_dir"
+            );
+            return Err(OptionError::from_text(text));
+        }
+    }
+    Ok(())
+}
+
+/// Checks where the objects of a job would go, without a word about what can be put right.
+pub fn check_upload(upload: &UploadOptions, spec: &JobSpec) -> Result<(), OptionError> {
+    upload.validate()?;
+    Settings::of_upload(upload.clone(), None, Some(spec)).map(drop)
 }
 
 fn object_paths(upload: &UploadOptions, spec: &JobSpec) -> Result<ObjectPaths, OptionError> {
@@ -244,6 +269,32 @@ mod tests {
             let settings = settings(LOCAL, &none, environment).expect("valid");
             assert_eq!(settings.paths, ObjectPaths::default(), "V-GT-5: no path, no alias, no latest build");
         }
+    }
+
+    #[test]
+    fn keys_that_no_destination_can_hold_are_errors() {
+        let none = JobFlags::default();
+        let refused = |upload: &str, spec: &str| {
+            let error = settings(upload, &none, JobSpec::parse(spec)).expect_err(upload);
+            assert!(error.contains("cannot be stored") && error.lines().count() == 1, "{error}");
+        };
+        let with = |bucket: &str, more: &str| {
+            format!(r#"{{"bucket":"{bucket}","path_strategy":"explicit",{more}}}"#)
+        };
+        for bucket in ["b", "s3://b/p", "az://c", "file:///out"] {
+            for more in [r#""path_prefix":"../up""#, r#""sub_dir":"../../../../up""#] {
+                refused(&with(bucket, more), SPEC);
+            }
+            let job = SPEC.replace(r#""job":"j""#, r#""job":"../../..""#);
+            refused(&with(bucket, r#""sub_dir":"""#), &job);
+        }
+        refused(&with("b", r#""path_prefix":"pre\n""#), SPEC);
+        refused(&with("b", &format!(r#""path_prefix":"{}""#, "x".repeat(1_030))), SPEC);
+        refused(&with("b", r#""sub_dir":"""#), &SPEC.replace(r#""job":"j""#, r#""job":"j\n""#));
+        assert!(settings(&with("b", r#""path_prefix":"a/../c""#), &none, JobSpec::parse(SPEC)).is_ok());
+        // Nothing but the job's own names is put there.
+        let local = r#"{"local_output_dir":"/out","path_prefix":"../up"}"#;
+        assert!(settings(local, &none, JobSpec::parse(SPEC)).is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The keys of all objects but the items' files, and the content of the pointers
 //! among them (contract 4.1, 4.2, 3.5).
 
+use crate::destination::Destination;
 use crate::options::UploadOptions;
 use common::entry::Entry;
 use common::job_spec::JobSpec;
@@ -72,8 +73,14 @@ impl ObjectPaths {
     }
 }
 
-/// Returns the full base path, as an alias holds it (U-11).
+/// Returns the full base path, as an alias holds it (U-11). It says where the objects are: an
+/// untidy prefix is another one in keys.
 fn base_path(bucket: &str, job_path: &str) -> String {
+    if let Ok(destination) = Destination::parse(bucket)
+        && destination.untidy_prefix().is_some()
+    {
+        return format!("{destination}/{job_path}");
+    }
     if bucket.contains("://") {
         format!("{bucket}/{job_path}")
     } else {
@@ -122,6 +129,16 @@ mod tests {
             sub_dir: sub_dir.into(),
             ..UploadOptions::default()
         }
+    }
+
+    #[test]
+    fn alias_says_where_the_objects_are() {
+        let alias = |bucket: &str| {
+            let paths = object_paths(JobType::Presubmit, &options(bucket, "", ""));
+            paths.alias.expect("an alias").content
+        };
+        assert_eq!(alias("s3://b/a//x/./y"), "s3://b/a/x/y/pr-logs/pull/org_repo/1/job/build");
+        assert_eq!(alias("gs://b/"), "gs://b//pr-logs/pull/org_repo/1/job/build", "U-11");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::http::{Extra, ObjectContent, On, with_call_context, within};
 use super::part_retry::PartRetry;
 use super::upload::Upload;
 use super::{Buffers, CleanupTasks, Precondition, StoreError, Version, WriteError};
-use crate::destination::MAX_KEY_BYTES;
+use crate::destination::key_refusal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -305,17 +305,11 @@ impl Remote {
     /// Returns the path of a key, byte for byte.
     pub(super) fn path(&self, key: &str) -> Result<Path, WriteError> {
         let full = if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) };
-        let refuse = |reason: &str| Err(WriteError::Permanent(format!("the key cannot be stored: {reason}")));
-        if full.len() > MAX_KEY_BYTES {
-            return refuse(&format!("it has {} bytes, allowed are {MAX_KEY_BYTES}", full.len()));
+        let refuse = |reason: &str| WriteError::Permanent(format!("the key cannot be stored: {reason}"));
+        if let Some(reason) = key_refusal(&full) {
+            return Err(refuse(&reason));
         }
-        if full.split('/').any(str::is_empty) {
-            return refuse("a part between two slashes is empty");
-        }
-        if full.chars().any(char::is_control) {
-            return refuse("it contains a control character");
-        }
-        Path::parse(&full).or_else(|_| refuse("a part of it is `.` or `..`"))
+        Path::parse(&full).map_err(|_| refuse("the object store library does not take it"))
     }
 }
 
