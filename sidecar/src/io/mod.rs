@@ -18,6 +18,7 @@ pub mod object;
 pub mod own_log;
 pub mod page;
 pub mod panics;
+mod pause;
 pub mod progress;
 mod repeated;
 pub mod resume;

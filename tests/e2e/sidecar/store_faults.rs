@@ -3,6 +3,7 @@
 //! Stores that do not do what they should: what could be delivered is, the log
 //! and the manifest tell the truth, and nothing hangs.
 
+use common::signal::Signal;
 use harness::job::{JOB_PATH, Job};
 use harness::pod::{Entry, Pod};
 use harness::process::{self, Ended, Exit};
@@ -113,6 +114,40 @@ fn connection_reset_within_a_body_is_retried() {
     });
 }
 
+/// Each part is sent again within a quarter of the time left, and a little time is enough for
+/// several attempts with everything.
+#[test]
+fn wishes_of_the_store_never_exceed_the_time_left() {
+    for (time, parts_only) in [("30s", true), ("1s", false)] {
+        let job = Job::s3();
+        let entry = job.pod.entry("test");
+        let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 100"], json!({}));
+        entry.until_log("ready");
+        if parts_only {
+            fs::write(job.pod.artifacts().join("large.bin"), vec![7; 12 << 20]).expect("written");
+        }
+        let before = come_before();
+        job.s3.as_ref().expect("a store").script(move |seen| {
+            let is_busy =
+                if parts_only { seen.query.contains("partNumber=1&") && before(seen) == 0 } else { true };
+            if is_busy { Fault::Busy(60) } else { Fault::None }
+        });
+        let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": time}}));
+        sidecar.signal_when_caught(Signal::TERM);
+        test.signal(Signal::TERM);
+        let ended = sidecar.wait_for(Duration::from_mins(1));
+        if parts_only {
+            assert_eq!(job.listed("artifacts/large.bin")["state"], "stored", "{ended:#?}");
+            job.expect_result("ABORTED");
+        } else {
+            let seen = job.s3.as_ref().expect("a store").seen();
+            let tried = seen.iter().filter(|seen| seen.key.ends_with("finished.json")).count();
+            assert!(tried > 1, "{tried}");
+        }
+        drop(test.wait());
+    }
+}
+
 /// One part in three fails at first: only these are sent again.
 #[test]
 fn failed_parts_are_sent_again_without_the_others() {
@@ -167,7 +202,7 @@ fn store_of_1_kb_per_second_gets_what_it_can_take() {
     let mut sidecar =
         job.sidecar(&[&entry], json!({"delivery": {"fail_on_error": true, "grace_period": "30s"}}));
     sidecar.until_stderr("Queued for upload");
-    sidecar.signal(common::signal::Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait_for(LONG).expect_code(1);
     let manifest = manifest(&job);
     assert_eq!(listed(&manifest, "artifacts/small.txt")["state"], "stored");
@@ -184,7 +219,7 @@ fn silent_store_never_exceeds_the_grace_period() {
     let more = json!({"delivery": {"grace_period": "10s", "fail_on_error": true}});
     let mut sidecar = job.sidecar(&[&entry], more);
     sidecar.until_stderr("Queued for upload");
-    sidecar.signal(common::signal::Signal::TERM);
+    sidecar.signal(Signal::TERM);
     let ended = sidecar.wait();
     ended.expect_code(1);
     assert!(ended.stderr.contains("The given time is over"), "{ended:#?}");

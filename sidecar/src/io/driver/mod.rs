@@ -9,6 +9,7 @@ mod panics;
 mod records;
 mod share;
 mod spares;
+mod times;
 mod trace;
 mod uploads;
 
@@ -32,16 +33,15 @@ use super::timers::Timers;
 use super::transfers::{Request, Transfers};
 use crate::deliver::sentence::{Evidence, Told};
 use crate::deliver::{
-    Budget, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Timer, Verdict,
-    Weights, exit_status,
+    Budget, Completeness, Config, Document, End, Event, Moment, Policy, Record, Setup, Verdict, Weights,
+    exit_status,
 };
 use crate::junit::Reports;
 use crate::layout::finished::sentence;
-use crate::layout::manifest::{ListingGap, PassTimes};
+use crate::layout::manifest::ListingGap;
 use crate::settings::Settings;
 use common::duration::GoDuration;
 use common::signal::Signal;
-use common::timestamp::Timestamp;
 use compose::Composing;
 pub use limits::{MAX_THREADS, threads};
 pub use once::Undelivered;
@@ -53,6 +53,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use times::Times;
 use tokio::time::{Instant, MissedTickBehavior};
 use trace::Tracing;
 
@@ -105,20 +106,6 @@ pub struct Driver {
     tracing: Option<Tracing>,
 }
 
-/// Points in time, for the manifest and for records.
-#[derive(Debug)]
-struct Times {
-    start: Instant,
-    began: Timestamp,
-    pass_began: Instant,
-    passes: Vec<PassTimes>,
-    /// The end of the given time.
-    deadline: Option<Timestamp>,
-    deadline_at: Option<Instant>,
-    /// The first interrupt.
-    interrupted: Option<Instant>,
-}
-
 impl Driver {
     /// Everything is ready, nothing has been looked at.
     pub fn new(settings: Arc<Settings>, secrets: Option<Arc<SecretStore>>, own_log: OwnLog) -> Self {
@@ -144,7 +131,6 @@ impl Driver {
             pass_time: settings.delivery.limits().time(),
             build_id: build_id.into(),
         };
-        let now = Instant::now();
         Self {
             entries: Entries::new(&settings.entries),
             core: Core::new(setup),
@@ -164,15 +150,7 @@ impl Driver {
             tests: Reports::default(),
             told_to_stop: None,
             evidence: vec![Evidence::default(); settings.entries.len()],
-            times: Times {
-                start: now,
-                began: Timestamp::now(),
-                pass_began: now,
-                passes: Vec::new(),
-                deadline: None,
-                deadline_at: None,
-                interrupted: None,
-            },
+            times: Times::new(),
             progress: Progress::new(&own_log),
             repeated: Repeated::default(),
             tracing: None,
@@ -302,16 +280,6 @@ impl Driver {
             .extend(seen.map(|(entry, observation)| Input::Event(Event::Observed { entry, observation })));
     }
 
-    fn arm_earliest(&mut self, timer: Timer, after: Duration) {
-        if timer == Timer::Deadline {
-            let at = Timestamp::now().after(after);
-            self.times.deadline = Some(self.times.deadline.map_or(at, |armed| armed.min(at)));
-            let at = Instant::now() + after;
-            self.times.deadline_at = Some(self.times.deadline_at.map_or(at, |armed| armed.min(at)));
-        }
-        self.timers.arm_earliest(timer, after);
-    }
-
     fn begin_pass(&mut self, policy: Policy) {
         if self.settings.deprecated_entry && policy != Policy::Checkpoint {
             tracing::warn!("wrapper_options is deprecated, use entries instead");
@@ -368,22 +336,6 @@ impl Driver {
             Some(_) | None => {}
         }
         status
-    }
-}
-
-impl Times {
-    fn begin(&mut self, policy: Policy) {
-        self.pass_began = Instant::now();
-        let name = match policy {
-            Policy::Checkpoint => "checkpoint",
-            Policy::BestEffort => "best_effort",
-            Policy::Final => "final",
-        };
-        // Of many checkpoints only the last one is of interest.
-        if policy == Policy::Checkpoint {
-            self.passes.retain(|pass| pass.policy != name);
-        }
-        self.passes.push(PassTimes { policy: name, started: Timestamp::now(), finished: None });
     }
 }
 

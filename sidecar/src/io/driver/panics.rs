@@ -8,6 +8,7 @@ use crate::io::jitter::jitter;
 use crate::io::markers::Entries;
 use crate::io::object::{Core, Input};
 use crate::io::panics::caught;
+use crate::io::pause::{pause, within};
 use crate::io::source::Source;
 use crate::io::store::{Precondition, WriteError};
 use crate::io::termination_message;
@@ -31,10 +32,12 @@ const FAR: Duration = Duration::from_hours(24);
 impl Driver {
     /// Runs until the core is done; returns sidecar's exit status.
     pub async fn run(mut self, interrupts: &mut Interrupts) -> u8 {
-        let Err(panic) = caught(self.work(interrupts)).await else { return self.end().await };
+        let end = self.times.end.subscribe();
+        let Err(panic) = caught(within(end, self.work(interrupts))).await else { return self.end().await };
         tracing::error!(error = %panic, "Delivery begins anew after an internal error");
         let mut anew = self.anew();
-        let Err(panic) = caught(anew.work(interrupts)).await else { return anew.end().await };
+        let end = anew.times.end.subscribe();
+        let Err(panic) = caught(within(end, anew.work(interrupts))).await else { return anew.end().await };
         tracing::error!(error = %panic, "Only the result is delivered after another internal error");
         anew.anew().deliver_result_alone(interrupts).await
     }
@@ -65,7 +68,9 @@ impl Driver {
             verdict.unwrap_or(Verdict::PROVISIONAL),
             "it was left out because of an internal error",
         );
-        let stored = timeout_at(deadline, self.store_result(content)).await;
+        self.times.end.send_replace(Some(deadline));
+        let storing = within(self.times.end.subscribe(), self.store_result(content));
+        let stored = timeout_at(deadline, storing).await;
         match &stored {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(error = %error, "The result could not be stored"),
@@ -130,7 +135,7 @@ impl Driver {
                     if Instant::now() < until =>
                 {
                     attempts = attempts.saturating_add(1);
-                    sleep(backoff(attempts, jitter(), retry_after)).await;
+                    pause(backoff(attempts, jitter(), retry_after)).await;
                 }
                 Err(error) => return Err(error),
             }

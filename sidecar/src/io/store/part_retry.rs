@@ -4,6 +4,7 @@
 use super::http::{Outcome, last_outcome};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
+use crate::io::pause::pause;
 use async_trait::async_trait;
 use object_store::retry::{RetryContext, RetryPolicy};
 
@@ -23,7 +24,7 @@ impl RetryPolicy for PartRetry {
         if attempt >= MAX_PART_ATTEMPTS {
             return false;
         }
-        tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+        pause(backoff(attempt, jitter(), retry_after)).await;
         true
     }
 }

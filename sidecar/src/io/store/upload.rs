@@ -11,6 +11,7 @@ use super::http::{Extra, Outcome, expect_checksum, with_call_context};
 use super::refusable::{Refusable, may_refuse};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
+use crate::io::pause::pause;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -85,7 +86,7 @@ impl Upload {
                         Failure::Write(WriteError::Transient { retry_after, .. })
                             if attempt < MAX_PART_ATTEMPTS =>
                         {
-                            tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+                            pause(backoff(attempt, jitter(), retry_after)).await;
                         }
                         // The next attempt begins another upload.
                         Failure::NotFound(message) if message.contains("NoSuchUpload") => {
@@ -151,7 +152,7 @@ impl Upload {
                 Failure::Write(WriteError::Transient { retry_after, .. })
                     if was_answered && attempt < MAX_PART_ATTEMPTS =>
                 {
-                    tokio::time::sleep(backoff(attempt, jitter(), retry_after)).await;
+                    pause(backoff(attempt, jitter(), retry_after)).await;
                     attempt += 1;
                 }
                 // A request before this one may have completed it all the same.

@@ -11,6 +11,7 @@ use super::request::{self, Answer, Resource, send};
 use super::{JsonApi, crc32c_text};
 use crate::deliver::{MAX_PART_ATTEMPTS, backoff};
 use crate::io::jitter::jitter;
+use crate::io::pause::pause;
 use bytes::Bytes;
 use object_store::PutResult;
 use std::sync::Arc;
@@ -127,7 +128,7 @@ impl Session {
             if attempt == MAX_PART_ATTEMPTS {
                 return Err(failure);
             }
-            tokio::time::sleep(backoff(attempt, jitter(), *retry_after)).await;
+            pause(backoff(attempt, jitter(), *retry_after)).await;
             attempt += 1;
             match self.taken().await {
                 Some(Taken::All(answer)) if last.is_some() => return Ok(answer),
