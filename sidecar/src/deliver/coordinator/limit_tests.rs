@@ -48,6 +48,23 @@ fn beyond_the_bytes_of_a_pass_nothing_is_sent_and_the_next_pass_has_them_anew() 
 }
 
 #[test]
+fn what_an_object_took_counts_and_not_what_it_was_listed_with() {
+    for (took, starts_next) in [(10, true), (40, true), (41, false), (1_000, false)] {
+        let mut core = limited(|setup| {
+            setup.weights.sent_bytes = Some(100);
+            setup.weights.in_flight = 1;
+        });
+        let _ = event(&mut core, TERM);
+        let files = vec![artifact("a", 40), artifact("b", 60)];
+        let _ = core.handle(Input::Listed(Policy::BestEffort, bulk(files)), &at(0));
+        let outcome = Outcome::Stored { read: None, changed: false, bytes: took, record: Default::default() };
+        let effects = core.handle(Input::TransferEnded(0, outcome), &at(1));
+        assert_eq!(starts(&effects), usize::from(starts_next), "{took}: {effects:?}");
+        assert_eq!(core.plan().summary().over_limit, usize::from(!starts_next), "{took}");
+    }
+}
+
+#[test]
 fn when_the_time_of_a_pass_is_over_logs_go_on_and_artifacts_do_not() {
     let mut core = limited(|setup| setup.pass_time = Some(Duration::from_secs(5)));
     let effects = core.handle(Input::Event(PASSED), &at(0));

@@ -188,7 +188,8 @@ impl<S, F: Clone + PartialEq, T: Remembered> Coordinator<S, F, T> {
         };
         self.throughput.ended(attempt.bytes, arrived, moment.now);
         match end {
-            End::Stored { read, changed, mut record, .. } => {
+            End::Stored { read, changed, bytes, mut record } => {
+                self.plan.took(number, bytes);
                 out.push(Effect::LogTransfer(number, TransferRecord::Stored));
                 if !attempt.repeated {
                     self.plan.measured(number, moment.now.saturating_sub(attempt.began));

@@ -24,6 +24,13 @@ impl<S, F: PartialEq + Clone, T> Plan<S, F, T> {
         }
     }
 
+    /// An object took so many bytes; `stored` follows.
+    pub(in crate::deliver) fn took(&mut self, number: u32, bytes: u64) {
+        if self.object(number).desired.class == Class::Artifact {
+            self.queue.took(number, bytes);
+        }
+    }
+
     /// An object arrives by one request, in this time; `stored` follows.
     pub(in crate::deliver) fn measured(&mut self, number: u32, took: Duration) {
         let bytes = self.object(number).desired.bytes;

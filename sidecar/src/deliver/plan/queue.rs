@@ -197,6 +197,15 @@ impl Queue {
         self.allowance = self.allowance.map(restored);
     }
 
+    /// The object takes so many bytes of the allowance, not those it was listed with: an archive
+    /// may be longer when it is packed anew, and text is shorter when it is compressed.
+    pub(super) fn took(&mut self, number: u32, bytes: u64) {
+        let Some(InFlight { allowed, .. }) = self.in_flight.get(&number) else { return };
+        let most = self.weights.sent_bytes.unwrap_or(u64::MAX);
+        let left = |left: u64| left.saturating_add(*allowed).saturating_sub(bytes).min(most);
+        self.allowance = self.allowance.map(left);
+    }
+
     /// The object is stored.
     pub(super) fn arrived(&mut self, number: u32) {
         self.weight -= self.in_flight.remove(&number).map_or(0, |object| object.weight);
