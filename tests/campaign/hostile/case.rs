@@ -1,5 +1,6 @@
 //! One delivery of hostile inputs, and what holds after each.
 
+use crate::size;
 use harness::job::Job;
 use harness::pod::{Entry, files_below};
 use harness::process::{self, Ended, Exit};
@@ -20,9 +21,9 @@ const MEMORY_BESIDE: usize = 8 << 20;
 /// Memory that a byte of a secret may cost, in all its encodings and the table to find them.
 const TABLES_PER_SECRET_BYTE: usize = 16;
 
-/// Longer than any case of small size takes on a busy machine, and than one of full
-/// size may.
-const PATIENCE: Duration = Duration::from_mins(20);
+/// Longer than any case of small size takes on a busy machine, and than one of full size may,
+/// in minutes.
+const PATIENCE: (usize, usize) = (4, 20);
 
 /// A value that each case logs and that must leave nowhere.
 pub(crate) const SECRET: &str = "hostile-campaign-secret-4711";
@@ -128,11 +129,12 @@ fn run(job: &Job, command: &mut Command) -> (Ended, usize) {
     let mut sidecar = process::start(job.pod.tree(), command);
     let pid = sidecar.pid();
     let mut peak = 0;
-    let ended = wait::within(PATIENCE, || {
+    let patience = Duration::from_mins(size(PATIENCE.0, PATIENCE.1) as u64);
+    let ended = wait::within(patience, || {
         peak = process::peak_memory(pid).unwrap_or(peak);
         sidecar.has_ended().then_some(())
     });
-    assert!(ended.is_some(), "sidecar did not end within {PATIENCE:?}");
+    assert!(ended.is_some(), "sidecar did not end within {patience:?}");
     (sidecar.wait(), usize::try_from(peak).expect("it fits into memory") << 10)
 }
 

@@ -105,6 +105,18 @@ fn bursts_of_503_and_429_are_retried() {
     assert!(ended.took >= Duration::from_secs(1), "Retry-After is followed: {:?}", ended.took);
 }
 
+/// A clock that was wrong at the start may be right a moment later.
+#[test]
+fn request_that_is_too_old_for_the_store_is_signed_anew() {
+    let before = come_before();
+    let (job, _) = passes(move |seen| {
+        let is_first = seen.key.ends_with("small.txt") && before(seen) == 0;
+        if is_first { Fault::Refuse(403, "RequestTimeTooSkewed") } else { Fault::None }
+    });
+    let seen = job.s3.as_ref().expect("a store").seen();
+    assert_eq!(seen.iter().filter(|seen| seen.key.ends_with("small.txt")).count(), 2);
+}
+
 #[test]
 fn connection_reset_within_a_body_is_retried() {
     let before = come_before();
