@@ -19,7 +19,7 @@ use crate::terminal::{self, Problem};
 use crate::yaml::{self, Format, Node};
 
 /// Decorates the items of a `ResourceList`, and returns the exit status.
-pub(super) fn run(format: Format, mut documents: Vec<yaml::Document>) -> Result<u8, Problem> {
+pub(super) fn run(format: Format, mut documents: Vec<yaml::Document<'_>>) -> Result<u8, Problem> {
     let (Some(document), true) = (documents.pop(), documents.is_empty()) else {
         return Err(Problem::new("--krm takes one ResourceList, not several documents"));
     };

@@ -111,7 +111,7 @@ fn no_pods(search: &Search) -> Result<&'static str, Problem> {
     if search.pass_unknown { Ok(text) } else { Err(Problem::new(text)) }
 }
 
-fn check_all(documents: &[Document], search: &Search) -> Result<u8, Problem> {
+fn check_all(documents: &[Document<'_>], search: &Search) -> Result<u8, Problem> {
     let mut lines = Vec::new();
     let mut pods = 0;
     for (index, document) in documents.iter().enumerate() {
@@ -135,7 +135,7 @@ fn check_all(documents: &[Document], search: &Search) -> Result<u8, Problem> {
 
 fn inject_all(
     format: Format,
-    documents: Vec<Document>,
+    documents: Vec<Document<'_>>,
     decoration: &Decoration,
     search: &Search,
     explain: bool,
@@ -185,7 +185,7 @@ struct Output {
 /// way.
 fn decorated(
     format: Format,
-    documents: Vec<Document>,
+    documents: Vec<Document<'_>>,
     decoration: &Decoration,
     search: &Search,
 ) -> Result<Result<Output, Vec<String>>, Problem> {
@@ -201,7 +201,7 @@ fn decorated(
                 has_pods |= outcome.is_decorated;
                 if outcome.is_decorated {
                     // The document is what its nodes say now.
-                    document.text.clear();
+                    document.text = "";
                 }
                 output.changes.extend(outcome.changes.iter().map(|change| about(index + 1, change)));
                 output.warnings.extend(outcome.warnings.iter().map(warning));
@@ -254,18 +254,18 @@ fn inject(
 }
 
 /// Appends a document: as it was, unless its text was taken away.
-fn write(out: &mut String, format: Format, document: &Document, several: bool) {
+fn write(out: &mut String, format: Format, document: &Document<'_>, several: bool) {
     match format {
         Format::Json => out.push_str(&yaml::to_json(&document.node)),
         Format::Yaml => {
             if several {
                 out.push_str("---\n");
             }
-            out.push_str(&document.heading);
+            out.push_str(document.heading);
             if document.text.is_empty() {
                 out.push_str(&yaml::to_yaml(&document.node));
             } else {
-                out.push_str(&document.text);
+                out.push_str(document.text);
                 if !document.text.ends_with('\n') {
                     out.push('\n');
                 }

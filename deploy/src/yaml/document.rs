@@ -20,11 +20,11 @@ pub(crate) enum Format {
 
 /// One document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Document {
+pub(crate) struct Document<'a> {
     /// Comments in front of the first line, as they were.
-    pub(crate) heading: String,
-    /// The text from its first line on, as it was.
-    pub(crate) text: String,
+    pub(crate) heading: &'a str,
+    /// The text from its first line on, as it was; empty when the content has changed.
+    pub(crate) text: &'a str,
     /// The document's content.
     pub(crate) node: Node,
 }

@@ -1,7 +1,8 @@
 //! A stream of JSON objects becomes nodes.
 
+use super::budget::Budget;
 use super::document::{Document, SyntaxError};
-use super::read::{MAX_DEPTH, MAX_NODES};
+use super::read::MAX_DEPTH;
 use super::scalar::{Scalar, Style};
 use super::{Map, Node};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -12,13 +13,13 @@ use std::fmt;
 
 /// All documents; `None` when the text is no JSON, which does not mean that it
 /// is no YAML.
-pub(super) fn documents(text: &str) -> Option<Result<Vec<Document>, SyntaxError>> {
+pub(super) fn documents(text: &str) -> Option<Result<Vec<Document<'_>>, SyntaxError>> {
     let mut chunks = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_str(text);
+    let budget = Cell::new(Budget::of_stream());
     while !text_left(&mut deserializer) {
-        let nodes = Cell::new(0);
-        match (AnyNode { depth: 0, nodes: &nodes }).deserialize(&mut deserializer) {
-            Ok(node) => chunks.push(Document { heading: String::new(), text: String::new(), node }),
+        match (AnyNode { depth: 0, budget: &budget }).deserialize(&mut deserializer) {
+            Ok(node) => chunks.push(Document { heading: "", text: "", node }),
             Err(error) if error.is_data() => {
                 return Some(Err(SyntaxError { document: chunks.len() + 1, text: error.to_string() }));
             }
@@ -36,18 +37,17 @@ fn text_left<'a, R: serde_json::de::Read<'a>>(deserializer: &mut serde_json::Des
 #[derive(Clone, Copy)]
 struct AnyNode<'a> {
     depth: usize,
-    /// The nodes of the document so far.
-    nodes: &'a Cell<usize>,
+    /// What the stream may still hold.
+    budget: &'a Cell<Budget>,
 }
 
 impl<'de> DeserializeSeed<'de> for AnyNode<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        self.nodes.set(self.nodes.get() + 1);
-        if self.nodes.get() > MAX_NODES {
-            return Err(D::Error::custom(format!("the document has more than {MAX_NODES} values")));
-        }
+        let mut budget = self.budget.get();
+        budget.take_node().map_err(D::Error::custom)?;
+        self.budget.set(budget);
         deserializer.deserialize_any(self)
     }
 }
@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for AnyNode<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Scalar(Scalar::new(text.to_owned(), Style::Quoted, None)))
+        Ok(Node::Scalar(Scalar::new(text, Style::Quoted, None)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Node, A::Error> {
@@ -102,7 +102,7 @@ impl<'de> Visitor<'de> for AnyNode<'_> {
         while let Some(node) = list.next_element_seed(inside)? {
             nodes.push(node);
         }
-        Ok(Node::List(nodes))
+        Ok(Node::list(nodes))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
@@ -116,6 +116,6 @@ impl<'de> Visitor<'de> for AnyNode<'_> {
             let value = members.next_value_seed(inside)?;
             map.entries.push((Scalar::new(key, Style::Quoted, None), value));
         }
-        Ok(Node::Map(map))
+        Ok(map.into_node())
     }
 }

@@ -16,11 +16,13 @@
 //! | [`scalar`] | what a scalar means to Kubernetes' parser |
 //! | [`document`] | one document, and the two formats |
 //! | [`stream`] | a stream taken apart into documents |
+//! | [`budget`] | how much a stream may hold |
 //! | [`flow`] | brackets that would take too much to parse |
 //! | [`lenient`] | indentation that only Kubernetes' parser takes |
 //! | [`read`], [`json`] | the text of one document, or of a stream of JSON, becomes nodes |
 //! | [`mod@write`] | nodes become text |
 
+mod budget;
 mod document;
 mod flow;
 mod json;
@@ -53,6 +55,12 @@ pub(crate) struct Map {
 }
 
 impl Node {
+    /// A sequence that was read, in no more space than it takes.
+    fn list(mut nodes: Vec<Self>) -> Self {
+        nodes.shrink_to_fit();
+        Self::List(nodes)
+    }
+
     /// A text of ours.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Scalar(Scalar::text(text))
@@ -139,6 +147,12 @@ impl Node {
 }
 
 impl Map {
+    /// A mapping that was read, in no more space than it takes.
+    fn into_node(mut self) -> Node {
+        self.entries.shrink_to_fit();
+        Node::Map(self)
+    }
+
     /// The members in their order.
     pub(crate) fn entries(&self) -> &[(Scalar, Node)] {
         &self.entries

@@ -1,8 +1,8 @@
 //! The text of one YAML document becomes nodes.
 //!
-//! Everything is bounded: how deep it is nested, and how much aliases may make
-//! of it.
+//! Everything is bounded: how deep a document is nested, and how much the stream may hold.
 
+use super::budget::{Budget, Size};
 use super::scalar::{Meaning, Scalar, Style};
 use super::{Map, Node, flow, lenient};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
@@ -12,29 +12,22 @@ use std::collections::{HashMap, HashSet};
 /// Deeper than anything that Kubernetes defines.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Upper bound on the nodes of one document: with their texts they take 64 MiB at most.
-pub(super) const MAX_NODES: usize = 200_000;
-
-/// Upper bounds on what anchors and aliases add to one document.
-const MAX_ALIAS_NODES: usize = 100_000;
-const MAX_ALIAS_BYTES: usize = 16 << 20;
-
 /// Line breaks of YAML 1.1, and so of Kubernetes, that YAML 1.2 does not have.
 const BREAKS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
 
 /// Reads one document; the error says the line, counted on from `line`, and what
-/// is wrong.
-pub(super) fn document(text: &str, line: usize) -> Result<Node, String> {
-    if flow::holds_more_than(text, MAX_NODES) {
-        return Err(format!("line {}: the document has more than {MAX_NODES} values", line + 1));
-    }
-    let refusal = match strict(text, line) {
+/// is wrong. Takes what the document holds from the stream's budget.
+pub(super) fn document(text: &str, line: usize, budget: &mut Budget) -> Result<Node, String> {
+    flow::check(text, budget.nodes()).map_err(|why| format!("line {}: {why}", line + 1))?;
+    let before = *budget;
+    let refusal = match strict(text, line, budget) {
         Err(Refusal::Syntax(refusal)) => refusal,
         read => return read.map_err(|(Refusal::Syntax(error) | Refusal::Content(error))| error),
     };
     let Some(indented) = lenient::indented(text) else { return Err(refusal) };
     // The lines of the document as it is say more than those of a changed one.
-    strict(&indented, line).map_err(|_| refusal)
+    *budget = before;
+    strict(&indented, line, budget).map_err(|_| refusal)
 }
 
 /// Why a document is refused: it is no YAML 1.2, or its content is not taken.
@@ -50,7 +43,7 @@ impl From<String> for Refusal {
 }
 
 /// Reads a document by the rules of YAML 1.2.
-fn strict(text: &str, line: usize) -> Result<Node, Refusal> {
+fn strict(text: &str, line: usize, budget: &mut Budget) -> Result<Node, Refusal> {
     if let Some(at) = text.find(BREAKS) {
         let at = text[..at].matches('\n').count() + line + 1;
         return Err(Refusal::Content(format!(
@@ -58,7 +51,7 @@ fn strict(text: &str, line: usize) -> Result<Node, Refusal> {
              double quotes"
         )));
     }
-    let mut reader = Reader { line, ..Reader::default() };
+    let mut reader = Reader { line, budget, open: Vec::new(), anchors: HashMap::new(), root: None };
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
             let at = error.marker();
@@ -86,23 +79,15 @@ enum Kind {
     Map { map: Map, names: HashSet<String>, key: Option<Scalar>, merged: Vec<(usize, Vec<Map>)> },
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     line: usize,
+    budget: &'a mut Budget,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Size)>,
-    nodes: usize,
-    alias_size: Size,
     root: Option<Node>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Reader {
+impl Reader<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), String> {
         let at = span.start.line() + self.line;
         match event {
@@ -128,8 +113,8 @@ impl Reader {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { anchor, kind }) = self.open.pop() else { return Ok(()) };
                 let node = match kind {
-                    Kind::List(list) => Node::List(list),
-                    Kind::Map { map, merged, .. } => Node::Map(merge(map, merged)),
+                    Kind::List(list) => Node::list(list),
+                    Kind::Map { map, merged, .. } => merge(map, merged).into_node(),
                 };
                 self.put(node, anchor, at)
             }
@@ -151,29 +136,14 @@ impl Reader {
     }
 
     fn count(&mut self, at: usize) -> Result<(), String> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
-            return Err(format!("line {at}: the document has more than {MAX_NODES} values"));
-        }
-        Ok(())
+        self.budget.take_node().map_err(|why| format!("line {at}: {why}"))
     }
 
     /// A copy of what an anchor names.
     fn alias(&mut self, anchor: usize) -> Result<Node, &'static str> {
         let (node, size) = self.anchors.get(&anchor).ok_or("an alias of something that contains it")?;
-        let node = node.clone();
-        let size = *size;
-        self.add(size)?;
-        Ok(node)
-    }
-
-    fn add(&mut self, size: Size) -> Result<(), &'static str> {
-        self.alias_size.nodes += size.nodes;
-        self.alias_size.bytes += size.bytes;
-        if self.alias_size.nodes > MAX_ALIAS_NODES || self.alias_size.bytes > MAX_ALIAS_BYTES {
-            return Err("anchors and aliases make too much of this document");
-        }
-        Ok(())
+        self.budget.take_copy(*size)?;
+        Ok(node.clone())
     }
 
     /// Puts a complete node where it belongs.
@@ -181,7 +151,7 @@ impl Reader {
         if anchor > 0 {
             let mut size = Size::default();
             measure(&node, &mut size);
-            self.add(size).map_err(|why| format!("line {at}: {why}"))?;
+            self.budget.take_copy(size).map_err(|why| format!("line {at}: {why}"))?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         match self.open.last_mut().map(|open| &mut open.kind) {
@@ -264,7 +234,8 @@ fn measure(node: &Node, size: &mut Size) {
 }
 
 fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> Scalar {
-    let text = text.into_owned();
+    // The parser's texts have room to grow: a copy takes a fraction of their space.
+    let text: Box<str> = Box::from(&*text);
     let style = match style {
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,

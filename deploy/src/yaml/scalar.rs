@@ -7,10 +7,12 @@
 /// A scalar as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar {
-    text: String,
+    text: Box<str>,
     style: Style,
-    /// An explicit tag as it is written, `!!binary` for example.
-    tag: Option<String>,
+    /// An explicit tag as it is written, `!!binary` for example. Few have one, and a stream
+    /// may hold many scalars.
+    #[expect(clippy::box_collection, reason = "a pointer is a third of a text")]
+    tag: Option<Box<String>>,
 }
 
 /// The style in which a scalar is written.
@@ -43,20 +45,20 @@ const FLOATS: [&str; 12] =
 
 impl Scalar {
     /// A scalar that was read.
-    pub(super) fn new(text: String, style: Style, tag: Option<String>) -> Self {
-        Self { text, style, tag }
+    pub(super) fn new(text: impl Into<Box<str>>, style: Style, tag: Option<String>) -> Self {
+        Self { text: text.into(), style, tag: tag.map(Box::new) }
     }
 
     /// A text of ours: quoted unless no parser can take it for anything else.
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        let text = text.into();
+        let text = text.into().into_boxed_str();
         let style = if is_harmless(&text) { Style::Plain } else { Style::Quoted };
         Self { text, style, tag: None }
     }
 
     /// A number, bool or null of ours.
     pub(super) fn plain(text: impl Into<String>) -> Self {
-        Self { text: text.into(), style: Style::Plain, tag: None }
+        Self { text: text.into().into_boxed_str(), style: Style::Plain, tag: None }
     }
 
     /// The text as a key of a mapping.
@@ -69,7 +71,7 @@ impl Scalar {
     }
 
     pub(super) fn tag(&self) -> Option<&str> {
-        self.tag.as_deref()
+        self.tag.as_deref().map(String::as_str)
     }
 
     /// The text as it is shown to people, shortened.
@@ -92,7 +94,7 @@ impl Scalar {
 
     /// Returns whether it is a merge key.
     pub(super) fn is_merge(&self) -> bool {
-        self.style == Style::Plain && self.tag.is_none() && self.text == "<<"
+        self.style == Style::Plain && self.tag.is_none() && &*self.text == "<<"
     }
 }
 

@@ -1,5 +1,6 @@
 //! A stream taken apart into documents, as `kubectl` takes it apart.
 
+use super::budget::Budget;
 use super::document::{Document, Format, SyntaxError};
 use super::{json, read};
 
@@ -8,13 +9,14 @@ use super::{json, read};
 pub(crate) const MAX_STREAM_BYTES: usize = 16 << 20;
 
 /// All documents of a stream, without those that are empty or only comments.
-pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Document>), SyntaxError> {
+pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Document<'_>>), SyntaxError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_start().starts_with('{')
         && let Some(read) = json::documents(text)
     {
         return Ok((Format::Json, read?));
     }
+    let mut budget = Budget::of_stream();
     let mut chunks = Vec::new();
     for (line, raw) in split(text) {
         let document = chunks.len() + 1;
@@ -28,8 +30,8 @@ pub(crate) fn documents(text: &str) -> Result<(Format, Vec<Document>), SyntaxErr
             let text = format!("line {}: a directive (%); remove it", line + 1);
             return Err(SyntaxError { document, text });
         }
-        let node = read::document(body, line).map_err(|text| SyntaxError { document, text })?;
-        chunks.push(Document { heading: heading.to_owned(), text: body.to_owned(), node });
+        let node = read::document(body, line, &mut budget).map_err(|text| SyntaxError { document, text })?;
+        chunks.push(Document { heading, text: body, node });
     }
     Ok((Format::Yaml, chunks))
 }

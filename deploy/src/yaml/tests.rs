@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 #[track_caller]
-fn read(text: &str) -> Vec<Document> {
+fn read(text: &str) -> Vec<Document<'_>> {
     documents(text).unwrap_or_else(|error| panic!("{error:?}")).1
 }
 
@@ -104,7 +104,7 @@ fn aliases_and_merge_keys_are_resolved() {
 #[test]
 fn documents_are_counted_without_the_empty_ones() {
     let chunks = read("---\n# only a comment\n---\n# head\n\na: 1\n...\n---\n--- # why\nb: 2\n--- {c: 3}\n");
-    let texts: Vec<_> = chunks.iter().map(|chunk| (chunk.heading.as_str(), chunk.text.as_str())).collect();
+    let texts: Vec<_> = chunks.iter().map(|chunk| (chunk.heading, chunk.text)).collect();
     assert_eq!(texts, [("# head\n\n", "a: 1\n"), (" # why\n", "b: 2\n"), ("", " {c: 3}\n")]);
     assert_eq!(read("").len() + read("# x\n").len() + read("---\n---\n").len(), 0);
     assert_eq!(read("\u{feff}a: 1\r\nb: 2\r\n").len(), 1);
@@ -132,7 +132,7 @@ fn mistakes_are_named_with_document_and_line() {
 
 #[test]
 fn depth_and_aliases_are_bounded() {
-    for deep in ["[".repeat(100_000), format!("{{\"a\":{}", "[".repeat(100_000)), "- ".repeat(100_000)] {
+    for deep in ["[".repeat(80_000), format!("{{\"a\":{}", "[".repeat(100_000)), "- ".repeat(100_000)] {
         assert!(refused(&deep).contains("deep") || refused(&deep).contains("not YAML"), "{}", refused(&deep));
     }
     let mut bomb = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol, lol]\n".to_owned();
@@ -291,4 +291,42 @@ fn a_document_is_read_in_linear_time_and_bounded() {
     let nested =
         (0..90).fold("x".to_owned(), |inner, level| format!("&a{level} [{inner}, {}]", "y, ".repeat(200)));
     assert!(documents(&nested).is_err_and(|error| error.text.contains("anchors and aliases")));
+}
+
+#[test]
+fn bounds_are_those_of_the_whole_stream() {
+    let list = |values: usize| "- a\n".repeat(values - 1);
+    let yaml = |documents: &[&str]| documents.join("---\n");
+    assert!(documents(&yaml(&[&list(100_000), &list(100_000)])).is_ok());
+    for third in ["a\n", "[a, b]\n"] {
+        let error = documents(&yaml(&[&list(100_000), &list(100_000), third])).expect_err("too many values");
+        assert!(error.text.contains("the stream has more than 200000 values"), "{error:?}");
+        assert_eq!((error.document, error.text.lines().count()), (3, 1), "{error:?}");
+    }
+    let json = format!("{{\"a\":[{}1]}}\n", "1,".repeat(66_000));
+    assert!(documents(&json.repeat(3)).is_ok());
+    let error = documents(&json.repeat(4)).expect_err("too many values");
+    assert!(error.text.contains("the stream has more than 200000 values"), "{error:?}");
+    assert_eq!((error.document, error.text.lines().count()), (4, 1), "{error:?}");
+    // What an anchor keeps and two aliases repeat counts like what is written.
+    let repeated = format!("a: &a\n{}b: *a\nc: *a\n", list(20_000));
+    assert!(documents(&yaml(&[&repeated, &repeated])).is_ok());
+    let error = documents(&yaml(&[repeated.as_str(); 3])).expect_err("too many aliases");
+    assert!(error.document == 3 && error.text.contains("anchors and aliases"), "{error:?}");
+    let long = format!("a: &a {}\nb: *a\n", "x".repeat(2 << 20));
+    assert!(documents(&yaml(&[&long, &long])).is_ok());
+    let error = documents(&yaml(&[long.as_str(); 3])).expect_err("too many aliases");
+    assert!(error.document == 3 && error.text.contains("anchors and aliases"), "{error:?}");
+}
+
+#[test]
+fn text_that_is_read_again_counts_once() {
+    // YAML 1.2 does not take the last line; what was read before it is read a second time.
+    let stream = format!("{}- [a\n]\n", "- a\n".repeat(150_000));
+    assert!(documents(&stream).is_ok());
+}
+
+#[test]
+fn node_is_small() {
+    assert_eq!(size_of::<Node>(), 32);
 }

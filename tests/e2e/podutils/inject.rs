@@ -19,14 +19,50 @@ const USUAL: [&str; 6] = ["--out", "s3://ci", "--image-prefix", "reg", "--build-
 
 /// Runs `podutils inject` with this standard input.
 fn inject(input: &[u8], flags: &[&str]) -> Ended {
+    // The standard input of a shell, so that it is a pipe's end as in real use.
+    inject_by("cat \"$0\" | exec \"$@\"", input, flags)
+}
+
+/// Runs it by a shell's script, whose `$0` is a file with the input.
+fn inject_by(script: &str, input: &[u8], flags: &[&str]) -> Ended {
     let (tree, dir) = (Tree::new(), tempfile::tempdir().expect("a directory"));
     let file = dir.path().join("input");
     fs::write(&file, input).expect("written");
-    // The standard input of a shell, so that it is a pipe's end as in real use.
-    let script = "cat \"$0\" | exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script]).arg(&file).arg(bins::program("podutils")).arg("inject").args(flags);
     process::run(&tree, &mut command)
+}
+
+/// Checks a stream with at most so much memory: everything that a program writes into counts
+/// as data.
+fn checked_in_64_mib(input: &str) -> Ended {
+    let script = format!("ulimit -d {}; exec \"$@\" <\"$0\"", 64 << 10);
+    inject_by(&script, input.as_bytes(), &["--check", "--unknown-kinds", "pass"])
+}
+
+#[test]
+fn stream_of_many_documents_is_refused_in_little_memory() {
+    let list = "- a\n".repeat(199_000) + "---\n";
+    let json = format!("{{\"a\": [{}1]}}\n", "1,".repeat(199_000));
+    for stream in [list.repeat(20), json.repeat(40)] {
+        let ended = checked_in_64_mib(&stream);
+        ended.expect_code(1);
+        let line = ended.only_line();
+        assert!(line.starts_with("error: document 2, "), "{line}");
+        assert!(line.contains("the stream has more than 200000 values"), "{line}");
+    }
+}
+
+#[test]
+fn as_much_as_a_stream_may_hold_is_read_in_little_memory() {
+    // Nothing takes more space than mappings with one key.
+    for member in ["- a: b\n".to_owned(), format!("- {{a: {}}}\n", "b".repeat(235))] {
+        let ended = checked_in_64_mib(&member.repeat(66_000));
+        ended.expect_code(0);
+    }
+    let ended = checked_in_64_mib(&format!("[{}x]\n", "{a: b}, ".repeat(66_000)));
+    ended.expect_code(1);
+    assert!(ended.only_line().contains("too much in one pair of brackets"), "{}", ended.stderr);
 }
 
 #[test]
