@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`codes`] | the one table of exit statuses and marker codes |
 //! | [`signal`] | signals by the names that logs and reports use |
+//! | [`interrupts`] | what catching signals in an event loop takes |
 //! | [`duration`], [`timestamp`] | spans of time as Go writes them, points in time as RFC 3339 |
 //! | [`marker`], [`lock`], [`report`] | the files an entrypoint leaves for a sidecar |
 //! | [`preallocated`] | files whose space is allocated before it is needed |
@@ -24,6 +25,7 @@
 pub mod codes;
 pub mod duration;
 pub mod entry;
+pub mod interrupts;
 pub mod job_spec;
 pub mod json;
 pub mod lock;

@@ -296,13 +296,11 @@ async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
     ask().await
 }
 
-/// Runs a task that reads results.
+/// Runs a task in a runtime of its own.
 pub(crate) fn block_on<T>(task: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Problem::new(format!("cannot start the event loop: {error}")))?
-        .block_on(task)
+    let cannot = |error: std::io::Error| Problem::new(format!("cannot start the event loop: {error}"));
+    common::interrupts::check().map_err(cannot)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?.block_on(task)
 }
 
 #[cfg(test)]

@@ -84,10 +84,9 @@ fn perform(task: Task, signals: Signals) -> Result<u8> {
 }
 
 fn in_runtime(signals: Signals, task: impl AsyncFnOnce(&mut Events) -> Result<u8>) -> Result<u8> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the event loop")?;
+    let cannot = "cannot start the event loop";
+    common::interrupts::check().context(cannot)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context(cannot)?;
     runtime.block_on(async {
         let mut events = signals.into_events().context("cannot watch signals")?;
         task(&mut events).await

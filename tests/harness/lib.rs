@@ -14,6 +14,7 @@
 //! | [`pod`] | a pod: its directories, its entries, the options of its containers |
 //! | [`job`] | a pod with its destination |
 //! | [`process`] | a running program: its output, signals to it, its end |
+//! | [`refused`] | programs for which the kernel refuses a system call |
 //! | [`tree`] | every process of one test, so that none outlives it |
 //! | [`wait`] | waiting for something with a deadline |
 //! | [`web`] | a small HTTP server that a test plays |
@@ -39,6 +40,7 @@ pub mod kube;
 pub mod pod;
 pub mod port;
 pub mod process;
+pub mod refused;
 pub mod s3;
 pub mod sigv4;
 pub mod slow_line;

@@ -6,6 +6,7 @@ use super::kubelet::{self, End, Ends};
 use super::options::{self, Options};
 use super::pod::{Pod, Programs};
 use super::{announce, secrets, summary::Summary};
+use crate::results::block_on;
 use crate::show;
 use crate::terminal::{self, Problem};
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -62,13 +63,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Problem> {
     let destination = Destination::prepare(&options, Some(build_id))?;
     let pod = Pod::reopen(&directory, &options, &destination)?;
     let entrypoint = ended(&pod, &directory)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Problem::new(format!("cannot start the event loop: {error}")))?;
     let started = Instant::now();
     let begin = pod.report().map_or_else(Timestamp::now, |report| report.started);
-    runtime.block_on(async {
+    block_on(async {
         announce::announce(&destination, begin).await?;
         let (sidecar, killed) = kubelet::deliver(&pod, &programs).await?;
         let ends = Ends { entrypoint, sidecar, killed, told: killed };

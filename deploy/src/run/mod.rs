@@ -28,6 +28,7 @@ mod summary;
 
 pub(crate) use options::{COMMAND, Options, command, duration, interrupt, job_name};
 
+use crate::results::block_on;
 use crate::terminal::{self, Problem};
 use common::timestamp::Timestamp;
 use destination::Destination;
@@ -42,11 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<u8, Problem> {
     secrets::check(&secrets::options(&options.secrets, options.strict))?;
     let destination = Destination::prepare(options, None)?;
     let pod = Pod::lay_out(options, &destination)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Problem::new(format!("cannot start the event loop: {error}")))?;
-    runtime.block_on(async {
+    block_on(async {
         announce::announce(&destination, Timestamp::now()).await?;
         let started = Instant::now();
         let ends = kubelet::run(&pod, &programs, options).await?;

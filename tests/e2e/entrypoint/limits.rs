@@ -5,33 +5,22 @@
 
 use super::hostile_env::{copy_program, opened_again, with_foreign_stdout};
 use harness::pod::Pod;
-use harness::{bins, process, skip, wait};
+use harness::{bins, process, refused, skip, wait};
 use rustix::process::Pid;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
 
-/// The entrypoint of `command` behind another program, which becomes it.
-fn behind(program: &str, args: &[&str], command: &Command) -> Command {
-    let mut behind = Command::new(program);
-    behind.args(args).arg(command.get_program()).args(command.get_args());
-    behind.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    behind
-}
-
 #[test]
 fn refused_chmod_is_a_warning_and_the_job_runs() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/entrypoint/refuse_chmod.py");
-    let probe = Command::new("python3").args([script, "true"]).status();
-    if !probe.is_ok_and(|status| status.success()) {
-        skip!("Python cannot set a seccomp filter here");
-    }
     let pod = Pod::new();
     let entry = pod.entry("test");
     let job = "touch made; chmod 600 made 2>&1; exit 7";
     let options = json!({"supervision": {"leftovers": "keep"}});
-    let mut command = pod.entrypoint_command(&entry, &["sh", "-c", job], options);
-    command = behind("python3", &[script], &command);
+    let command = pod.entrypoint_command(&entry, &["sh", "-c", job], options);
+    let Some(mut command) = refused::without("chmod", &command) else {
+        skip!("Python cannot set a seccomp filter here");
+    };
     let ended = process::run(pod.tree(), command.current_dir(pod.path("")));
     ended.expect_code(7);
     assert!(entry.log_text().contains("not permitted"), "the filter works: {}", entry.log_text());
@@ -49,7 +38,7 @@ fn under(limit: &str, job: &str) -> (Pod, process::Ended) {
     let entry = pod.entry("test");
     let command = pod.entrypoint_command(&entry, &["bash", "-c", job], json!({}));
     let limited = format!("{limit} && exec \"$0\" \"$@\"");
-    let ended = process::run(pod.tree(), &mut behind("bash", &["-c", &limited], &command));
+    let ended = process::run(pod.tree(), &mut refused::behind("bash", &["-c", &limited], &command));
     (pod, ended)
 }
 

@@ -8,6 +8,7 @@ mod follow;
 mod history;
 mod inject;
 mod licenses;
+mod limits;
 pub(crate) mod run;
 mod run_flags;
 mod run_mistakes;

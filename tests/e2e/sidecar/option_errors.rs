@@ -150,6 +150,7 @@ fn refused_descriptors_are_one_line_and_no_crash() {
         command.env("SIDECAR_OPTIONS", &options).env("JOB_SPEC", SPEC);
         let ended = process::run(pod.tree(), &mut command);
         let Exit::Code(code) = ended.exit else { panic!("{limit}: {ended:#?}") };
+        assert!(![101, 134].contains(&code) && !ended.stderr.contains("panicked"), "{limit}: {ended:#?}");
         if ended.stderr.contains("Signals cannot be caught") {
             assert_eq!(code, 1, "{limit}: {ended:#?}");
             complaint(&ended);

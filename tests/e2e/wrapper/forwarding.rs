@@ -3,9 +3,9 @@
 //! entrypoint-wrapper as a blind forwarder.
 
 use common::signal::Signal;
-use harness::process::{self, Running};
+use harness::process::{self, Exit, Running};
 use harness::tree::Tree;
-use harness::{bins, skip, wait};
+use harness::{bins, refused, skip, wait};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
@@ -31,6 +31,34 @@ fn exit_status_is_the_childs() {
         ended.expect_code(code);
         assert_eq!(ended.stderr, "");
     }
+}
+
+#[test]
+fn refused_descriptors_are_one_line_and_no_crash() {
+    let tree = Tree::new();
+    let mut refused_loops = 0;
+    for limit in 4..40 {
+        let limited = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        let mut command = refused::behind("sh", &["-c", &limited], &wrapper(&["true"]));
+        let ended = process::run(&tree, &mut command);
+        assert!(matches!(ended.exit, Exit::Code(0 | 1)), "{limit}: {ended:#?}");
+        assert!(!ended.stderr.contains("panicked"), "{limit}: {ended:#?}");
+        if ended.exit == Exit::Code(1) {
+            assert!(ended.only_line().starts_with("error: "), "{limit}: {ended:#?}");
+        }
+        refused_loops += usize::from(ended.stderr.contains("cannot start the event loop"));
+    }
+    assert!(refused_loops > 0, "no limit was low enough");
+}
+
+#[test]
+fn refused_socketpair_is_one_line_and_no_crash() {
+    let Some(mut command) = refused::without("socketpair", &wrapper(&["true"])) else {
+        skip!("Python cannot set a seccomp filter here");
+    };
+    let ended = process::run(&Tree::new(), &mut command);
+    ended.expect_code(1);
+    assert!(ended.only_line().starts_with("error: cannot start the event loop: "), "{ended:#?}");
 }
 
 #[test]
