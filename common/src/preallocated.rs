@@ -87,6 +87,27 @@ pub fn set_mode(file: &File, mode: u32) -> io::Result<Option<io::Error>> {
     }
 }
 
+/// Copies `from` to `target`, whole or not at all, with `mode` whatever the umask. Replaces a
+/// file there, which may be a program that runs.
+///
+/// Where modes cannot be set, the copy has its mode from the beginning, as far as the umask
+/// allows. Returns the error if it is of use all the same: a program that can be executed.
+pub fn copy(from: &mut File, target: &Path, mode: u32) -> io::Result<Option<io::Error>> {
+    let (temp, mut to) = create_beside(target, mode)?;
+    let copied = io::copy(from, &mut to).and_then(|_| {
+        let refused = set_mode(&to, mode)?;
+        match refused {
+            Some(error) if mode & to.metadata()?.mode() & 0o111 == 0 && mode & 0o111 != 0 => Err(error),
+            refused => std::fs::rename(&temp, target).map(|()| refused),
+        }
+    });
+    if copied.is_err() {
+        // The first error is the one to report.
+        let _ = std::fs::remove_file(&temp);
+    }
+    copied
+}
+
 /// Allocates `size` bytes for an empty file.
 ///
 /// Writes bytes where the file system has no `fallocate` (NFS before 4.2, some FUSE).

@@ -2,7 +2,7 @@
 
 use crate::stable_file::{Observation, StableFile};
 use crate::stderr;
-use rustix::fs::Mode;
+use common::preallocated;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -78,7 +78,8 @@ impl PrivateCopy {
         let temp = self.path.with_extension("part");
         let mut to = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
         io::copy(&mut from, &mut to)?;
-        rustix::fs::fchmod(&to, Mode::RUSR | Mode::WUSR)?;
+        // It was created so, in a directory that nobody else may enter.
+        let _ = preallocated::set_mode(&to, 0o600)?;
         fs::rename(&temp, &self.path)
     }
 }

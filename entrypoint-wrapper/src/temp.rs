@@ -136,13 +136,29 @@ fn make(base: &Path, shared_dir: &Path, source: &Path) -> io::Result<Before> {
     }
     let user = rustix::process::geteuid().as_raw();
     if found.uid() == user {
-        fs::set_permissions(shared_dir, Permissions::from_mode(0o700))?;
+        make_private(shared_dir, found.mode() & 0o7777)?;
     } else if found.uid() != 0 {
         // In a /tmp that others use as well, somebody may be waiting for secrets.
         return Err(io::Error::other(format!("it exists and belongs to user {}", found.uid())));
     }
     let names = fs::read_dir(shared_dir)?.map(|entry| Ok(entry?.file_name()));
     Ok(Before::Held(names.collect::<io::Result<_>>()?))
+}
+
+/// Gives a directory with secrets its mode. Where modes cannot be set (SMB, some FUSE,
+/// seccomp) a step has to do with the one that it has.
+fn make_private(dir: &Path, mode: u32) -> io::Result<()> {
+    match fs::set_permissions(dir, Permissions::from_mode(0o700)) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
+        {
+            if mode != 0o700 {
+                stderr::line(&format!("warning: {} keeps mode {mode:03o}: {error}", dir.display()));
+            }
+            Ok(())
+        }
+        done => done,
+    }
 }
 
 fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {

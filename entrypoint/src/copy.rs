@@ -8,12 +8,13 @@ use std::path::Path;
 
 /// Copies the running executable to `destination`, atomically and with its mode, and
 /// makes missing parent directories. Replaces an earlier copy, which may be running.
-pub fn copy_self(destination: &Path) -> io::Result<()> {
+/// Returns the error of a file system that refused the mode of a copy that works.
+pub fn copy_self(destination: &Path) -> io::Result<Option<io::Error>> {
     copy(Path::new("/proc/self/exe"), destination)
 }
 
 /// Copies `source` to `destination`.
-fn copy(source: &Path, destination: &Path) -> io::Result<()> {
+fn copy(source: &Path, destination: &Path) -> io::Result<Option<io::Error>> {
     let mut from = File::open(source)?;
     let mode = from.metadata()?.permissions().mode() & 0o7777;
     if let Some(parent) = destination.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -22,15 +23,7 @@ fn copy(source: &Path, destination: &Path) -> io::Result<()> {
     if destination.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    let (temp, mut to) = preallocated::create_beside(destination, 0o600)?;
-    let copied = io::copy(&mut from, &mut to)
-        .and_then(|_| to.set_permissions(std::fs::Permissions::from_mode(mode)))
-        .and_then(|()| std::fs::rename(&temp, destination));
-    if copied.is_err() {
-        // The first error is the one to report.
-        let _ = std::fs::remove_file(&temp);
-    }
-    copied
+    preallocated::copy(&mut from, destination, mode)
 }
 
 #[cfg(test)]
@@ -45,7 +38,7 @@ mod tests {
         std::fs::write(&source, "several\nlines\n").expect("written");
         std::fs::set_permissions(&source, std::fs::Permissions::from_mode(0o644)).expect("set");
         for _ in 0..2 {
-            copy(&source, &destination).expect("copied");
+            assert!(copy(&source, &destination).expect("copied").is_none());
             assert_eq!(std::fs::read(&destination).expect("read"), b"several\nlines\n");
             let mode = destination.metadata().expect("there").permissions().mode();
             assert_eq!(mode & 0o7777, 0o644);

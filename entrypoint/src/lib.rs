@@ -66,7 +66,11 @@ fn usage(error: &common::options::flags::FlagError) -> u8 {
 fn copy(program: &OsStr, options: &EntrypointOptions) -> u8 {
     tracing::info!("src is {}", program.to_string_lossy());
     match copy::copy_self(Path::new(&options.copy_dst)) {
-        Ok(()) => 0,
+        Ok(None) => 0,
+        Ok(Some(error)) => {
+            tracing::warn!(error = %error, "Its mode cannot be set: the copy {:?} has what the umask allows", options.copy_dst);
+            0
+        }
         Err(error) => {
             fatal!(error = %error, "Could not copy this program to copy_dst {:?}", options.copy_dst);
             codes::EXIT_FAILURE

@@ -1,10 +1,9 @@
 //! Copying a program into a shared volume: whole or not at all.
 
+use crate::stderr;
 use anyhow::{Context, Result, bail};
 use common::preallocated;
-use rustix::fs::Mode;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
@@ -39,21 +38,13 @@ fn atomically(source: &Path, destination: &Path) -> Result<()> {
         bail!("cannot copy {}: it is no regular file", source.display());
     }
     let mode = metadata.permissions().mode() & 0o7777;
-    write_beside(&mut from, destination, mode)
-        .with_context(|| format!("cannot write {}", destination.display()))
-}
-
-/// Whoever starts the copy sees the old program or the new one, never half of it.
-fn write_beside(from: &mut File, destination: &Path, mode: u32) -> io::Result<()> {
-    let (temp, mut to) = preallocated::create_beside(destination, 0o600)?;
-    let done = io::copy(from, &mut to)
-        .and_then(|_| rustix::fs::fchmod(&to, Mode::from_raw_mode(mode)).map_err(io::Error::from))
-        .and_then(|()| fs::rename(&temp, destination));
-    if done.is_err() {
-        // The error that matters is the one above.
-        let _ = fs::remove_file(&temp);
+    // Whoever starts the copy sees the old program or the new one, never half of it.
+    let refused = preallocated::copy(&mut from, destination, mode)
+        .with_context(|| format!("cannot write {}", destination.display()))?;
+    if let Some(error) = refused {
+        stderr::line(&format!("warning: the mode of {} cannot be set: {error}", destination.display()));
     }
-    done
+    Ok(())
 }
 
 #[cfg(test)]

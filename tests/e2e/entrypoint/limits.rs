@@ -32,6 +32,30 @@ fn refused_chmod_is_a_warning_and_the_job_runs() {
     assert_eq!(temporary.count(), 0, "nothing is left beside the result");
 }
 
+#[test]
+fn refused_chmod_leaves_a_copy_that_can_be_executed() {
+    let pod = Pod::new();
+    let copy = pod.path("tools/entrypoint");
+    let copied = |umask: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("umask {umask} && exec \"$@\""), "sh"]).arg(bins::program("entrypoint"));
+        command.arg("--copy-mode-only").arg(format!("--copy-destination={}", copy.display()));
+        Some(process::run(pod.tree(), &mut refused::without("chmod", &command)?))
+    };
+    let Some(ended) = copied("077") else {
+        skip!("Python cannot set a seccomp filter here");
+    };
+    ended.expect_code(0);
+    let warnings = ended.stderr.lines().filter(|line| line.contains("Its mode cannot be set")).count();
+    assert_eq!(warnings, 1, "{ended:#?}");
+    let started = process::run(pod.tree(), Command::new(&copy).arg("--version"));
+    started.expect_code(0);
+    std::fs::remove_file(&copy).expect("removed");
+    // Nobody could execute this one.
+    copied("0133").expect("a filter").expect_code(1);
+    assert_eq!(std::fs::read_dir(pod.path("tools")).expect("made").count(), 0);
+}
+
 /// Runs a job under a limit of the shell.
 fn under(limit: &str, job: &str) -> (Pod, process::Ended) {
     let pod = Pod::new();

@@ -6,9 +6,10 @@
 use crate::wrapper::step_pod::{StepPod, TEST0, names, printed};
 use common::signal::Signal;
 use harness::process::Running;
-use harness::{skip, wait};
+use harness::{process, refused, skip, wait};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const HOSTILE: &str = env!("CARGO_BIN_EXE_hostile");
@@ -177,6 +178,47 @@ fn earlier_files_in_the_directory_stay() {
     ended.expect_code(0);
     assert_eq!(ended.stdout, printed(&[("mine", "bWluZQo="), ("new", "eAo="), TEST0]));
     assert_eq!(names(&pod.path("tmp/secret")), ["mine"]);
+}
+
+#[test]
+fn refused_chmod_keeps_no_step_from_running() {
+    let pod = StepPod::new();
+    fs::create_dir_all(pod.path("tmp/secret")).expect("made");
+    fs::set_permissions(pod.path("tmp/secret"), fs::Permissions::from_mode(0o755)).expect("set");
+    fs::write(pod.path("original"), "x").expect("written");
+    let mut command = pod.command(["--dry-run", "cat", "-"]);
+    command.env("KUBECONFIG", pod.path("original"));
+    let Some(mut command) = refused::without("chmod", &command) else {
+        skip!("Python cannot set a seccomp filter here");
+    };
+    let ended = process::run(&pod.tree, &mut command);
+    ended.expect_code(0);
+    assert_eq!(ended.stdout, printed(&[TEST0]));
+    let line = ended.only_line();
+    assert!(line.starts_with("warning: ") && line.contains("tmp/secret keeps mode 755"), "{line}");
+}
+
+#[test]
+fn refused_chmod_leaves_a_copy_that_can_be_executed() {
+    let pod = StepPod::new();
+    let copy = pod.path("tools/wrapper");
+    let copied = |umask: &str| {
+        let to = format!("--copy-destination={}", copy.display());
+        let command = pod.command(["--copy-mode-only", to.as_str()]);
+        let command =
+            refused::behind("sh", &["-c", &format!("umask {umask} && exec \"$0\" \"$@\"")], &command);
+        Some(process::run(&pod.tree, &mut refused::without("chmod", &command)?))
+    };
+    let Some(ended) = copied("077") else {
+        skip!("Python cannot set a seccomp filter here");
+    };
+    ended.expect_code(0);
+    assert!(ended.only_line().starts_with("warning: the mode of "), "{ended:#?}");
+    process::run(&pod.tree, std::process::Command::new(&copy).arg("--version")).expect_code(0);
+    fs::remove_file(&copy).expect("removed");
+    // Nobody could execute this one.
+    copied("0133").expect("a filter").expect_code(1);
+    assert_eq!(names(&pod.path("tools")), [""; 0]);
 }
 
 #[test]
