@@ -4,7 +4,7 @@ mod campaign;
 mod command;
 mod course;
 mod history;
-mod hostile_env;
+pub(crate) mod hostile_env;
 mod hostile_job;
 mod killed_in_each_state;
 mod limits;

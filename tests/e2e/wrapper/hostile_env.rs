@@ -3,10 +3,11 @@
 //! entrypoint-wrapper around a step in odd surroundings: temporary directories
 //! and homes that cannot be used, commands that do not end, missing variables.
 
+use crate::entrypoint::hostile_env::copy_program;
 use crate::wrapper::step_pod::{StepPod, TEST0, names, printed};
 use common::signal::Signal;
 use harness::process::Running;
-use harness::{process, refused, skip, wait};
+use harness::{bins, process, refused, skip, wait};
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -219,6 +220,30 @@ fn refused_chmod_leaves_a_copy_that_can_be_executed() {
     // Nobody could execute this one.
     copied("0133").expect("a filter").expect_code(1);
     assert_eq!(names(&pod.path("tools")), [""; 0]);
+}
+
+#[test]
+fn command_of_the_same_user_cannot_look_into_the_wrapper() {
+    let pod = StepPod::new();
+    let program = pod.path("wrapper");
+    copy_program(&bins::program("entrypoint-wrapper"), &program);
+    // The same check as for ptrace, which a limit of the kernel may refuse to all children.
+    let script = "for file in environ mem; do (: </proc/$PPID/$file) 2>/dev/null && echo opened $file; done; \
+                  cat /proc/self/environ >/dev/null && echo own >/proc/self/fd/1";
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", "\"$0\" \"$@\" | cat"]);
+    command.arg(&program).args(["sh", "-c", script]);
+    // As a forwarder: a step would write below HOME.
+    command.env_remove("SHARED_DIR").env_remove("JOB_NAME_SAFE").current_dir(pod.path(""));
+    let probe = std::process::Command::new("setpriv")
+        .args(&["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
+        .status();
+    if !probe.is_ok_and(|status| status.success()) {
+        skip!("another user cannot be taken on here");
+    }
+    let ended = process::run(&pod.tree, &mut command);
+    ended.expect_code(0);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("own\n", ""));
 }
 
 #[test]
