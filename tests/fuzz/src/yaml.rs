@@ -7,16 +7,10 @@ use serde_json::Value;
 pub fn yaml(stream: &[u8]) {
     let Ok(stream) = str::from_utf8(stream) else { return };
     match podutils::rewrite(stream) {
-        Ok(documents) => {
-            if let ([[_, json]], Ok(value @ Value::Object(_))) =
-                (documents.as_slice(), serde_json::from_str::<Value>(stream))
-            {
-                assert_eq!(serde_json::from_str::<Value>(json).expect("JSON stays JSON"), value);
-            }
-            documents.iter().for_each(survives);
-        }
+        Ok(documents) => documents.iter().for_each(survives),
         Err(error) => is_one_line(&error),
     }
+    means_what_json_means(stream);
     match podutils::decorate(stream) {
         Ok(decorated) => {
             let again = podutils::decorate(&decorated);
@@ -30,9 +24,24 @@ pub fn yaml(stream: &[u8]) {
     }
 }
 
-/// A mapping is read again as what was written; nothing but mappings is ever written.
+/// JSON is YAML with the same meaning. An object alone is read by a reader of JSON, and behind
+/// the marker of a document, as a list always is, by that of YAML.
+fn means_what_json_means(stream: &str) {
+    let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str::<Value>(stream) else {
+        return;
+    };
+    for stream in [stream, &format!("---\n{stream}")] {
+        // Duplicate keys, breaks of YAML 1.1 and surrogates are refused.
+        let Ok(documents) = podutils::rewrite(stream) else { continue };
+        let [[_, json]] = documents.as_slice() else { panic!("{} documents: {stream}", documents.len()) };
+        assert_eq!(serde_json::from_str::<Value>(json).expect("JSON stays JSON"), value, "{stream}");
+    }
+}
+
+/// A mapping or a list is read again as what was written; nothing else is ever written.
 fn survives([yaml, json]: &[String; 2]) {
-    if json.starts_with('{') && !json.starts_with("{}") {
+    let is_collection = json.starts_with(['{', '[']);
+    if is_collection && !json.starts_with("{}") && !json.starts_with("[]") {
         let again = podutils::rewrite(yaml).unwrap_or_else(|error| panic!("{error}: {yaml}"));
         assert_eq!(again, [[yaml.clone(), json.clone()]]);
     }
