@@ -16,6 +16,7 @@ use common::job_spec::{DecorationConfig, JobSpec, JobType};
 use common::options::fill;
 use entrypoint::options::{DEFAULT_GRACE_PERIOD, DEFAULT_TIMEOUT};
 use serde_json::json;
+use sidecar::destination::Destination;
 use sidecar::options::{LimitOptions, UploadOptions};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -267,10 +268,10 @@ fn out(matches: &ArgMatches) -> Result<Out, Problem> {
         ));
     };
     if let Some(path) = out.strip_prefix("file://").filter(|path| path.starts_with('/')) {
-        return Ok(Out::Folders(path.to_owned()));
+        return directory(path).map(Out::Folders);
     }
     if out.starts_with('/') {
-        return Ok(Out::Directory(out));
+        return directory(&out).map(Out::Directory);
     }
     if out.contains("://") {
         return Ok(Out::Bucket(out));
@@ -279,6 +280,20 @@ fn out(matches: &ArgMatches) -> Result<Out, Problem> {
         "--out {out}: allowed is s3://BUCKET[/PREFIX], gs://BUCKET[/PREFIX], az://CONTAINER[/PREFIX], or an absolute path \
          of a directory of the node, also as file:///DIRECTORY"
     )))
+}
+
+/// Cleans a directory of the node as sidecar cleans its own (U-90): `.` and `//` add nothing.
+fn directory(path: &str) -> Result<String, Problem> {
+    if path.contains(char::is_control) {
+        return Err(Problem::new(format!("--out {path:?}: allowed is a path without control characters")));
+    }
+    match Destination::parse(&format!("file://{path}")) {
+        Ok(destination) => {
+            let text = destination.to_string();
+            Ok(text.strip_prefix("file://").unwrap_or(&text).to_owned())
+        }
+        Err(error) => Err(Problem::new(error.to_string().replacen("bucket", "--out", 1))),
+    }
 }
 
 fn upload(matches: &ArgMatches) -> Result<UploadOptions, Problem> {

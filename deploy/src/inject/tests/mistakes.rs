@@ -116,3 +116,27 @@ fn flags_that_cannot_work_are_named() {
         run(&pod("  containers: [{name: t, command: [a]}]\n"), "--out s3://b").expect_err("no image");
     assert!(errors[0].contains("--image-prefix"), "{errors:?}");
 }
+
+#[test]
+fn directories_of_the_node_are_clean_or_refused() {
+    let decorated = |out: &str| {
+        let out = format!("--out={out}");
+        let words = ["inject", "--image-prefix=reg", "--build-id=7", &out];
+        let matches = command().try_get_matches_from(words).expect("flags");
+        Options::from_matches(&matches).map(|options| match options.mode {
+            Mode::Inject { decoration, .. } => format!("{:?}", decoration.out),
+            mode @ (Mode::Check | Mode::Krm) => panic!("{mode:?}"),
+        })
+    };
+    for (out, clean) in [
+        ("file:///a//./b/", "Folders(\"/a/b\")"),
+        ("/a//./b/", "Directory(\"/a/b\")"),
+        ("file:///a/..b", "Folders(\"/a/..b\")"),
+    ] {
+        assert_eq!(decorated(out).expect(out), clean);
+    }
+    for out in ["file:///a/../b", "file:///..", "/a/../b", "/a/..", "file:///a\n", "/a\u{1b}b"] {
+        let problem = decorated(out).expect_err(out).text;
+        assert!(problem.starts_with("--out ") && problem.lines().count() == 1, "{problem}");
+    }
+}
