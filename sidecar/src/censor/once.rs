@@ -42,9 +42,7 @@ impl<V: Clone> Once<V> {
         loop {
             match files.get(&identity) {
                 Some(Some(value)) => return Ok(value.clone()),
-                Some(None) if is_stopped() => {
-                    return Err(ArchiveError::Withheld("it is not wanted any more".to_owned()));
-                }
+                Some(None) if is_stopped() => return Err(ArchiveError::GivenUp),
                 Some(None) => {
                     let waited = self.ended.wait_timeout(files, STOP_INTERVAL);
                     files = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -79,7 +79,11 @@ impl Packs {
             (Err(ArchiveError::Withheld(reason)), _) => Ok(Packing::Withheld(reason.into())),
             // There is no room for it.
             (Ok(_), Err(_)) | (Err(ArchiveError::Output(_)), _) => Ok(Packing::Forgotten),
-            (Err(error @ (ArchiveError::Source(_) | ArchiveError::Moved)), _) => Err(error),
+            (Err(error @ (ArchiveError::Source(_) | ArchiveError::Moved | ArchiveError::GivenUp)), _) => {
+                // Its room is for the next attempt.
+                self.kept.fetch_sub(1, Ordering::Relaxed);
+                Err(error)
+            }
         }
     }
 }

@@ -196,3 +196,22 @@ fn i6_hexadecimal_and_percent_encoding_in_any_case() {
         assert!(!masked.contains("21"), "{masked}");
     }
 }
+
+#[test]
+fn attempt_that_is_given_up_decides_nothing_about_the_other_names_of_a_file() {
+    const FILE: Identity = (1, 2, 3, 4, 5);
+    let censor = Censor::of_values(&[b"the-secret-value"]);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"the-secret-value").expect("packed");
+    let file = packed.finish().expect("packed");
+    let look = |is_stopped: bool| censor.look_into_once(FILE, &file.as_slice(), &|| is_stopped);
+    assert!(matches!(look(true), Err(ArchiveError::GivenUp)), "{:?}", look(true));
+    assert_eq!(look(false).expect("looked into"), Verdict::Dirty);
+    let rewrite =
+        |is_stopped: bool| censor.rewrite_once(FILE, &file.as_slice(), &mut Vec::new(), &|| is_stopped);
+    // More often than files are kept.
+    for _ in 0..100 {
+        assert!(matches!(rewrite(true), Err(ArchiveError::GivenUp)), "{:?}", rewrite(true));
+    }
+    assert_eq!(rewrite(false).expect("rewritten").masked, 16);
+}

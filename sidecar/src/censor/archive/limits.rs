@@ -111,7 +111,7 @@ impl<'a> Meter<'a> {
     /// Checks the time; to be called for each chunk.
     pub(super) fn time(&self) -> Result<(), Stop> {
         if (self.is_stopped)() {
-            return Err(Stop::File("it is not wanted any more".to_owned()));
+            return Err(Stop::GivenUp);
         }
         let most = self.limits.cpu_time;
         let now = thread_time();

@@ -122,6 +122,9 @@ pub enum ArchiveError {
     /// It cannot be censored.
     #[error("{0}")]
     Withheld(String),
+    /// The caller gave it up, which says nothing about the file.
+    #[error("the attempt was given up")]
+    GivenUp,
     /// Writing the output failed.
     #[error("{0}")]
     Output(io::Error),
@@ -145,6 +148,9 @@ enum Stop {
     /// The file as a whole exceeds a limit.
     #[error("{0}")]
     File(String),
+    /// The result is not wanted any more.
+    #[error("the attempt was given up")]
+    GivenUp,
     /// Reading or writing failed.
     #[error("{0}")]
     Io(io::Error),
@@ -155,9 +161,12 @@ impl From<Stop> for io::Error {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Io(error) => error,
-            Stop::Dirty | Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) => {
-                Self::other(stop)
-            }
+            Stop::Dirty
+            | Stop::Truncated
+            | Stop::Damaged(_)
+            | Stop::Member(_)
+            | Stop::File(_)
+            | Stop::GivenUp => Self::other(stop),
         }
     }
 }
@@ -208,6 +217,7 @@ impl Archives {
             }
             Err(Stop::Dirty) => Verdict::Dirty,
             Err(Stop::Io(error)) => return Err(ArchiveError::Source(error)),
+            Err(Stop::GivenUp) => return Err(ArchiveError::GivenUp),
             Err(stop @ (Stop::Damaged(_) | Stop::Member(_) | Stop::File(_))) => {
                 Verdict::Withheld(stop.to_string())
             }
@@ -234,6 +244,7 @@ impl Archives {
             // It was a container before.
             Ok(None) => Err(ArchiveError::Moved),
             Err(Stop::Io(error)) => Err(ArchiveError::Output(error)),
+            Err(Stop::GivenUp) => Err(ArchiveError::GivenUp),
             Err(Stop::Dirty) => {
                 Err(ArchiveError::Withheld("it holds a secret and cannot be packed anew".to_owned()))
             }

@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
 
     fn withhold(self, stop: Stop) -> Result<Nested<'a>, Stop> {
         let reason = match stop {
-            Stop::File(_) | Stop::Io(_) => return Err(stop),
+            Stop::File(_) | Stop::GivenUp | Stop::Io(_) => return Err(stop),
             Stop::Dirty | Stop::Truncated => format!("{stop} and cannot be packed anew"),
             Stop::Damaged(_) | Stop::Member(_) => stop.to_string(),
         };

@@ -172,9 +172,10 @@ impl Dirty<'_> {
         writer.failure.map_or_else(wanted, Err).map_err(PumpError::Sink)?;
         let rewritten = rewritten.map_err(|error| match error {
             ArchiveError::Withheld(reason) => withheld(self.censor, reason),
-            error @ (ArchiveError::Source(_) | ArchiveError::Moved | ArchiveError::Output(_)) => {
-                failed(error)
-            }
+            error @ (ArchiveError::Source(_)
+            | ArchiveError::Moved
+            | ArchiveError::GivenUp
+            | ArchiveError::Output(_)) => failed(error),
         })?;
         let (stored_bytes, stored_crc32c) = output.into_inner().finish().map_err(PumpError::Sink)?;
         Ok(Totals {
@@ -197,7 +198,9 @@ fn withheld<E>(censor: &Censor, reason: String) -> PumpError<E> {
 
 fn failed<E>(error: ArchiveError) -> PumpError<E> {
     match error {
-        ArchiveError::Source(_) | ArchiveError::Output(_) => PumpError::Source(error.to_string()),
+        ArchiveError::Source(_) | ArchiveError::Output(_) | ArchiveError::GivenUp => {
+            PumpError::Source(error.to_string())
+        }
         ArchiveError::Moved => PumpError::Moved,
         ArchiveError::Withheld(reason) => PumpError::Withheld(reason),
     }

@@ -288,7 +288,7 @@ impl Archive<'_, '_> {
                 Ok(self.output.write_all(&vec![0; padding])?)
             }
             Err(Stop::Dirty) => self.withhold(header, "it is a sparse file that holds a secret"),
-            Err(stop @ (Stop::File(_) | Stop::Io(_))) => Err(stop),
+            Err(stop @ (Stop::File(_) | Stop::GivenUp | Stop::Io(_))) => Err(stop),
             Err(stop) => self.withhold(header, &stop.to_string()),
         }
     }

@@ -131,7 +131,7 @@ impl Archive<'_, '_> {
         if self.walk.is_looking() {
             return member.censor(self.walk, &mut io::sink()).map_err(|stop| match stop {
                 Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) => Stop::Dirty,
-                Stop::Dirty | Stop::File(_) | Stop::Io(_) => stop,
+                Stop::Dirty | Stop::File(_) | Stop::GivenUp | Stop::Io(_) => stop,
             });
         }
         let offset = self.output.written;
@@ -203,7 +203,7 @@ impl Archive<'_, '_> {
     /// Replaces a member with a line that gives the reason.
     fn withhold(&mut self, entry: &mut Entry, stop: Stop) -> Result<Written, Stop> {
         let reason = match stop {
-            Stop::File(_) | Stop::Io(_) => return Err(stop),
+            Stop::File(_) | Stop::GivenUp | Stop::Io(_) => return Err(stop),
             Stop::Dirty | Stop::Truncated => format!("{stop} and cannot be packed anew"),
             Stop::Damaged(_) | Stop::Member(_) => stop.to_string(),
         };
@@ -248,7 +248,12 @@ fn scan_boundary(walk: Walk<'_>, entry: &Entry, texts: &[u8], data: &[u8]) -> Re
     let data = if is_text(entry, data) { data } else { &[] };
     walk.mask(&mut texts.chain(data), &mut io::sink()).map_err(|stop| match stop {
         Stop::Dirty => Stop::Member("a secret runs on from its name into its content".to_owned()),
-        Stop::Truncated | Stop::Damaged(_) | Stop::Member(_) | Stop::File(_) | Stop::Io(_) => stop,
+        Stop::Truncated
+        | Stop::Damaged(_)
+        | Stop::Member(_)
+        | Stop::File(_)
+        | Stop::GivenUp
+        | Stop::Io(_) => stop,
     })
 }
 
