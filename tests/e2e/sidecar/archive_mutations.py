@@ -40,12 +40,33 @@ def zipped(dice, method):
     return out.getvalue()
 
 
+def front(dice):
+    """Something that a tar archive can lie behind: other formats, whole and damaged."""
+    noise = bytes(dice.randrange(256) for _ in range(dice.randrange(100, 900)))
+    stored = b"\x78\x01\x00\x80\x00\x7f\xff" + bytes(128)
+    small = io.BytesIO()
+    with zipfile.ZipFile(small, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("clean.txt"), b"clean")
+    return dice.choice([
+        b"!<arch>\nand a text", b"!<arch>\n" + b"%-48s%-10d`\n" % (b"a.o", len(noise)) + noise,
+        stored + b"\x07" + noise, stored + b"\x01\x00\x00\xff\xff" + zlib.adler32(bytes(128)).to_bytes(4, "big"),
+        b"\x5d\0\0\x80\0" + b"\xff" * 8 + noise, b"%PDF-1.7\n" + noise,
+        b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"skip",
+        b"\x50\x2a\x4d\x18" + (1 << 14).to_bytes(4, "little"), small.getvalue()])
+
+
+def behind(dice):
+    file = front(dice)
+    return file.ljust(-(-len(file) // 512) * 512, b"\0") + tar(dice, tarfile.GNU_FORMAT)
+
+
 def base(dice):
     kinds = [lambda: tar(dice, tarfile.PAX_FORMAT), lambda: tar(dice, tarfile.GNU_FORMAT),
              lambda: tar(dice, tarfile.USTAR_FORMAT), lambda: packed(tar(dice, tarfile.GNU_FORMAT)),
              lambda: zipped(dice, zipfile.ZIP_DEFLATED), lambda: zipped(dice, zipfile.ZIP_STORED),
              lambda: packed(content(dice)), lambda: packed(b"clean") + packed(content(dice)),
-             lambda: bz2.compress(tar(dice, tarfile.GNU_FORMAT)), lambda: lzma.compress(tar(dice, tarfile.GNU_FORMAT))]
+             lambda: bz2.compress(tar(dice, tarfile.GNU_FORMAT)), lambda: lzma.compress(tar(dice, tarfile.GNU_FORMAT)),
+             lambda: behind(dice), lambda: behind(dice)]
     return dice.choice(kinds)()
 
 

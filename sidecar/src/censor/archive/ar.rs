@@ -7,7 +7,7 @@ use super::bytes::{ReadAt, SourceRange};
 use super::digests;
 use super::format::{AR, Format, PEEK_BYTES};
 use super::walk::{Nested, TextMasker, Walk, copy};
-use super::{CHUNK_BYTES, Stop};
+use super::{CHUNK_BYTES, Stop, survey, tar_block};
 use std::io::Write;
 use std::ops::Range;
 
@@ -56,6 +56,28 @@ pub(super) fn is_in_zip_member(source: &dyn ReadAt, place: &Range<u64>) -> Resul
         at = end.saturating_add(size % 2);
     }
     Ok(false)
+}
+
+/// Refuses an archive among whose blocks tar finds a header before the end of the last member that is
+/// a tar archive and begins with a block; returns that end. The headers in such a member are
+/// tar's as they are ours.
+pub(super) fn end_of_tar_members(walk: Walk<'_>, source: &dyn ReadAt) -> Result<u64, Stop> {
+    let (mut at, mut checked) = (AR.len() as u64, 0);
+    loop {
+        let header = SourceRange::new(source, at, HEADER_BYTES as u64).to_vec()?;
+        let Some(size) = size(&header) else { return Ok(checked) };
+        let content = at + HEADER_BYTES as u64;
+        let end = content.saturating_add(size);
+        if content.is_multiple_of(tar_block::BYTES as u64) {
+            let beginning = SourceRange::new(source, content, PEEK_BYTES as u64).to_vec()?;
+            if Format::of(&beginning) == Some(Format::Tar) {
+                survey::refuse_tar_in(walk, source, checked..content)?;
+                // A block may reach out of the member.
+                checked = end - end % tar_block::BYTES as u64;
+            }
+        }
+        at = end.saturating_add(size % 2);
+    }
 }
 
 struct Archive<'a, 'io> {

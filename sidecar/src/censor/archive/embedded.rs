@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 /// Upper bound on the distance from a file's beginning at which a tar header or a zip
 /// member is looked for. Without it a file that is delivered as it lies would be read
 /// twice, and a sparse one of a tebibyte for minutes.
-const MAX_SURVEY_BYTES: u64 = 8 << 20;
+pub(super) const MAX_SURVEY_BYTES: u64 = 8 << 20;
 
 /// Notes a container that begins among bytes which precede another one.
 pub(super) fn note_embedded(walk: Walk<'_>, source: &dyn ReadAt) -> Result<(), Stop> {

@@ -60,6 +60,7 @@ pub use bytes::ReadAt;
 pub(crate) use digests::{MASKED_DATABASE, is_database};
 pub use limits::Limits;
 pub(crate) use spool::temporary_file;
+pub(crate) use survey::TarSearch;
 
 use super::budget::Budget;
 use super::engine::Matcher;
@@ -73,6 +74,9 @@ use walk::{Shared, Walk};
 
 /// Bytes that are read or unpacked at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
+
+/// The note on a plain file that holds a tar archive farther behind than the survey looks.
+pub(crate) const TAR_FAR_BEHIND: &str = "not looked into: a tar archive behind other bytes";
 
 /// The result of looking into a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -297,26 +301,37 @@ fn censor(walk: Walk<'_>, source: &UnchangingSource<'_>, output: &mut dyn Write)
             Survey::Plain => Format::Pdf,
         },
         Some(format) => format,
-        None => match survey(walk, source.unchecked())? {
-            Survey::Container(format) => format,
-            Survey::ZipMembers => return scan_zip_members(walk, source).map(|()| false),
-            Survey::Embedded => {
-                if !walk.note_unknown(&beginning) {
-                    walk.note(embedded::EMBEDDED);
-                }
-                return Ok(false);
-            }
-            Survey::Plain => {
-                walk.note_unknown(&beginning);
-                return Ok(false);
-            }
-        },
+        None => return censor_unknown(walk, source, &beginning, output),
     };
     match walk.container(format, source, output) {
         // What its decoder has read held no secret.
-        Err(Stop::Damaged(_)) if format.is_guess() && walk.is_looking() => Ok(false),
+        Err(Stop::Damaged(_)) if format.is_guess() && walk.is_looking() => {
+            censor_unknown(walk, source, &beginning, output)
+        }
         walked => walked.map(|()| true),
     }
+}
+
+/// Walks through a file that does not begin like a container.
+fn censor_unknown(
+    walk: Walk<'_>,
+    source: &UnchangingSource<'_>,
+    beginning: &[u8],
+    output: &mut dyn Write,
+) -> Result<bool, Stop> {
+    match survey(walk, source.unchecked())? {
+        Survey::Container(format) => return walk.container(format, source, output).map(|()| true),
+        Survey::ZipMembers => scan_zip_members(walk, source)?,
+        Survey::Embedded => {
+            if !walk.note_unknown(beginning) {
+                walk.note(embedded::EMBEDDED);
+            }
+        }
+        Survey::Plain => {
+            walk.note_unknown(beginning);
+        }
+    }
+    Ok(false)
 }
 
 /// Looks into zip members that no directory lists, which cannot be rewritten.

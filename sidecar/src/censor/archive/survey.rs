@@ -4,13 +4,13 @@
 //! header, unzip and Python look for the end record of a zip archive near the end
 //! of the file, and 7z for any container wherever it begins.
 
-use super::bytes::ReadAt;
-use super::embedded::{Embedded, each_chunk};
-use super::format::{Format, ZIP_MEMBER};
+use super::bytes::{ReadAt, SourceRange};
+use super::embedded::{Embedded, MAX_SURVEY_BYTES, each_chunk};
+use super::format::{Format, ZIP_MEMBER, ZSTD};
 use super::walk::Walk;
-use super::{Stop, tar_block, zip};
+use super::{CHUNK_BYTES, Stop, ar, tar_block, zip};
 use memchr::memmem;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 /// Content of a file without a known beginning.
 pub(super) enum Survey {
@@ -44,6 +44,73 @@ pub(super) fn survey(walk: Walk<'_>, source: &dyn ReadAt) -> Result<Survey, Stop
         (false, false, true) => Survey::Embedded,
         (false, false, false) => Survey::Plain,
     })
+}
+
+/// Refuses a container that GNU tar takes for blocks to skip, if a header follows them. zip
+/// archives are refused where their members are known.
+pub(super) fn refuse_tar_behind(walk: Walk<'_>, format: Format, source: &dyn ReadAt) -> Result<(), Stop> {
+    let from = match format {
+        Format::Lzma | Format::Pdf | Format::Zlib => 0,
+        Format::Ar => ar::end_of_tar_members(walk, source)?,
+        // tar unpacks a frame of data.
+        Format::Zstd if SourceRange::new(source, 0, 4).to_vec()? != ZSTD => 0,
+        Format::Bzip2 | Format::Gzip | Format::Tar | Format::Xz | Format::Zip | Format::Zstd => return Ok(()),
+    };
+    refuse_tar_in(walk, source, from..MAX_SURVEY_BYTES)
+}
+
+/// Fails if a block that begins in this range is a header of tar's.
+pub(super) fn refuse_tar_in(walk: Walk<'_>, source: &dyn ReadAt, range: Range<u64>) -> Result<(), Stop> {
+    let end = range.end.min(source.len());
+    let mut at = range.start.next_multiple_of(tar_block::BYTES as u64);
+    while at < end {
+        walk.meter().time()?;
+        let most = (end - at).next_multiple_of(tar_block::BYTES as u64).min(CHUNK_BYTES as u64);
+        let blocks = SourceRange::new(source, at, most).to_vec()?;
+        if blocks.as_chunks().0.iter().any(tar_block::is_header) {
+            return Err(Stop::Member("a tar archive lies behind its beginning".to_owned()));
+        }
+        at += most;
+    }
+    Ok(())
+}
+
+/// Looks for a tar header at each block of a file that passes in pieces.
+#[derive(Default)]
+pub(crate) struct TarSearch {
+    /// The beginning of a block whose end is in the next piece.
+    partial: Vec<u8>,
+    is_found: bool,
+}
+
+impl TarSearch {
+    /// Takes a piece.
+    pub(crate) fn push(&mut self, mut piece: &[u8]) {
+        if !self.partial.is_empty() {
+            let missing = (tar_block::BYTES - self.partial.len()).min(piece.len());
+            self.partial.extend_from_slice(&piece[..missing]);
+            piece = &piece[missing..];
+            let Some(block) = self.partial.first_chunk() else { return };
+            self.is_found |= tar_block::is_header(block);
+            self.partial.clear();
+        }
+        let (blocks, rest) = piece.as_chunks();
+        self.is_found = self.is_found || blocks.iter().any(tar_block::is_header);
+        self.partial.extend_from_slice(rest);
+    }
+
+    /// Takes as many zeros: whole blocks of them matter to nothing.
+    pub(crate) fn push_zeros(&mut self, zeros: u64) {
+        const ZEROS: [u8; 2 * tar_block::BYTES] = [0; 2 * tar_block::BYTES];
+        let block = tar_block::BYTES as u64;
+        let zeros = if zeros > block { block + zeros % block } else { zeros };
+        self.push(&ZEROS[..usize::try_from(zeros).unwrap_or(0)]);
+    }
+
+    /// Returns whether there was a header.
+    pub(crate) fn is_found(&self) -> bool {
+        self.is_found
+    }
 }
 
 /// Looks for zip members in a text that arrives in pieces.

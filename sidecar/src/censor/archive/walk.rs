@@ -7,7 +7,7 @@ use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
 pub(super) use super::text_masker::TextMasker;
-use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, pdf, tar, zip};
+use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, pdf, survey, tar, zip};
 use crate::censor::engine::Matcher;
 use crate::censor::stream::StreamMask;
 use flate2::Decompress;
@@ -145,7 +145,8 @@ impl<'a> Walk<'a> {
             }
             Format::Pdf => pdf::censor(inside, source, output),
             Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
-        }
+        }?;
+        survey::refuse_tar_behind(inside, format, source)
     }
 
     /// Censors unpacked content of any kind. When it is a container that must be

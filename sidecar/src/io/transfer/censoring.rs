@@ -2,7 +2,7 @@
 
 use super::Upload;
 use super::output::{Output, PumpError, Sink, Totals};
-use crate::censor::archive::{self, ArchiveError, ReadAt, Verdict};
+use crate::censor::archive::{self, ArchiveError, ReadAt, TarSearch, Verdict};
 use crate::censor::{Censor, StreamMask};
 use crate::io::source::{OpenFile, Source};
 use std::cell::RefCell;
@@ -34,7 +34,14 @@ pub(super) enum Censoring<'a> {
     /// No secret is in force here.
     Off,
     /// The content is masked as it passes.
-    Masking { censor: &'a Censor, mask: StreamMask, kind: Kind, note: Option<String>, is_database: bool },
+    Masking {
+        censor: &'a Censor,
+        mask: StreamMask,
+        kind: Kind,
+        note: Option<String>,
+        is_database: bool,
+        tar: TarSearch,
+    },
     /// A container without a secret passes unchanged if these are still its totals.
     Checked { bytes: u64, crc32c: u32, note: Option<String> },
 }
@@ -49,7 +56,14 @@ impl<'a> Censoring<'a> {
             Source::File(file) if file.is_plain() => (censor.stream_of_log(), Kind::Log),
             Source::File(_) => (censor.stream(), Kind::Artifact),
         };
-        let masking = |mask| Self::Masking { censor, mask, kind, note: None, is_database: false };
+        let masking = |mask| Self::Masking {
+            censor,
+            mask,
+            kind,
+            note: None,
+            is_database: false,
+            tar: TarSearch::default(),
+        };
         mask.map_or(Self::Off, masking)
     }
 
@@ -96,9 +110,17 @@ impl<'a> Censoring<'a> {
 
     /// Remembers a file with several names that was read to its end and held no secret.
     pub(super) fn passed(&self, file: &OpenFile, bytes: u64, crc32c: u32) {
-        let Self::Masking { censor, mask, kind: Kind::Artifact, .. } = self else { return };
-        if file.has_other_names() && mask.masked() == 0 && !file.changed() {
+        let Self::Masking { censor, mask, kind: Kind::Artifact, tar, .. } = self else { return };
+        if file.has_other_names() && mask.masked() == 0 && !tar.is_found() && !file.changed() {
             censor.is_clean(file.stamp().identity(), bytes, crc32c);
+        }
+    }
+
+    /// Looks for an archive in a piece of the source, and in the zeros that follow it.
+    pub(super) fn search(&mut self, piece: &[u8], zeros: u64) {
+        if let Self::Masking { kind: Kind::Artifact, tar, .. } = self {
+            tar.push(piece);
+            tar.push_zeros(zeros);
         }
     }
 
@@ -139,6 +161,9 @@ impl<'a> Censoring<'a> {
             Self::Off => None,
             Self::Masking { is_database: true, mask, .. } if mask.masked() > 0 => {
                 Some(archive::MASKED_DATABASE.to_owned())
+            }
+            Self::Masking { note: None, tar, .. } if tar.is_found() => {
+                Some(archive::TAR_FAR_BEHIND.to_owned())
             }
             Self::Masking { note, .. } | Self::Checked { note, .. } => note.clone(),
         }

@@ -41,6 +41,7 @@ pub(super) fn pump<S: Sink>(
     let ahead = (compress || censoring.is_masking()) && is_worth_a_thread(input.size());
     let fed = each_block(&mut input, ahead, |mut block| {
         read = block.read;
+        censoring.search(&block.bytes[block.headroom..], block.zeros);
         window.pass(&mut block, &mut censoring, &mut output)?;
         window.pass_zeros(&block, &mut censoring, &mut output)?;
         Ok(block.bytes)

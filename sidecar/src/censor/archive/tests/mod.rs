@@ -1,6 +1,7 @@
 //! Containers that are looked into and rewritten.
 
 mod ar;
+mod behind;
 mod compressed;
 mod gzip;
 mod pdf;

@@ -1,11 +1,11 @@
 //! The byte ranges of members, and what lies between them.
 
-use super::super::Stop;
 use super::super::bytes::{Cursor, ReadAt, SourceRange};
 use super::super::format::PEEK_BYTES;
 use super::super::walk::{TextMasker, Walk};
+use super::super::{Stop, embedded, survey, tar_block};
 use super::directory::Directory;
-use super::{CONTEXT_BYTES, LOCAL_BYTES, is_text, unindexed};
+use super::{CONTEXT_BYTES, LOCAL_BYTES, STORED, is_text, unindexed};
 use std::io;
 
 /// The byte range of a member.
@@ -17,6 +17,7 @@ pub(super) struct MemberRange {
     to: u64,
     /// Its data is scanned as it is.
     is_plain: bool,
+    is_stored: bool,
 }
 
 /// Returns the members' ranges in ascending order.
@@ -35,13 +36,34 @@ pub(super) fn find(
         let (from, name_at) = (entry.offset, entry.offset + LOCAL_BYTES as u64);
         let most = entry.packed.min(PEEK_BYTES as u64);
         let is_plain = is_text(&entry, &SourceRange::new(source, data_at, most).to_vec()?);
-        ranges.push(MemberRange { from, name_at, data_at, to, is_plain });
+        let is_stored = entry.is_masked_inside() && entry.method == STORED;
+        ranges.push(MemberRange { from, name_at, data_at, to, is_plain, is_stored });
     }
     ranges.sort_unstable_by_key(|place| (place.from, place.to));
     if ranges.windows(2).any(|pair| pair[1].from < pair[0].to) {
         return Err(Stop::Damaged("members lie over each other"));
     }
     Ok(ranges)
+}
+
+/// Refuses an archive among whose blocks tar finds a header, but for those of stored members
+/// that begin with a block: there its headers are ours.
+pub(super) fn refuse_tar(
+    walk: Walk<'_>,
+    directory: &Directory,
+    source: &dyn ReadAt,
+    ranges: &[MemberRange],
+) -> Result<(), Stop> {
+    let mut checked = 0;
+    for place in ranges.iter().filter(|place| place.is_stored) {
+        if place.from < embedded::MAX_SURVEY_BYTES && place.data_at.is_multiple_of(tar_block::BYTES as u64) {
+            survey::refuse_tar_in(walk, source, checked..place.data_at)?;
+            // A block may reach out of the member.
+            checked = place.to - place.to % tar_block::BYTES as u64;
+        }
+    }
+    survey::refuse_tar_in(walk, source, checked..embedded::MAX_SURVEY_BYTES.min(directory.start))?;
+    survey::refuse_tar_in(walk, source, directory.start..u64::MAX)
 }
 
 /// Scans bytes that belong to no member, and across the boundaries of members.

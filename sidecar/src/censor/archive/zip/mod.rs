@@ -75,6 +75,7 @@ pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write
         return Err(Stop::Truncated);
     };
     let ranges = member_ranges::find(walk, &directory, source)?;
+    member_ranges::refuse_tar(walk, &directory, source, &ranges)?;
     if walk.is_looking() {
         member_ranges::scan_between(walk, &directory, source, &ranges)?;
     }

@@ -79,3 +79,23 @@ fn a_hole_of_a_tebibyte_takes_no_time_and_no_space() {
     assert_eq!(&end, b"\0XXXXXXXXXXXXXXXX");
     assert!(object.metadata().expect("there").blocks() * 512 < 10 * MIB);
 }
+
+#[test]
+fn i6_a_tar_archive_far_behind_other_bytes_is_named() {
+    let mut header = [0; 512];
+    header[0] = b'a';
+    header[124..136].copy_from_slice(b"00000000000\0");
+    let sum = header.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let text = [&b"text\n"[..], &vec![b'.'; 1_048_576 + 507]].concat();
+    let end = 40 * MIB + text.len() as u64;
+    for (at, is_named) in [(30 * MIB, true), (end + 512, true), (end + 100, false)] {
+        let place = Place::new();
+        let censor = censor_of(place.dir.path(), &["the-secret-value"]);
+        let source = sparse(&place, 60 * MIB, &[(0, b"text"), (40 * MIB, &text), (at, &header)]);
+        let stored = run(upload(&place.store, &plain(request("far", source)), Some(&censor), &LIMITS))
+            .expect("stored");
+        let note = stored.note.as_deref();
+        assert_eq!(note, is_named.then_some("not looked into: a tar archive behind other bytes"), "{at}");
+    }
+}
