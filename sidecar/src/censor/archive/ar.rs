@@ -6,8 +6,9 @@
 use super::bytes::{ReadAt, SourceRange};
 use super::digests;
 use super::format::{AR, Format, PEEK_BYTES};
+use super::survey::ZipMembers;
 use super::walk::{Nested, TextMasker, Walk, copy};
-use super::{CHUNK_BYTES, Stop, survey, tar_block};
+use super::{CHUNK_BYTES, Stop, survey, tar_block, zip};
 use std::io::Write;
 use std::ops::Range;
 
@@ -18,7 +19,8 @@ const HEADER_END: &[u8] = b"`\n";
 
 /// Censors an archive. What follows the last header that is one is text.
 pub(super) fn censor(walk: Walk<'_>, source: &dyn ReadAt, output: &mut dyn Write) -> Result<(), Stop> {
-    let mut archive = Archive { walk, source, run: TextMasker::new(walk), output };
+    let mut archive =
+        Archive { walk, source, run: TextMasker::new(walk), zip_members: ZipMembers::default(), output };
     archive.run.push(AR, walk, archive.output)?;
     let mut at = AR.len() as u64;
     loop {
@@ -48,10 +50,9 @@ pub(super) fn is_in_zip_member(source: &dyn ReadAt, place: &Range<u64>) -> Resul
         let content = at + HEADER_BYTES as u64;
         let end = content.saturating_add(size);
         if place.start < end {
-            let beginning = SourceRange::new(source, content, PEEK_BYTES as u64).to_vec()?;
-            return Ok(content <= place.start
-                && place.end <= end
-                && Format::of(&beginning) == Some(Format::Zip));
+            let is_inside = content <= place.start && place.end <= end;
+            let member = SourceRange::new(source, content, size);
+            return Ok(is_inside && format(&member)? == Some(Format::Zip));
         }
         at = end.saturating_add(size % 2);
     }
@@ -84,6 +85,7 @@ struct Archive<'a, 'io> {
     walk: Walk<'a>,
     source: &'io dyn ReadAt,
     run: TextMasker,
+    zip_members: ZipMembers,
     output: &'io mut dyn Write,
 }
 
@@ -91,9 +93,8 @@ impl Archive<'_, '_> {
     fn member(mut self, mut header: Vec<u8>, at: u64, size: u64) -> Result<Self, Stop> {
         let content = SourceRange::new(self.source, at, size);
         self.walk.note_digests(digests::of_member(header[NAME].trim_ascii()));
-        let beginning = SourceRange::new(&content, 0, PEEK_BYTES as u64).to_vec()?;
-        let Some(format) = Format::of(&beginning) else {
-            self.walk.note_unknown(&beginning);
+        let Some(format) = format(&content)? else {
+            self.walk.note_unknown(&SourceRange::new(&content, 0, PEEK_BYTES as u64).to_vec()?);
             self.run.push(&header, self.walk, self.output)?;
             self.text(at, at.saturating_add(size).saturating_add(size % 2))?;
             return Ok(self);
@@ -137,11 +138,18 @@ impl Archive<'_, '_> {
             if read == 0 {
                 break;
             }
+            self.zip_members.note(self.walk, &chunk[..read]);
             self.run.push(&chunk[..read], self.walk, self.output)?;
             at += read as u64;
         }
         Ok(())
     }
+}
+
+/// Returns the container format of a member.
+fn format(member: &dyn ReadAt) -> Result<Option<Format>, Stop> {
+    let beginning = SourceRange::new(member, 0, PEEK_BYTES as u64).to_vec()?;
+    zip::or_at_end(Format::of(&beginning), member)
 }
 
 fn set_size(header: &mut [u8], size: u64) -> Result<(), Stop> {

@@ -60,10 +60,11 @@ pub(super) enum Format {
 }
 
 /// Formats without a decoder here: their magic numbers and names.
-const UNKNOWN: [(&[u8], &str); 11] = [
+const UNKNOWN: [(&[u8], &str); 12] = [
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"\x04\x22\x4d\x18", "an LZ4 stream"),
+    (b"xar!\0", "a xar archive"),
     (b"LZIP", "an lzip stream"),
     (b"\x89LZO\0\r\n\x1a\n", "an lzop stream"),
     (b"\x1f\x9d", "a compress stream"),

@@ -10,6 +10,7 @@ use super::format::{Format, ZIP_MEMBER, ZSTD};
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop, ar, tar_block, zip};
 use memchr::memmem;
+use std::io::{self, Read};
 use std::ops::{ControlFlow, Range};
 
 /// Content of a file without a known beginning.
@@ -61,6 +62,14 @@ pub(super) fn refuse_tar_behind(walk: Walk<'_>, format: Format, source: &dyn Rea
 
 /// Fails if a block that begins in this range is a header of tar's.
 pub(super) fn refuse_tar_in(walk: Walk<'_>, source: &dyn ReadAt, range: Range<u64>) -> Result<(), Stop> {
+    if has_tar_in(walk, source, range)? {
+        return Err(Stop::Member("a tar archive lies behind its beginning".to_owned()));
+    }
+    Ok(())
+}
+
+/// Returns whether a block that begins in this range is a header of tar's.
+pub(super) fn has_tar_in(walk: Walk<'_>, source: &dyn ReadAt, range: Range<u64>) -> Result<bool, Stop> {
     let end = range.end.min(source.len());
     let mut at = range.start.next_multiple_of(tar_block::BYTES as u64);
     while at < end {
@@ -68,11 +77,11 @@ pub(super) fn refuse_tar_in(walk: Walk<'_>, source: &dyn ReadAt, range: Range<u6
         let most = (end - at).next_multiple_of(tar_block::BYTES as u64).min(CHUNK_BYTES as u64);
         let blocks = SourceRange::new(source, at, most).to_vec()?;
         if blocks.as_chunks().0.iter().any(tar_block::is_header) {
-            return Err(Stop::Member("a tar archive lies behind its beginning".to_owned()));
+            return Ok(true);
         }
         at += most;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Looks for a tar header at each block of a file that passes in pieces.
@@ -113,6 +122,34 @@ impl TarSearch {
     }
 }
 
+/// The note on zip members that are not looked into.
+pub(super) const ZIP_MEMBERS: &str = "zip members among other bytes";
+
+/// Reads a text, and notes zip members in it.
+pub(super) struct NotingZipMembers<'a, R> {
+    walk: Walk<'a>,
+    input: R,
+    members: ZipMembers,
+}
+
+impl<'a, R: Read> NotingZipMembers<'a, R> {
+    pub(super) fn new(walk: Walk<'a>, input: R) -> Self {
+        Self { walk, input, members: ZipMembers::default() }
+    }
+
+    pub(super) fn into_inner(self) -> R {
+        self.input
+    }
+}
+
+impl<R: Read> Read for NotingZipMembers<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(into)?;
+        self.members.note(self.walk, &into[..read]);
+        Ok(read)
+    }
+}
+
 /// Looks for zip members in a text that arrives in pieces.
 #[derive(Default)]
 pub(super) struct ZipMembers {
@@ -121,6 +158,13 @@ pub(super) struct ZipMembers {
 }
 
 impl ZipMembers {
+    /// Notes a member that begins in this piece.
+    pub(super) fn note(&mut self, walk: Walk<'_>, piece: &[u8]) {
+        if self.are_in(piece) {
+            walk.note(ZIP_MEMBERS);
+        }
+    }
+
     /// Returns whether a member begins in this piece, or ends its magic number there.
     pub(super) fn are_in(&mut self, piece: &[u8]) -> bool {
         let length = ZIP_MEMBER.len();

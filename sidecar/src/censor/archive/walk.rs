@@ -1,11 +1,13 @@
 //! One walk through a container.
 
 use super::bytes::{Cursor, ReadAt};
+use super::embedded::MAX_SURVEY_BYTES;
 use super::format::{Format, PEEK_BYTES, unknown};
 use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
+use super::survey::ZipMembers;
 pub(super) use super::text_masker::TextMasker;
 use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, pdf, survey, tar, zip};
 use crate::censor::engine::Matcher;
@@ -160,6 +162,7 @@ impl<'a> Walk<'a> {
             // An archive can begin behind other blocks.
             let is_short = peeked < PEEK_BYTES;
             return if is_short {
+                ZipMembers::default().note(self, &beginning[..peeked]);
                 self.mask(&mut input, output)
             } else {
                 tar::censor(self, &mut input, output)
@@ -185,7 +188,12 @@ impl<'a> Walk<'a> {
                 self.shared.cut_off();
                 self.censor_as_plain(source)
             }
-            Err(Stop::Damaged(_)) if format.is_guess() => self.censor_as_plain(source),
+            Err(Stop::Damaged(_)) if format.is_guess() => {
+                if survey::has_tar_in(self, source, 0..MAX_SURVEY_BYTES)? {
+                    return self.censor_nested(Format::Tar, source);
+                }
+                self.censor_as_plain(source)
+            }
             Err(Stop::Dirty) if self.is_looking => Err(Stop::Dirty),
             Err(Stop::Dirty) => {
                 let mut spool = Spool::new(self);

@@ -36,7 +36,7 @@ pub(super) enum Censoring<'a> {
     /// The content is masked as it passes.
     Masking {
         censor: &'a Censor,
-        mask: StreamMask,
+        mask: Box<StreamMask>,
         kind: Kind,
         note: Option<String>,
         is_database: bool,
@@ -58,7 +58,7 @@ impl<'a> Censoring<'a> {
         };
         let masking = |mask| Self::Masking {
             censor,
-            mask,
+            mask: Box::new(mask),
             kind,
             note: None,
             is_database: false,

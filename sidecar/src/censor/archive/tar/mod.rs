@@ -13,13 +13,15 @@ use super::CHUNK_BYTES;
 use super::Stop;
 use super::bytes::{Cursor, ReadAt, read_full};
 use super::digests;
-use super::format::{Format, PEEK_BYTES};
+use super::format::{Format, PEEK_BYTES, ZIP_MEMBER};
 use super::spool::Spool;
-use super::survey::ZipMembers;
+use super::survey::{NotingZipMembers, ZipMembers};
 use super::tar_block::{self, BYTES as BLOCK_BYTES};
 use super::walk::{Nested, TextMasker, Walk, copy};
+use super::zip;
 use extension::Extensions;
 use header::{Header, MemberKind};
+use memchr::memmem;
 use sparse::Map;
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -97,9 +99,7 @@ struct Archive<'a, 'io> {
 impl Archive<'_, '_> {
     /// Masks blocks that are no header.
     fn text(&mut self, blocks: &[u8]) -> Result<(), Stop> {
-        if self.zip_members.are_in(blocks) {
-            self.walk.note("zip members among other bytes");
-        }
+        self.zip_members.note(self.walk, blocks);
         let open = self.open.get_or_insert_with(|| TextMasker::new(self.walk));
         open.push(blocks, self.walk, self.output)
     }
@@ -215,11 +215,17 @@ impl Archive<'_, '_> {
             self.walk.mask_text(beginning)?;
             return Err(error.into());
         }
-        let Some(format) = Format::of(beginning) else {
+        let format = Format::of(beginning);
+        if format.is_none() {
             self.walk.note_unknown(beginning);
-            return self.plain(header, beginning, size);
-        };
+            if !may_end_in_zip(beginning) || size > self.walk.meter().limits().memory / 4 {
+                return self.plain(header, (&*beginning, peeked as u64), size);
+            }
+        }
         let spool = Spool::fill(self.walk, &mut (&*beginning).chain(content))?;
+        let Some(format) = zip::or_at_end(format, &spool)? else {
+            return self.plain(header, (Cursor::new(&spool), spool.len()), size);
+        };
         let nested = self.walk.censor_nested(format, &spool)?;
         if spool.len() < size {
             return Err(Stop::Truncated);
@@ -241,16 +247,17 @@ impl Archive<'_, '_> {
         }
     }
 
-    /// Streams a member that is no container.
-    fn plain(&mut self, header: Header, beginning: &[u8], size: u64) -> Result<(), Stop> {
+    /// Streams a member that is no container. `beginning` and its length are of what was read.
+    fn plain(&mut self, header: Header, beginning: (impl Read, u64), size: u64) -> Result<(), Stop> {
         self.head(header, None)?;
         // The padding of the last block is part of the text.
         let padding = header::padding(size) as u64;
-        let rest = (&mut self.input).take((size - beginning.len() as u64).saturating_add(padding));
-        let mut content = beginning.chain(rest);
+        let (beginning, length) = beginning;
+        let rest = (&mut self.input).take((size - length).saturating_add(padding));
+        let mut content = NotingZipMembers::new(self.walk, beginning.chain(rest));
         let mut run = TextMasker::new(self.walk);
         let read = run.read(&mut content, self.walk, self.output);
-        let is_cut_off = content.into_inner().1.limit() > padding;
+        let is_cut_off = content.into_inner().into_inner().1.limit() > padding;
         if read.is_err() || is_cut_off {
             run.finish(self.walk, self.output)?;
             return read.and(Err(Stop::Truncated));
@@ -328,6 +335,11 @@ impl Archive<'_, '_> {
     fn is_withheld(&self, path: &[u8]) -> bool {
         !self.withheld.is_empty() && self.withheld.contains(&hash(path))
     }
+}
+
+/// Returns whether a file with this beginning may be a program with a zip archive behind it.
+fn may_end_in_zip(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"#!") || memmem::find(beginning, ZIP_MEMBER).is_some()
 }
 
 fn hash(path: &[u8]) -> u64 {

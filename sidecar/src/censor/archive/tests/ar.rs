@@ -46,10 +46,13 @@ fn i6_a_zip_is_a_member_or_the_file_is_withheld() {
         let (output, _) = rewritten(&of(&zip(SECRET)));
         assert!(holds(&output, b"PK") && !holds(&output, SECRET));
     }
-    // Behind the members, and in one that begins otherwise.
+    // In one that begins otherwise, behind the members, and across the end of one.
+    assert_clean(&ar(&[("text", &[&b"begins otherwise "[..], &zip(b"harmless")].concat())]));
     let behind = [ar(&[("text", b"x")]), zip(b"harmless")].concat();
-    let within = ar(&[("text", &[&b"begins otherwise "[..], &zip(b"harmless")].concat())]);
-    for file in [behind, within] {
+    let mut across = ar(&[("text", b"x")]);
+    across.splice(8 + 48..8 + 50, *b"30");
+    across.extend(zip(b"harmless"));
+    for file in [behind, across] {
         assert!(matches!(Bench::new().look(&file), Verdict::Withheld(_)), "{:?}", Bench::new().look(&file));
     }
 }

@@ -82,6 +82,11 @@ fn i6_a_tar_archive_behind_a_damaged_stream_is_looked_into() {
         let verdict = bench.look(&file);
         assert!(matches!(verdict, Verdict::Dirty | Verdict::Withheld(_)), "{verdict:?}");
         assert!(bench.delivered(&file).is_none());
+        for outer in [gzip(&file), tar::archive(&[tar::member("a", b'0', &file)])] {
+            let (output, rewritten) = rewritten(&outer);
+            assert_eq!(rewritten.masked, 16);
+            assert!(!holds(&gunzip(&output).0, &packed()) && !holds(&output, &packed()));
+        }
     }
 }
 

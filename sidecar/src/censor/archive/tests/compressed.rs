@@ -20,7 +20,7 @@ fn unxz(stream: &[u8]) -> Vec<u8> {
     content
 }
 
-fn bzip2(content: &[u8], level: u32) -> Vec<u8> {
+pub(super) fn bzip2(content: &[u8], level: u32) -> Vec<u8> {
     let mut writer = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::new(level));
     writer.write_all(content).expect("packed");
     writer.finish().expect("packed")

@@ -10,6 +10,7 @@ mod surroundings;
 mod survey;
 mod tar;
 mod zip;
+mod zip_members;
 
 use super::{ArchiveError, Archives, CHUNK_BYTES, Limits, Rewritten, Verdict, WalkContext, format};
 use crate::censor::engine::Matcher;

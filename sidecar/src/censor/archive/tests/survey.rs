@@ -71,6 +71,7 @@ fn formats_without_a_decoder_are_named() {
         (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
         (b"\x04\x22\x4d\x18\x64\x40\xa7", "an LZ4 stream"),
         (b"LZIP\x01\x0c", "an lzip stream"),
+        (b"xar!\0\x1c\0\x01", "a xar archive"),
         (b"PAR1\x15\x04\x15", "pages of a Parquet file"),
         (b"\xed\xab\xee\xdb\x03\0\0\0", "an RPM package"),
         (b"hsqs\x07\0\0\0", "a SquashFS image"),

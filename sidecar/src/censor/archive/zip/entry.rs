@@ -11,10 +11,10 @@ const BYTES: usize = 46;
 pub(super) const LOCAL_BYTES: usize = 30;
 const DESCRIPTOR_MAGIC: &[u8] = b"PK\x07\x08";
 
-const ENCRYPTED: u16 = 1 | 1 << 13;
+pub(super) const ENCRYPTED: u16 = 1 | 1 << 13;
 const HAS_DESCRIPTOR: u16 = 1 << 3;
 /// AES encryption of `WinZip`, which has a method of its own.
-const AES: u16 = 99;
+pub(super) const AES: u16 = 99;
 
 const SIZES_64: u16 = 1;
 const VERSION_64: u16 = 45;

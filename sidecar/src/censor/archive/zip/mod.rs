@@ -36,6 +36,9 @@ use std::ops::Range;
 /// Length of an end record without a comment.
 pub(super) const END_BYTES: u64 = 22;
 
+/// The note on a member of a method without a decoder here.
+const UNKNOWN_METHOD: &str = "members packed by a method that is not known here";
+
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
@@ -49,6 +52,13 @@ const CONTEXT_BYTES: u64 = 64 * 1024;
 /// Returns whether tools find a directory with members near the end of a file.
 pub(super) fn has_directory(source: &dyn ReadAt) -> Result<bool, Stop> {
     Ok(extent(source)?.is_some())
+}
+
+/// Returns a format as it is known by the beginning of a file, or that of an archive behind
+/// an unknown beginning.
+pub(super) fn or_at_end(format: Option<Format>, source: &dyn ReadAt) -> Result<Option<Format>, Stop> {
+    let is_at_end = format.is_none() && has_directory(source)?;
+    Ok(if is_at_end { Some(Format::Zip) } else { format })
 }
 
 /// Returns the place of the archive that tools find by its directory near the end of a
@@ -297,7 +307,7 @@ impl Member<'_> {
             }
             (_, Some(format)) => compressed::unpack(walk, format, &self.raw, output),
             (_, None) => {
-                walk.note("members packed by a method that is not known here");
+                walk.note(UNKNOWN_METHOD);
                 walk.mask(&mut { raw }, output)
             }
         }
