@@ -10,7 +10,7 @@ use super::format::{Format, ZIP_MEMBER, ZSTD};
 use super::walk::Walk;
 use super::{CHUNK_BYTES, Stop, ar, tar_block, zip};
 use memchr::memmem;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::ops::{ControlFlow, Range};
 
 /// Content of a file without a known beginning.
@@ -63,9 +63,13 @@ pub(super) fn refuse_tar_behind(walk: Walk<'_>, format: Format, source: &dyn Rea
 /// Fails if a block that begins in this range is a header of tar's.
 pub(super) fn refuse_tar_in(walk: Walk<'_>, source: &dyn ReadAt, range: Range<u64>) -> Result<(), Stop> {
     if has_tar_in(walk, source, range)? {
-        return Err(Stop::Member("a tar archive lies behind its beginning".to_owned()));
+        return Err(tar_behind());
     }
     Ok(())
+}
+
+fn tar_behind() -> Stop {
+    Stop::Member("a tar archive lies behind its beginning".to_owned())
 }
 
 /// Returns whether a block that begins in this range is a header of tar's.
@@ -119,6 +123,42 @@ impl TarSearch {
     /// Returns whether there was a header.
     pub(crate) fn is_found(&self) -> bool {
         self.is_found
+    }
+}
+
+/// Looks for a tar header in what is packed anew: bytes behind what changes its size can come
+/// to lie at a block.
+pub(super) struct SearchedOutput<'a> {
+    output: &'a mut dyn Write,
+    search: Option<TarSearch>,
+}
+
+impl<'a> SearchedOutput<'a> {
+    pub(super) fn new(walk: Walk<'_>, format: Format, output: &'a mut dyn Write) -> Self {
+        let can_move = match format {
+            Format::Ar | Format::Lzma | Format::Zip | Format::Zlib => true,
+            Format::Bzip2 | Format::Gzip | Format::Pdf | Format::Tar | Format::Xz | Format::Zstd => false,
+        };
+        Self { output, search: (can_move && !walk.is_looking()).then(TarSearch::default) }
+    }
+
+    /// Fails if there was a header.
+    pub(super) fn finish(self) -> Result<(), Stop> {
+        if self.search.is_some_and(|search| search.is_found()) { Err(tar_behind()) } else { Ok(()) }
+    }
+}
+
+impl Write for SearchedOutput<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.output.write(bytes)?;
+        if let Some(search) = &mut self.search {
+            search.push(&bytes[..written]);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
     }
 }
 

@@ -7,7 +7,7 @@ use super::large_memory_lock::{LargeMemoryGuard, LargeMemoryLock};
 use super::limits::Meter;
 use super::pool::{Pool, Pooled};
 use super::spool::Spool;
-use super::survey::ZipMembers;
+use super::survey::{SearchedOutput, ZipMembers};
 pub(super) use super::text_masker::TextMasker;
 use super::{Archives, Stop, WalkContext, ar, compressed, digests, gzip, pdf, survey, tar, zip};
 use crate::censor::engine::Matcher;
@@ -138,6 +138,8 @@ impl<'a> Walk<'a> {
             )));
         }
         let inside = Self { depth: self.depth + 1, ..self };
+        let mut searched = SearchedOutput::new(self, format, output);
+        let output = &mut searched;
         match format {
             Format::Gzip => gzip::censor(inside, source, output),
             Format::Zip => zip::censor(inside, source, output),
@@ -148,6 +150,7 @@ impl<'a> Walk<'a> {
             Format::Pdf => pdf::censor(inside, source, output),
             Format::Tar => tar::censor(inside, &mut Cursor::new(source), output),
         }?;
+        searched.finish()?;
         survey::refuse_tar_behind(inside, format, source)
     }
 

@@ -4,6 +4,7 @@ use super::ar::ar;
 use super::gzip::gzip;
 use super::zip::{archive, member};
 use super::*;
+use crate::censor::archive::tar_block;
 
 /// A packed secret.
 fn packed() -> Vec<u8> {
@@ -88,6 +89,25 @@ fn i6_a_tar_archive_behind_a_damaged_stream_is_looked_into() {
             assert!(!holds(&gunzip(&output).0, &packed()) && !holds(&output, &packed()));
         }
     }
+}
+
+#[test]
+fn i6_no_tar_archive_comes_to_lie_behind_what_is_packed_anew() {
+    let mut moved = 0;
+    for length in 0..1024 {
+        // Of a size that depends on the bytes in front of the secret.
+        let text = [&noise(length, 1), SECRET].concat();
+        let zip = archive(&[member("a.txt", 8, &text)]);
+        let behind = [&zip[..], &vec![b'.'; 513 + 512 - zip.len() % 512], &hidden()].concat();
+        let bench = Bench::new();
+        assert_eq!(bench.look(&behind), Verdict::Dirty);
+        match bench.rewrite(&behind) {
+            Ok((output, _)) => assert!(!output.as_chunks().0.iter().any(tar_block::is_header), "{length}"),
+            Err(ArchiveError::Withheld(_)) => moved += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(moved > 0);
 }
 
 #[test]
