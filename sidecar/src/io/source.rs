@@ -197,6 +197,20 @@ impl OpenFile {
         skipped
     }
 
+    /// Returns whether a range holds no data but a hole.
+    pub fn is_hole(&self, at: u64, length: u64) -> bool {
+        if !self.is_sparse {
+            return false;
+        }
+        let is_hole = match rustix::fs::seek(&self.fd, SeekFrom::Data(at)) {
+            Ok(data) => data >= at.saturating_add(length),
+            Err(error) => error == Errno::NXIO,
+        };
+        // The next read begins where it would have; never fails for a regular file.
+        let is_back = rustix::fs::seek(&self.fd, SeekFrom::Start(self.stamp.size - self.left));
+        is_hole && is_back.is_ok()
+    }
+
     /// Reads at an offset, up to the size that the file had when it was opened.
     pub fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.stamp.size.saturating_sub(at)).unwrap_or(usize::MAX);

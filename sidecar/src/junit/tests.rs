@@ -313,3 +313,26 @@ fn reports_are_summed_up_and_masked() {
     assert!(sum.failures[0].message.ends_with(" XXXX…"), "{:?}", sum.failures[0]);
     assert_eq!(TestSummary::of([], &|text| text.to_owned()), None);
 }
+
+#[test]
+fn zeros_count_as_if_they_were_read() {
+    for front in
+        ["<testsuite><testcase name='a'/>", "<testsuite><!-- ", "<testsuite><testcase><failure><![CDATA["]
+    {
+        let rest = b"--></testsuite>";
+        let (mut one, mut other) = (Reader::default(), Reader::default());
+        for reader in [&mut one, &mut other] {
+            reader.push(front.as_bytes());
+        }
+        one.push_zeros(70_000);
+        other.push(&[0; 70_000]);
+        for reader in [&mut one, &mut other] {
+            reader.push(rest);
+        }
+        assert_eq!(one.finish(), other.finish(), "{front}");
+        let mut many = Reader::default();
+        many.push(front.as_bytes());
+        many.push_zeros(1 << 60);
+        assert!(many.finish().is_none_or(|file| file.is_incomplete), "{front}");
+    }
+}

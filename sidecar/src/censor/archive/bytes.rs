@@ -17,6 +17,17 @@ pub trait ReadAt {
 
     /// Reads at an offset; returns 0 only at or behind the end.
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// Returns whether a range is a hole of a sparse file: zeros that need not be read.
+    fn is_hole(&self, _at: u64, _length: u64) -> bool {
+        false
+    }
+}
+
+/// Returns whether all bytes are zero.
+pub(super) fn are_zeros(bytes: &[u8]) -> bool {
+    // Each byte equals the one before: that compares many of them at a time.
+    bytes.first().is_none_or(|first| *first == 0 && bytes[1..] == bytes[..bytes.len() - 1])
 }
 
 impl ReadAt for &[u8] {

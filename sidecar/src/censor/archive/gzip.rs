@@ -5,7 +5,7 @@
 //! and time. Extra fields are dropped: the formats that use them (BGZF, dictzip)
 //! store sizes of the packed data there.
 
-use super::bytes::{Cursor, ReadAt};
+use super::bytes::{Cursor, ReadAt, are_zeros};
 use super::format::{GZIP, can_be_unpacked};
 use super::inflate::Inflate;
 use super::walk::Walk;
@@ -226,7 +226,11 @@ impl<'a> Unpacked<'a> {
             self.walk.meter().time()?;
             let source = self.inflate.source();
             let bytes = source.fill_buf()?;
-            let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+            let zeros = if are_zeros(bytes) {
+                bytes.len()
+            } else {
+                bytes.iter().take_while(|byte| **byte == 0).count()
+            };
             let is_end = bytes.is_empty() || zeros < bytes.len();
             source.consume(zeros);
             skipped += zeros as u64;

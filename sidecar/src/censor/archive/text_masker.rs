@@ -1,25 +1,50 @@
 //! Masking of a text that arrives in pieces.
 
 use super::Stop;
+use super::bytes::are_zeros;
 use super::walk::Walk;
 use crate::censor::stream::StreamMask;
 use std::io::{Read, Write};
+
+/// Zeros in a row after which more of them are passed on without a look: no secret holds on
+/// to as many.
+const MAX_ZEROS: usize = 1 << 20;
 
 /// Masks a text that arrives in pieces.
 pub(super) struct TextMasker {
     mask: StreamMask,
     window: Vec<u8>,
+    /// Zeros at the end of what was pushed, in whole pieces.
+    zeros: usize,
+    /// What was released last are zeros, as they were pushed.
+    are_zeros_kept: bool,
 }
 
 impl TextMasker {
     pub(super) fn new(walk: Walk<'_>) -> Self {
-        Self { mask: walk.fresh(), window: Vec::new() }
+        Self { mask: walk.fresh(), window: Vec::new(), zeros: 0, are_zeros_kept: false }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
         walk.meter().time()?;
+        if !are_zeros(bytes) {
+            self.zeros = 0;
+        } else if self.passes_zeros() {
+            return Ok(output.write_all(bytes)?);
+        } else {
+            self.zeros += bytes.len();
+        }
         self.window.extend_from_slice(bytes);
         self.release(walk, output)
+    }
+
+    /// Returns whether more zeros change nothing: no secret covers those before them, or
+    /// holds them back because of what precedes them.
+    fn passes_zeros(&self) -> bool {
+        self.zeros >= MAX_ZEROS
+            && self.are_zeros_kept
+            && self.window.len() <= MAX_ZEROS / 2
+            && are_zeros(&self.window)
     }
 
     /// Reads to the end of the input, or to an error.
@@ -70,6 +95,9 @@ impl TextMasker {
     fn release(&mut self, walk: Walk<'_>, output: &mut dyn Write) -> Result<(), Stop> {
         let released = self.mask(false, walk)?;
         output.write_all(&self.window[..released])?;
+        if released > 0 {
+            self.are_zeros_kept = self.zeros > 0 && are_zeros(&self.window[released / 2..released]);
+        }
         self.window.drain(..released);
         Ok(())
     }

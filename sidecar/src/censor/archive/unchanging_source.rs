@@ -122,6 +122,10 @@ impl<'a> UnchangingSource<'a> {
         let length = usize::try_from(self.block_bytes.min(self.source.len() - at)).unwrap_or(0);
         block.bytes.resize(length, 0);
         let mut filled = 0;
+        if self.source.is_hole(at, length as u64) {
+            block.bytes.fill(0);
+            filled = length;
+        }
         while filled < length {
             match self.source.read_at(at + filled as u64, &mut block.bytes[filled..]) {
                 Ok(0) => return Err(self.fail(Fault::Moved)),

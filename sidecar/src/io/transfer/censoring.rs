@@ -16,6 +16,10 @@ impl ReadAt for OpenFile {
     fn read_at(&self, at: u64, into: &mut [u8]) -> io::Result<usize> {
         Self::read_at(self, at, into)
     }
+
+    fn is_hole(&self, at: u64, length: u64) -> bool {
+        Self::is_hole(self, at, length)
+    }
 }
 
 /// Kind of content that is censored.

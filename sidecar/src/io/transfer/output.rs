@@ -137,15 +137,12 @@ impl<'a, S: Sink> Output<'a, S> {
 
     /// Appends this many zeros.
     pub(super) fn write_zeros(&mut self, mut zeros: u64) -> Result<(), S::Error> {
-        let is_free = match &mut self.reading {
-            None => true,
-            Some(Reading::Log(scanner)) if matches!(self.mode, Mode::Plain) => {
-                scanner.push_zeros(zeros);
-                true
+        if matches!(self.mode, Mode::Plain) {
+            match &mut self.reading {
+                None => {}
+                Some(Reading::Log(scanner)) => scanner.push_zeros(zeros),
+                Some(Reading::TestReport(tests)) => tests.push_zeros(zeros),
             }
-            Some(Reading::Log(_) | Reading::TestReport(_)) => false,
-        };
-        if is_free && matches!(self.mode, Mode::Plain) {
             self.bytes += zeros;
             self.crc32c = with_zeros(self.crc32c, zeros);
             return self.sink.write_zeros(zeros);

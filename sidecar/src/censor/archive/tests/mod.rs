@@ -9,6 +9,7 @@ mod sparse;
 mod surroundings;
 mod survey;
 mod tar;
+mod zeros;
 mod zip;
 mod zip_members;
 

@@ -1,7 +1,9 @@
 //! Sparse files: holes cost nothing, and no secret slips through beside one.
 
 use super::*;
+use crate::junit::Reports;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 const MIB: u64 = 1 << 20;
@@ -98,4 +100,34 @@ fn i6_a_tar_archive_far_behind_other_bytes_is_named() {
         let note = stored.note.as_deref();
         assert_eq!(note, is_named.then_some("not looked into: a tar archive behind other bytes"), "{at}");
     }
+}
+
+#[test]
+fn i5_a_sparse_test_report_stays_sparse() {
+    let place = Place::new();
+    let source = sparse(&place, 1 << 40, &[(0, b"<testsuite><testcase name='a'/></testsuite>")]);
+    let reports = Reports::default();
+    let reader = Some(ContentReader::TestReport(reports.clone(), 1));
+    let stored = place.run(&Upload { reader, ..plain(request("junit.xml", source)) }).expect("stored");
+    assert_eq!(stored.stored_bytes, 1 << 40);
+    let object = std::fs::metadata(place.root().join("junit.xml")).expect("there");
+    assert!(object.blocks() * 512 < 10 * MIB, "{} blocks", object.blocks());
+    let summary = reports.summary(&|text| text.to_owned()).expect("read");
+    assert_eq!((summary.counts.tests, summary.incomplete), (1, 1));
+}
+
+#[test]
+fn i5_a_container_with_a_hole_takes_no_time() {
+    let place = Place::new();
+    let censor = censor_of(place.dir.path(), &["the-secret-value"]);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(b"hello").expect("packed");
+    let source = sparse(&place, 1 << 30, &[(0, &packed.finish().expect("packed"))]);
+    let started = std::time::Instant::now();
+    let stored =
+        run(upload(&place.store, &plain(request("a.gz", source)), Some(&censor), &LIMITS)).expect("stored");
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    assert_eq!((stored.stored_bytes, stored.censored, stored.note), (1 << 30, 0, None));
+    let object = std::fs::metadata(place.root().join("a.gz")).expect("there");
+    assert!(object.blocks() * 512 < 10 * MIB, "{} blocks", object.blocks());
 }
