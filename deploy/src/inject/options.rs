@@ -120,8 +120,14 @@ impl Decoration {
             Out::Directory(_) | Out::Folders(_) => "file:///output".to_owned(),
         };
         let upload = decoration.overlays.over_upload(decoration.upload.clone());
-        UploadOptions { bucket, ..upload }
-            .validate()
+        // What is not known yet is no worse than a letter.
+        let known = |text: &String| if text.is_empty() { "x".to_owned() } else { text.clone() };
+        let spec = JobSpec {
+            job: known(&decoration.job.job),
+            build_id: known(&decoration.job.build_id),
+            ..decoration.job.clone()
+        };
+        sidecar::settings::check_upload(&UploadOptions { bucket, ..upload }, &spec)
             .map_err(|error| Problem::new(error.to_string().replacen("bucket", "--out", 1)))?;
         Ok(decoration)
     }
