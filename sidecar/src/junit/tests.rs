@@ -325,7 +325,7 @@ fn zeros_count_as_if_they_were_read() {
             reader.push(front.as_bytes());
         }
         one.push_zeros(70_000);
-        other.push(&[0; 70_000]);
+        other.push(&vec![0; 70_000]);
         for reader in [&mut one, &mut other] {
             reader.push(rest);
         }
