@@ -107,5 +107,5 @@ fn open(settings: &Settings) -> (Place, LazyManifest) {
         let beside: Vec<&str> = pointers.map(|pointer| pointer.key.as_str()).collect();
         store.prepare(&settings.paths.key(""), &beside, &manifest, &settings.paths.key(FINISHED));
     }
-    (place, resume::read_lazily(store, manifest))
+    (place, resume::read_lazily(store, manifest, settings.delivery.memory_bytes()))
 }

@@ -11,8 +11,10 @@ use flate2::read::GzDecoder;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::HashMap;
-use std::io::Read;
+use std::fmt;
+use std::io::{BufReader, Read};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +22,32 @@ use std::time::Duration;
 /// A manifest that is larger than this, unpacked, is ignored.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// The part of `delivery.memory` that a manifest may take as it is stored, and once more
+/// what is kept of it: the job decides how large it is.
+const MEMORY_DIVISOR: u64 = 16;
+
+/// Smaller objects are sent again rather than asked about.
+const MIN_OBJECT_BYTES: u64 = 1 << 20;
+
 /// A store that is slower to read from is not asked further.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The objects that a manifest says are stored, by their keys.
+/// The large objects that a manifest says are stored, by their keys.
 #[derive(Debug, Default)]
-pub struct PreviousManifest(HashMap<Box<str>, ManifestEntry>);
+pub struct PreviousManifest(HashMap<Box<str>, StoredObject>);
+
+/// An object as a manifest describes it.
+#[derive(Debug)]
+struct StoredObject {
+    source_bytes: u64,
+    stored_bytes: u64,
+    stored_crc32c: Box<str>,
+    content_type: Option<Box<str>>,
+    content_encoding: Option<Box<str>>,
+}
 
 /// One object of a manifest.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct ManifestEntry {
     #[serde(default)]
     key: Box<str>,
@@ -49,15 +68,17 @@ struct ManifestEntry {
 /// A manifest that is read when it is first asked for.
 pub type LazyManifest = Shared<LocalBoxFuture<'static, Rc<PreviousManifest>>>;
 
-/// Reads the manifest with this key, once, when it is first asked for. Where it
-/// cannot be read, for whatever reason, everything is sent.
-pub fn read_lazily(store: Option<Rc<Store>>, key: String) -> LazyManifest {
+/// Reads the manifest with this key, once, when it is first asked for, into a part of
+/// `memory`, which is `delivery.memory` in bytes. Where it cannot be read, for whatever
+/// reason, everything is sent.
+pub fn read_lazily(store: Option<Rc<Store>>, key: String, memory: u64) -> LazyManifest {
     async move {
         let Some(store) = store else { return Rc::default() };
+        let room = usize::try_from(memory / MEMORY_DIVISOR).unwrap_or(usize::MAX);
         // A panic in a shared future would be one in everybody who waits for it.
         let manifest = caught(async {
-            let text = tokio::time::timeout(READ_TIMEOUT, text(&store, &key)).await.ok().flatten();
-            text.map_or_else(PreviousManifest::default, |text| PreviousManifest::parse(&text))
+            let read = tokio::time::timeout(READ_TIMEOUT, read(&store, &key, room));
+            read.await.ok().flatten().unwrap_or_default()
         });
         Rc::new(manifest.await.unwrap_or_default())
     }
@@ -65,29 +86,31 @@ pub fn read_lazily(store: Option<Rc<Store>>, key: String) -> LazyManifest {
     .shared()
 }
 
-async fn text(store: &Store, key: &str) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
+async fn read(store: &Store, key: &str, room: usize) -> Option<PreviousManifest> {
+    let (mut stored, mut is_whole) = (Vec::new(), true);
     let mut take = |block: &[u8]| {
-        text.extend_from_slice(block);
-        text.len() as u64 <= MAX_BYTES
+        is_whole = stored.len() + block.len() <= room;
+        if is_whole {
+            stored.extend_from_slice(block);
+        }
+        is_whole
     };
     let head = store.read_through(key, &mut take).await.ok()??;
-    if head.content_encoding.as_deref() != Some("gzip") {
-        return Some(text);
+    if !is_whole {
+        return None;
     }
-    let mut unpacked = Vec::new();
-    GzDecoder::new(text.as_slice()).take(MAX_BYTES + 1).read_to_end(&mut unpacked).ok()?;
-    Some(unpacked)
+    let is_packed = head.content_encoding.as_deref() == Some("gzip");
+    let text: &mut dyn Read = if is_packed { &mut GzDecoder::new(&stored[..]) } else { &mut &stored[..] };
+    Some(PreviousManifest::parse(text, room))
 }
 
 impl PreviousManifest {
-    fn parse(text: &[u8]) -> Self {
-        if text.len() as u64 > MAX_BYTES {
-            return Self::default();
-        }
-        let Ok(document) = serde_json::from_slice::<Document>(text) else { return Self::default() };
-        let stored = document.objects.into_iter().filter(|entry| *entry.state == *"stored");
-        Self(stored.map(|entry| (entry.key.clone(), entry)).collect())
+    /// Reads a manifest as a stream, and keeps what fits into `room` bytes.
+    fn parse(text: &mut dyn Read, room: usize) -> Self {
+        let mut text = serde_json::Deserializer::from_reader(BufReader::new(text.take(MAX_BYTES)));
+        let mut known = Self::default();
+        let read = Document { known: &mut known, room }.deserialize(&mut text).and_then(|()| text.end());
+        if read.is_ok() { known } else { Self::default() }
     }
 
     /// Returns whether the manifest names an object from a source of this size.
@@ -107,11 +130,87 @@ impl PreviousManifest {
     }
 }
 
-/// The part of a manifest that is of interest here.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    objects: Vec<ManifestEntry>,
+/// The document: an object of which `objects` is of interest here.
+struct Document<'a> {
+    known: &'a mut PreviousManifest,
+    room: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Document<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a manifest")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<Box<str>>()? {
+            if *name == *"objects" {
+                members.next_value_seed(Objects(Document { known: &mut *self.known, room: self.room }))?;
+            } else {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The list of objects, each of which is dropped or kept at once.
+struct Objects<'a>(Document<'a>);
+
+impl<'de> DeserializeSeed<'de> for Objects<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Objects<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Document { known, mut room } = self.0;
+        while let Some(entry) = list.next_element::<ManifestEntry>()? {
+            let bytes = entry.bytes();
+            let is_of_use = *entry.state == *"stored" && entry.source_bytes > MIN_OBJECT_BYTES;
+            if is_of_use && bytes <= room {
+                room -= bytes;
+                let (key, object) = entry.split();
+                known.0.insert(key, object);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ManifestEntry {
+    /// Bytes that it takes if it is kept: a map that grows has twice the room, for a moment three times.
+    fn bytes(&self) -> usize {
+        let optional = [&self.content_type, &self.content_encoding].into_iter().flatten();
+        let texts = [&self.key, &self.stored_crc32c].into_iter().chain(optional);
+        3 * size_of::<(Box<str>, StoredObject)>() + texts.map(|text| text.len()).sum::<usize>()
+    }
+
+    fn split(self) -> (Box<str>, StoredObject) {
+        let Self { key, state: _, source_bytes, stored_bytes, stored_crc32c, content_type, content_encoding } =
+            self;
+        let object =
+            StoredObject { source_bytes, stored_bytes, stored_crc32c, content_type, content_encoding };
+        (key, object)
+    }
 }
 
 /// Returns what an earlier sidecar has stored, when an attempt would store exactly
@@ -144,7 +243,7 @@ mod tests {
 
     fn stored() -> Stored {
         Stored {
-            source_bytes: 9,
+            source_bytes: 9_000_000,
             source_crc32c: 1,
             stored_bytes: 7,
             stored_crc32c: 0xf1e2_d3c4,
@@ -159,18 +258,20 @@ mod tests {
     }
 
     const MANIFEST: &str = r#"{"version":1,"unknown":[{"objects":1}],"objects":[
-        {"key":"a","state":"stored","source_bytes":9,"source_crc32c":"00000001","stored_bytes":7,
+        {"key":"a","state":"stored","source_bytes":9000000,"source_crc32c":"00000001","stored_bytes":7,
          "stored_crc32c":"f1e2d3c4","content_type":"text/plain; charset=utf-8","content_encoding":"gzip","more":{}},
-        {"key":"b","state":"changed","source_bytes":9,"stored_bytes":7,"stored_crc32c":"f1e2d3c4"},
+        {"key":"b","state":"changed","source_bytes":9000000,"stored_bytes":7,"stored_crc32c":"f1e2d3c4"},
         {"key":"c","state":"failed","error":"x"}]}"#;
 
     #[test]
     fn only_the_very_same_object_counts_as_there() {
-        let previous = PreviousManifest::parse(MANIFEST.as_bytes());
-        assert!(previous.knows("a", 9) && previous.claims("a", &stored()));
-        assert!(!previous.knows("a", 8) && !previous.knows("b", 9) && !previous.knows("c", 0));
+        let previous = PreviousManifest::parse(&mut MANIFEST.as_bytes(), 1000);
+        assert!(previous.knows("a", 9_000_000) && previous.claims("a", &stored()));
+        assert!(
+            !previous.knows("a", 8_000_000) && !previous.knows("b", 9_000_000) && !previous.knows("c", 0)
+        );
         for differing in [
-            Stored { source_bytes: 8, ..stored() },
+            Stored { source_bytes: 8_000_000, ..stored() },
             Stored { stored_bytes: 8, ..stored() },
             Stored { stored_crc32c: 1, ..stored() },
             Stored { content_type: None, ..stored() },
@@ -182,10 +283,42 @@ mod tests {
 
     #[test]
     fn what_is_no_manifest_knows_nothing() {
-        for text in ["", "[]", "{\"objects\":3}", "{\"objects\":[3]}", "null"] {
-            assert!(PreviousManifest::parse(text.as_bytes()).0.is_empty(), "{text}");
+        let late = MANIFEST.replace("]}", "],}");
+        for text in ["", "[]", "{\"objects\":3}", "{\"objects\":[3]}", "null", &late] {
+            assert!(PreviousManifest::parse(&mut text.as_bytes(), 1000).0.is_empty(), "{text}");
         }
-        let large = vec![b' '; usize::try_from(MAX_BYTES).expect("it fits") + 1];
-        assert!(PreviousManifest::parse(&large).0.is_empty());
+        let large = format!("{}{MANIFEST}", " ".repeat(usize::try_from(MAX_BYTES).expect("it fits")));
+        assert!(PreviousManifest::parse(&mut large.as_bytes(), 1000).0.is_empty());
+    }
+
+    #[test]
+    fn i3_no_more_is_kept_than_there_is_room_for() {
+        let object = |number: u32, bytes: u32| {
+            format!(r#"{{"key":"{number:0100}","state":"stored","source_bytes":{bytes},"stored_bytes":7}}"#)
+        };
+        // A small object takes no room.
+        let objects: Vec<_> =
+            (0..10_000).flat_map(|n| [object(n, 1 << 20), object(n + 10_000, 1 << 21)]).collect();
+        let manifest = format!(r#"{{"objects":[{}]}}"#, objects.join(","));
+        let parse = |room| PreviousManifest::parse(&mut manifest.as_bytes(), room);
+        assert_eq!(parse(usize::MAX).0.len(), 10_000);
+        let some = parse(1 << 20);
+        let taken = some.0.capacity() * size_of::<(Box<str>, StoredObject)>() + 100 * some.0.len();
+        assert!(taken <= 1 << 20 && some.0.len() > 1000, "{taken} bytes, {} objects", some.0.len());
+        assert!(some.knows(&format!("{:0100}", 10_000), 1 << 21));
+    }
+
+    #[tokio::test]
+    async fn i3_a_manifest_without_room_is_not_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let destination = crate::destination::Destination::LocalDir { root: dir.path().to_owned() };
+        let store = Store::open(&destination, &crate::destination::Credentials::default()).expect("opened");
+        std::fs::write(dir.path().join("manifest.json"), MANIFEST).expect("written");
+        let store = Rc::new(store);
+        let read = |memory| read_lazily(Some(Rc::clone(&store)), "manifest.json".to_owned(), memory);
+        assert!(read(20 << 20).await.knows("a", 9_000_000));
+        let tight = MEMORY_DIVISOR * MANIFEST.len() as u64;
+        assert!(read(tight).await.knows("a", 9_000_000));
+        assert!(!read(tight - 1).await.knows("a", 9_000_000));
     }
 }
