@@ -9,17 +9,28 @@ use harness::process::{self, Ended};
 use harness::s3::{ACCESS_KEY, BUCKET, S3, SECRET_KEY};
 use harness::web::{Answer, Asked, Web};
 use serde_json::json;
+use std::ffi::OsStr;
 use std::fs;
 use std::process::Command;
 
 /// Uploads one file as a job's artifact, with nothing but this environment.
 pub(crate) fn upload(pod: &Pod, bucket: &str, environment: &[(&str, String)]) -> Ended {
+    upload_with(pod, bucket, environment, &[])
+}
+
+/// The same with more flags, and with variables that need not be text.
+pub(crate) fn upload_with<V: AsRef<OsStr>>(
+    pod: &Pod,
+    bucket: &str,
+    environment: &[(&str, V)],
+    flags: &[String],
+) -> Ended {
     let file = pod.path("file.txt");
     fs::write(&file, "content").expect("written");
     let mut command = Command::new(bins::program("sidecar"));
     command.env_clear().env("HOME", pod.path("home")).envs(environment.iter().map(|(n, v)| (n, v)));
     command.args(["gcsupload", "--dry-run=false", "--job=job", "--job-type=periodic", "--build-id=1"]);
-    command.arg(format!("--bucket={bucket}")).arg(file);
+    command.args(flags).arg(format!("--bucket={bucket}")).arg(file);
     process::start(pod.tree(), &mut command).wait()
 }
 

@@ -31,6 +31,7 @@ mod store_conditions;
 mod store_emulators;
 mod store_faults;
 mod store_requests;
+mod store_settings;
 mod store_writes;
 mod termination;
 mod test_reports;

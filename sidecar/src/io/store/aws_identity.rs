@@ -2,6 +2,7 @@
 //! (<https://google.aip.dev/auth/4117>, "Determining the subject token in AWS"): a request
 //! for `GetCallerIdentity`, signed but not sent. Google sends it.
 
+use super::StoreError;
 use super::aws_keys::{HandedOut, sign};
 use super::tokens::{TokenError, ask, header, parse, request};
 use super::variables::Variables;
@@ -47,18 +48,8 @@ impl AwsSource {
         audience: &str,
         client: &HttpClient,
     ) -> Result<String, TokenError> {
-        let variables = Variables::new(|name: &str| std::env::var(name).ok());
-        let setting = |error: super::StoreError| TokenError::Setting(error.to_string());
-        let region = variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"]).map_err(setting)?;
-        let id = variables.get("AWS_ACCESS_KEY_ID").map_err(setting)?;
-        let secret = variables.get("AWS_SECRET_ACCESS_KEY").map_err(setting)?;
-        let keys = match id.zip(secret) {
-            Some((key_id, secret_key)) => {
-                let token = variables.get("AWS_SESSION_TOKEN").map_err(setting)?;
-                Some(AwsCredential { key_id, secret_key, token })
-            }
-            None => None,
-        };
+        let setting = |error: StoreError| TokenError::Setting(error.to_string());
+        let (region, keys) = of_environment(Variables::of_process()).map_err(setting)?;
         let session = match &self.imdsv2_session_token_url {
             Some(url) if region.is_none() || keys.is_none() => {
                 let mut request = request("PUT", url, String::new())?;
@@ -98,6 +89,18 @@ impl AwsSource {
             token: keys.token,
         })
     }
+}
+
+/// Returns the region and the keys of an environment.
+pub(super) fn of_environment(
+    variables: Variables<'_>,
+) -> Result<(Option<String>, Option<AwsCredential>), StoreError> {
+    let region = variables.first(&["AWS_REGION", "AWS_DEFAULT_REGION"])?;
+    let id = variables.get("AWS_ACCESS_KEY_ID")?;
+    let secret = variables.get("AWS_SECRET_ACCESS_KEY")?;
+    let token = variables.get("AWS_SESSION_TOKEN")?;
+    let keys = id.zip(secret).map(|(key_id, secret_key)| AwsCredential { key_id, secret_key, token });
+    Ok((region, keys))
 }
 
 /// The metadata server of a machine.

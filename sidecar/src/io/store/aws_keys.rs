@@ -1,5 +1,8 @@
-//! Keys of AWS that the object store library does not get: of a role that a profile
-//! names, and of a container whose token is in a variable.
+//! Keys of AWS that are made from others: of a role that a profile names, of one that a
+//! token vouches for, and of a container.
+//!
+//! The object store library gets some of them too, but takes a token's file as it is, and
+//! panics over a line feed in it or in an answer.
 //!
 //! ```text
 //! profile: role_arn ──source_profile──▶ role_arn ──▶ … ──▶ keys, container, or machine
@@ -9,7 +12,10 @@
 use super::error_text::element;
 use super::http::{Connector, client_options, no_retries};
 use super::profile::{KeySource, Role, RoleChain};
-use super::tokens::{FORM, Kept, Token, TokenError, TokenSource, ask, form, header, parse, post, request};
+use super::tokens::{
+    FORM, Kept, Token, TokenError, TokenSource, ask, check_token_file, form, header, parse, post, request,
+    token_of_file,
+};
 use super::variables::Variables;
 use super::{StoreError, setup};
 use async_trait::async_trait;
@@ -30,22 +36,36 @@ const ECS: &str = "http://169.254.170.2";
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 const PLAIN_HOSTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
 
+/// The file with a cluster's token for a role.
+pub(super) const IDENTITY_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
+
+/// The address of the token service.
+const STS_ENDPOINT: &str = "AWS_ENDPOINT_URL_STS";
+
+/// The addresses of a container's keys, and the file with the token for them.
+const RELATIVE: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+const FULL: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const CONTAINER_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+
 /// Settings of a store, as far as keys concern it.
-pub(super) struct Surroundings<'a, F> {
-    pub(super) variables: &'a Variables<F>,
+pub(super) struct Surroundings<'a> {
+    pub(super) variables: Variables<'a>,
     pub(super) builder: &'a AmazonS3Builder,
     pub(super) connector: &'a Connector,
     /// The address for all services of the profile.
     pub(super) endpoint: Option<String>,
 }
 
-impl<F: Fn(&str) -> Option<String>> Surroundings<'_, F> {
+impl Surroundings<'_> {
     /// Returns the provider of keys that are got here; `None` where the library gets them.
     pub(super) fn provider(
         &self,
         roles: Option<RoleChain>,
     ) -> Result<Option<AwsCredentialProvider>, StoreError> {
-        let Some(RoleChain { roles, last }) = roles else { return self.container() };
+        let Some(RoleChain { roles, last }) = roles else {
+            let identity = self.web_identity()?;
+            return if identity.is_some() { Ok(identity) } else { self.container() };
+        };
         let mut keys: AwsCredentialProvider = match last {
             KeySource::Keys(keys) => Arc::new(StaticCredentialProvider::new(keys)),
             KeySource::Container => match self.container()? {
@@ -54,9 +74,8 @@ impl<F: Fn(&str) -> Option<String>> Surroundings<'_, F> {
             },
             KeySource::Machine => self.machine()?,
         };
-        let region = self.builder.get_config_value(&AmazonS3ConfigKey::Region);
-        let region = region.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned());
-        let url = self.variables.first(&["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"])?;
+        let region = self.region();
+        let url = self.variables.first(&[STS_ENDPOINT, "AWS_ENDPOINT_URL"])?;
         let url = url.or_else(|| self.endpoint.clone()).unwrap_or_else(|| sts_of(&region));
         for role in roles.into_iter().rev() {
             let (client, region) = (self.client(&url)?, region.clone());
@@ -65,25 +84,48 @@ impl<F: Fn(&str) -> Option<String>> Surroundings<'_, F> {
         Ok(Some(keys))
     }
 
-    fn container(&self) -> Result<Option<AwsCredentialProvider>, StoreError> {
-        let Some(token) = self.variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")? else { return Ok(None) };
-        if self.variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")?.is_some() {
-            return Ok(None);
+    fn region(&self) -> String {
+        let region = self.builder.get_config_value(&AmazonS3ConfigKey::Region);
+        region.filter(|region| !region.is_empty()).unwrap_or_else(|| "us-east-1".to_owned())
+    }
+
+    /// The role for which a token of the cluster vouches.
+    fn web_identity(&self) -> Result<Option<AwsCredentialProvider>, StoreError> {
+        let (file, arn) = (self.variables.get(IDENTITY_FILE)?, self.variables.get("AWS_ROLE_ARN")?);
+        let Some((file, arn)) = file.zip(arn) else { return Ok(None) };
+        check_token_file(IDENTITY_FILE, &file)?;
+        let session = self.variables.get("AWS_ROLE_SESSION_NAME")?;
+        let session = session.unwrap_or_else(|| "WebIdentitySession".to_owned());
+        let url = self.variables.get(STS_ENDPOINT)?.unwrap_or_else(|| sts_of(&self.region()));
+        // The token is worth as much as the keys.
+        if url.starts_with("http://") {
+            return Err(StoreError::Setting(format!("{STS_ENDPOINT}: a web identity goes by https:// only")));
         }
-        let relative = self.variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")?;
-        let url = match relative.map(|path| format!("{ECS}{path}")) {
-            Some(url) => url,
-            None => match self.variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")? {
-                Some(url) => url,
+        let client = self.client(&url)?;
+        Ok(Some(Arc::new(Kept::new(WebIdentity { file, arn, session, url, client }))))
+    }
+
+    /// The role of a container.
+    fn container(&self) -> Result<Option<AwsCredentialProvider>, StoreError> {
+        let (variable, url) = match self.variables.get(RELATIVE)? {
+            Some(path) => (RELATIVE, format!("{ECS}{path}")),
+            None => match self.variables.get(FULL)? {
+                Some(url) => (FULL, url),
                 None => return Ok(None),
             },
         };
         if !may_get_token(&url) {
-            return Err(setup(format!(
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI {url:?}: allowed are https://, and http:// to this machine and to \
-                 ECS and EKS"
+            return Err(StoreError::Setting(format!(
+                "{variable}: allowed are https://, and http:// to this machine and to ECS and EKS"
             )));
         }
+        let token = match self.variables.get(CONTAINER_FILE)? {
+            Some(file) => {
+                check_token_file(CONTAINER_FILE, &file)?;
+                Some(ContainerToken::File(file))
+            }
+            None => self.variables.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")?.map(ContainerToken::Text),
+        };
         let client = self.client(&url)?;
         Ok(Some(Arc::new(Kept::new(ContainerRole { url, token, client }))))
     }
@@ -142,7 +184,10 @@ struct AssumedRole {
 #[async_trait]
 impl TokenSource for AssumedRole {
     type Credential = AwsCredential;
-    const STORE: &'static str = "AWS STS";
+
+    fn store(&self) -> &'static str {
+        "AWS STS"
+    }
 
     async fn token(&self) -> Result<Token<AwsCredential>, TokenError> {
         let keys = self.keys.get_credential().await?;
@@ -156,18 +201,59 @@ impl TokenSource for AssumedRole {
         pairs.extend(self.role.seconds.as_deref().map(|seconds| ("DurationSeconds", seconds)));
         let mut request = post(&self.url, FORM, form(&pairs))?;
         sign(&mut request, &keys, &self.region)?;
-        let text = ask(&self.client, request).await?;
-        let said = |name| element(&text, name).map(str::to_owned).ok_or(TokenError::Malformed);
-        let token = Some(said("SessionToken")?);
-        credential(said("AccessKeyId")?, said("SecretAccessKey")?, token, &said("Expiration")?)
+        assumed(&ask(&self.client, request).await?)
     }
 }
 
-/// The role of a container, for which a token in a variable vouches.
+/// Reads the keys in an answer of STS.
+fn assumed(text: &str) -> Result<Token<AwsCredential>, TokenError> {
+    let said = |name| element(text, name).map(str::to_owned).ok_or(TokenError::Malformed);
+    let token = Some(said("SessionToken")?);
+    credential(said("AccessKeyId")?, said("SecretAccessKey")?, token, &said("Expiration")?)
+}
+
+/// A role, and the file with the token for it
+/// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>).
+#[derive(Debug)]
+struct WebIdentity {
+    file: String,
+    arn: String,
+    session: String,
+    url: String,
+    client: HttpClient,
+}
+
+#[async_trait]
+impl TokenSource for WebIdentity {
+    type Credential = AwsCredential;
+
+    fn store(&self) -> &'static str {
+        "AWS STS"
+    }
+
+    async fn token(&self) -> Result<Token<AwsCredential>, TokenError> {
+        let form = form(&[
+            ("Action", "AssumeRoleWithWebIdentity"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", &self.arn),
+            ("RoleSessionName", &self.session),
+            ("WebIdentityToken", &token_of_file(IDENTITY_FILE, &self.file)?),
+        ]);
+        assumed(&ask(&self.client, post(&self.url, FORM, form)?).await?)
+    }
+}
+
+/// The role of a container, for which most services want a token.
 struct ContainerRole {
     url: String,
-    token: String,
+    token: Option<ContainerToken>,
     client: HttpClient,
+}
+
+/// The place of a container's token. That in a file changes.
+enum ContainerToken {
+    Text(String),
+    File(String),
 }
 
 impl std::fmt::Debug for ContainerRole {
@@ -179,11 +265,21 @@ impl std::fmt::Debug for ContainerRole {
 #[async_trait]
 impl TokenSource for ContainerRole {
     type Credential = AwsCredential;
-    const STORE: &'static str = "AWS container";
+
+    fn store(&self) -> &'static str {
+        "AWS container"
+    }
 
     async fn token(&self) -> Result<Token<AwsCredential>, TokenError> {
         let mut request = request("GET", &self.url, String::new())?;
-        request.headers_mut().insert("authorization", header(&self.token)?);
+        let token = match &self.token {
+            Some(ContainerToken::Text(token)) => Some(token.clone()),
+            Some(ContainerToken::File(path)) => Some(token_of_file(CONTAINER_FILE, path)?),
+            None => None,
+        };
+        if let Some(token) = token {
+            request.headers_mut().insert("authorization", header(&token)?);
+        }
         let keys: HandedOut = parse(&ask(&self.client, request).await?)?;
         credential(keys.access_key_id, keys.secret_access_key, keys.token, &keys.expiration)
     }

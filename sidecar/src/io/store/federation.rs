@@ -9,9 +9,12 @@
 //! On AWS the subject token is a signed request ([`super::aws_identity`]). Deliberately
 //! absent: tokens from programs, which would run inside sidecar.
 
-use super::aws_identity::AwsSource;
+use super::aws_identity::{AwsSource, of_environment};
 use super::http::{Connector, client_options};
-use super::tokens::{FORM, Kept, Token, TokenError, TokenSource, ask, form, header, parse, post, request};
+use super::tokens::{
+    AccessToken, FORM, Kept, Token, TokenError, TokenSource, ask, form, header, parse, post, request, usable,
+};
+use super::variables::Variables;
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use common::timestamp::Timestamp;
@@ -21,7 +24,6 @@ use reqwest::header::HeaderName;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use thiserror::Error;
 
 /// The scope of the token that writes objects.
@@ -102,6 +104,14 @@ impl ExternalAccount {
         if is_usable { Ok(account) } else { Err(AccountError::UnsupportedSource) }
     }
 
+    /// Reads the variables that its source needs.
+    pub(super) fn check(&self, variables: Variables<'_>) -> Result<(), StoreError> {
+        match &self.credential_source {
+            CredentialSource::Aws(_) => of_environment(variables).map(drop),
+            CredentialSource::Token(_) => Ok(()),
+        }
+    }
+
     /// Returns whether one of its addresses asks for plain HTTP.
     fn plain_http(&self) -> bool {
         let mut urls = vec![&self.token_url];
@@ -112,13 +122,6 @@ impl ExternalAccount {
         }
         urls.into_iter().any(|url| url.starts_with("http://"))
     }
-}
-
-/// The answer of `token_url`.
-#[derive(Deserialize)]
-struct Exchanged {
-    access_token: String,
-    expires_in: u64,
 }
 
 /// The answer of `service_account_impersonation_url`.
@@ -139,7 +142,10 @@ pub(super) struct Federation {
 #[async_trait]
 impl TokenSource for Federation {
     type Credential = GcpCredential;
-    const STORE: &'static str = "GCS";
+
+    fn store(&self) -> &'static str {
+        "GCS"
+    }
 
     async fn token(&self) -> Result<Token<GcpCredential>, TokenError> {
         let account = &self.account;
@@ -154,16 +160,19 @@ impl TokenSource for Federation {
             ("subject_token", &subject),
         ]);
         let request = post(&account.token_url, FORM, form)?;
-        let Exchanged { access_token: bearer, expires_in } = parse(&ask(&self.client, request).await?)?;
+        let (bearer, life) = parse::<AccessToken>(&ask(&self.client, request).await?)?.into_bearer()?;
         match &account.service_account_impersonation_url {
-            None => Ok(Token::new(credential(bearer)?, Duration::from_secs(expires_in))),
+            None => Ok(Token::new(GcpCredential { bearer }, life)),
             Some(url) => self.impersonate(url, &bearer).await,
         }
     }
 }
 
 impl Federation {
-    pub(super) fn new(account: ExternalAccount, connector: &Connector) -> Result<Kept<Self>, StoreError> {
+    pub(super) fn kept(
+        account: ExternalAccount,
+        connector: &Connector,
+    ) -> Result<Kept<GcpCredential>, StoreError> {
         let options = client_options().with_allow_http(account.plain_http());
         let client = connector.connect(&options).map_err(|error| setup(error.to_string()))?;
         Ok(Kept::new(Self { account, client }))
@@ -196,33 +205,21 @@ impl Federation {
         let members: BTreeMap<String, serde_json::Value> = parse(&text)?;
         let field = &source.format.subject_token_field_name;
         let token = members.get(field).and_then(serde_json::Value::as_str);
-        token.map(str::to_owned).ok_or_else(|| TokenError::NoField(field.clone()))
+        token.map(|token| token.trim().to_owned()).ok_or_else(|| TokenError::NoField(field.clone()))
     }
 
     async fn impersonate(&self, url: &str, bearer: &str) -> Result<Token<GcpCredential>, TokenError> {
         let body = format!(r#"{{"scope":["{STORAGE_SCOPE}"],"lifetime":"3600s"}}"#);
         let mut request = post(url, "application/json", body)?;
         request.headers_mut().insert("authorization", header(&format!("Bearer {bearer}"))?);
-        let Impersonated { access_token: bearer, expire_time } = parse(&ask(&self.client, request).await?)?;
-        Ok(Token::until(credential(bearer)?, expire_time))
+        let Impersonated { access_token, expire_time } = parse(&ask(&self.client, request).await?)?;
+        Ok(Token::until(GcpCredential { bearer: usable(access_token)? }, expire_time))
     }
-}
-
-/// Refuses what could be in no header: the library would panic when it is used.
-fn credential(bearer: String) -> Result<GcpCredential, TokenError> {
-    header(&bearer)?;
-    Ok(GcpCredential { bearer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tokens_that_no_request_could_hold_are_refused() {
-        assert!(credential("ya29.a-token".to_owned()).is_ok());
-        assert!(credential("ya29.\na-token".to_owned()).is_err());
-    }
 
     #[test]
     fn sources_that_cannot_be_used_are_named() {

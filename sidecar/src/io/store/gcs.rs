@@ -2,133 +2,141 @@
 
 use super::bucket::Bucket;
 use super::failure::message;
-use super::federation::{ExternalAccount, Federation};
+use super::federation::Federation;
+use super::gcs_file::{Account, CredentialsFile};
 use super::google::{EmulatorBucket, GOOGLE, JsonApi};
+use super::google_tokens::{Metadata, UserTokens};
 use super::http::{Connector, Ended, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::remote::Json;
+use super::tokens::Kept;
 use super::variables::Variables;
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use object_store::CredentialProvider;
-use object_store::StaticCredentialProvider;
-use object_store::gcp::{
-    GcpCredential, GcpCredentialProvider, GoogleCloudStorage, GoogleCloudStorageBuilder,
-};
-use serde::Deserialize;
+use object_store::client::HttpConnector;
+use object_store::gcp::{GcpCredential, GcpCredentialProvider, GoogleCloudStorageBuilder};
+use object_store::{ClientOptions, StaticCredentialProvider};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Opens a bucket; nothing is contacted yet.
 pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
-    open_with(bucket, credentials, |name| std::env::var(name).ok())
+    open_with(bucket, credentials, Variables::of_process())
+}
+
+/// Reads every setting without opening a bucket.
+pub(super) fn check_settings(credentials: Option<&Path>) -> Result<(), StoreError> {
+    let variables = Variables::of_process();
+    Connector::new(variables)?;
+    match access(credentials, variables)? {
+        Access::Account { account: Account::External(account), .. } => account.check(variables),
+        Access::Emulator(_) | Access::Account { .. } | Access::Machine { .. } => Ok(()),
+    }
+}
+
+/// Reads and checks a credentials file.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    CredentialsFile::read(OPTION, path).map(drop)
+}
+
+/// The option with a credentials file, and the variable of Google's own tools.
+const OPTION: &str = "gcs_credentials_file";
+const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// The file that `gcloud auth application-default login` writes, below the home directory.
+const WELL_KNOWN: &str = ".config/gcloud/application_default_credentials.json";
+
+/// The time for which a metadata server, which may be absent, is waited for.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The way to a store, as its settings say.
+enum Access {
+    /// Emulators take requests without credentials, as the Go client sends them.
+    Emulator(String),
+    Account {
+        source: String,
+        account: Account,
+        address: Option<String>,
+    },
+    Machine {
+        hosts: [String; 2],
+        address: Option<String>,
+    },
+}
+
+fn access(credentials: Option<&Path>, variables: Variables<'_>) -> Result<Access, StoreError> {
+    if let Some(url) = variables.get("STORAGE_EMULATOR_HOST")? {
+        return Ok(Access::Emulator(url));
+    }
+    let variable = variables.get(VARIABLE)?.map(PathBuf::from);
+    let named = credentials.map(|path| (OPTION, path.to_owned())).or(variable.map(|path| (VARIABLE, path)));
+    if let Some((source, path)) = named {
+        let CredentialsFile { account, address } = CredentialsFile::read(source, &path)?;
+        let source = format!("{source} {:?}", path.display().to_string());
+        return Ok(Access::Account { source, account, address });
+    }
+    // By this name gcloud knows private endpoints.
+    let endpoint = variables.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")?;
+    if let Some(path) = variables.home().map(|home| home.join(WELL_KNOWN)).filter(|path| path.exists()) {
+        let CredentialsFile { account, address } = CredentialsFile::read("gcloud's file", &path)?;
+        let source = format!("gcloud's file {:?}", path.display().to_string());
+        return Ok(Access::Account { source, account, address: endpoint.or(address) });
+    }
+    let name = variables.first(&["GCE_METADATA_HOST", "GCE_METADATA_ROOT"])?;
+    let address = variables.get("GCE_METADATA_IP")?;
+    let hosts = [
+        name.unwrap_or_else(|| "metadata.google.internal".to_owned()),
+        address.unwrap_or_else(|| "169.254.169.254".to_owned()),
+    ];
+    Ok(Access::Machine { hosts, address: endpoint })
 }
 
 fn open_with(
     bucket: &str,
     credentials: Option<&Path>,
-    environment: impl Fn(&str) -> Option<String>,
+    variables: Variables<'_>,
 ) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
-    let variables = Variables::new(environment);
     // One, so that each client knows the tokens that another one has sent.
-    let connector = Connector::default();
-    let builder = GoogleCloudStorageBuilder::new()
+    let connector = Connector::new(variables)?;
+    let (source, account, address) = match access(credentials, variables)? {
+        Access::Emulator(url) => {
+            let api = JsonApi::new(&url, bucket, anonymous(), &connector)?;
+            return Ok((Arc::new(EmulatorBucket::new(api.clone())), Json { api, is_emulator: true }));
+        }
+        Access::Account { source, account, address } => (source, Ok(account), address),
+        Access::Machine { hosts, address } => (format!("gs://{bucket}"), Err(hosts), address),
+    };
+    let fail = |error: object_store::Error| setup(format!("{source}: {error}"));
+    let client = |options: ClientOptions| connector.connect(&options).map_err(fail);
+    let is_plain = address.as_ref().is_some_and(|url| url.starts_with("http://"));
+    let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(bucket)
         .with_http_connector(connector.clone())
-        .with_retry(no_retries());
-    let options = |url: &str| client_options().with_allow_http(url.starts_with("http://"));
-    let fail = |error: object_store::Error| setup(format!("gs://{bucket}: {error}"));
-    if let Some(url) = variables.get("STORAGE_EMULATOR_HOST")?.map(|host| emulator_url(&host)) {
-        // Emulators take requests without credentials, as the Go client sends them.
-        let api = JsonApi::new(&url, bucket, anonymous(), &connector)?;
-        return Ok((Arc::new(EmulatorBucket::new(api.clone())), Json { api, is_emulator: true }));
+        .with_retry(no_retries())
+        .with_client_options(client_options().with_allow_http(is_plain));
+    if let Some(url) = &address {
+        builder = builder.with_base_url(url);
     }
-    let variable = variables.get("GOOGLE_APPLICATION_CREDENTIALS")?.map(PathBuf::from);
-    let file = credentials
-        .map(|path| ("gcs_credentials_file", path.to_owned()))
-        .or_else(|| variable.map(|path| ("GOOGLE_APPLICATION_CREDENTIALS", path)));
-    if let Some((option, path)) = file {
-        let text = path.display().to_string();
-        let (kind, base_url) = examine(option, &path)?;
-        let builder = builder.with_client_options(options(&base_url));
-        let builder = if base_url.is_empty() { builder } else { builder.with_base_url(&base_url) };
-        let built = match kind {
-            CredentialsFile::ExternalAccount(account) => {
-                builder.with_credentials(Arc::new(Federation::new(*account, &connector)?)).build()
-            }
-            CredentialsFile::ServiceAccount => builder.with_service_account_path(&text).build(),
-            CredentialsFile::AuthorizedUser => builder.with_application_credentials(&text).build(),
-        };
-        let built = built.map_err(|error| setup(format!("{option} {text:?}: {error}")))?;
-        let address = Some(base_url.as_str()).filter(|url| !url.is_empty());
-        return with_json(built, bucket, address, &connector);
-    }
-    // By this name gcloud knows private endpoints.
-    let endpoint = variables.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE")?;
-    let endpoint = endpoint.as_deref().map(|url| url.trim_end_matches('/'));
-    let builder = match endpoint {
-        Some(url) => builder.with_base_url(url).with_client_options(options(url)),
-        None => builder.with_client_options(client_options()),
+    let builder = match account {
+        Ok(Account::Service(text)) => builder.with_service_account_key(text),
+        Ok(Account::User(user)) => {
+            let tokens = UserTokens { client: client(client_options())?, user };
+            builder.with_credentials(Arc::new(Kept::new(tokens)))
+        }
+        Ok(Account::External(account)) => {
+            builder.with_credentials(Arc::new(Federation::kept(*account, &connector)?))
+        }
+        Err(hosts) => {
+            let options = client_options().with_allow_http(true).with_connect_timeout(METADATA_TIMEOUT);
+            let tokens = Kept::new(Metadata { client: client(options)?, hosts });
+            builder.with_credentials(Arc::new(OrAnonymous::new(Arc::new(tokens))))
+        }
     };
-    // The first store is built for its chain of well-known file and metadata
-    // server; the second one falls back to anonymous access.
-    let chain = Arc::clone(builder.clone().build().map_err(fail)?.credentials());
-    let built = builder.with_credentials(Arc::new(OrAnonymous::new(chain))).build().map_err(fail)?;
-    with_json(built, bucket, endpoint, &connector)
-}
-
-/// Adds the JSON API, with the same credentials.
-fn with_json(
-    store: GoogleCloudStorage,
-    bucket: &str,
-    address: Option<&str>,
-    connector: &Connector,
-) -> Result<(Arc<dyn Bucket>, Json), StoreError> {
-    let api = JsonApi::new(address.unwrap_or(GOOGLE), bucket, Arc::clone(store.credentials()), connector)?;
+    let store = builder.build().map_err(fail)?;
+    let credentials = Arc::clone(store.credentials());
+    let api = JsonApi::new(address.as_deref().unwrap_or(GOOGLE), bucket, credentials, &connector)?;
     Ok((Arc::new(store), Json { api, is_emulator: false }))
-}
-
-/// Reads and checks a credentials file.
-pub(super) fn check(path: &Path) -> Result<(), StoreError> {
-    examine("gcs_credentials_file", path).map(|_| ())
-}
-
-/// A credentials file that can be used.
-#[derive(Debug)]
-enum CredentialsFile {
-    ServiceAccount,
-    AuthorizedUser,
-    ExternalAccount(Box<ExternalAccount>),
-}
-
-/// Reads a credentials file; returns it with the store's address, empty where
-/// the file names none.
-fn examine(option: &str, path: &Path) -> Result<(CredentialsFile, String), StoreError> {
-    #[derive(Deserialize)]
-    struct Tagged {
-        r#type: String,
-        #[serde(default)]
-        gcs_base_url: String,
-    }
-    let fail = |reason: String| setup(format!("{option} {:?}: {reason}", path.display().to_string()));
-    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    let allowed = "allowed are files of the types service_account, authorized_user and external_account";
-    let Tagged { r#type, gcs_base_url } = serde_json::from_str(&text)
-        .map_err(|_| fail(format!("it is not a JSON object with a `type`; {allowed}")))?;
-    match r#type.as_str() {
-        "service_account" => Ok((CredentialsFile::ServiceAccount, gcs_base_url)),
-        "authorized_user" => Ok((CredentialsFile::AuthorizedUser, gcs_base_url)),
-        "external_account" => match ExternalAccount::parse(&text) {
-            Ok(account) => Ok((CredentialsFile::ExternalAccount(Box::new(account)), gcs_base_url)),
-            Err(error) => Err(fail(error.to_string())),
-        },
-        other => Err(fail(format!("credentials of type {other:?} are not supported; {allowed}"))),
-    }
-}
-
-fn emulator_url(host: &str) -> String {
-    let host = host.trim_end_matches('/');
-    if host.contains("://") { host.to_owned() } else { format!("http://{host}") }
 }
 
 /// Returns credentials that the HTTP client leaves out of its requests.
@@ -216,8 +224,20 @@ mod tests {
 
     #[test]
     fn emulator_hosts_get_a_scheme() {
-        assert_eq!(emulator_url("localhost:9000"), "http://localhost:9000");
-        assert_eq!(emulator_url("https://gcs.test/"), "https://gcs.test");
+        for (host, url) in
+            [("localhost:9000", "http://localhost:9000"), ("https://gcs.test/\n", "https://gcs.test")]
+        {
+            let variables = |name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| host.into());
+            let access = access(None, Variables::new(&variables)).expect("allowed");
+            assert!(matches!(access, Access::Emulator(found) if found == url), "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_metadata_server_is_found_without_the_line_feed_of_its_variable() {
+        let variables = |name: &str| (name.starts_with("GCE_METADATA_")).then(|| "host:1\n".into());
+        let access = access(None, Variables::new(&variables)).expect("allowed");
+        assert!(matches!(access, Access::Machine { hosts, .. } if hosts == ["host:1", "host:1"]));
     }
 
     #[tokio::test]
@@ -245,28 +265,11 @@ mod tests {
 
     #[test]
     fn an_emulator_is_told_by_its_variable() {
-        let host = |name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| "localhost:1".to_owned());
-        let (_, json) = open_with("bucket", None, host).expect("opened");
+        let host = |name: &str| (name == "STORAGE_EMULATOR_HOST").then(|| "localhost:1".into());
+        let (_, json) = open_with("bucket", None, Variables::new(&host)).expect("opened");
         assert!(json.is_emulator);
         assert!(
             anonymous().get_credential().now_or_never().expect("at hand").expect("static").bearer.is_empty()
         );
-    }
-
-    #[test]
-    fn a_credentials_file_that_cannot_be_used_is_named() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = dir.path().join("key.json");
-        std::fs::write(&path, r#"{"type":"impersonated_service_account"}"#).expect("written");
-        let error = check(&path).expect_err("refused").to_string();
-        assert!(error.contains("gcs_credentials_file") && error.contains("impersonated"), "{error}");
-        std::fs::write(&path, r#"{"type":"external_account"}"#).expect("written");
-        assert!(check(&path).expect_err("refused").to_string().contains("audience"));
-        std::fs::write(&path, "private").expect("written");
-        let error = check(&path).expect_err("refused").to_string();
-        assert!(!error.contains("private"), "{error}");
-        std::fs::write(&path, r#"{"type":"service_account"}"#).expect("written");
-        assert!(matches!(examine("x", &path), Ok((CredentialsFile::ServiceAccount, _))));
-        assert!(check(&dir.path().join("none")).is_err());
     }
 }

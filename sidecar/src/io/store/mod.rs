@@ -4,6 +4,7 @@
 mod aws_identity;
 mod aws_keys;
 mod azure;
+mod azure_tokens;
 mod bucket;
 mod buffers;
 mod bytes_in_flight;
@@ -13,7 +14,9 @@ mod error_text;
 mod failure;
 mod federation;
 mod gcs;
+mod gcs_file;
 mod google;
+mod google_tokens;
 mod http;
 mod local;
 mod local_space;
@@ -27,6 +30,7 @@ mod remote;
 mod s3;
 mod s3_address;
 mod s3_clients;
+mod setting;
 mod tokens;
 mod upload;
 mod variables;
@@ -99,7 +103,8 @@ pub fn check_settings(settings: &Settings) -> Result<(), StoreError> {
             s3::check_settings(bucket, credentials.s3_credentials_file.as_deref())
         }
         Destination::Az { container, .. } => azure::check_settings(container),
-        Destination::Gs { .. } | Destination::File { .. } | Destination::LocalDir { .. } => Ok(()),
+        Destination::Gs { .. } => gcs::check_settings(credentials.gcs_credentials_file.as_deref()),
+        Destination::File { .. } | Destination::LocalDir { .. } => Ok(()),
     };
     checked.or_else(|error| if matches!(error, StoreError::Setting(_)) { Err(error) } else { Ok(()) })
 }

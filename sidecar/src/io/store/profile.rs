@@ -1,16 +1,30 @@
 //! The profile files of AWS, which the object store library does not read
 //! (<https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>).
 
-use super::variables::{Variables, cleaned};
+use super::setting::{Kind, checked};
+use super::variables::Variables;
 use super::{StoreError, setup};
 use object_store::aws::AwsCredential;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use zeroize::Zeroize;
 
-/// Settings that become part of requests.
-const REQUEST_SETTINGS: [&str; 5] =
-    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "endpoint_url", "region"];
+/// The settings that are used. The others may be anything.
+const SETTINGS: &[(&str, Kind)] = &[
+    ("aws_access_key_id", Kind::Text),
+    ("aws_secret_access_key", Kind::Text),
+    ("aws_session_token", Kind::Text),
+    ("ca_bundle", Kind::Path),
+    ("credential_source", Kind::Text),
+    ("duration_seconds", Kind::Text),
+    ("endpoint_url", Kind::Base("https")),
+    ("external_id", Kind::Text),
+    ("region", Kind::Label),
+    ("request_checksum_calculation", Kind::Text),
+    ("role_arn", Kind::Text),
+    ("role_session_name", Kind::Text),
+    ("source_profile", Kind::Path),
+];
 
 /// Roles that a profile may need one after another.
 const MAX_ROLES: usize = 8;
@@ -59,16 +73,13 @@ impl Drop for Profile {
 
 impl Profile {
     /// Reads the profile that the environment names. Absent files are empty.
-    pub(super) fn load<F: Fn(&str) -> Option<String>>(variables: &Variables<F>) -> Result<Self, StoreError> {
+    pub(super) fn load(variables: Variables<'_>) -> Result<Self, StoreError> {
         let name = variables.get("AWS_PROFILE")?.unwrap_or_else(|| "default".to_owned());
         Self::named(variables, name)
     }
 
-    fn named<F: Fn(&str) -> Option<String>>(
-        variables: &Variables<F>,
-        name: String,
-    ) -> Result<Self, StoreError> {
-        let home = variables.home().map(|home| PathBuf::from(home).join(".aws"));
+    fn named(variables: Variables<'_>, name: String) -> Result<Self, StoreError> {
+        let home = variables.home().map(|home| home.join(".aws"));
         let location = |variable: &str, file: &str| -> Result<_, StoreError> {
             let home = home.as_ref().map(|home| home.join(file));
             Ok(variables.get(variable)?.map(PathBuf::from).or(home))
@@ -90,10 +101,12 @@ impl Profile {
             let section = section(&text, &name, prefixed);
             text.zeroize();
             for (key, value) in section {
-                // Of the other settings none goes into a request.
-                if REQUEST_SETTINGS.contains(&key.as_str()) {
-                    cleaned(&format!("AWS profile file {}: {key}", path.display()), &value)?;
-                }
+                let value = match SETTINGS.iter().find(|(known, _)| *known == key) {
+                    Some((_, kind)) => {
+                        checked(&format!("AWS profile file {}: {key}", path.display()), *kind, &value)?
+                    }
+                    None => value,
+                };
                 settings.insert(key, value);
             }
         }
@@ -130,10 +143,7 @@ impl Profile {
 
     /// Returns the roles of a profile that names the source of their keys
     /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html>).
-    pub(super) fn roles<F: Fn(&str) -> Option<String>>(
-        &self,
-        variables: &Variables<F>,
-    ) -> Result<Option<RoleChain>, StoreError> {
+    pub(super) fn roles(&self, variables: Variables<'_>) -> Result<Option<RoleChain>, StoreError> {
         let Some(first) = self.role()? else { return Ok(None) };
         let mut chain = vec![first];
         let mut source = self.source(variables)?;
@@ -180,7 +190,7 @@ impl Profile {
         }))
     }
 
-    fn source<F: Fn(&str) -> Option<String>>(&self, variables: &Variables<F>) -> Result<Source, StoreError> {
+    fn source(&self, variables: Variables<'_>) -> Result<Source, StoreError> {
         if let Some(name) = self.get("source_profile") {
             if self.get("credential_source").is_some() {
                 return Err(
@@ -209,11 +219,11 @@ impl Profile {
     }
 
     pub(super) fn region(&self) -> Option<String> {
-        self.settings.get("region").cloned()
+        self.get("region").map(str::to_owned)
     }
 
     pub(super) fn ca_bundle(&self) -> Option<String> {
-        self.settings.get("ca_bundle").cloned()
+        self.get("ca_bundle").map(str::to_owned)
     }
 
     pub(super) fn request_checksum_calculation(&self) -> Option<String> {
@@ -221,7 +231,7 @@ impl Profile {
     }
 
     pub(super) fn endpoint(&self) -> Option<String> {
-        self.settings.get("endpoint_url").cloned()
+        self.get("endpoint_url").map(str::to_owned)
     }
 }
 
@@ -263,9 +273,9 @@ mod tests {
         std::fs::write(dir.path().join(".aws/config"), config).expect("written");
         std::fs::write(dir.path().join(".aws/credentials"), credentials).expect("written");
         let home = dir.path().display().to_string();
-        Profile::load(&Variables::new(|variable: &str| match variable {
-            "HOME" => Some(home.clone()),
-            "AWS_PROFILE" => name.map(str::to_owned),
+        Profile::load(Variables::new(&|variable: &str| match variable {
+            "HOME" => Some(home.clone().into()),
+            "AWS_PROFILE" => name.map(Into::into),
             _ => None,
         }))
         .expect("loaded")
@@ -294,12 +304,13 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("config");
         std::fs::write(&file, config).expect("written");
-        let variables = Variables::new(|variable: &str| match variable {
-            "AWS_CONFIG_FILE" => Some(file.display().to_string()),
-            "AWS_PROFILE" => Some("ci".to_owned()),
+        let environment = |variable: &str| match variable {
+            "AWS_CONFIG_FILE" => Some(file.clone().into_os_string()),
+            "AWS_PROFILE" => Some("ci".into()),
             _ => None,
-        });
-        Profile::load(&variables).expect("loaded").roles(&variables).map_err(|error| error.to_string())
+        };
+        let variables = Variables::new(&environment);
+        Profile::load(variables).expect("loaded").roles(variables).map_err(|error| error.to_string())
     }
 
     const KEYS: &str = "[profile keys]\naws_access_key_id = ID\naws_secret_access_key = KEY\n";
@@ -347,8 +358,23 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_no_request_can_hold_is_refused_without_its_value() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        let environment =
+            |variable: &str| (variable == "AWS_CONFIG_FILE").then(|| file.clone().into_os_string());
+        for (key, _) in SETTINGS {
+            std::fs::write(&file, format!("[default]\n{key} = hunter\u{1}2\n")).expect("written");
+            let error = Profile::load(Variables::new(&environment)).map(drop).expect_err("refused");
+            assert!(matches!(error, StoreError::Setting(_)), "{key}");
+            let error = error.to_string();
+            assert!(error.contains(key) && !error.contains("hunter"), "{error}");
+        }
+    }
+
+    #[test]
     fn absent_files_give_nothing() {
-        let profile = Profile::load(&Variables::new(|_: &str| None)).expect("loaded");
+        let profile = Profile::load(Variables::new(&|_: &str| None)).expect("loaded");
         assert_eq!(profile.keys().expect("usable"), None);
         assert_eq!(profile.endpoint(), None);
     }

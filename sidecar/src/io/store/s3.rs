@@ -1,13 +1,14 @@
 //! Opens S3 and compatible stores (U-92, U-93).
 
-use super::aws_keys::Surroundings;
+use super::aws_keys::{IDENTITY_FILE, Surroundings};
 use super::clients::Clients;
 use super::failure::message;
 use super::http::{Connector, Outcome, adopt, client_options, no_retries, with_call_context};
 use super::profile::Profile;
 use super::s3_address::Address;
 use super::s3_clients::{self, wants_checksums};
-use super::variables::{Variables, cleaned};
+use super::setting::{Kind, checked};
+use super::variables::Variables;
 use super::{StoreError, setup};
 use async_trait::async_trait;
 use object_store::aws::{
@@ -41,15 +42,15 @@ struct CredentialsFile {
 impl CredentialsFile {
     fn clean(&mut self, path: &Path) -> Result<(), StoreError> {
         let values = [
-            ("region", &mut self.region),
-            ("endpoint", &mut self.endpoint),
-            ("access_key", &mut self.access_key),
-            ("secret_key", &mut self.secret_key),
-            ("session_token", &mut self.session_token),
+            ("region", Kind::Label, &mut self.region),
+            ("endpoint", Kind::Base("https"), &mut self.endpoint),
+            ("access_key", Kind::Text, &mut self.access_key),
+            ("secret_key", Kind::Text, &mut self.secret_key),
+            ("session_token", Kind::Text, &mut self.session_token),
         ];
-        for (key, value) in values {
-            let clean =
-                cleaned(&format!("s3_credentials_file {:?}: {key}", path.display().to_string()), value)?;
+        for (key, kind, value) in values {
+            let source = format!("s3_credentials_file {:?}: {key}", path.display().to_string());
+            let clean = checked(&source, kind, value)?;
             value.zeroize();
             *value = clean;
         }
@@ -67,11 +68,11 @@ impl Drop for CredentialsFile {
 /// Opens a bucket; nothing is contacted yet.
 pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<Clients, StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
-    let environment = |name: &str| std::env::var(name).ok();
-    let Settings { builder, has_keys, wants_checksums } = settings(bucket, &file, environment)?;
+    let variables = Variables::of_process();
+    let Settings { builder, has_keys, wants_checksums } = settings(bucket, &file, variables)?;
     let fail = |error: object_store::Error| setup(format!("s3://{bucket}: {error}"));
     let mut store = builder.clone().build().map_err(fail)?;
-    if !has_keys && is_last_resort(&builder, environment) {
+    if !has_keys && is_last_resort(&builder, variables) {
         let chain = Arc::clone(store.credentials());
         store = builder.clone().with_credentials(Arc::new(LastResort { chain })).build().map_err(fail)?;
     }
@@ -84,7 +85,7 @@ pub(super) fn open(bucket: &str, credentials: Option<&Path>) -> Result<Clients, 
 
 /// Returns whether only the machine's own role is left as a source of keys, and nobody
 /// said that there is one.
-fn is_last_resort(builder: &AmazonS3Builder, environment: impl Fn(&str) -> Option<String>) -> bool {
+fn is_last_resort(builder: &AmazonS3Builder, variables: Variables<'_>) -> bool {
     use AmazonS3ConfigKey as Key;
     let keys = [
         Key::AccessKeyId,
@@ -97,7 +98,7 @@ fn is_last_resort(builder: &AmazonS3Builder, environment: impl Fn(&str) -> Optio
     let skips = builder.get_config_value(&Key::SkipSignature).is_some_and(|value| value == "true");
     !skips
         && !keys.into_iter().any(|key| is_set(builder.get_config_value(&key)))
-        && !is_set(environment("AWS_EC2_METADATA_SERVICE_ENDPOINT"))
+        && !variables.is_set("AWS_EC2_METADATA_SERVICE_ENDPOINT")
 }
 
 /// The role of the machine, which is asked where no other source of keys was named.
@@ -131,7 +132,7 @@ impl CredentialProvider for LastResort {
 /// Reads every setting without opening the bucket.
 pub(super) fn check_settings(bucket: &str, credentials: Option<&Path>) -> Result<(), StoreError> {
     let file = credentials.map(load).transpose()?.unwrap_or_default();
-    settings(bucket, &file, |name| std::env::var(name).ok()).map(drop)
+    settings(bucket, &file, Variables::of_process()).map(drop)
 }
 
 /// Reads and checks a credentials file.
@@ -167,26 +168,21 @@ struct Settings {
     wants_checksums: bool,
 }
 
-fn settings(
-    bucket: &str,
-    file: &CredentialsFile,
-    environment: impl Fn(&str) -> Option<String>,
-) -> Result<Settings, StoreError> {
-    let variables = Variables::new(&environment);
+fn settings(bucket: &str, file: &CredentialsFile, variables: Variables<'_>) -> Result<Settings, StoreError> {
     let mut options = client_options();
     if file.insecure {
         options = options.with_allow_invalid_certificates(true);
     }
-    let mut builder = of_process_environment()?
+    let mut builder = of_process_environment(variables)?
         .with_bucket_name(bucket)
         .with_retry(no_retries())
         .with_conditional_put(S3ConditionalPut::ETagMatch);
     let has_static = !file.access_key.is_empty() && !file.secret_key.is_empty();
-    let from_environment = variables.get("AWS_ACCESS_KEY_ID")?.is_some()
-        || (variables.get("AWS_WEB_IDENTITY_TOKEN_FILE")?.is_some()
-            && variables.get("AWS_ROLE_ARN")?.is_some());
-    let profile = Profile::load(&variables)?;
-    let roles = if has_static || from_environment { None } else { profile.roles(&variables)? };
+    let has_key = variables.get("AWS_ACCESS_KEY_ID")?.is_some();
+    let from_environment =
+        has_key || (variables.get(IDENTITY_FILE)?.is_some() && variables.get("AWS_ROLE_ARN")?.is_some());
+    let profile = Profile::load(variables)?;
+    let roles = if has_static || from_environment { None } else { profile.roles(variables)? };
     let fixed = if has_static {
         Some((file.access_key.as_str(), file.secret_key.as_str(), file.session_token.as_str()))
     } else if from_environment || roles.is_some() {
@@ -206,28 +202,24 @@ fn settings(
     }
     let endpoint = Some(file.endpoint.clone())
         .filter(|endpoint| !endpoint.is_empty())
-        .or(variables.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"])?)
+        .or(variables.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])?)
         .or_else(|| profile.endpoint());
     let address = Address::of(bucket, endpoint.as_deref(), file.s3_force_path_style)?;
     if let Some(endpoint) = address.endpoint {
         options = options.with_allow_http(endpoint.starts_with("http://"));
         builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, endpoint);
     }
-    let wants_checksums = wants_checksums(&variables, &profile)?;
-    let connector = connector(&builder, fixed, &profile, &variables)?;
+    let wants_checksums = wants_checksums(variables, &profile)?;
+    let connector = connector(&builder, fixed, &profile, variables)?;
     let builder = builder
         .with_virtual_hosted_style_request(address.virtual_hosted)
         .with_client_options(options)
         .with_http_connector(connector.clone());
-    if fixed.is_some() || from_environment {
+    if fixed.is_some() || has_key {
         return Ok(Settings { builder, has_keys: fixed.is_some(), wants_checksums });
     }
-    let surroundings = Surroundings {
-        variables: &variables,
-        builder: &builder,
-        connector: &connector,
-        endpoint: profile.endpoint(),
-    };
+    let surroundings =
+        Surroundings { variables, builder: &builder, connector: &connector, endpoint: profile.endpoint() };
     match surroundings.provider(roles)? {
         Some(keys) => {
             let builder = builder.with_credentials(keys);
@@ -239,16 +231,16 @@ fn settings(
 
 /// Returns the connector with the trust that SDKs of AWS have
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-gen-config.html>, `ca_bundle`).
-fn connector<F: Fn(&str) -> Option<String>>(
+fn connector(
     builder: &AmazonS3Builder,
     fixed: Option<Keys<'_>>,
     profile: &Profile,
-    variables: &Variables<F>,
+    variables: Variables<'_>,
 ) -> Result<Connector, StoreError> {
     let configured = [AmazonS3ConfigKey::SecretAccessKey, AmazonS3ConfigKey::Token];
     let configured = configured.iter().filter_map(|key| builder.get_config_value(key));
     let fixed = fixed.into_iter().flat_map(|(_, secret, token)| [secret.to_owned(), token.to_owned()]);
-    let connector = Connector::default().with_credentials(configured.chain(fixed));
+    let connector = Connector::new(variables)?.with_credentials(configured.chain(fixed));
     match (variables.get("AWS_CA_BUNDLE")?, profile.ca_bundle()) {
         (Some(file), _) => connector.with_roots("AWS_CA_BUNDLE", Path::new(&file)),
         (None, Some(file)) => connector.with_roots("AWS profile: ca_bundle", Path::new(&file)),
@@ -261,9 +253,8 @@ type Keys<'a> = (&'a str, &'a str, &'a str);
 
 /// Applies the variables that the library knows, as its own `from_env` does, but
 /// cleaned.
-fn of_process_environment() -> Result<AmazonS3Builder, StoreError> {
+fn of_process_environment(variables: Variables<'_>) -> Result<AmazonS3Builder, StoreError> {
     let mut builder = AmazonS3Builder::new();
-    let variables = Variables::new(|name: &str| std::env::var(name).ok());
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| name.starts_with("AWS_")) {
         let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() else { continue };
@@ -301,7 +292,7 @@ mod tests {
         .expect("written");
         let file = load(&path).expect("loaded");
         assert!(file.insecure);
-        let Settings { builder, .. } = settings("bucket", &file, |_| None).expect("built");
+        let Settings { builder, .. } = settings("bucket", &file, Variables::new(&|_| None)).expect("built");
         let value = |key| builder.get_config_value(&key);
         assert_eq!(value(AmazonS3ConfigKey::Region).as_deref(), Some("eu01"));
         assert_eq!(value(AmazonS3ConfigKey::S3Endpoint).as_deref(), Some("https://foobar.com"));

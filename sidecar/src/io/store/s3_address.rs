@@ -1,6 +1,7 @@
 //! Addresses of S3 buckets.
 
-use super::{StoreError, setup};
+use super::StoreError;
+use super::setting::parsed;
 use std::net::IpAddr;
 
 /// The address under which a bucket is found.
@@ -13,26 +14,35 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Finds the address of a bucket below an endpoint, which has a scheme.
     pub(super) fn of(bucket: &str, endpoint: Option<&str>, path_style: bool) -> Result<Self, StoreError> {
         let Some(endpoint) = endpoint else {
             // A dot in the name does not fit the wildcard certificate of the store.
-            return Ok(Self { endpoint: None, virtual_hosted: !path_style && !bucket.contains('.') });
+            let virtual_hosted = !path_style && !bucket.contains('.');
+            if virtual_hosted {
+                as_host_name(bucket)?;
+            }
+            return Ok(Self { endpoint: None, virtual_hosted });
         };
-        let with_scheme =
-            if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
-        let parts = with_scheme.split_once("://").filter(|(scheme, host)| {
-            matches!(*scheme, "http" | "https") && !host.is_empty() && !host.starts_with('/')
-        });
-        let Some((scheme, host)) = parts else {
-            return Err(setup(format!("S3 endpoint {endpoint:?}: allowed are http://HOST and https://HOST")));
-        };
+        let (scheme, host) = endpoint.split_once("://").unwrap_or(("https", endpoint));
         let name = host_name(host);
         // Servers without a domain are not found under a name of the bucket.
         let one_name = !name.contains('.') || name.parse::<IpAddr>().is_ok() || name.starts_with('[');
         if path_style || one_name || bucket.contains('.') {
-            return Ok(Self { endpoint: Some(with_scheme.clone()), virtual_hosted: false });
+            return Ok(Self { endpoint: Some(endpoint.to_owned()), virtual_hosted: false });
         }
+        as_host_name(bucket)?;
         Ok(Self { endpoint: Some(format!("{scheme}://{bucket}.{host}")), virtual_hosted: true })
+    }
+}
+
+/// Refuses a bucket that cannot be a part of a host's name, as wrong Punycode.
+fn as_host_name(bucket: &str) -> Result<(), StoreError> {
+    match parsed(&format!("https://{bucket}.host")) {
+        Some(_) => Ok(()),
+        None => Err(StoreError::Setting(format!(
+            "bucket {bucket:?}: it cannot be a part of a host's name; s3_force_path_style leaves it in the path"
+        ))),
     }
 }
 
@@ -64,7 +74,8 @@ mod tests {
         let hosted = address(Some("https://s3.example.com"), false);
         assert_eq!(hosted.endpoint.as_deref(), Some("https://bucket.s3.example.com"));
         assert!(hosted.virtual_hosted);
-        assert_eq!(address(Some("s3.example.com"), true).endpoint.as_deref(), Some("https://s3.example.com"));
-        assert!(Address::of("b", Some("ftp://x"), false).is_err());
+        assert!(Address::of("xn--a-b", Some("https://s3.example.com"), false).is_err());
+        assert!(Address::of("xn--a-b", None, false).is_err());
+        assert!(Address::of("xn--a-b", None, true).is_ok());
     }
 }

@@ -14,10 +14,7 @@ use std::sync::Arc;
 const CALCULATION: (&str, &str) = ("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation");
 
 /// Returns whether checksums are sent although nothing requires them, as by default.
-pub(super) fn wants_checksums<F: Fn(&str) -> Option<String>>(
-    variables: &Variables<F>,
-    profile: &Profile,
-) -> Result<bool, StoreError> {
+pub(super) fn wants_checksums(variables: Variables<'_>, profile: &Profile) -> Result<bool, StoreError> {
     let (variable, key) = CALCULATION;
     let (source, value) = match (variables.get(variable)?, profile.request_checksum_calculation()) {
         (Some(value), _) => (variable.to_owned(), value),
@@ -111,10 +108,10 @@ mod tests {
     #[test]
     fn the_setting_of_aws_sdks_decides_about_checksums() {
         let wants = |value: Option<&str>| {
-            let value = value.map(str::to_owned);
+            let value = value.map(std::ffi::OsString::from);
             let environment =
                 |name: &str| if name == "AWS_REQUEST_CHECKSUM_CALCULATION" { value.clone() } else { None };
-            wants_checksums(&Variables::new(environment), &Profile::default())
+            wants_checksums(Variables::new(&environment), &Profile::default())
         };
         assert_eq!(wants(None), Ok(true));
         assert_eq!(wants(Some("WHEN_SUPPORTED")), Ok(true));

@@ -1,10 +1,13 @@
 //! Short-lived credentials: how services are asked for them, and how long they are kept.
 
+use super::StoreError;
+use super::setting::{Kind, checked};
 use async_trait::async_trait;
 use common::percent;
 use common::timestamp::Timestamp;
 use object_store::client::{HttpClient, HttpRequest};
 use object_store::{CredentialProvider, HeaderValue};
+use serde::Deserialize;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +27,7 @@ pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 /// The reason why there is no token, without any token.
 #[derive(Debug, Error)]
 pub(super) enum TokenError {
-    #[error("the subject token {path:?}: {error}")]
+    #[error("the token {path:?}: {error}")]
     File { path: String, error: std::io::Error },
     #[error("the subject token has no text {0:?}")]
     NoField(String),
@@ -72,36 +75,37 @@ impl<C> Token<C> {
 #[async_trait]
 pub(super) trait TokenSource: Debug + Send + Sync + 'static {
     type Credential: Send + Sync + 'static;
-    /// The name of the store in errors.
-    const STORE: &'static str;
+
+    /// Returns the name of the store in errors.
+    fn store(&self) -> &'static str;
 
     /// Asks for a new one.
     async fn token(&self) -> Result<Token<Self::Credential>, TokenError>;
 }
 
 /// Keeps a source's token until shortly before its end.
-pub(super) struct Kept<S: TokenSource> {
-    source: S,
-    held: Mutex<Option<Token<S::Credential>>>,
+pub(super) struct Kept<C> {
+    source: Box<dyn TokenSource<Credential = C>>,
+    held: Mutex<Option<Token<C>>>,
 }
 
-impl<S: TokenSource> Kept<S> {
-    pub(super) fn new(source: S) -> Self {
-        Self { source, held: Mutex::new(None) }
+impl<C: Send + Sync + 'static> Kept<C> {
+    pub(super) fn new(source: impl TokenSource<Credential = C>) -> Self {
+        Self { source: Box::new(source), held: Mutex::new(None) }
     }
 }
 
-impl<S: TokenSource> Debug for Kept<S> {
+impl<C> Debug for Kept<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Kept").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl<S: TokenSource> CredentialProvider for Kept<S> {
-    type Credential = S::Credential;
+impl<C: Send + Sync + 'static> CredentialProvider for Kept<C> {
+    type Credential = C;
 
-    async fn get_credential(&self) -> object_store::Result<Arc<S::Credential>> {
+    async fn get_credential(&self) -> object_store::Result<Arc<C>> {
         let mut held = self.held.lock().await;
         if let Some(token) = held.as_ref().filter(|token| Instant::now() < token.renew) {
             return Ok(Arc::clone(&token.credential));
@@ -115,7 +119,9 @@ impl<S: TokenSource> CredentialProvider for Kept<S> {
             // A token that is still valid is used to its end.
             Err(error) => match held.as_ref().filter(|token| Instant::now() < token.ends) {
                 Some(token) => Ok(Arc::clone(&token.credential)),
-                None => Err(object_store::Error::Generic { store: S::STORE, source: Box::new(error) }),
+                None => {
+                    Err(object_store::Error::Generic { store: self.source.store(), source: Box::new(error) })
+                }
             },
         }
     }
@@ -158,6 +164,43 @@ pub(super) fn header(value: &str) -> Result<HeaderValue, TokenError> {
     HeaderValue::from_str(value).map_err(|_| TokenError::HeaderValue)
 }
 
+/// Reads a token from a file, which tools end with a line feed.
+pub(super) fn token_of_file(source: &str, path: &str) -> Result<String, TokenError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| TokenError::File { path: path.to_owned(), error })?;
+    let token = checked(&format!("{source} {path:?}"), Kind::Text, &text);
+    token.map_err(|error| TokenError::Setting(error.to_string()))
+}
+
+/// Refuses a token that no request can hold. Its file may come until it is needed.
+pub(super) fn check_token_file(source: &str, path: &str) -> Result<(), StoreError> {
+    match token_of_file(source, path) {
+        Err(TokenError::Setting(error)) => Err(StoreError::Setting(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// A token of OAuth 2.0, as most services answer
+/// (<https://www.rfc-editor.org/rfc/rfc6749#section-5.1>).
+#[derive(Deserialize)]
+pub(super) struct AccessToken {
+    access_token: String,
+    expires_in: u64,
+}
+
+impl AccessToken {
+    /// Refuses what could be in no header: the library would panic when it is used.
+    pub(super) fn into_bearer(self) -> Result<(String, Duration), TokenError> {
+        Ok((usable(self.access_token)?, Duration::from_secs(self.expires_in)))
+    }
+}
+
+/// Refuses a bearer token that could be in no header.
+pub(super) fn usable(bearer: String) -> Result<String, TokenError> {
+    header(&bearer)?;
+    Ok(bearer)
+}
+
 /// Parses an answer. It may hold a token, so the error does not quote it.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, TokenError> {
     serde_json::from_str(text).map_err(|_| TokenError::Malformed)
@@ -176,6 +219,25 @@ mod tests {
     #[test]
     fn forms_are_escaped() {
         assert_eq!(form(&[("a", "b c"), ("d", "//x?ü")]), "a=b%20c&d=%2F%2Fx%3F%C3%BC");
+    }
+
+    #[test]
+    fn a_token_of_a_file_has_no_line_feed_at_its_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("token").display().to_string();
+        assert!(matches!(token_of_file("TOKEN_FILE", &path), Err(TokenError::File { .. })));
+        assert_eq!(check_token_file("TOKEN_FILE", &path), Ok(()), "it may come");
+        std::fs::write(&path, "the-token\n").expect("written");
+        assert_eq!(token_of_file("TOKEN_FILE", &path).expect("a token"), "the-token");
+        std::fs::write(&path, "the-\ntoken").expect("written");
+        let error = check_token_file("TOKEN_FILE", &path).expect_err("refused").to_string();
+        assert!(error.contains("TOKEN_FILE") && !error.contains("the-"), "{error}");
+    }
+
+    #[test]
+    fn tokens_that_no_request_could_hold_are_refused() {
+        assert!(usable("ya29.a-token".to_owned()).is_ok());
+        assert!(usable("ya29.\na-token".to_owned()).is_err());
     }
 
     #[test]

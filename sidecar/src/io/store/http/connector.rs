@@ -9,6 +9,7 @@
 
 use super::Observer;
 use super::own_credentials::{Credentials, Tokens};
+use crate::io::store::variables::Variables;
 use crate::io::store::{StoreError, install_tls, setup};
 use common::duration::GoDuration;
 use object_store::client::{HttpClient, HttpConnector};
@@ -68,6 +69,15 @@ impl Settings {
 }
 
 impl Connector {
+    /// Builds clients as an environment says.
+    pub(in crate::io::store) fn new(variables: Variables<'_>) -> Result<Self, StoreError> {
+        // What verifies certificates reads them.
+        for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            variables.require_clean(name)?;
+        }
+        Ok(Self::default())
+    }
+
     /// Trusts the certificates of a file only, as `AWS_CA_BUNDLE` says.
     pub(in crate::io::store) fn with_roots(self, source: &str, file: &Path) -> Result<Self, StoreError> {
         let fail = |reason: &dyn std::fmt::Display| {
