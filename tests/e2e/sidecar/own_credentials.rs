@@ -2,7 +2,7 @@
 //!
 //! Sidecar's own credentials: they go to the store that they are for, and nowhere else.
 
-use harness::job::{JOB_PATH, Job};
+use harness::job::Job;
 use harness::pod::Entry;
 use harness::process::{self, Ended};
 use harness::web::{Answer, Asked, Web};
@@ -131,27 +131,53 @@ fn bearer_token_and_shared_signature_that_a_store_repeats_are_masked() {
 /// A store that sends each request elsewhere, where its token or signature would go along.
 #[test]
 fn redirects_are_not_followed() {
-    for status in [301, 302, 303, 307, 308] {
-        let (job, entry) = ended_job();
-        let elsewhere = Web::start(|_| Answer::stored());
-        let location = format!("{}/taken", elsewhere.url());
-        let web = Web::start(move |asked| {
-            if asked.path.contains("refused") || asked.method == "GET" {
-                return Answer(status, vec![("location", location.clone())], String::new());
-            }
-            Answer::stored()
-        });
-        let environment = [
+    let s3 = |web: &Web| {
+        vec![
             ("AWS_ENDPOINT_URL", web.url()),
             ("AWS_ACCESS_KEY_ID", ID.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
-        ];
-        deliver(&job, &entry, "s3://bucket", &environment).expect_code(1);
-        assert_eq!(elsewhere.asked().len(), 0, "{status}: {:?}", elsewhere.asked());
-        let asked = web.asked();
-        assert!(asked.iter().any(|asked| asked.method == "GET"), "{status}: {asked:?}");
-        let finished = format!("/{JOB_PATH}/finished.json");
-        assert!(asked.iter().any(|asked| asked.path.ends_with(&finished)), "{status}: the others arrive");
+        ]
+    };
+    for status in [301, 302, 303, 307, 308] {
+        expect_no_redirect(status, "s3://bucket", s3);
     }
+    let azure = |web: &Web| {
+        vec![
+            ("AZURE_STORAGE_ACCOUNT", "ci".to_owned()),
+            ("AZURE_STORAGE_ENDPOINT", web.url()),
+            ("AZURE_STORAGE_SAS_TOKEN", "sv=2024-11-04&sr=c&sig=c2lnbmF0dXJl".to_owned()),
+        ]
+    };
+    let google = |web: &Web| {
+        vec![("GCE_METADATA_HOST", web.address()), ("CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE", web.url())]
+    };
+    for status in [302, 307] {
+        expect_no_redirect(status, "az://container", azure);
+        expect_no_redirect(status, "gs://bucket", google);
+    }
+}
+
+#[track_caller]
+fn expect_no_redirect(status: u16, bucket: &str, environment: fn(&Web) -> Vec<(&'static str, String)>) {
+    let (job, entry) = ended_job();
+    let elsewhere = Web::start(|_| Answer::stored());
+    let location = format!("{}/taken", elsewhere.url());
+    let web = Web::start(move |asked| {
+        if asked.path.contains("/computeMetadata/") {
+            return Answer::ok(r#"{"access_token":"the-bearer-token","expires_in":3600}"#);
+        }
+        if asked.path.contains("refused") || asked.method == "GET" {
+            return Answer(status, vec![("location", location.clone())], String::new());
+        }
+        Answer::stored()
+    });
+    deliver(&job, &entry, bucket, &environment(&web)).expect_code(1);
+    assert_eq!(elsewhere.asked().len(), 0, "{bucket} {status}: {:?}", elsewhere.asked());
+    let asked = web.asked();
+    let has = |method: &str, part: &str| {
+        asked.iter().any(|asked| asked.method == method && asked.path.contains(part))
+    };
+    assert!(has("GET", "latest"), "{bucket} {status}: {asked:?}");
+    assert!(has("PUT", "finished"), "{bucket} {status}: the others arrive: {asked:?}");
 }
