@@ -127,6 +127,11 @@ fn environments(pod: &Pod, web: &Web) -> Vec<(&'static str, Environment)> {
             ],
         ),
         with("s3://bucket", &s3, &[("AWS_METADATA_ENDPOINT", &url)]),
+        with(
+            "s3://bucket",
+            &[("AWS_ENDPOINT", "http://store.invalid"), ("AWS_REGION", "us-east-1"), ("HTTP_PROXY", &url)],
+            &[("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("NO_PROXY", "x")],
+        ),
         with("az://container", &azure, &[("AZURE_STORAGE_KEY", "a2V5")]),
         with("az://container", &azure, &[("AZURE_STORAGE_SAS_TOKEN", "sv=1&sig=x")]),
         with("az://container", &[("AZURE_STORAGE_CONNECTION_STRING", &connection)], &[]),
@@ -285,6 +290,7 @@ fn addresses_that_no_request_can_have_are_refused_at_the_start() {
         ("az://container", "AZURE_STORAGE_CONNECTION_STRING", "AccountName=ci;BlobEndpoint=http://hun ter"),
         ("gs://bucket", "GCE_METADATA_HOST", "hun ter"),
         ("gs://bucket", "GCE_METADATA_IP", "hunter/?x"),
+        ("gs://bucket", "HTTPS_PROXY", "http://hunter:99999"),
         ("s3://bucket", "SSL_CERT_FILE", "/hunter.pem\n"),
     ]);
     for (bucket, variable, value) in cases {

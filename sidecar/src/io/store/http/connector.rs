@@ -4,8 +4,8 @@
 //! follows redirects: a store could send a request, with the token or signature that
 //! it carries, to any other host.
 //!
-//! Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which
-//! reqwest reads.
+//! Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`. reqwest
+//! would read them too, and ignore one that ends with a line feed.
 
 use super::Observer;
 use super::own_credentials::{Credentials, Tokens};
@@ -14,7 +14,7 @@ use crate::io::store::{StoreError, install_tls, setup};
 use common::duration::GoDuration;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{ClientConfigKey, ClientOptions, RetryConfig};
-use reqwest::{Certificate, redirect};
+use reqwest::{Certificate, NoProxy, Proxy, redirect};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -41,6 +41,7 @@ pub(in crate::io::store) fn no_retries() -> RetryConfig {
 #[derive(Clone, Debug, Default)]
 pub(in crate::io::store) struct Connector {
     roots: Option<Arc<[Certificate]>>,
+    proxies: Arc<[Proxy]>,
     credentials: Credentials,
     tokens: Tokens,
     clients: Arc<Mutex<Vec<(Settings, HttpClient)>>>,
@@ -75,7 +76,7 @@ impl Connector {
         for name in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
             variables.require_clean(name)?;
         }
-        Ok(Self::default())
+        Ok(Self { proxies: proxies(variables)?.into(), ..Self::default() })
     }
 
     /// Trusts the certificates of a file only, as `AWS_CA_BUNDLE` says.
@@ -99,6 +100,26 @@ impl Connector {
     }
 }
 
+impl Connector {
+    fn builder(&self, settings: Settings) -> reqwest::ClientBuilder {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("pod-utils/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            // Other crates may have enabled them; they would change the bytes and the length.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .timeout(MAX_REQUEST_TIMEOUT)
+            .connect_timeout(settings.connect_timeout)
+            .http1_only()
+            .tls_danger_accept_invalid_certs(settings.allows_invalid_certificates)
+            .https_only(!settings.allows_http)
+            .no_proxy();
+        self.proxies.iter().cloned().fold(builder, reqwest::ClientBuilder::proxy)
+    }
+}
+
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let settings = Settings::of(options);
@@ -109,10 +130,10 @@ impl HttpConnector for Connector {
         // Building a client without a provider panics: do not rely on the caller.
         install_tls();
         let client = match &self.roots {
-            Some(roots) => builder(settings).tls_certs_only(roots.iter().cloned()).build(),
-            None => builder(settings).build().or_else(|_| {
+            Some(roots) => self.builder(settings).tls_certs_only(roots.iter().cloned()).build(),
+            None => self.builder(settings).build().or_else(|_| {
                 // Images built from scratch have no trust roots: use the bundled ones.
-                builder(settings).tls_certs_only(bundled_roots()?).build()
+                self.builder(settings).tls_certs_only(bundled_roots()?).build()
             }),
         };
         let client = client.map_err(|error| object_store::Error::Generic {
@@ -126,20 +147,32 @@ impl HttpConnector for Connector {
     }
 }
 
-fn builder(settings: Settings) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .user_agent(concat!("pod-utils/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        // Other crates may have enabled them; they would change the bytes and the length.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .timeout(MAX_REQUEST_TIMEOUT)
-        .connect_timeout(settings.connect_timeout)
-        .http1_only()
-        .tls_danger_accept_invalid_certs(settings.allows_invalid_certificates)
-        .https_only(!settings.allows_http)
+/// Makes a proxy for some addresses, or for all.
+type Kind = fn(String) -> reqwest::Result<Proxy>;
+
+/// Reads the proxies of an environment by the rules of curl, as most programs do.
+fn proxies(variables: Variables<'_>) -> Result<Vec<Proxy>, StoreError> {
+    // There a client can set HTTP_PROXY, by a header (<https://httpoxy.org/>).
+    if variables.is_set("REQUEST_METHOD") {
+        return Ok(Vec::new());
+    }
+    let excepted = variables.first(&["NO_PROXY", "no_proxy"])?;
+    let excepted = NoProxy::from_string(&excepted.unwrap_or_default());
+    let kinds: [([&str; 2], Kind); 3] = [
+        (["HTTP_PROXY", "http_proxy"], Proxy::http),
+        (["HTTPS_PROXY", "https_proxy"], Proxy::https),
+        (["ALL_PROXY", "all_proxy"], Proxy::all),
+    ];
+    let mut proxies = Vec::new();
+    for (names, proxy) in kinds {
+        let Some(url) = variables.first(&names)? else { continue };
+        let url = if url.contains("://") { url } else { format!("http://{url}") };
+        let proxy = proxy(url).map_err(|_| {
+            StoreError::Setting(format!("{}: it is no address of a proxy", names.join(" or ")))
+        })?;
+        proxies.push(proxy.no_proxy(excepted.clone()));
+    }
+    Ok(proxies)
 }
 
 /// Returns the roots that sidecar brings along.
@@ -150,6 +183,26 @@ pub(in crate::io) fn bundled_roots() -> reqwest::Result<Vec<Certificate>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn proxies_of_the_environment_count_with_white_space_around_them() {
+        let found = |variables: &[(&str, &str)]| {
+            let environment = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+            };
+            proxies(Variables::new(&environment)).map(|found| found.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!(found(&[("HTTP_PROXY", "http://proxy:3128\n"), ("no_proxy", "a, b\n")]), Ok(1));
+        assert_eq!(found(&[("https_proxy", "proxy:3128"), ("ALL_PROXY", "socks5://user:pass@proxy")]), Ok(2));
+        assert_eq!(found(&[("HTTP_PROXY", "http://proxy"), ("REQUEST_METHOD", "GET")]), Ok(0));
+        assert_eq!(found(&[("HTTP_PROXY", " \n")]), Ok(0));
+        for wrong in ["http://hun\nter", "http://hunter:99999", "http://hun ter"] {
+            let error = found(&[("http_proxy", wrong)]).expect_err("refused");
+            assert!(error.contains("http_proxy") && !error.contains("hun"), "{error}");
+        }
+        assert!(found(&[("NO_PROXY", "hun\u{1}ter")]).is_err());
+    }
 
     #[test]
     fn clients_with_equal_settings_are_one() {
