@@ -9,7 +9,7 @@ use super::dense_buckets::{DenseBuckets, MAX_SPARSE, MAX_UNSORTED, search};
 use super::excerpts::Excerpts;
 use super::filter::{Filter, passes};
 use super::gram::{GRAM_BYTES, Width, check, has_grams, hash, long_check};
-use super::patterns::Patterns;
+use super::patterns::Selection;
 use super::prefix_groups::PrefixGroups;
 use super::table::{Entry, Table};
 use super::verify::Verifier;
@@ -45,20 +45,22 @@ const MAX_NARROW_PATTERNS: usize = 10_000;
 /// Divides the patterns into classes by length: as few as possible, because each
 /// examines the whole text.
 pub(super) fn classes(
-    patterns: &Patterns,
+    selection: Selection<'_>,
     prefix_groups: &PrefixGroups,
     excerpts: &Excerpts,
 ) -> Vec<LengthClass> {
     let has_narrow =
-        patterns.iter().any(|(_, pattern)| (GRAM_BYTES..MIN_WIDE_BYTES).contains(&pattern.len()));
-    let classes = match (has_narrow, patterns.len() > MAX_NARROW_PATTERNS) {
+        selection.iter().any(|(_, pattern)| (GRAM_BYTES..MIN_WIDE_BYTES).contains(&pattern.len()));
+    let classes = match (has_narrow, selection.iter().count() > MAX_NARROW_PATTERNS) {
         (false, _) => vec![(MIN_WIDE_BYTES..usize::MAX, WIDE)],
         (true, false) => vec![(GRAM_BYTES..usize::MAX, NARROW)],
         (true, true) => vec![(GRAM_BYTES..MIN_WIDE_BYTES, NARROW), (MIN_WIDE_BYTES..usize::MAX, WIDE)],
     };
     classes
         .into_iter()
-        .filter_map(|(lengths, width)| LengthClass::new(patterns, (prefix_groups, excerpts), &lengths, width))
+        .filter_map(|(lengths, width)| {
+            LengthClass::new(selection, (prefix_groups, excerpts), &lengths, width)
+        })
         .collect()
 }
 
@@ -97,7 +99,7 @@ struct Member<'a> {
 impl LengthClass {
     /// Builds the class; `None` when no pattern belongs to it.
     fn new(
-        patterns: &Patterns,
+        selection: Selection<'_>,
         (prefix_groups, excerpts): (&PrefixGroups, &Excerpts),
         lengths: &Range<usize>,
         width: Width,
@@ -105,12 +107,12 @@ impl LengthClass {
         let is_member = |id, pattern: &[u8]| {
             lengths.contains(&pattern.len()) && has_grams(pattern) && !prefix_groups.is_extension(id)
         };
-        let members = || patterns.iter().filter(|(id, pattern)| is_member(*id, pattern));
+        let members = || selection.iter().filter(|(id, pattern)| is_member(*id, pattern));
         let shortest = members().map(|(_, pattern)| pattern.len()).min()?;
         let count = members().count();
         let stride = (shortest + 1 - width.bytes()).min(MAX_STRIDE).min((MAX_GRAMS / count).max(1));
         let census = Census::new(members().map(|(_, pattern)| pattern), width);
-        let extent = |id| excerpts.extent(id, patterns, prefix_groups);
+        let extent = |id| excerpts.extent(id, selection.patterns, prefix_groups);
         let members = || members().map(|(id, pattern)| Member { id, pattern, extent: extent(id) });
         let class = Self::with_stride(members(), count, &census, width, stride);
         // A byte that differs is part of the grams at `width` adjacent places.

@@ -3,7 +3,7 @@
 use super::excerpts::{Excerpts, UnnumberedExcerpts};
 use super::fold::Texts;
 use super::length_class::{LengthClass, classes};
-use super::patterns::{Pattern, Patterns, Unsorted};
+use super::patterns::{Pattern, Patterns, Selection, Unsorted};
 use super::prefix_groups::PrefixGroups;
 use super::runs::Runs;
 use super::short_patterns::ShortPatterns;
@@ -12,23 +12,32 @@ use super::table::Entry;
 use super::trailing_lines::{SearchWindow, TrailingLines, UnnumberedLines};
 use super::verify::{Allowance, PatternSet, Verifier};
 use super::views::{MIN_VIEW_BYTES, ViewProgress, Views};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// The byte that replaces each byte of a secret (C-23).
 pub const MASK: u8 = b'X';
 
 /// Finds many patterns at once.
 pub struct Matcher {
-    patterns: Patterns,
+    shared: Arc<Shared>,
     classes: Vec<LengthClass>,
     short: Option<ShortPatterns>,
     runs: Option<Runs>,
     /// Runs of one letter in either case.
     folded_runs: Option<Runs>,
     prefix_groups: PrefixGroups,
+    views: Option<ViewSearch>,
+}
+
+/// The patterns, which a matcher and the one for its views share.
+struct Shared {
+    patterns: Patterns,
     trailing: TrailingLines,
     excerpts: Excerpts,
-    views: Option<ViewSearch>,
+    /// The numbers of patterns that are too short for views, in ascending order.
+    short: Vec<u32>,
 }
 
 /// Views, and the matcher for them if that is another one.
@@ -80,38 +89,18 @@ impl Matcher {
     ///
     /// Fails when there are more than 2^24 patterns, or more than 4 GiB together.
     pub fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, TooLarge> {
-        let (mut unsorted, mut trailing) = (Unsorted::default(), UnnumberedLines::default());
-        let mut excerpts = UnnumberedExcerpts::default();
-        for pattern in patterns {
-            match pattern.into().into_after_line() {
-                Ok(line) => trailing.push(line),
-                Err(mut pattern) => {
-                    excerpts.push(&mut pattern);
-                    unsorted.push(pattern);
-                }
-            }
-        }
-        unsorted.append(trailing.take_patterns());
-        let patterns = Patterns::new(unsorted).ok_or(TooLarge)?;
-        let (trailing, excerpts) = (trailing.numbered(&patterns), excerpts.numbered(&patterns));
-        if patterns.len() > Entry::MAX_PATTERNS {
-            return Err(TooLarge);
-        }
-        let prefix_groups = PrefixGroups::new(&patterns);
-        let classes = classes(&patterns, &prefix_groups, &excerpts);
-        let short = ShortPatterns::new(&patterns).map_err(|_| TooLarge)?;
-        let (runs, folded_runs) = (Runs::new(&patterns, true), Runs::new(&patterns, false));
-        Ok(Self {
-            patterns,
-            classes,
-            short,
-            runs,
-            folded_runs,
-            prefix_groups,
-            trailing,
-            excerpts,
-            views: None,
-        })
+        Self::of(Arc::new(Shared::new(patterns)?), false)
+    }
+
+    /// Builds the matcher of patterns, or of those that are long enough for views.
+    fn of(shared: Arc<Shared>, in_views: bool) -> Result<Self, TooLarge> {
+        let left_out = if in_views { shared.short.as_slice() } else { &[] };
+        let selection = Selection { patterns: &shared.patterns, left_out };
+        let prefix_groups = PrefixGroups::new(selection);
+        let classes = classes(selection, &prefix_groups, &shared.excerpts);
+        let short = ShortPatterns::new(selection).map_err(|_| TooLarge)?;
+        let (runs, folded_runs) = (Runs::new(selection, true), Runs::new(selection, false));
+        Ok(Self { shared, classes, short, runs, folded_runs, prefix_groups, views: None })
     }
 
     /// Builds a matcher that also finds patterns of at least [`MIN_VIEW_BYTES`] where
@@ -121,25 +110,22 @@ impl Matcher {
     ///
     /// Fails as [`new`](Self::new) does.
     pub fn with_views(patterns: Vec<Pattern>, is_value: &[bool]) -> Result<Self, TooLarge> {
-        let is_short = |pattern: &Pattern| pattern.bytes().len() < MIN_VIEW_BYTES && pattern.line().is_none();
-        let matcher = if patterns.iter().any(is_short) {
-            let long = patterns.iter().filter(|pattern| !is_short(pattern)).map(Pattern::duplicate);
-            Some(Box::new(Self::new(long)?))
-        } else {
-            None
-        };
         let longest = patterns.iter().map(|pattern| pattern.bytes().len()).max().unwrap_or(0);
         let values = patterns.iter().zip(is_value).filter(|(_, is_value)| **is_value);
         let values = values.map(|(pattern, _)| pattern.bytes()).filter(|value| value.len() >= MIN_VIEW_BYTES);
         let views = Views::new(values, longest);
-        let is_needed = patterns.iter().any(|pattern| !is_short(pattern));
-        let all = Self::new(patterns)?;
-        Ok(Self { views: is_needed.then_some(ViewSearch { views, matcher }), ..all })
+        let shared = Arc::new(Shared::new(patterns)?);
+        if shared.short.len() == shared.patterns.len() {
+            return Self::of(shared, false);
+        }
+        let matcher =
+            if shared.short.is_empty() { None } else { Some(Box::new(Self::of(Arc::clone(&shared), true)?)) };
+        Ok(Self { views: Some(ViewSearch { views, matcher }), ..Self::of(shared, false)? })
     }
 
     /// Returns whether there is nothing to find.
     pub fn is_empty(&self) -> bool {
-        self.patterns.len() == 0
+        self.shared.patterns.len() == 0
     }
 
     /// Returns the state at the start of a stream.
@@ -207,10 +193,10 @@ impl Matcher {
         let mut released = limit;
         let texts = Texts::new(window);
         let known = PatternSet {
-            patterns: &self.patterns,
+            patterns: &self.shared.patterns,
             prefix_groups: &self.prefix_groups,
-            trailing: &self.trailing,
-            excerpts: &self.excerpts,
+            trailing: &self.shared.trailing,
+            excerpts: &self.shared.excerpts,
         };
         let mut verifier =
             Verifier::new(known, &texts, &mut progress.spans, &mut progress.windows, &mut progress.allowance);
@@ -220,7 +206,8 @@ impl Matcher {
         }
         verifier.save();
         progress.work += verifier.total_work();
-        released = released.min(self.trailing.scan(window, end, &mut progress.windows, &mut progress.spans));
+        released =
+            released.min(self.shared.trailing.scan(window, end, &mut progress.windows, &mut progress.spans));
         if let Some(runs) = &self.runs {
             progress.next_runs = runs.scan(window, progress.next_runs, end, &mut progress.spans);
             released = released.min(progress.next_runs.saturating_sub(runs.before()));
@@ -248,16 +235,50 @@ impl Matcher {
 
     /// Returns the memory in bytes, with the patterns and without.
     pub fn memory(&self) -> (usize, usize) {
-        let tables = self.classes.iter().map(LengthClass::memory).sum::<usize>()
+        let Shared { patterns, trailing, excerpts, short } = &*self.shared;
+        let of_views = self.views.as_ref().map_or(0, |search| {
+            let matcher = search.matcher.as_ref().map_or(0, |matcher| matcher.tables());
+            search.views.memory() + matcher
+        });
+        let shared = trailing.memory() + excerpts.memory() + short.capacity() * size_of::<u32>();
+        let tables = self.tables() + of_views + shared;
+        (patterns.memory() + tables, tables)
+    }
+
+    /// Returns the memory of what is not shared.
+    fn tables(&self) -> usize {
+        self.classes.iter().map(LengthClass::memory).sum::<usize>()
             + self.short.as_ref().map_or(0, ShortPatterns::memory)
             + self.prefix_groups.memory()
-            + self.trailing.memory()
-            + self.excerpts.memory();
-        let (in_views, tables_of_views) = self.views.as_ref().map_or((0, 0), |search| {
-            let (all, tables) = search.matcher.as_ref().map_or((0, 0), |matcher| matcher.memory());
-            (all + search.views.memory(), tables + search.views.memory())
-        });
-        (self.patterns.memory() + tables + in_views, tables + tables_of_views)
+    }
+}
+
+impl Shared {
+    fn new<P: Into<Pattern>>(patterns: impl IntoIterator<Item = P>) -> Result<Self, TooLarge> {
+        let (mut unsorted, mut trailing) = (Unsorted::default(), UnnumberedLines::default());
+        let mut excerpts = UnnumberedExcerpts::default();
+        for pattern in patterns {
+            match pattern.into().into_after_line() {
+                Ok(line) => trailing.push(line),
+                Err(mut pattern) => {
+                    excerpts.push(&mut pattern);
+                    unsorted.push(pattern);
+                }
+            }
+        }
+        let everywhere = trailing.take_patterns();
+        // The ends of lines are looked for in views however short they are.
+        let ends: Vec<_> = everywhere.iter().filter(|end| end.len() < MIN_VIEW_BYTES).cloned().collect();
+        unsorted.append(everywhere);
+        let patterns = Patterns::new(unsorted).ok_or(TooLarge)?;
+        if patterns.len() > Entry::MAX_PATTERNS {
+            return Err(TooLarge);
+        }
+        let (trailing, excerpts) = (trailing.numbered(&patterns), excerpts.numbered(&patterns));
+        let ends: BTreeSet<_> = ends.iter().filter_map(|end| patterns.number(end, 0)).collect();
+        let is_short = |(id, pattern): &(u32, &[u8])| pattern.len() < MIN_VIEW_BYTES && !ends.contains(id);
+        let short = patterns.iter().filter(is_short).map(|(id, _)| id).collect();
+        Ok(Self { patterns, trailing, excerpts, short })
     }
 }
 

@@ -43,16 +43,6 @@ impl Pattern {
         Self { any_case: true, ..Self::exact(bytes) }
     }
 
-    /// Returns an equal pattern.
-    pub(super) fn duplicate(&self) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            any_case: self.any_case,
-            line: self.line.clone(),
-            surroundings: self.surroundings.clone(),
-        }
-    }
-
     /// Returns the bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -91,7 +81,6 @@ impl Pattern {
 }
 
 /// The bytes of a value around a part of it.
-#[derive(Clone)]
 pub(super) struct Surroundings {
     pub(super) before: Zeroizing<Vec<u8>>,
     pub(super) behind: Zeroizing<Vec<u8>>,
@@ -219,6 +208,21 @@ impl Patterns {
     /// Returns the memory in bytes, the patterns included.
     pub(super) fn memory(&self) -> usize {
         self.bytes.capacity() + self.starts.capacity() * size_of::<u32>()
+    }
+}
+
+/// The patterns that a matcher looks for: all but some.
+#[derive(Clone, Copy)]
+pub(super) struct Selection<'a> {
+    pub(super) patterns: &'a Patterns,
+    /// The numbers of those that are left out, in ascending order.
+    pub(super) left_out: &'a [u32],
+}
+
+impl<'a> Selection<'a> {
+    /// Iterates over those selected with their numbers, in ascending order.
+    pub(super) fn iter(self) -> impl Iterator<Item = (u32, &'a [u8])> + Clone {
+        self.patterns.iter().filter(move |(id, _)| self.left_out.binary_search(id).is_err())
     }
 }
 

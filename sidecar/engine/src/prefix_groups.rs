@@ -6,34 +6,36 @@
 //! are such a group: base64 with and without padding, in lines, whole.
 
 use super::gram::has_grams;
-use super::patterns::Patterns;
+use super::patterns::Selection;
 
 /// No pattern has this number.
 pub(super) const NONE: u32 = u32::MAX;
 
 /// Maximum number of extensions compared one by one wherever their prefix matches.
-const MAX_EXTENSIONS: u32 = 16;
+const MAX_EXTENSIONS: usize = 16;
 
 /// The prefix relation between patterns, by their numbers.
 pub(super) struct PrefixGroups {
     /// The longest other pattern that is a prefix of each, or [`NONE`].
     shorter: Box<[u32]>,
-    /// The number of patterns directly behind each that are found through it.
+    /// The number of patterns directly behind each that are found through it, with those
+    /// left out among them.
     extensions: Box<[u8]>,
     /// Whether each is found through another one.
     is_extension: Box<[bool]>,
 }
 
 impl PrefixGroups {
-    pub(super) fn new(patterns: &Patterns) -> Self {
-        let shorter = shorter(patterns);
-        let mut longer = vec![0_u32; shorter.len()];
+    pub(super) fn new(selection: Selection<'_>) -> Self {
+        let shorter = shorter(selection);
+        let mut longer = vec![0; shorter.len()];
         for (id, shorter) in shorter.iter().enumerate().rev() {
             if *shorter != NONE {
-                longer[*shorter as usize] += longer[id] + 1;
+                let shorter = *shorter as usize;
+                longer[shorter] = longer[shorter].max(id - shorter + longer[id]);
             }
         }
-        let leads = |id: u32| longer[id as usize] <= MAX_EXTENSIONS && has_grams(patterns.get(id));
+        let leads = |id: u32| longer[id as usize] <= MAX_EXTENSIONS && has_grams(selection.patterns.get(id));
         let is_extension: Box<[bool]> =
             shorter.iter().map(|shorter| *shorter != NONE && leads(*shorter)).collect();
         let extensions = (0..)
@@ -65,10 +67,11 @@ impl PrefixGroups {
     }
 }
 
-fn shorter(patterns: &Patterns) -> Box<[u32]> {
+fn shorter(selection: Selection<'_>) -> Box<[u32]> {
+    let patterns = selection.patterns;
     let mut shorter = vec![NONE; patterns.len()].into_boxed_slice();
     let mut open: Vec<u32> = Vec::new();
-    for (id, pattern) in patterns.iter() {
+    for (id, pattern) in selection.iter() {
         if open.last().is_some_and(|last| patterns.is_exact(*last) != patterns.is_exact(id)) {
             open.clear();
         }

@@ -5,7 +5,7 @@
 //! matches together cover the whole run.
 
 use super::gram::is_run;
-use super::patterns::Patterns;
+use super::patterns::Selection;
 use super::spans::Spans;
 
 /// The shortest pattern for each byte.
@@ -18,9 +18,10 @@ pub(super) struct Runs {
 
 impl Runs {
     /// Collects the runs among the exact or the folded patterns; `None` if there are none.
-    pub(super) fn new(patterns: &Patterns, exact: bool) -> Option<Self> {
+    pub(super) fn new(selection: Selection<'_>, exact: bool) -> Option<Self> {
         let mut lengths = [usize::MAX; 256];
-        let runs = patterns.iter().filter(|(id, pattern)| patterns.is_exact(*id) == exact && is_run(pattern));
+        let is_exact = |id| selection.patterns.is_exact(id);
+        let runs = selection.iter().filter(|(id, pattern)| is_exact(*id) == exact && is_run(pattern));
         for (_, pattern) in runs {
             let length = &mut lengths[usize::from(pattern[0])];
             *length = pattern.len().min(*length);

@@ -1,7 +1,7 @@
 //! Patterns too short for grams: all in one small automaton.
 
 use super::gram::GRAM_BYTES;
-use super::patterns::Patterns;
+use super::patterns::Selection;
 use super::spans::Spans;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, Input, MatchKind};
 
@@ -15,8 +15,8 @@ pub(super) struct ShortPatterns {
 impl ShortPatterns {
     /// Builds the automaton; `None` if there is no such pattern. Fails only when
     /// it needs more states than 32 bits can number.
-    pub(super) fn new(patterns: &Patterns) -> Result<Option<Self>, BuildError> {
-        let short: Vec<&[u8]> = patterns
+    pub(super) fn new(selection: Selection<'_>) -> Result<Option<Self>, BuildError> {
+        let short: Vec<&[u8]> = selection
             .iter()
             .map(|(_, pattern)| pattern)
             .filter(|pattern| pattern.len() < GRAM_BYTES)

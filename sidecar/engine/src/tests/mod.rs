@@ -365,3 +365,19 @@ fn nothing_is_shown() {
     let matcher = Matcher::new([b"hunter2-hunter2".to_vec()]).expect("one pattern");
     assert_eq!(format!("{matcher:?}"), "Matcher { .. }");
 }
+
+#[test]
+fn i8_short_pattern_does_not_copy_the_others_for_the_views() {
+    let long: Vec<_> = (0..100_u32).map(|number| [number.to_le_bytes(); 1000].concat()).collect();
+    let memory = |patterns: Vec<Vec<u8>>| {
+        let is_value = vec![true; patterns.len()];
+        let patterns = patterns.into_iter().map(Pattern::exact).collect();
+        Matcher::with_views(patterns, &is_value).expect("few").memory()
+    };
+    let (alone, tables) = memory(long.clone());
+    let (beside_a_short_one, more_tables) = memory([long, vec![b"short".to_vec()]].concat());
+    assert!(alone - tables > 400_000, "{alone}");
+    let copied = (beside_a_short_one - more_tables).abs_diff(alone - tables);
+    assert!(copied < 1000, "{copied} bytes");
+    assert!(more_tables < 2 * tables + 10_000, "{tables}, then {more_tables}");
+}

@@ -301,8 +301,8 @@ struct Bits(Box<[u64]>);
 
 impl Bits {
     fn new(count: usize) -> Self {
-        let bits = (count << BITS_LOG).next_power_of_two().max(MIN_BITS);
-        Self(vec![0; bits / 64].into())
+        let bits = (count << BITS_LOG).max(MIN_BITS);
+        Self(vec![0; bits.div_ceil(64)].into())
     }
 
     fn insert(&mut self, word: u64) {
@@ -319,7 +319,7 @@ impl Bits {
     #[inline]
     fn place(&self, word: u64) -> (usize, u64) {
         let hash = hash(word ^ word >> 32);
-        let index = (hash >> 16) as usize & (self.0.len() - 1);
-        (index, 1 << (hash >> 58) | 1 << (hash >> 52 & 63))
+        let index = ((hash >> 16 & u64::from(u32::MAX)) * self.0.len() as u64) >> 32;
+        (index as usize, 1 << (hash >> 58) | 1 << (hash >> 52 & 63))
     }
 }
