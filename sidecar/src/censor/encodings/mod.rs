@@ -24,7 +24,9 @@ use folded::folded;
 use quoted::{json_escaped, shell_quoted, yaml_quoted};
 use rare::rare;
 use shortened::shortened;
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
 
 /// Minimum length of a secret with all forms. Shorter ones have the base64 forms
@@ -115,10 +117,8 @@ impl fmt::Display for Encoding {
 /// Returns the distinct, non-empty patterns of a secret. `raw` is the secret as it
 /// was read, `trimmed` the same without surrounding white space.
 pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
-    let mut forms = Forms(Vec::with_capacity(24));
-    forms.add(Encoding::Plain, trimmed.to_vec());
-    forms.add(Encoding::Base64, STANDARD.encode(raw));
-    forms.add(Encoding::Base64, STANDARD.encode(trimmed));
+    let mut forms = Forms::default();
+    least(raw, trimmed, &mut forms);
     if trimmed.len() >= MIN_ALL_FORMS_BYTES {
         lines(trimmed, &mut forms);
         wrapped(raw, &mut forms);
@@ -131,23 +131,37 @@ pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
             folded(trimmed, &mut forms);
         }
     }
-    forms.0
+    forms.all
+}
+
+fn least(raw: &[u8], trimmed: &[u8], forms: &mut Forms) {
+    forms.add(Encoding::Plain, trimmed.to_vec());
+    forms.add(Encoding::Base64, STANDARD.encode(raw));
+    forms.add(Encoding::Base64, STANDARD.encode(trimmed));
 }
 
 /// Returns the forms of a trimmed secret that are looked for unless there are very
 /// many secrets.
 pub fn rare_encodings(trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
-    let mut forms = Forms(Vec::with_capacity(16));
+    let mut forms = Forms::default();
     if trimmed.len() >= MIN_ALL_FORMS_BYTES {
         rare(trimmed, &mut forms);
         if trimmed.len() <= MAX_BYTES {
             shortened(trimmed, &mut forms);
         }
     }
-    forms.0
+    forms.all
 }
 
-struct Forms(Vec<(Encoding, Pattern)>);
+/// Distinct forms in the order in which they were added. A value can have as many as it has
+/// lines, so they are found by a hash.
+#[derive(Default)]
+struct Forms {
+    all: Vec<(Encoding, Pattern)>,
+    /// The index of each form at its hash, or at the next number that was free.
+    places: HashMap<u64, usize>,
+    hasher: RandomState,
+}
 
 impl Forms {
     fn add(&mut self, encoding: Encoding, bytes: impl Into<Vec<u8>>) {
@@ -155,14 +169,30 @@ impl Forms {
     }
 
     fn push(&mut self, encoding: Encoding, pattern: Pattern) {
-        let known = |(_, other): &(Encoding, Pattern)| {
-            other.bytes() == pattern.bytes()
-                && other.is_hexadecimal() == pattern.is_hexadecimal()
-                && (other.line().is_none() || other.line() == pattern.line())
-        };
-        if !pattern.bytes().is_empty() && !self.0.iter().any(known) {
-            self.0.push((encoding, pattern));
+        if pattern.bytes().is_empty() || pattern.line().is_some() && self.free_place(&pattern, None).is_none()
+        {
+            return;
         }
+        if let Some(place) = self.free_place(&pattern, pattern.line()) {
+            self.places.insert(place, self.all.len());
+            self.all.push((encoding, pattern));
+        }
+    }
+
+    /// Returns the place for a pattern behind this line; `None` if it is known.
+    fn free_place(&self, pattern: &Pattern, line: Option<&[u8]>) -> Option<u64> {
+        let mut place = self.hasher.hash_one((pattern.bytes(), pattern.is_hexadecimal(), line));
+        while let Some(at) = self.places.get(&place) {
+            let (_, other) = &self.all[*at];
+            let is_equal = other.bytes() == pattern.bytes()
+                && other.is_hexadecimal() == pattern.is_hexadecimal()
+                && other.line() == line;
+            if is_equal {
+                return None;
+            }
+            place = place.wrapping_add(1);
+        }
+        Some(place)
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
     /// The password in `auths`, as `kubectl create secret docker-registry` writes it.
     #[test]
     fn base64_of_json_as_each_encoder_escapes_it() {
-        let mut forms = Forms(Vec::new());
+        let mut forms = Forms::default();
         rare("a&b<c>/üü\"x".as_bytes(), &mut forms);
         for escaped in [
             r#"a&b<c>/üü\"x"#,
@@ -86,7 +86,7 @@ mod tests {
         ] {
             let document = STANDARD.encode(format!(r#"{{"auths":{{"a":{{"password":"{escaped}"}}}}}}"#));
             let is_in = |form: &Pattern| document.contains(&*String::from_utf8_lossy(form.bytes()));
-            assert!(forms.0.iter().any(|(_, form)| is_in(form)), "{escaped}");
+            assert!(forms.all.iter().any(|(_, form)| is_in(form)), "{escaped}");
         }
     }
 

@@ -3,6 +3,8 @@
 use super::quoted::quoted_by_bash;
 use super::*;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 fn has(forms: &[(Encoding, Pattern)], form: &str) -> bool {
     forms.iter().any(|(_, pattern)| pattern.bytes() == form.as_bytes())
@@ -115,4 +117,25 @@ fn no_form_is_repeated() {
     bytes.sort_unstable();
     bytes.dedup();
     assert_eq!(bytes.len(), forms.len());
+}
+
+/// Returns the processor time in which the forms of a value of this size are made.
+fn time_of(bytes: usize) -> Duration {
+    let words: Vec<_> = (0..bytes / 8).map(|number| format!("{number:07}a")).collect();
+    let value = words.concat();
+    let now = || {
+        let now = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).expect("below a second"))
+    };
+    let before = now();
+    assert!(encodings(value.as_bytes(), value.as_bytes()).len() > bytes / 64);
+    now().saturating_sub(before)
+}
+
+#[test]
+fn i8_the_forms_of_a_value_take_linear_time() {
+    let part = (0..3).map(|_| time_of(64 << 10)).min().expect("three");
+    let whole = time_of(512 << 10);
+    // Eight times as long; comparing each form with all others took more than forty times.
+    assert!(whole < part * 20, "{part:?} for 64 KiB, {whole:?} for 512 KiB");
 }
