@@ -4,6 +4,7 @@ use crate::case::{Case, FINE, SECRET};
 use crate::size;
 use serde_json::json;
 use std::fs;
+use std::io::Write;
 
 #[test]
 fn long_common_prefixes_do_not_slow_the_delivery() {
@@ -27,6 +28,55 @@ fn values_of_the_job_beyond_the_limit_delay_nothing() {
     fs::write(case.artifact("text"), "value-of-the-job-000001").expect("written");
     let operator = case.secret("");
     case.options(json!({"censoring_options": {"secret_directories": [operator, own]}})).deliver(FINE);
+}
+
+#[test]
+fn large_values_of_the_job_beyond_the_limit_take_no_memory() {
+    let case = Case::local();
+    let own = case.job.pod.logs().join("own-secrets");
+    fs::create_dir(&own).expect("made");
+    for number in 0..size(100, 1_000) {
+        let file = fs::File::create(own.join(format!("{number:04}"))).expect("made");
+        (&file).write_all(format!("value-of-the-job-{number:06}").as_bytes()).expect("written");
+        file.set_len(1 << 20).expect("grown");
+    }
+    fs::write(case.artifact("text"), "text").expect("written");
+    let operator = case.secret("");
+    let case = case.options(json!({"censoring_options": {"secret_directories": [operator, own]}}));
+    let delivered = case.deliver(FINE);
+    assert_eq!(delivered.job.manifest()["censoring"]["secrets"], 2);
+    assert_eq!(delivered.job.text("artifacts/text"), "text");
+}
+
+#[test]
+fn forms_of_the_values_of_the_job_take_bounded_memory() {
+    let letters = |number: usize, length: usize| {
+        let words = (7..).map(|at| format!("{:X}k", (number + 1) * at * 2_654_435_761));
+        words.flat_map(String::into_bytes).take(length).collect::<Vec<_>>()
+    };
+    let kinds: [&dyn Fn(usize) -> Vec<u8>; 5] = [
+        &|number| format!("{}{number:04}", "a".repeat(1000)).into_bytes(),
+        &|number| letters(number, 1000),
+        &|number| letters(number, 960).chunks(16).collect::<Vec<_>>().join(&b'\n'),
+        &|number| {
+            letters(number, 500).into_iter().flat_map(|letter| [b"\"'\\$&%<>"[number % 8], letter]).collect()
+        },
+        &|number| letters(number, 1000).into_iter().map(|letter| letter.wrapping_mul(7) | 0x80).collect(),
+    ];
+    for kind in kinds {
+        let case = Case::local();
+        let own = case.job.pod.logs().join("own-secrets");
+        fs::create_dir(&own).expect("made");
+        for number in 0..size(400, 999) {
+            fs::write(own.join(number.to_string()), kind(number)).expect("written");
+        }
+        let text = kind(399);
+        fs::write(case.artifact("text"), &text).expect("written");
+        let operator = case.secret("");
+        let case = case.options(json!({"censoring_options": {"secret_directories": [operator, own]}}));
+        let delivered = case.deliver(FINE);
+        assert_eq!(delivered.job.text("artifacts/text"), "X".repeat(text.len()));
+    }
 }
 
 #[test]

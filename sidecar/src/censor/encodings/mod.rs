@@ -134,6 +134,13 @@ pub fn encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
     forms.all
 }
 
+/// Returns the forms of C-22 alone: the secret as it is, and as base64.
+pub fn least_encodings(raw: &[u8], trimmed: &[u8]) -> Vec<(Encoding, Pattern)> {
+    let mut forms = Forms::default();
+    least(raw, trimmed, &mut forms);
+    forms.all
+}
+
 fn least(raw: &[u8], trimmed: &[u8], forms: &mut Forms) {
     forms.add(Encoding::Plain, trimmed.to_vec());
     forms.add(Encoding::Base64, STANDARD.encode(raw));

@@ -3,7 +3,6 @@
 
 use super::credentials::{Owner, Recognized, recognize};
 use super::{Round, SecretBytes, ValueKind, docker, ini, structured};
-use crate::censor::LoadProblem;
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -145,20 +144,15 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Reads a whole file into zeroed memory; fails if it is larger than `limit` bytes.
 pub(super) fn read(file: &File, limit: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let too_large = || io::Error::other(format!("it is larger than {limit} bytes"));
     let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if size > limit {
+        return Err(too_large());
+    }
     // Room for the whole file from the start: growing would leave copies behind.
-    let mut content = Zeroizing::new(Vec::with_capacity(size.min(limit) + 1));
+    let mut content = Zeroizing::new(Vec::with_capacity(size + 1));
     file.take(limit as u64 + 1).read_to_end(&mut content)?;
-    if content.len() > limit {
-        return Err(io::Error::other(format!("it is larger than {limit} bytes")));
-    }
-    Ok(content)
-}
-
-impl Round {
-    pub(super) fn problem(&mut self, path: &Path, reason: impl Into<String>) {
-        self.problems.push(LoadProblem { path: path.display().to_string(), reason: reason.into() });
-    }
+    if content.len() > limit { Err(too_large()) } else { Ok(content) }
 }
 
 #[cfg(test)]

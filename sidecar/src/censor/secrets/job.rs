@@ -2,13 +2,14 @@
 //!
 //! The job, which is not trusted, can write to a secret directory in the log
 //! volume. Therefore only regular files directly in it count, links are not
-//! followed, and the total is bounded for the lifetime of the program. Whole files
-//! are masked, and what a simple reader finds in credentials files, which counts
-//! towards the bounds; no parser of YAML reads a hostile program's output.
+//! followed, and the total is bounded for the lifetime of the program, and what is read of
+//! them at a time. Whole files are masked, and what a simple reader finds in credentials
+//! files, which counts towards the bounds; no parser of YAML reads a hostile program's output.
 
-use super::Round;
+use super::allowance::{Extent, Room};
 use super::credentials::{Owner, recognize};
-use super::files::{is_hidden, read};
+use super::files::is_hidden;
+use super::{Added, Found, Round, SecretBytes, ValueKind};
 use common::open_beneath;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use std::collections::BTreeSet;
@@ -18,43 +19,17 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 /// Minimum length of a value: with `e` a job could mask every log.
 pub(super) const MIN_BYTES: usize = 8;
 
-/// Maximum number of files of all such directories, for the program's lifetime.
-const MAX_FILES: usize = 1000;
-
-/// Maximum total size of all such values.
-const MAX_BYTES: usize = 1 << 20;
-
 /// Maximum number of names read from one directory.
-const MAX_NAMES: usize = 20_000;
+const MAX_NAMES: usize = 5000;
 
-/// The remaining allowance of the job.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
-    files: usize,
-    bytes: usize,
-}
-
-impl Default for Allowance {
-    fn default() -> Self {
-        Self { files: MAX_FILES, bytes: MAX_BYTES }
-    }
-}
-
-impl Allowance {
-    /// Takes a value from the allowance, if it fits.
-    pub(super) fn take(&mut self, bytes: usize) -> bool {
-        let fits = self.files > 0 && bytes <= self.bytes;
-        if fits {
-            self.files -= 1;
-            self.bytes -= bytes;
-        }
-        fits
-    }
-}
+/// Maximum size of a file of the job's that is looked into: what a parser makes of a hostile
+/// one takes many times its size.
+const MAX_RECOGNIZED_BYTES: usize = 128 << 10;
 
 /// Returns whether a directory is at or below one that the job can write to.
 /// Compares paths by name. The root (as the parent of a file there) would make
@@ -81,40 +56,68 @@ pub(super) fn is_written_by_job(directory: &Path, volumes: &[PathBuf]) -> bool {
         .any(|volume| volume.parent().is_some() && directory.starts_with(&volume))
 }
 
-/// Reads the files of one of the job's directories, which need not exist yet.
-pub(super) fn read_directory(directory: &Path, round: &mut Round) {
-    let fd = match open_beneath::open_directory(directory) {
-        Ok(Some(fd)) => fd,
-        Ok(None) => return,
-        Err(error) => return round.problem(directory, format!("the directory cannot be read: {error}")),
+/// Reads the files of one of the job's directories, which need not exist yet, as far as there
+/// is room. `add` makes a value known; returns whether there was a new one.
+pub(super) fn read_directory(
+    directory: &Path,
+    room: &mut Room,
+    round: &mut Round,
+    add: &mut dyn FnMut(Found) -> Added,
+) -> bool {
+    let names = match open_beneath::open_directory(directory) {
+        Ok(Some(fd)) => names(&fd).map(|names| (fd, names)),
+        Ok(None) => return false,
+        Err(error) => Err(error),
     };
-    let names = match names(&fd) {
-        Ok(names) => names,
-        Err(error) => return round.problem(directory, format!("the directory cannot be read: {error}")),
+    let (fd, names) = match names {
+        Ok(found) => found,
+        Err(error) => {
+            round.problem(directory, format!("the directory cannot be read: {error}"));
+            return false;
+        }
     };
     if names.len() > MAX_NAMES {
         round.problem(directory, format!("it holds more than {MAX_NAMES} files, the rest is not read"));
     }
-    let mut files = 0;
+    let mut is_new = false;
     for name in names.iter().take(MAX_NAMES) {
-        match open(&fd, name).and_then(|file| read(&file, MAX_BYTES)) {
-            Ok(_) if files == MAX_FILES => {
-                let reason = format!("it holds more than {MAX_FILES} values, the rest is not read");
-                return round.problem(directory, reason);
-            }
-            Ok(content) => {
-                files += 1;
-                let path = directory.join(name);
-                let recognized = recognize(&name.to_string_lossy(), &content, Owner::Job);
-                round.of_job(&path, content);
-                if let Some(recognized) = recognized {
-                    round.source(&path, recognized.format, recognized.values.len());
-                    recognized.values.into_iter().for_each(|value| round.of_job(&path, value));
-                }
-            }
-            Err(error) => round.problem(&directory.join(name), format!("it cannot be read: {error}")),
+        let path = directory.join(name);
+        match open(&fd, name).and_then(|file| room.read(&file)) {
+            Ok(Some(content)) => is_new |= file(&path, content, round, add),
+            Ok(None) => round.problem(&path, "the job has added more than it may, it is not read"),
+            Err(error) => round.problem(&path, format!("it cannot be read: {error}")),
         }
     }
+    is_new
+}
+
+/// Adds the values of a file.
+fn file(path: &Path, content: SecretBytes, round: &mut Round, add: &mut dyn FnMut(Found) -> Added) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let recognized =
+        if content.len() > MAX_RECOGNIZED_BYTES { None } else { recognize(&name, &content, Owner::Job) };
+    let mut values = vec![content];
+    if let Some(recognized) = recognized {
+        round.source(path, recognized.format, recognized.values.len());
+        values.extend(recognized.values);
+    }
+    let file: Rc<str> = path.display().to_string().into();
+    let (mut is_new, mut least) = (false, Extent::All);
+    for bytes in values {
+        let added = add(Found { bytes, file: Rc::clone(&file), kind: ValueKind::OfJob });
+        is_new |= added.is_new;
+        least = least.min(added.extent);
+    }
+    match least {
+        Extent::All | Extent::WithoutRare => {}
+        Extent::Least => {
+            round.problem(path, "the job has added so much that it is masked only as it is, and as base64");
+        }
+        Extent::Nothing => {
+            round.problem(path, "the job has added more values than it may, this one is not masked");
+        }
+    }
+    is_new
 }
 
 /// Returns the names in a directory in order, at most one more than the maximum.

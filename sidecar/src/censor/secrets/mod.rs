@@ -7,9 +7,11 @@
 //! | --- | --- |
 //! | `files` | the operator's directories |
 //! | `job` | directories that the job can write to |
+//! | `allowance` | nothing: it bounds what the job adds |
 //! | `docker`, `ini`, `structured` | files that the contract or an option names |
 //! | `credentials` | other files with more than one value |
 
+mod allowance;
 mod credentials;
 mod docker;
 mod files;
@@ -17,11 +19,12 @@ mod ini;
 mod job;
 mod structured;
 
-use super::encodings::{Encoding, encodings, rare_encodings};
+use super::encodings::Encoding;
 use super::engine::Pattern;
 use super::{CensoringOptions, LoadProblem};
+use allowance::{Allowance, Extent, Room};
 use files::FileKinds;
-use job::{Allowance, MIN_BYTES, is_written_by_job};
+use job::{MIN_BYTES, is_written_by_job};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -47,8 +50,10 @@ const MIN_SCALAR_BYTES: usize = 4;
 /// Minimum length of a value of a file that was recognized by its content.
 const MIN_DERIVED_BYTES: usize = 8;
 
-/// Maximum number of files for which the manifest says how they were read.
+/// Maximum number of files for which the manifest says how they were read, and of problems
+/// that are kept; the others are counted.
 const MAX_SOURCES: usize = 1000;
+const MAX_PROBLEMS: usize = 1000;
 
 /// How a file with more than one value was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +66,15 @@ pub struct Source {
     pub values: usize,
 }
 
-/// The result of reading all directories once.
+/// The result of reading all directories once. The job's values are known as soon as they
+/// are read, and not among these.
 #[derive(Default)]
 struct Round {
     values: Vec<Found>,
     sources: Vec<Source>,
     problems: Vec<LoadProblem>,
+    /// Problems of the directory at hand beyond those that are kept.
+    more_problems: usize,
     bytes: usize,
 }
 
@@ -90,6 +98,12 @@ enum ValueKind {
     OfJob,
 }
 
+/// The result of adding a value.
+struct Added {
+    is_new: bool,
+    extent: Extent,
+}
+
 impl Round {
     fn whole(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {
         self.add(path.display().to_string().into(), content, ValueKind::Whole);
@@ -102,8 +116,21 @@ impl Round {
         }
     }
 
-    fn of_job(&mut self, path: &Path, content: Zeroizing<Vec<u8>>) {
-        self.add(path.display().to_string().into(), content, ValueKind::OfJob);
+    fn problem(&mut self, path: &Path, reason: impl Into<String>) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(LoadProblem { path: path.display().to_string(), reason: reason.into() });
+        } else {
+            self.more_problems += 1;
+        }
+    }
+
+    /// Ends the reading of a directory, with a problem that counts those beyond what is kept.
+    fn end(&mut self, directory: &Path) {
+        let more = std::mem::take(&mut self.more_problems);
+        if more > 0 {
+            let reason = format!("{more} more of its files could not be loaded");
+            self.problems.push(LoadProblem { path: directory.display().to_string(), reason });
+        }
     }
 
     /// Notes how a file was read.
@@ -118,7 +145,7 @@ impl Round {
         self.values.push(Found { bytes, file, kind });
     }
 
-    /// Returns whether the limits are exceeded.
+    /// Returns whether the limits of the operator's values are exceeded.
     fn is_full(&self) -> bool {
         self.bytes > MAX_BYTES || self.values.len() > MAX_VALUES
     }
@@ -126,16 +153,26 @@ impl Round {
 
 /// All values ever seen. Zeroed when dropped.
 pub struct Secrets {
-    directories: Vec<(PathBuf, bool)>,
+    /// The operator's come first: no file of the job takes the place of their problems, and a
+    /// value of both is theirs.
+    operators: Vec<PathBuf>,
+    jobs: Vec<PathBuf>,
     kinds: FileKinds,
     minimum: usize,
-    known: BTreeMap<Value, Arc<str>>,
+    known: BTreeMap<Value, Known>,
+    /// The size of the operator's values.
     bytes: usize,
     allowance: Allowance,
     problems: Vec<LoadProblem>,
     sources: Vec<Source>,
     unmasked: BTreeSet<String>,
     too_many: bool,
+}
+
+/// The file where a value was first seen, and the forms in which it is looked for.
+struct Known {
+    file: Arc<str>,
+    extent: Extent,
 }
 
 #[derive(PartialEq, Eq)]
@@ -163,15 +200,14 @@ impl Secrets {
     /// Reads nothing yet. `volumes` are absolute paths of directories that the job
     /// can write to; secret directories at or below them are the job's.
     pub fn new(options: &CensoringOptions, volumes: &[PathBuf]) -> Self {
-        let directory = |path: &String| {
-            let path = PathBuf::from(path);
-            let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-            let of_job = is_written_by_job(&absolute, volumes);
-            (path, of_job)
+        let is_jobs = |path: &PathBuf| {
+            is_written_by_job(&std::path::absolute(path).unwrap_or_else(|_| path.clone()), volumes)
         };
+        let (jobs, operators) = options.secret_directories.iter().map(PathBuf::from).partition(is_jobs);
         let minimum = options.minimum_secret_length.unwrap_or(0);
         Self {
-            directories: options.secret_directories.iter().map(directory).collect(),
+            operators,
+            jobs,
             kinds: FileKinds {
                 ini: options.ini_filenames.clone(),
                 structured: options.structured_filenames.clone(),
@@ -187,53 +223,70 @@ impl Secrets {
         }
     }
 
-    /// Reads all directories, and returns whether there is a new value.
+    /// Reads all directories, and returns whether there is a new value, or more forms to look for.
     pub fn read(&mut self) -> bool {
         let mut round = Round::default();
-        for (directory, of_job) in &self.directories {
-            if *of_job {
-                job::read_directory(directory, &mut round);
-            } else {
-                files::read_directory(directory, &self.kinds, &mut round);
-            }
+        self.unmasked.clear();
+        for directory in &self.operators {
+            files::read_directory(directory, &self.kinds, &mut round);
+            round.end(directory);
         }
-        self.take(round)
-    }
-
-    fn take(&mut self, round: Round) -> bool {
-        self.too_many |= round.is_full();
+        let mut is_new = self.take(&mut round);
+        let mut room = Room::default();
+        for directory in self.jobs.clone() {
+            let mut added = |found| self.add(found);
+            is_new |= job::read_directory(&directory, &mut room, &mut round, &mut added);
+            round.end(&directory);
+        }
         self.problems = round.problems;
         self.sources = round.sources;
-        self.unmasked.clear();
-        let mut refused = BTreeSet::new();
-        let before = self.known.len();
-        for Found { bytes, file, kind } in round.values {
-            if !self.is_masked(&bytes, kind) {
-                // A setting that is `true` beside the secrets is not worth a warning.
-                if kind != ValueKind::Derived
-                    && !trim(&bytes).is_empty()
-                    && (kind == ValueKind::Whole || !is_boolean(trim(&bytes)))
-                {
-                    self.unmasked.insert(file.to_string());
-                }
-                continue;
-            }
-            let (length, value) = (bytes.len(), Value(bytes));
-            if self.known.contains_key(&value) {
-                continue;
-            }
-            if kind == ValueKind::OfJob && !self.allowance.take(length) {
-                refused.insert(file.to_string());
-                continue;
-            }
-            self.bytes += length;
-            self.known.insert(value, Arc::from(&*file));
+        is_new
+    }
+
+    /// Takes over the operator's values, and returns whether there is a new one.
+    fn take(&mut self, round: &mut Round) -> bool {
+        self.too_many |= round.is_full();
+        let mut is_new = false;
+        for found in std::mem::take(&mut round.values) {
+            is_new |= self.add(found).is_new;
         }
-        self.too_many |= self.bytes > MAX_BYTES || self.known.len() > MAX_VALUES;
-        let reason = "the job has added more values than it may, this one is not masked";
-        let refused = refused.into_iter().map(|path| LoadProblem { path, reason: reason.to_owned() });
-        self.problems.extend(refused);
-        self.known.len() > before
+        let operators = self.known.len() - self.allowance.taken();
+        self.too_many |= self.bytes > MAX_BYTES || operators > MAX_VALUES;
+        is_new
+    }
+
+    /// Makes a value known, if it can be masked.
+    fn add(&mut self, Found { bytes, file, kind }: Found) -> Added {
+        let trimmed = trim(&bytes);
+        if !self.is_masked(trimmed, kind) {
+            // A setting that is `true` beside the secrets is not worth a warning.
+            if kind != ValueKind::Derived
+                && !trimmed.is_empty()
+                && (kind == ValueKind::Whole || !is_boolean(trimmed))
+            {
+                self.unmasked.insert(file.to_string());
+            }
+            return Added { is_new: false, extent: Extent::All };
+        }
+        let value = Value(bytes);
+        if let Some(known) = self.known.get_mut(&value) {
+            let is_new = kind != ValueKind::OfJob && known.extent != Extent::All;
+            if is_new {
+                known.extent = Extent::All;
+            }
+            return Added { is_new, extent: known.extent };
+        }
+        let extent = if kind == ValueKind::OfJob {
+            self.allowance.take(&value.0)
+        } else {
+            self.bytes += value.0.len();
+            Extent::All
+        };
+        let is_new = extent != Extent::Nothing;
+        if is_new {
+            self.known.insert(value, Known { file: Arc::from(&*file), extent });
+        }
+        Added { is_new, extent }
     }
 
     /// Returns the number of known values.
@@ -265,17 +318,18 @@ impl Secrets {
     /// the file where its value was first seen.
     pub fn forms(&self) -> impl Iterator<Item = (&str, Encoding, Pattern)> {
         let has_rare = self.known.len() <= MAX_VALUES_WITH_RARE_FORMS;
-        self.known.iter().flat_map(move |(value, file)| {
-            let trimmed = trim(&value.0);
-            let rare = if has_rare { rare_encodings(trimmed) } else { Vec::new() };
-            let forms = encodings(&value.0, trimmed);
-            forms.into_iter().chain(rare).map(move |(encoding, pattern)| (&**file, encoding, pattern))
+        self.known.iter().flat_map(move |(value, Known { file, extent })| {
+            let forms = match extent {
+                Extent::All if has_rare => extent.forms(&value.0),
+                Extent::All => Extent::WithoutRare.forms(&value.0),
+                Extent::WithoutRare | Extent::Least | Extent::Nothing => extent.forms(&value.0),
+            };
+            forms.into_iter().map(move |(encoding, pattern)| (&**file, encoding, pattern))
         })
     }
 
     /// Returns whether a value can be masked (C-21).
-    fn is_masked(&self, value: &[u8], kind: ValueKind) -> bool {
-        let trimmed = trim(value);
+    fn is_masked(&self, trimmed: &[u8], kind: ValueKind) -> bool {
         let least = match kind {
             ValueKind::Whole | ValueKind::Member => 1,
             ValueKind::Scalar => MIN_SCALAR_BYTES,
@@ -306,7 +360,7 @@ impl Secrets {
         for value in values {
             round.whole(Path::new("value"), Zeroizing::new(value.as_ref().to_vec()));
         }
-        secrets.take(round);
+        secrets.take(&mut round);
         secrets
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 
 fn options(directory: &Path, minimum: i64) -> CensoringOptions {
@@ -100,7 +101,14 @@ fn a_job_cannot_add_without_end() {
     write("0-large", &vec![b'l'; 900 << 10]);
     write("1-large", &vec![b'L'; 900 << 10]);
     secrets.read();
-    assert_eq!((secrets.count(), secrets.problems().len()), (1, 1));
+    let problems = |secrets: &Secrets| {
+        secrets
+            .problems()
+            .iter()
+            .map(|problem| problem.path.split('/').next_back().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((secrets.count(), problems(&secrets)), (1, vec!["0-large".to_owned(), "1-large".to_owned()]));
     for round in 0..3 {
         for number in 0..600 {
             write(&format!("f{number}"), format!("value {round} {number}").as_bytes());
@@ -110,6 +118,63 @@ fn a_job_cannot_add_without_end() {
     assert_eq!(secrets.count(), 1000, "over all readings together");
     assert!(secrets.problems().len() >= 600);
     assert!(!secrets.are_too_many());
+}
+
+#[test]
+fn i8_no_more_is_read_of_the_jobs_files_than_it_may_add_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut secrets = Secrets::new(&options(dir.path(), 0), &[dir.path().to_owned()]);
+    for number in 0..100 {
+        let file = fs::File::create(dir.path().join(format!("{number:03}"))).expect("made");
+        (&file).write_all(format!("large value {number}").as_bytes()).expect("written");
+        file.set_len(1 << 20).expect("grown");
+    }
+    for _ in 0..2 {
+        secrets.read();
+        let count = |reason: &str| {
+            secrets.problems().iter().filter(|problem| problem.reason.ends_with(reason)).count()
+        };
+        assert_eq!(secrets.count(), 1);
+        assert_eq!([count("and as base64"), count("not masked"), count("not read")], [1, 1, 98]);
+        assert!(!secrets.are_too_many(), "the operator's values are still looked for");
+    }
+}
+
+#[test]
+fn i8_problems_that_a_job_causes_are_counted_and_hide_none_of_the_operators() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (own, operators) = (dir.path().join("logs/secrets"), dir.path().join("secrets"));
+    fs::create_dir_all(&own).expect("made");
+    for number in 0..3000 {
+        symlink("none", own.join(format!("{number:04}"))).expect("linked");
+    }
+    let secret_directories = [&own, &operators].map(|path| path.display().to_string()).to_vec();
+    let options = CensoringOptions { secret_directories, ..CensoringOptions::default() };
+    let mut secrets = Secrets::new(&options, &[dir.path().join("logs")]);
+    secrets.read();
+    let problems = secrets.problems();
+    assert_eq!(problems.len(), MAX_PROBLEMS + 1);
+    assert_eq!(problems[0].path, operators.display().to_string());
+    assert_eq!(problems[MAX_PROBLEMS].reason, "2001 more of its files could not be loaded");
+}
+
+#[test]
+fn value_that_the_operator_adds_after_the_job_has_all_forms() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (own, operators) = (dir.path().join("logs/secrets"), dir.path().join("secrets"));
+    fs::create_dir_all(&own).expect("made");
+    fs::create_dir_all(&operators).expect("made");
+    let value = "some value ".repeat(80_000);
+    fs::write(own.join("large"), &value).expect("written");
+    let secret_directories = [&own, &operators].map(|path| path.display().to_string()).to_vec();
+    let options = CensoringOptions { secret_directories, ..CensoringOptions::default() };
+    let mut secrets = Secrets::new(&options, &[dir.path().join("logs")]);
+    assert!(secrets.read());
+    assert_eq!((secrets.forms().count(), secrets.problems().len()), (3, 1));
+    fs::write(operators.join("large"), &value).expect("written");
+    assert!(secrets.read(), "there are more forms to look for");
+    assert!(secrets.forms().count() > 3);
+    assert!(secrets.problems().is_empty() && !secrets.read());
 }
 
 #[test]
