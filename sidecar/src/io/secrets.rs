@@ -3,6 +3,7 @@
 
 use super::fault_injection;
 use super::own_log::OwnLog;
+use super::repeated::Repeated;
 use crate::censor::{Censor, CensoringOptions, LoadProblem, Secrets};
 use crate::settings::Settings;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ struct State {
     logged: Logged,
 }
 
-/// The problems that have been logged.
+/// The problems of the last reading, which have been logged.
 #[derive(Debug, Default)]
 struct Logged {
     problems: BTreeSet<LoadProblem>,
@@ -74,18 +75,30 @@ impl SecretStore {
 }
 
 impl Logged {
-    /// Logs each problem once.
+    /// Logs the problems that the reading before did not have; of equal ones a hundred, as a
+    /// job can cause any number.
     fn log_new_problems(&mut self, censor: &Censor) {
-        for problem in censor.problems() {
-            if self.problems.insert(problem.clone()) {
+        let mut repeated = Repeated::default();
+        for problem in censor.problems().iter().filter(|problem| !self.problems.contains(*problem)) {
+            if repeated.admits(&problem.reason) {
                 tracing::error!(error = %problem, "A secret cannot be loaded, what it holds is not censored");
             }
         }
-        for path in censor.unmasked() {
-            if self.unmasked.insert(path.clone()) {
+        for (reason, secrets) in repeated.take_unwritten() {
+            tracing::error!(error = %reason, "{secrets} more secrets cannot be loaded, which the manifest names");
+        }
+        for path in censor.unmasked().iter().filter(|path| !self.unmasked.contains(*path)) {
+            if repeated.admits("too short, or a boolean") {
                 tracing::warn!(path = %path, "A value in this secret is not masked: it is too short, or a boolean");
             }
         }
+        for (reason, secrets) in repeated.take_unwritten() {
+            tracing::warn!(
+                "Values in {secrets} more secrets are not masked: {reason}; the manifest names them"
+            );
+        }
+        self.problems = censor.problems().iter().cloned().collect();
+        self.unmasked = censor.unmasked().iter().cloned().collect();
     }
 }
 

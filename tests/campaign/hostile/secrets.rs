@@ -5,6 +5,7 @@ use crate::size;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 
 #[test]
 fn long_common_prefixes_do_not_slow_the_delivery() {
@@ -77,6 +78,23 @@ fn forms_of_the_values_of_the_job_take_bounded_memory() {
         let delivered = case.deliver(FINE);
         assert_eq!(delivered.job.text("artifacts/text"), "X".repeat(text.len()));
     }
+}
+
+#[test]
+fn problems_with_secrets_of_the_job_are_counted() {
+    let case = Case::local();
+    let own = case.job.pod.logs().join("own-secrets");
+    fs::create_dir(&own).expect("made");
+    for number in 0..size(4_000, 20_000) {
+        symlink("none", own.join(number.to_string())).expect("linked");
+    }
+    let operator = case.secret("");
+    let case = case.options(json!({"censoring_options": {"secret_directories": [operator, own]}}));
+    let delivered = case.deliver(FINE);
+    let named = delivered.job.manifest()["censoring"]["not_loaded"].as_array().map_or(0, Vec::len);
+    assert!((1_000..1_100).contains(&named), "{named} are named");
+    let records = delivered.ended.stderr.lines().count();
+    assert!(records < 200, "I8: {records} records");
 }
 
 #[test]
