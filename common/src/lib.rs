@@ -14,6 +14,7 @@
 //! | [`preallocated`] | files whose space is allocated before it is needed |
 //! | [`open_beneath`] | opening files in directories that hostile code can write to |
 //! | [`mod@options`], [`json`] | options, each declared once, and the two syntaxes they come in |
+//! | [`bounded`] | lists of which only the first members are kept |
 //! | [`entry`] | one wrapped container as options describe it |
 //! | [`job_spec`], [`paths`] | what job a pod runs, and where its objects belong |
 //! | [`records`] | log records |
@@ -22,6 +23,7 @@
 //! | [`termination`] | the termination message of a container |
 //! | [`version`] | the version with its commit |
 
+pub mod bounded;
 pub mod codes;
 pub mod duration;
 pub mod entry;

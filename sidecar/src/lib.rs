@@ -63,7 +63,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Keeps the logging of a caller that has set one up, as tests do.
     let _ = records.zone(local_zone).install();
     io::panics::tell_in_one_line(program.name());
-    if let Err(error) = io::interrupts::check() {
+    if let Err(error) = common::interrupts::check() {
         common::fatal!(error = %error, "Signals cannot be caught");
         return ExitCode::from(common::codes::EXIT_FAILURE);
     }

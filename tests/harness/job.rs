@@ -6,6 +6,7 @@ use crate::s3::S3;
 use common::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -156,25 +157,21 @@ impl Job {
 
 /// A directory as sidecar leaves it, for a job with many artifacts and a long log.
 pub fn large_results(dir: &Path, artifacts: usize, log_bytes: u64) {
-    let mut objects =
-        String::from(r#"{"key":"sidecar-logs.json","state":"stored","stored_bytes":1,"censored":0}"#);
+    let mut manifest = BufWriter::new(fs::File::create(dir.join("manifest.json")).expect("made"));
+    let begin = r#"{"version":1,"objects":[{"key":"sidecar-logs.json","state":"stored","stored_bytes":1,"censored":0}"#;
+    write!(manifest, "{begin}").expect("written");
     for number in 0..artifacts {
         let state = if number % 1000 == 0 { "failed" } else { "stored" };
-        objects += &[
-            r#",{"key":"artifacts/some/deep/directory/file-"#,
-            &number.to_string(),
-            r#".xml","source":"/logs/artifacts/x","state":""#,
-            state,
-            r#"","stored_bytes":"#,
-            &(number * 7919 % 1_000_003).to_string(),
-            r#","stored_crc32c":"00000000","content_type":"application/xml","censored":0}"#,
-        ]
-        .concat();
+        let bytes = number * 7919 % 1_000_003;
+        write!(
+            manifest,
+            r#",{{"key":"artifacts/some/deep/directory/file-{number}.xml","source":"/logs/artifacts/x","state":"{state}","stored_bytes":{bytes},"stored_crc32c":"00000000","content_type":"application/xml","censored":0}}"#
+        )
+        .expect("written");
     }
-    let manifest = format!(
-        r#"{{"version":1,"objects":[{objects}],"containers":[{{"name":"test","command":["make"],"log":"build-log.txt","state":"ended","code":2}}],"reports":{{}},"passes":[]}}"#
-    );
-    fs::write(dir.join("manifest.json"), manifest).expect("written");
+    let end = r#"],"containers":[{"name":"test","command":["make"],"log":"build-log.txt","state":"ended","code":2}],"reports":{},"passes":[]}"#;
+    write!(manifest, "{end}").expect("written");
+    manifest.into_inner().expect("written");
     fs::write(dir.join("finished.json"), r#"{"timestamp":1767225600,"passed":false,"result":"FAILURE"}"#)
         .expect("written");
     let log = fs::File::create(dir.join("build-log.txt")).expect("made");

@@ -100,7 +100,7 @@ impl JobReport {
     ) -> Self {
         problems.extend(rest.gaps());
         let mut containers = rest.containers;
-        let containers_left_out = containers.len().saturating_sub(MAX_CONTAINERS);
+        let containers_left_out = rest.containers_left_out + containers.len().saturating_sub(MAX_CONTAINERS);
         containers.truncate(MAX_CONTAINERS);
         let container = |(index, entry): (usize, Container)| {
             let report = report_of(&rest.reports, &entry.name, index).cloned();

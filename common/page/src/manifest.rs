@@ -4,6 +4,7 @@
 use crate::escape::visible;
 use crate::excerpt::LogErrors;
 use crate::test_results::TestResults;
+use common::bounded::{First, first, first_members};
 use common::report::Report;
 use common::timestamp::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -20,11 +21,17 @@ pub const VERSION: u32 = 1;
 pub const OWN_LOG: &str = "sidecar-logs.json";
 
 /// A manifest up to this size is held while it is read, which takes a third of
-/// the time: some thirty thousand objects.
-const MAX_BYTES_IN_MEMORY: u64 = 8 << 20;
+/// the time: some four thousand objects.
+const MAX_BYTES_IN_MEMORY: u64 = 1 << 20;
 
 /// Upper bound on an object's key: four times what any store takes.
 const MAX_KEY_BYTES: usize = 4096;
+
+/// Upper bound on the containers and reports that are kept, and on what is kept of each other
+/// list; passes are as many as there were checkpoints.
+const MAX_CONTAINERS: usize = 200;
+const MAX_MEMBERS: usize = 1000;
+const MAX_PASSES: usize = 10_000;
 
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -78,6 +85,7 @@ pub struct Container {
     /// Its name.
     pub name: String,
     /// Its command.
+    #[serde(deserialize_with = "first::<MAX_MEMBERS, _, _>")]
     pub command: Vec<String>,
     /// The key of its log.
     pub log: String,
@@ -115,6 +123,8 @@ pub struct JobName {
 pub struct Rest {
     /// The containers.
     pub containers: Vec<Container>,
+    /// Number of further containers.
+    pub containers_left_out: usize,
     /// Reports of entrypoints, by container.
     pub reports: BTreeMap<String, Report>,
     /// Sidecar's passes.
@@ -146,7 +156,9 @@ impl Rest {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Censoring {
+    #[serde(deserialize_with = "first::<MAX_MEMBERS, _, _>")]
     not_loaded: Vec<NotLoaded>,
+    #[serde(deserialize_with = "first::<MAX_MEMBERS, _, _>")]
     not_masked: Vec<String>,
 }
 
@@ -259,9 +271,12 @@ impl<'de> Visitor<'de> for Document<'_> {
             match key.as_str() {
                 "version" => version = Some(members.next_value::<u32>()?),
                 "objects" => members.next_value_seed(Objects { each: self.each })?,
-                "containers" => rest.containers = members.next_value()?,
-                "reports" => rest.reports = members.next_value()?,
-                "passes" => rest.passes = members.next_value()?,
+                "containers" => {
+                    let containers = members.next_value::<First<_, MAX_CONTAINERS>>()?;
+                    (rest.containers, rest.containers_left_out) = (containers.kept, containers.left_out);
+                }
+                "reports" => rest.reports = members.next_value::<Reports>()?.0,
+                "passes" => rest.passes = members.next_value::<First<_, MAX_PASSES>>()?.kept,
                 "tests" => rest.tests = members.next_value()?,
                 "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
                 "deadline" => rest.deadline = members.next_value()?,
@@ -280,6 +295,10 @@ impl<'de> Visitor<'de> for Document<'_> {
         }
     }
 }
+
+/// The reports of at most as many containers as are kept.
+#[derive(Deserialize)]
+struct Reports(#[serde(deserialize_with = "first_members::<MAX_CONTAINERS, _, _>")] BTreeMap<String, Report>);
 
 struct Objects<'a> {
     each: &'a mut dyn FnMut(Object),
@@ -365,6 +384,42 @@ mod tests {
         assert!(manifest(MAX_KEY_BYTES).is_ok());
         let error = manifest(MAX_KEY_BYTES + 1).expect_err("too long");
         assert!(error.contains("a key of 4097 bytes"), "{error}");
+    }
+
+    #[test]
+    fn lists_of_a_forged_manifest_are_not_held() {
+        let many = |member: &str| format!("[{}{member}]", format!("{member},").repeat(99_999));
+        let texts = many("\"a\"");
+        let report = r#"{"version":1,"reason":"exited","cause":"","code":0,"started":"2026-01-01T00:00:00Z",
+            "finished":"2026-01-01T00:00:00Z","timeout_ns":0,"grace_period_ns":0,"leftovers":{"names":TEXTS},
+            "interrupts":SIGNALS,"course":{"columns":{"at_s":NUMBERS}}}"#;
+        let report = report.replace("TEXTS", &texts).replace("NUMBERS", &many("1")).replace(
+            "SIGNALS",
+            &many(r#"{"signal":"SIGTERM","at":"2026-01-01T00:00:00Z","from":"outside"}"#),
+        );
+        let text = format!(
+            r#"{{"version":1,"containers":{},"reports":{{"a":{report}}},"passes":{},"tests":{{"failures":{},"slowest":{}}},
+            "censoring":{{"not_loaded":{},"not_masked":{texts}}}}}"#,
+            many(r#"{"name":"a","log_errors":{"errors":[]}}"#),
+            many(r#"{"policy":"final","started":"2026-01-01T00:00:00Z"}"#),
+            many("{}"),
+            many("{}"),
+            many("{}"),
+        );
+        let rest = read(text.as_bytes(), &mut |_| {}).expect("read");
+        assert_eq!((rest.containers.len(), rest.containers_left_out), (200, 99_800));
+        assert_eq!((rest.passes.len(), rest.censoring.complaints().count()), (10_000, 2000));
+        let results = rest.tests.expect("tests");
+        assert_eq!((results.failures.len(), results.slowest.len()), (1000, 1000));
+        let report = &rest.reports["a"];
+        assert_eq!((report.interrupts.len(), report.leftovers.names.len()), (1000, 1000));
+        assert_eq!(report.course.as_ref().expect("a course").columns["at_s"].len(), 240);
+        let container =
+            format!(r#"{{"command":{texts},"log_errors":{{"errors":{}}}}}"#, many(r#"{"line":1,"text":""}"#));
+        let text = format!(r#"{{"version":1,"containers":[{container}]}}"#);
+        let container = read(text.as_bytes(), &mut |_| {}).expect("read").containers.remove(0);
+        let errors = container.log_errors.expect("errors").errors.len();
+        assert_eq!((container.command.len(), errors), (1000, 1000));
     }
 
     #[test]

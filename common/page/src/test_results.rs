@@ -1,6 +1,7 @@
 //! The tests of a job, as its manifest holds them.
 
 use crate::escape::visible;
+use common::bounded::first;
 use serde::{Deserialize, Serialize};
 
 /// At most this many failures are shown on a terminal.
@@ -8,6 +9,9 @@ const MAX_SHOWN: usize = 20;
 
 /// At most this many slow tests are shown on a terminal.
 const MAX_SLOW: usize = 5;
+
+/// Upper bound on the tests of each list that are read, more than sidecar writes.
+const MAX_READ: usize = 1000;
 
 /// Counts are texts, as in the result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -26,8 +30,10 @@ pub struct TestResults {
     /// Number of reports that were not read to their end.
     pub incomplete_reports: String,
     /// The tests that failed, as far as there is room.
+    #[serde(deserialize_with = "first::<MAX_READ, _, _>")]
     pub failures: Vec<FailedTest>,
     /// The slowest tests.
+    #[serde(deserialize_with = "first::<MAX_READ, _, _>")]
     pub slowest: Vec<SlowTest>,
 }
 

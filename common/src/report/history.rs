@@ -1,8 +1,9 @@
 //! The history of a job: its processes before the first signal, and the course of its use
 //! of the machine.
 
+use crate::bounded::{First, first_members};
 use crate::timestamp::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// Upper bound on the processes in a report.
@@ -89,8 +90,17 @@ pub struct Course {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_limit_millis: Option<u64>,
     /// The samples, by the column's name.
+    #[serde(deserialize_with = "columns")]
     pub columns: BTreeMap<String, Vec<u64>>,
 }
+
+fn columns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<u64>>, D::Error> {
+    let columns = first_members::<MAX_COLUMNS, First<u64, MAX_SAMPLES>, D>(deserializer)?;
+    Ok(columns.into_iter().map(|(name, samples)| (name, samples.kept)).collect())
+}
+
+/// Upper bound on the columns that readers keep, those of later versions among them.
+const MAX_COLUMNS: usize = 100;
 
 /// The columns that there can be.
 pub const COLUMNS: [&str; 13] = [

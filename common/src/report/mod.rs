@@ -8,6 +8,7 @@ pub use history::{
     ProcessState, Trace,
 };
 
+use crate::bounded::first;
 use crate::marker;
 use crate::open_beneath::{self, Opened};
 use crate::preallocated::PreallocatedFile;
@@ -41,6 +42,9 @@ pub const MAX_INTERRUPTS: usize = 40;
 /// would otherwise become too large. A character is at most six bytes of escaped JSON,
 /// so the whole stays below [`RESERVED_BYTES`].
 const MAX_CAUSE: usize = 512;
+
+/// Upper bound on the members of each list that readers keep, far beyond what is written.
+const MAX_READ: usize = 1000;
 const MAX_NAME: usize = 64;
 
 /// Why an entry ended.
@@ -151,6 +155,7 @@ pub struct Leftovers {
     /// True if /proc could not be read and the counts are unknown.
     pub unknown: bool,
     /// `<pid> <command line>` of the first [`MAX_LEFTOVER_NAMES`].
+    #[serde(deserialize_with = "first::<MAX_READ, _, _>")]
     pub names: Vec<String>,
 }
 
@@ -204,7 +209,7 @@ pub struct Report {
     /// The grace period in force, in nanoseconds.
     pub grace_period_ns: i64,
     /// Signals received and sent, in order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "first::<MAX_READ, _, _>")]
     pub interrupts: Vec<Interrupt>,
     /// The child's output.
     #[serde(default)]
@@ -219,7 +224,7 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<Cgroup>,
     /// The job's processes before the first signal: at most [`MAX_PROCESSES`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "first::<MAX_READ, _, _>")]
     pub processes: Vec<ProcessState>,
     /// The course of the job.
     #[serde(default, skip_serializing_if = "Option::is_none")]

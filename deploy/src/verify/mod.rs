@@ -129,7 +129,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     let Some(file) = results.document("manifest.json").await? else {
         bail!("there is no manifest.json to compare with");
     };
-    let (base, gaps) = base(&file)?;
+    let Begin { base, count, gaps } = begin(&file)?;
     let above = results.above(&base);
     let mut audit = Audit::default();
     for gap in gaps {
@@ -138,7 +138,7 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     if results.head("finished.json").await?.is_none() {
         audit.differences.push("finished.json: it is not there".to_owned());
     }
-    let mut names = Names::default();
+    let mut names = Names::with_capacity(count);
     for batch in Batches::read(&file)? {
         let checks = batch.iter().filter(|object| object.is_there()).map(async |object| {
             match (name_below(&object.key, &base), &above) {
@@ -187,16 +187,26 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     Ok(audit)
 }
 
-/// The upload path, and what the delivery has left out.
-fn base(file: &File) -> Result<(String, Vec<String>)> {
-    let mut base = String::new();
+/// What is known of a manifest before its objects are checked.
+struct Begin {
+    /// The upload path.
+    base: String,
+    /// Number of objects.
+    count: usize,
+    /// What the delivery has left out.
+    gaps: Vec<String>,
+}
+
+fn begin(file: &File) -> Result<Begin> {
+    let (mut base, mut count) = (String::new(), 0);
     let rest = manifest::read(rewound(file)?, &mut |object| {
+        count += 1;
         if let Some(found) = base_of(&object) {
             found.clone_into(&mut base);
         }
     })
     .map_err(anyhow::Error::msg)?;
-    Ok((base, rest.gaps().collect()))
+    Ok(Begin { base, count, gaps: rest.gaps().collect() })
 }
 
 fn rewound(mut file: &File) -> Result<&File> {
@@ -218,7 +228,8 @@ impl Batches {
         std::thread::spawn(move || {
             let mut batch = Vec::new();
             let read = manifest::read(file, &mut |object| {
-                batch.push(object);
+                // Its other texts are of no use here, and a thousand of them can be long.
+                batch.push(Object { source: None, reason: None, error: None, ..object });
                 if batch.len() == MAX_BATCH {
                     // Nobody listens any more when the checks have failed.
                     let _ = sender.send(std::mem::take(&mut batch));

@@ -8,6 +8,13 @@ use std::hash::{BuildHasher, RandomState};
 /// Names with a backslash that are looked for under another one.
 const MAX_BACKSLASHED: usize = 1000;
 
+/// Names that are in no manifest and known again when a listing is repeated; further ones are
+/// counted once more then.
+const MAX_STRANGERS: usize = 100_000;
+
+/// Names beside those of a manifest, at most.
+const OTHERS: usize = 16;
+
 /// Names of the manifest, as keyed hashes: a job with many files has long names. A sorted list
 /// of a million takes 8 MiB, a table of them 28 while it grows.
 #[derive(Debug, Default)]
@@ -36,6 +43,11 @@ pub(super) struct Backslashes {
 }
 
 impl Names {
+    /// Takes the space of so many names at once: a list that grows leaves holes as large as itself.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { known: Vec::with_capacity(count + OTHERS), ..Self::default() }
+    }
+
     /// Adds a name of the manifest; [`Self::sort`] comes after the last one.
     pub(super) fn add(&mut self, name: &str) {
         self.known.push(self.hasher.hash_one(name));
@@ -64,7 +76,12 @@ impl Names {
             found.is_listed_with_slash = true;
             return false;
         }
-        !is_known && self.strangers.borrow_mut().insert(self.hasher.hash_one(name))
+        if is_known {
+            return false;
+        }
+        let mut strangers = self.strangers.borrow_mut();
+        let hash = self.hasher.hash_one(name);
+        if strangers.len() < MAX_STRANGERS { strangers.insert(hash) } else { !strangers.contains(&hash) }
     }
 
     fn is_known(&self, name: &str) -> bool {

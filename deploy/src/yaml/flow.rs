@@ -103,7 +103,7 @@ impl Held {
     /// just each of its members.
     fn add(&mut self, text: &str, may_be_key: bool) -> usize {
         let bytes = text.as_bytes();
-        let first_kept = if may_be_key { 0 } else { 1 };
+        let first_kept = usize::from(!may_be_key);
         let (mut depth, mut at, mut begin, mut tokens) = (0_usize, 0, 0, 0);
         while at < bytes.len() {
             match bytes[at] {

@@ -102,7 +102,7 @@ impl Reader<'_> {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(at)?;
-                self.put(Node::Scalar(scalar(text, style, tag)), anchor, at)
+                self.put(Node::Scalar(scalar(&text, style, tag)), anchor, at)
             }
             Event::SequenceStart(anchor, _) => self.start(Open { anchor, kind: Kind::List(Vec::new()) }, at),
             Event::MappingStart(anchor, _) => {
@@ -233,9 +233,9 @@ fn measure(node: &Node, size: &mut Size) {
     }
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> Scalar {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<Cow<'_, Tag>>) -> Scalar {
     // The parser's texts have room to grow: a copy takes a fraction of their space.
-    let text: Box<str> = Box::from(&*text);
+    let text: Box<str> = Box::from(text);
     let style = match style {
         ScalarStyle::Plain => Style::Plain,
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,

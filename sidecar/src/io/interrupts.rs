@@ -18,21 +18,6 @@ pub fn hold() -> io::Result<()> {
     Ok(both().thread_block()?)
 }
 
-/// Descriptors that the runtime and the handlers need at least: the queue of events, its
-/// waker, a pair of sockets for signals, and a clone.
-const MIN_DESCRIPTORS: usize = 5;
-
-/// Checks that signals can be caught: the runtime panics where the kernel refuses it a
-/// pair of sockets.
-pub fn check() -> io::Result<()> {
-    let (first, second) = std::os::unix::net::UnixStream::pair()?;
-    let mut held = vec![first, second];
-    while held.len() < MIN_DESCRIPTORS {
-        held.push(held[0].try_clone()?);
-    }
-    Ok(())
-}
-
 fn both() -> SigSet {
     [signal::Signal::SIGINT, signal::Signal::SIGTERM].into_iter().collect()
 }

@@ -181,6 +181,42 @@ fn huge_job_is_a_small_page_in_little_memory() {
     }
 }
 
+/// Runs a subcommand with at most so much memory. Everything that a program writes into counts
+/// as data.
+fn podutils_within(kib: u64, pod: &Pod, args: &[&str]) -> Ended {
+    let script = format!("ulimit -d {kib}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    process::run(pod.tree(), command.args(["-c", &script]).arg(bins::program("podutils")).args(args))
+}
+
+#[test]
+fn million_objects_are_shown_and_verified_in_little_memory() {
+    let (pod, dir) = (Pod::new(), tempfile::tempdir().expect("a directory"));
+    large_results(dir.path(), 1_000_000, 0);
+    let place = dir.path().display().to_string();
+    let shown = podutils_within(20 << 10, &pod, &["show", &place]);
+    shown.expect_code(0);
+    assert!(shown.stdout.contains("1000003 objects"), "{}", shown.stdout);
+    let verified = podutils_within(36 << 10, &pod, &["verify", "--quick", &place]);
+    verified.expect_code(1);
+    assert!(verified.stdout.contains("1000001 objects"), "{}", verified.stdout);
+    assert!(verified.stdout.lines().count() < 400, "{}", verified.stdout.lines().count());
+}
+
+#[test]
+fn forged_manifest_of_other_things_than_objects_takes_little_memory() {
+    let (pod, dir) = (Pod::new(), tempfile::tempdir().expect("a directory"));
+    large_results(dir.path(), 10, 0);
+    let place = dir.path().display().to_string();
+    let containers = vec!["{}"; 2_000_000].join(",");
+    let manifest = format!(r#"{{"version":1,"objects":[],"containers":[{containers}]}}"#);
+    fs::write(dir.path().join("manifest.json"), manifest).expect("written");
+    let shown = podutils_within(32 << 10, &pod, &["show", &place]);
+    shown.expect_code(0);
+    assert!(shown.stdout.contains("and 1999950 more containers"), "{}", shown.stdout);
+    podutils_within(32 << 10, &pod, &["verify", "--quick", &place]).expect_code(1);
+}
+
 /// The program of Debian's package `chromium`.
 fn chromium() -> Option<PathBuf> {
     let path = PathBuf::from("/usr/bin/chromium");

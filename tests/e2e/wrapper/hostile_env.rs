@@ -236,7 +236,7 @@ fn command_of_the_same_user_cannot_look_into_the_wrapper() {
     // As a forwarder: a step would write below HOME.
     command.env_remove("SHARED_DIR").env_remove("JOB_NAME_SAFE").current_dir(pod.path(""));
     let probe = std::process::Command::new("setpriv")
-        .args(&["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "true"])
         .status();
     if !probe.is_ok_and(|status| status.success()) {
         skip!("another user cannot be taken on here");

@@ -67,6 +67,7 @@ pub struct LogErrors {
     /// Number of lines in the log.
     pub lines: u64,
     /// Lines that look like errors, in their order.
+    #[serde(deserialize_with = "common::bounded::first::<1000, _, _>")]
     pub errors: Vec<ErrorLine>,
     /// Number of further lines that look like errors.
     pub left_out: u64,
