@@ -57,7 +57,7 @@ fn what_an_object_took_counts_and_not_what_it_was_listed_with() {
         let _ = event(&mut core, TERM);
         let files = vec![artifact("a", 40), artifact("b", 60)];
         let _ = core.handle(Input::Listed(Policy::BestEffort, bulk(files)), &at(0));
-        let outcome = Outcome::Stored { read: None, changed: false, bytes: took, record: Default::default() };
+        let outcome = Outcome::Stored { read: None, changed: false, bytes: took, record: Held::default() };
         let effects = core.handle(Input::TransferEnded(0, outcome), &at(1));
         assert_eq!(starts(&effects), usize::from(starts_next), "{took}: {effects:?}");
         assert_eq!(core.plan().summary().over_limit, usize::from(!starts_next), "{took}");

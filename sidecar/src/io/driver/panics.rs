@@ -39,7 +39,7 @@ impl Driver {
         let end = anew.times.end.subscribe();
         let Err(panic) = caught(within(end, anew.work(interrupts))).await else { return anew.end().await };
         tracing::error!(error = %panic, "Only the result is delivered after another internal error");
-        anew.anew().deliver_result_alone(interrupts).await
+        Box::pin(anew.anew().deliver_result_alone(interrupts)).await
     }
 
     /// A driver that knows nothing but that it was told to stop. What is in flight
