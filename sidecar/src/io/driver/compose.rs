@@ -22,6 +22,9 @@ use tokio::time::{Instant, timeout_at};
 /// Time to read and mask the metadata of the entries, at most 1 MiB each.
 const COMPOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Time to write objects down: enough for a million of them.
+pub(super) const LIST_TIMEOUT: Duration = Duration::from_mins(1);
+
 impl Driver {
     pub(super) fn compose(&mut self, wanted: Document) {
         let made = match &wanted {
@@ -48,7 +51,7 @@ impl Driver {
         let retired = self.journal.as_mut().and_then(|journal| journal.document());
         self.spares.unlisted = None;
         let entries: Vec<_> = self.entries.iter().collect();
-        let bounds = Bounds::new(self.until(), None);
+        let bounds = Bounds::new(self.within(LIST_TIMEOUT), None);
         let delivered = self.delivered(&entries, &self.times.passes, bounds);
         let content = delivered.manifest(retired);
         let unlisted = delivered.bounds.left_out();
@@ -97,7 +100,7 @@ impl Driver {
         let entries: Vec<_> = self.entries.iter().collect();
         let objects = self.journal.as_ref().map(|journal| journal.page()).unwrap_or_default();
         let destination = self.describe("").trim_end_matches('/').to_owned();
-        let bounds = Bounds::new(self.until(), None);
+        let bounds = Bounds::new(self.within(LIST_TIMEOUT), None);
         let page = self.delivered(&entries, &passes, bounds).page(destination, objects);
         let finished = self.finished(verdict);
         let made = tokio::task::spawn_blocking(move || page.html(&finished()));
@@ -138,11 +141,15 @@ impl Driver {
     }
 
     /// The point in time from which a document is not waited for.
-    pub(super) fn until(&self) -> Instant {
-        let limit = Instant::now() + COMPOSE_TIMEOUT;
-        self.times.deadline_at.map_or(limit, |deadline| {
-            limit.min(Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2)
-        })
+    fn until(&self) -> Instant {
+        self.within(COMPOSE_TIMEOUT)
+    }
+
+    /// The end of some time, and of half of what is left.
+    pub(super) fn within(&self, time: Duration) -> Instant {
+        let now = Instant::now();
+        let left = self.times.deadline_at.map(|deadline| deadline.saturating_duration_since(now) / 2);
+        now + left.map_or(time, |left| left.min(time))
     }
 
     /// Takes a result that was made, or one without the job's metadata.

@@ -3,6 +3,7 @@
 //! is up to the job.
 
 use super::Driver;
+use super::compose::LIST_TIMEOUT;
 use crate::deliver::{Class, Verdict};
 use crate::destination::Destination;
 use crate::io::closing::{Bounds, NO_ROOM, gap_of};
@@ -70,7 +71,7 @@ impl Driver {
             return;
         }
         let entries: Vec<_> = self.entries.iter().collect();
-        let bounds = Bounds::new(self.until(), Some(SHORT_ROWS_BYTES));
+        let bounds = Bounds::new(self.within(LIST_TIMEOUT), Some(SHORT_ROWS_BYTES));
         let none = Reports::default();
         let mut delivered = self.delivered(&entries, &self.times.passes, bounds);
         delivered.reports = &none;
