@@ -1,17 +1,17 @@
-//! Reading `manifest.json`, object by object: it can be larger than what this
-//! program may hold.
+//! The facts in a `manifest.json`. `read` passes its objects one by one, because it can be
+//! larger than what this program may hold.
+
+mod read;
 
 use crate::escape::visible;
 use crate::excerpt::LogErrors;
 use crate::test_results::TestResults;
-use common::bounded::{First, first, first_members};
+use common::bounded::first;
 use common::report::Report;
 use common::timestamp::Timestamp;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+pub use read::read;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{BufReader, Read};
 
 /// The schema's version that is understood.
 pub const VERSION: u32 = 1;
@@ -20,18 +20,8 @@ pub const VERSION: u32 = 1;
 /// name: sidecar's own records.
 pub const OWN_LOG: &str = "sidecar-logs.json";
 
-/// A manifest up to this size is held while it is read, which takes a third of
-/// the time: some four thousand objects.
-const MAX_BYTES_IN_MEMORY: u64 = 1 << 20;
-
-/// Upper bound on an object's key: four times what any store takes.
-const MAX_KEY_BYTES: usize = 4096;
-
-/// Upper bound on the containers and reports that are kept, and on what is kept of each other
-/// list; passes are as many as there were checkpoints.
-const MAX_CONTAINERS: usize = 200;
+/// Upper bound on the members that are kept of a list within an object.
 const MAX_MEMBERS: usize = 1000;
-const MAX_PASSES: usize = 10_000;
 
 /// One object, as far as it is shown or checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -227,110 +217,6 @@ impl Listing {
     }
 }
 
-/// Reads a manifest; passes every object to `each`. The error is one line.
-pub fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
-    let mut from = from;
-    let mut begin = Vec::new();
-    from.by_ref()
-        .take(MAX_BYTES_IN_MEMORY + 1)
-        .read_to_end(&mut begin)
-        .map_err(|error| format!("manifest.json: {error}"))?;
-    let rest = if begin.len() as u64 <= MAX_BYTES_IN_MEMORY {
-        parse(serde_json::Deserializer::from_slice(&begin), each)
-    } else {
-        let whole = BufReader::with_capacity(64 << 10, begin.chain(from));
-        parse(serde_json::Deserializer::from_reader(whole), each)
-    };
-    rest.map_err(|error| format!("manifest.json: {error}"))
-}
-
-fn parse<'de, R: serde_json::de::Read<'de>>(
-    mut deserializer: serde_json::Deserializer<R>,
-    each: &mut dyn FnMut(Object),
-) -> serde_json::Result<Rest> {
-    let rest = deserializer.deserialize_map(Document { each })?;
-    deserializer.end()?;
-    Ok(rest)
-}
-
-struct Document<'a> {
-    each: &'a mut dyn FnMut(Object),
-}
-
-impl<'de> Visitor<'de> for Document<'_> {
-    type Value = Rest;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a manifest")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Rest, A::Error> {
-        let mut rest = Rest::default();
-        let mut version = None;
-        while let Some(key) = members.next_key::<String>()? {
-            match key.as_str() {
-                "version" => version = Some(members.next_value::<u32>()?),
-                "objects" => members.next_value_seed(Objects { each: self.each })?,
-                "containers" => {
-                    let containers = members.next_value::<First<_, MAX_CONTAINERS>>()?;
-                    (rest.containers, rest.containers_left_out) = (containers.kept, containers.left_out);
-                }
-                "reports" => rest.reports = members.next_value::<Reports>()?.0,
-                "passes" => rest.passes = members.next_value::<First<_, MAX_PASSES>>()?.kept,
-                "tests" => rest.tests = members.next_value()?,
-                "censoring" => rest.censoring = members.next_value::<Option<_>>()?.unwrap_or_default(),
-                "deadline" => rest.deadline = members.next_value()?,
-                "job" => rest.job = members.next_value()?,
-                "listing" => rest.listing = members.next_value()?,
-                "limits" => rest.limits = members.next_value()?,
-                _ => {
-                    members.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        match version {
-            Some(VERSION) => Ok(rest),
-            Some(other) => Err(A::Error::custom(format!("its version is {other}, understood is {VERSION}"))),
-            None => Err(A::Error::custom("it has no version")),
-        }
-    }
-}
-
-/// The reports of at most as many containers as are kept.
-#[derive(Deserialize)]
-struct Reports(#[serde(deserialize_with = "first_members::<MAX_CONTAINERS, _, _>")] BTreeMap<String, Report>);
-
-struct Objects<'a> {
-    each: &'a mut dyn FnMut(Object),
-}
-
-impl<'de> DeserializeSeed<'de> for Objects<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Objects<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(object) = list.next_element::<Object>()? {
-            if object.key.len() > MAX_KEY_BYTES {
-                let text = format!("a key of {} bytes; {MAX_KEY_BYTES} are allowed", object.key.len());
-                return Err(A::Error::custom(text));
-            }
-            (self.each)(object);
-        }
-        Ok(())
-    }
-}
-
 /// The upload path of a job, by the one document that is always at it and that no
 /// job can name; `None` for any other object.
 pub fn base_of(object: &Object) -> Option<&str> {
@@ -351,6 +237,7 @@ pub fn name_below<'a>(key: &'a str, base: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::read::MAX_KEY_BYTES;
     use super::*;
 
     #[test]
