@@ -126,7 +126,7 @@ impl Destination {
 
 /// Returns a prefix as its objects' keys have it: as in `path_prefix`, `.` and `//` add
 /// nothing. [`Destination::parse`] refuses `..`.
-pub fn clean_prefix(prefix: &str) -> String {
+fn clean_prefix(prefix: &str) -> String {
     let segments: Vec<&str> = prefix.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
     segments.join("/")
 }
@@ -146,19 +146,33 @@ pub fn key_refusal(full: &str) -> Option<String> {
     })
 }
 
+/// Returns the reason why no directory can hold a key, if there is one.
+pub fn directory_key_refusal(key: &str) -> Option<&'static str> {
+    let bad = key.split('/').any(|part| matches!(part, "" | "." | "..")) || key.contains('\0');
+    bad.then_some("a part of it is empty, `.` or `..`, or contains a NUL")
+}
+
 impl Destination {
     /// Returns the reason why it cannot hold an object with this key, if there is one.
     pub fn key_refusal(&self, key: &str) -> Option<String> {
         match self {
             Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
-                let prefix = clean_prefix(prefix);
                 key_refusal(&if prefix.is_empty() { key.to_owned() } else { format!("{prefix}/{key}") })
             }
-            Self::File { .. } | Self::LocalDir { .. } => {
-                let bad = key.split('/').any(|part| matches!(part, "" | "." | "..")) || key.contains('\0');
-                bad.then(|| "a part of it is empty, `.` or `..`, or contains a NUL".to_owned())
-            }
+            Self::File { .. } | Self::LocalDir { .. } => directory_key_refusal(key).map(str::to_owned),
         }
+    }
+
+    /// Returns the destination with its prefix as keys have it.
+    #[must_use]
+    pub fn tidy(mut self) -> Self {
+        match &mut self {
+            Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
+                *prefix = clean_prefix(prefix);
+            }
+            Self::File { .. } | Self::LocalDir { .. } => {}
+        }
+        self
     }
 
     /// Returns a warning about a prefix that is shorter in keys than it was written.
@@ -177,8 +191,7 @@ impl Destination {
     pub fn prefix_bytes(&self) -> usize {
         match self {
             Self::Gs { prefix, .. } | Self::S3 { prefix, .. } | Self::Az { prefix, .. } => {
-                let bytes = clean_prefix(prefix).len();
-                if bytes > 0 { bytes + 1 } else { 0 }
+                if prefix.is_empty() { 0 } else { prefix.len() + 1 }
             }
             Self::File { .. } | Self::LocalDir { .. } => 0,
         }
@@ -194,8 +207,7 @@ impl Destination {
     }
 }
 
-/// Writes the destination as people do, without a slash at its end, and the prefix as keys
-/// have it.
+/// Writes the destination as people do, without a slash at its end.
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, bucket, prefix) = match self {
@@ -205,7 +217,6 @@ impl fmt::Display for Destination {
             Self::File { root } => return write!(f, "file://{}", root.display()),
             Self::LocalDir { root } => return write!(f, "{}", root.display()),
         };
-        let prefix = clean_prefix(prefix);
         write!(f, "{scheme}://{bucket}")?;
         if prefix.is_empty() { Ok(()) } else { write!(f, "/{prefix}") }
     }
@@ -284,6 +295,6 @@ mod tests {
         let destination = Destination::parse("gs://bucket-A").expect("parsed");
         assert_eq!(format!("{destination}/path/to/some/file.json"), "gs://bucket-A/path/to/some/file.json");
         let untidy = Destination::parse("s3://b/a//x/./y").expect("parsed");
-        assert_eq!(untidy.to_string(), "s3://b/a/x/y");
+        assert_eq!(untidy.tidy().to_string(), "s3://b/a/x/y");
     }
 }

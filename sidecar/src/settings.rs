@@ -175,7 +175,7 @@ fn destination(upload: &UploadOptions) -> Result<Option<Destination>, OptionErro
     if let Some(warning) = destination.untidy_prefix() {
         tracing::warn!("{warning}");
     }
-    Ok(Some(destination))
+    Ok(Some(destination.tidy()))
 }
 
 /// Checks that the destination can hold the result and the pointers: what is wrong with their

@@ -79,7 +79,7 @@ fn base_path(bucket: &str, job_path: &str) -> String {
     if let Ok(destination) = Destination::parse(bucket)
         && destination.untidy_prefix().is_some()
     {
-        return format!("{destination}/{job_path}");
+        return format!("{}/{job_path}", destination.tidy());
     }
     if bucket.contains("://") {
         format!("{bucket}/{job_path}")

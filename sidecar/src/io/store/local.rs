@@ -7,6 +7,7 @@
 use super::bytes_in_flight::{BytesGuard, BytesInFlight};
 use super::local_space::{Reserve, Space, remove_stale};
 use super::{Precondition, StoreError, Version, WriteError};
+use crate::destination::directory_key_refusal;
 use crate::io::source::Stamp;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -187,10 +188,8 @@ impl Local {
 
 /// Splits a key into its parents and its last component.
 fn split(key: &str) -> Result<(&str, &str), WriteError> {
-    let bad = |part: &str| matches!(part, "" | "." | "..");
-    if key.split('/').any(bad) || key.contains('\0') {
-        let message = "the key cannot be stored: a part of it is empty, `.` or `..`, or contains a NUL";
-        return Err(WriteError::Permanent(message.to_owned()));
+    if let Some(reason) = directory_key_refusal(key) {
+        return Err(WriteError::Permanent(format!("the key cannot be stored: {reason}")));
     }
     Ok(key.rsplit_once('/').unwrap_or(("", key)))
 }

@@ -138,7 +138,7 @@ impl Reserve {
             && reserved.bytes < bytes
         {
             for space in &reserved.free {
-                // What cannot be taken now may be there later.
+                // A failure leaves the space that was taken before; the object may need no more.
                 let _ = fill(&space.file, reserved.bytes, bytes);
             }
             reserved.bytes = bytes;

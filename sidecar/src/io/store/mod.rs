@@ -45,7 +45,7 @@ pub use read::{Child, Head, Listed};
 pub(in crate::io) use remote::Remote;
 pub use write::{Precondition, Version, WriteError};
 
-use crate::destination::{Credentials, Destination, clean_prefix};
+use crate::destination::{Credentials, Destination};
 use crate::settings::Settings;
 use bucket::Dialect;
 use cleanup::CleanupTasks;
@@ -144,33 +144,33 @@ impl Store {
     /// Reads both credentials files where they are given, whichever bucket it
     /// opens (U-91, U-93); directories need none (U-28).
     pub fn open(destination: &Destination, credentials: &Credentials) -> Result<Self, StoreError> {
+        let destination = destination.clone().tidy();
         let cleanup = CleanupTasks::new();
         let (gcs, s3) =
             (credentials.gcs_credentials_file.as_deref(), credentials.s3_credentials_file.as_deref());
-        let backend = match destination {
+        let backend = match &destination {
             Destination::Gs { bucket, prefix } => {
                 s3.map_or(Ok(()), s3::check)?;
                 let (store, json) = gcs::open(bucket, gcs)?;
-                let remote =
-                    Remote::new(Clients::new(store), Dialect::Gcs, &clean_prefix(prefix), cleanup.clone());
+                let remote = Remote::new(Clients::new(store), Dialect::Gcs, prefix, cleanup.clone());
                 Backend::Remote(remote.with_json(json))
             }
             Destination::S3 { bucket, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 let clients = s3::open(bucket, s3)?;
-                Backend::Remote(Remote::new(clients, Dialect::S3, &clean_prefix(prefix), cleanup.clone()))
+                Backend::Remote(Remote::new(clients, Dialect::S3, prefix, cleanup.clone()))
             }
             Destination::Az { container, prefix } => {
                 gcs.map_or(Ok(()), gcs::check)?;
                 s3.map_or(Ok(()), s3::check)?;
                 let clients = Clients::new(Arc::new(azure::open(container)?));
-                Backend::Remote(Remote::new(clients, Dialect::Azure, &clean_prefix(prefix), cleanup.clone()))
+                Backend::Remote(Remote::new(clients, Dialect::Azure, prefix, cleanup.clone()))
             }
             Destination::File { root } | Destination::LocalDir { root } => {
                 Backend::Local(Local::new(root.clone()))
             }
         };
-        Ok(Self { destination: destination.clone(), backend, cleanup })
+        Ok(Self { destination, backend, cleanup })
     }
 
     pub(in crate::io) fn backend(&self) -> &Backend {

@@ -8,7 +8,7 @@ use super::StoreError;
 use object_store::client::{HttpRequest, HttpRequestBody};
 use reqwest::Url;
 
-/// What becomes of a setting.
+/// The use of a setting, which decides what it may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Part of a header, of a query or of a form.

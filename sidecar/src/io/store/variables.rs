@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Scheme of addresses that leave it out.
 const HTTPS: Kind = Kind::Base("https");
 
-/// What becomes of variables. Of those that are not here, text.
+/// The uses of variables. Those that are not here are text.
 const KINDS: &[(&str, Kind)] = &[
     ("AWS_CA_BUNDLE", Kind::Path),
     ("AWS_CONFIG_FILE", Kind::Path),

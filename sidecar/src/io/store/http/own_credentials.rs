@@ -213,7 +213,8 @@ mod tests {
             let value = HeaderValue::from_bytes("Bearer the-tökén".as_bytes()).expect("a value");
             request.headers_mut().insert("authorization", value);
         };
-        assert_eq!(masked(beyond_ascii, "got the-tökén"), "got XXXXXXXXXXX");
+        let mask = "X".repeat("the-tökén".len());
+        assert_eq!(masked(beyond_ascii, "got the-tökén"), format!("got {mask}"));
     }
 
     #[test]
