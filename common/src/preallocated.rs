@@ -102,7 +102,7 @@ pub fn copy(from: &mut File, target: &Path, mode: u32) -> io::Result<Option<io::
         }
     });
     if copied.is_err() {
-        // The first error is the one to report.
+        // Only the first error is reported: a copy that stays behind is no second one.
         let _ = std::fs::remove_file(&temp);
     }
     copied

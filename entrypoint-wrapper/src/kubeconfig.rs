@@ -78,8 +78,9 @@ impl PrivateCopy {
         let temp = self.path.with_extension("part");
         let mut to = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
         io::copy(&mut from, &mut to)?;
-        // It was created so, in a directory that nobody else may enter.
-        let _ = preallocated::set_mode(&to, 0o600)?;
+        // Nobody needs to know of a refusal: the file was created with this mode, in a directory that
+        // nobody else may enter.
+        let _refused = preallocated::set_mode(&to, 0o600)?;
         fs::rename(&temp, &self.path)
     }
 }

@@ -1,5 +1,6 @@
 //! Control groups with limits, and mounts that nobody else sees.
 
+use crate::refused::behind;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -88,19 +89,8 @@ impl Drop for ControlGroup {
 
 /// A command behind a script, with mounts that nobody else sees.
 pub fn behind_mounts(script: &str, command: &Command) -> Command {
-    let mut behind = Command::new("unshare");
-    behind.args(["--mount", "sh", "-c", &format!("{script} && exec \"$0\" \"$@\"")]);
-    behind.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => behind.env(name, value),
-            None => behind.env_remove(name),
-        };
-    }
-    if let Some(dir) = command.get_current_dir() {
-        behind.current_dir(dir);
-    }
-    behind
+    let script = format!("{script} && exec \"$0\" \"$@\"");
+    behind("unshare", &["--mount", "sh", "-c", &script], command)
 }
 
 /// Finds out if tests may mount.

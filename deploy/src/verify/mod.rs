@@ -187,13 +187,13 @@ async fn audit(results: &Results, quick: bool) -> Result<Audit> {
     Ok(audit)
 }
 
-/// What is known of a manifest before its objects are checked.
+/// The facts about a manifest that are known before its objects are checked.
 struct Begin {
     /// The upload path.
     base: String,
     /// Number of objects.
     count: usize,
-    /// What the delivery has left out.
+    /// Everything that the delivery has left out.
     gaps: Vec<String>,
 }
 

@@ -37,7 +37,7 @@ fn text_left<'a, R: serde_json::de::Read<'a>>(deserializer: &mut serde_json::Des
 #[derive(Clone, Copy)]
 struct AnyNode<'a> {
     depth: usize,
-    /// What the stream may still hold.
+    /// The values and texts that the stream may still hold.
     budget: &'a Cell<Budget>,
 }
 

@@ -65,9 +65,9 @@ pub struct Delivered<'a> {
 #[derive(Debug)]
 pub struct Bounds {
     /// Until then.
-    pub until: Instant,
+    until: Instant,
     /// Bytes of JSON.
-    pub bytes: u64,
+    bytes: u64,
     /// Bytes that were written.
     written: Cell<u64>,
     /// Objects that were left out, and why the first of them was.
@@ -161,9 +161,7 @@ impl Delivered<'_> {
 
     /// The gap of the listing, or of what is written down of it.
     fn gap(&self) -> Option<ListingGap> {
-        let Some((objects, reason)) = self.bounds.left_out() else { return self.listing };
-        let gap = self.listing.unwrap_or_else(|| gap_of(self.plan, reason));
-        Some(ListingGap { not_listed: gap.not_listed + objects, ..gap })
+        widened(self.listing, self.bounds.left_out(), self.plan)
     }
 
     fn objects<'a>(&'a self, mask: Mask<'a>) -> impl Iterator<Item = ManifestObject> + 'a {
@@ -223,11 +221,19 @@ impl Delivered<'_> {
     }
 }
 
-/// Returns a gap between what was delivered and what is listed, without a number of objects.
-pub fn gap_of(plan: &ObjectPlan, reason: &'static str) -> ListingGap {
-    let sum = plan.summary();
-    let files = (sum.stored + sum.skipped + sum.failed + sum.withheld) as u64;
-    ListingGap { complete: false, files, reason, not_listed: 0 }
+/// Adds objects that were delivered and are not listed, with the reason, to a gap.
+pub fn widened(
+    gap: Option<ListingGap>,
+    left_out: Option<(u64, &'static str)>,
+    plan: &ObjectPlan,
+) -> Option<ListingGap> {
+    let Some((objects, reason)) = left_out else { return gap };
+    let gap = gap.unwrap_or_else(|| {
+        let sum = plan.summary();
+        let files = (sum.stored + sum.skipped + sum.failed + sum.withheld) as u64;
+        ListingGap { complete: false, files, reason, not_listed: 0 }
+    });
+    Some(ListingGap { not_listed: gap.not_listed + objects, ..gap })
 }
 
 fn job_name(spec: &JobSpec) -> JobName {

@@ -31,8 +31,8 @@ pub enum Request {
         upload: Box<Upload>,
         /// Not when an earlier sidecar has stored exactly this.
         unless_stored: bool,
-        /// What is sent instead where a directory cannot take it, or this fails by a fault of
-        /// our own.
+        /// The content to send instead where a directory cannot take this one, or sending it
+        /// fails by a fault of our own.
         spare: Option<Source>,
     },
     /// Look at what the destination holds.

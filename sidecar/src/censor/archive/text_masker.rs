@@ -16,7 +16,7 @@ pub(super) struct TextMasker {
     window: Vec<u8>,
     /// Zeros at the end of what was pushed, in whole pieces.
     zeros: usize,
-    /// What was released last are zeros, as they were pushed.
+    /// The bytes released last are zeros, as they were pushed.
     are_zeros_kept: bool,
 }
 

@@ -54,9 +54,10 @@ fn what_an_object_took_counts_and_not_what_it_was_listed_with() {
             setup.weights.sent_bytes = Some(100);
             setup.weights.in_flight = 1;
         });
-        let _ = event(&mut core, TERM);
+        assert_eq!(starts(&event(&mut core, TERM)), 0);
         let files = vec![artifact("a", 40), artifact("b", 60)];
-        let _ = core.handle(Input::Listed(Policy::BestEffort, bulk(files)), &at(0));
+        let effects = core.handle(Input::Listed(Policy::BestEffort, bulk(files)), &at(0));
+        assert_eq!(starts(&effects), 1, "{effects:?}");
         let outcome = Outcome::Stored { read: None, changed: false, bytes: took, record: Held::default() };
         let effects = core.handle(Input::TransferEnded(0, outcome), &at(1));
         assert_eq!(starts(&effects), usize::from(starts_next), "{took}: {effects:?}");

@@ -8,6 +8,7 @@ use crate::io::fault_injection;
 use crate::io::listing::document;
 use crate::io::markers::WatchedEntry;
 use crate::io::object::{Fingerprint, Input, Origin, Wanted};
+use crate::junit::Reports;
 use crate::layout::manifest::PassTimes;
 use crate::layout::metadata;
 use crate::layout::paths::{FINISHED, MANIFEST, OWN_LOG, PAGE, WITHHELD_SUFFIX};
@@ -156,7 +157,7 @@ impl Driver {
     pub(super) fn result_made(&mut self, verdict: Verdict, made: Result<Bytes, &'static str>) {
         let content = made.unwrap_or_else(|why| {
             tracing::error!(error = %why, "The result goes out without the job's metadata");
-            self.plain_result(verdict, why)
+            self.plain_result(verdict, why, &self.tests)
         });
         self.keep_spare_result(verdict);
         self.submit(Document::Result(verdict), document(FINISHED, Class::Result, content));
@@ -170,12 +171,12 @@ impl Driver {
     }
 
     /// Makes a result from what is in memory alone.
-    pub(super) fn plain_result(&self, verdict: Verdict, why: &str) -> Bytes {
+    pub(super) fn plain_result(&self, verdict: Verdict, why: &str, tests: &Reports) -> Bytes {
         let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
         let mask = |text: &str| self.context.masked(text);
         let mut metadata = metadata::left_out(why);
         metadata::add_problems(&mut metadata, &self.problems());
-        documents::finished(&self.settings, metadata, told, &self.tests, verdict, &mask)
+        documents::finished(&self.settings, metadata, told, tests, verdict, &mask)
     }
 
     /// A line with the reason in the place of an object that is withheld, or

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// What the termination message says of everything else.
+/// The words of the termination message about everything else.
 const ALONE: &str = "nothing else could be delivered because of an internal error";
 
 /// Time for the tries to store a result without a deadline, at most.
@@ -67,6 +67,7 @@ impl Driver {
         let content = self.plain_result(
             verdict.unwrap_or(Verdict::PROVISIONAL),
             "it was left out because of an internal error",
+            &self.tests,
         );
         self.times.end.send_replace(Some(deadline));
         let storing = within(self.times.end.subscribe(), self.store_result(content));

@@ -10,7 +10,7 @@
 
 use super::Driver;
 use crate::deliver::Object;
-use crate::io::closing::{gap_of, manifest_object};
+use crate::io::closing::{manifest_object, widened};
 use crate::io::journal::Journal;
 use crate::io::object::{Fingerprint, Origin, Record};
 use crate::io::weight::Weigher;
@@ -134,9 +134,6 @@ impl Driver {
     pub(super) fn gap(&self) -> Option<ListingGap> {
         let left_out = self.journal.as_ref().map_or(0, |journal| journal.left_out());
         let unwritten = [(left_out > 0).then_some((left_out, NO_ROOM)), self.spares.unlisted];
-        unwritten.into_iter().flatten().fold(self.gap, |gap, (objects, reason)| {
-            let gap = gap.unwrap_or_else(|| gap_of(self.core.plan(), reason));
-            Some(ListingGap { not_listed: gap.not_listed + objects, ..gap })
-        })
+        unwritten.into_iter().fold(self.gap, |gap, left_out| widened(gap, left_out, self.core.plan()))
     }
 }

@@ -6,14 +6,11 @@ use super::Driver;
 use super::compose::LIST_TIMEOUT;
 use crate::deliver::{Class, Verdict};
 use crate::destination::Destination;
-use crate::io::closing::{Bounds, NO_ROOM, gap_of};
+use crate::io::closing::{Bounds, NO_ROOM, widened};
 use crate::io::compressed_document::CompressedDocument;
-use crate::io::documents;
 use crate::io::source::Source;
 use crate::io::store::MANIFEST_BYTES;
 use crate::junit::Reports;
-use crate::layout::manifest::ListingGap;
-use crate::layout::metadata;
 use crate::layout::paths::MANIFEST;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -54,13 +51,7 @@ impl Driver {
 
     /// Makes a result without the job's metadata and tests, whose length is not up to the job.
     pub(super) fn keep_spare_result(&mut self, verdict: Verdict) {
-        let told: Vec<_> = self.told().into_iter().map(|(_, told)| told).collect();
-        let mask = |text: &str| self.context.masked(text);
-        let mut metadata = metadata::left_out(NOT_STORED);
-        metadata::add_problems(&mut metadata, &self.problems());
-        let none = Reports::default();
-        let result = documents::finished(&self.settings, metadata, told, &none, verdict, &mask);
-        self.spares.result = Some(result);
+        self.spares.result = Some(self.plain_result(verdict, NOT_STORED, &Reports::default()));
     }
 
     /// Makes a manifest with fewer objects where the whole one, of so many bytes, may not fit.
@@ -76,10 +67,8 @@ impl Driver {
         let mut delivered = self.delivered(&entries, &self.times.passes, bounds);
         delivered.reports = &none;
         let retired = self.journal.as_ref().map_or(0, |journal| journal.objects());
-        if retired > 0 {
-            let gap = delivered.listing.unwrap_or_else(|| gap_of(delivered.plan, NO_ROOM));
-            delivered.listing = Some(ListingGap { not_listed: gap.not_listed + retired, ..gap });
-        }
+        let left_out = (retired > 0).then_some((retired, NO_ROOM));
+        delivered.listing = widened(delivered.listing, left_out, delivered.plan);
         let short = delivered.manifest(None);
         self.spares.manifest = Some(Arc::new(short));
     }

@@ -56,15 +56,15 @@ impl Times {
 
 impl Driver {
     pub(super) fn arm_earliest(&mut self, timer: Timer, after: Duration) {
+        let at = Instant::now() + after;
+        let earliest = |armed: Option<Instant>| Some(armed.map_or(at, |armed| armed.min(at)));
         if timer == Timer::Deadline {
-            let at = Timestamp::now().after(after);
-            self.times.deadline = Some(self.times.deadline.map_or(at, |armed| armed.min(at)));
-            let at = Instant::now() + after;
-            self.times.deadline_at = Some(self.times.deadline_at.map_or(at, |armed| armed.min(at)));
+            let on = Timestamp::now().after(after);
+            self.times.deadline = Some(self.times.deadline.map_or(on, |armed| armed.min(on)));
+            self.times.deadline_at = earliest(self.times.deadline_at);
         }
         if let Timer::Cutoff | Timer::Deadline = timer {
-            let at = Instant::now() + after;
-            self.times.end.send_modify(|end| *end = Some(end.map_or(at, |armed| armed.min(at))));
+            self.times.end.send_modify(|end| *end = earliest(*end));
         }
         self.timers.arm_earliest(timer, after);
     }
