@@ -10,11 +10,9 @@ use crate::censor::Censor;
 use flate2::read::GzDecoder;
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, Shared};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use job_page::manifest::{self, Object};
 use std::collections::HashMap;
-use std::fmt;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,25 +41,6 @@ struct StoredObject {
     stored_bytes: u64,
     stored_crc32c: Box<str>,
     content_type: Option<Box<str>>,
-    content_encoding: Option<Box<str>>,
-}
-
-/// One object of a manifest.
-#[derive(Deserialize)]
-struct ManifestEntry {
-    #[serde(default)]
-    key: Box<str>,
-    #[serde(default)]
-    state: Box<str>,
-    #[serde(default)]
-    source_bytes: u64,
-    #[serde(default)]
-    stored_bytes: u64,
-    #[serde(default)]
-    stored_crc32c: Box<str>,
-    #[serde(default)]
-    content_type: Option<Box<str>>,
-    #[serde(default)]
     content_encoding: Option<Box<str>>,
 }
 
@@ -106,10 +85,16 @@ async fn read(store: &Store, key: &str, room: usize) -> Option<PreviousManifest>
 
 impl PreviousManifest {
     /// Reads a manifest as a stream, and keeps what fits into `room` bytes.
-    fn parse(text: &mut dyn Read, room: usize) -> Self {
-        let mut text = serde_json::Deserializer::from_reader(BufReader::new(text.take(MAX_BYTES)));
+    fn parse(text: &mut dyn Read, mut room: usize) -> Self {
         let mut known = Self::default();
-        let read = Document { known: &mut known, room }.deserialize(&mut text).and_then(|()| text.end());
+        let read = manifest::read(text.take(MAX_BYTES), &mut |object| {
+            let bytes = bytes_kept(&object);
+            let is_of_use = object.is_stored() && object.source_bytes > MIN_OBJECT_BYTES;
+            if is_of_use && bytes <= room {
+                room -= bytes;
+                known.0.insert(Box::from(object.key.as_str()), object.into());
+            }
+        });
         if read.is_ok() { known } else { Self::default() }
     }
 
@@ -130,86 +115,23 @@ impl PreviousManifest {
     }
 }
 
-/// The document: an object of which `objects` is of interest here.
-struct Document<'a> {
-    known: &'a mut PreviousManifest,
-    room: usize,
+/// Returns the bytes that an object takes if it is kept: a map that grows has twice the room,
+/// for a moment three times.
+fn bytes_kept(object: &Object) -> usize {
+    let optional = [&object.stored_crc32c, &object.content_type, &object.content_encoding];
+    let texts = std::iter::once(&object.key).chain(optional.into_iter().flatten());
+    3 * size_of::<(Box<str>, StoredObject)>() + texts.map(String::len).sum::<usize>()
 }
 
-impl<'de> DeserializeSeed<'de> for Document<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Document<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a manifest")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key::<Box<str>>()? {
-            if *name == *"objects" {
-                members.next_value_seed(Objects(Document { known: &mut *self.known, room: self.room }))?;
-            } else {
-                members.next_value::<IgnoredAny>()?;
-            }
+impl From<Object> for StoredObject {
+    fn from(object: Object) -> Self {
+        Self {
+            source_bytes: object.source_bytes,
+            stored_bytes: object.stored_bytes.unwrap_or_default(),
+            stored_crc32c: object.stored_crc32c.unwrap_or_default().into(),
+            content_type: object.content_type.map(Into::into),
+            content_encoding: object.content_encoding.map(Into::into),
         }
-        Ok(())
-    }
-}
-
-/// The list of objects, each of which is dropped or kept at once.
-struct Objects<'a>(Document<'a>);
-
-impl<'de> DeserializeSeed<'de> for Objects<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Objects<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Document { known, mut room } = self.0;
-        while let Some(entry) = list.next_element::<ManifestEntry>()? {
-            let bytes = entry.bytes();
-            let is_of_use = *entry.state == *"stored" && entry.source_bytes > MIN_OBJECT_BYTES;
-            if is_of_use && bytes <= room {
-                room -= bytes;
-                let (key, object) = entry.split();
-                known.0.insert(key, object);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl ManifestEntry {
-    /// Bytes that it takes if it is kept: a map that grows has twice the room, for a moment three times.
-    fn bytes(&self) -> usize {
-        let optional = [&self.content_type, &self.content_encoding].into_iter().flatten();
-        let texts = [&self.key, &self.stored_crc32c].into_iter().chain(optional);
-        3 * size_of::<(Box<str>, StoredObject)>() + texts.map(|text| text.len()).sum::<usize>()
-    }
-
-    fn split(self) -> (Box<str>, StoredObject) {
-        let Self { key, state: _, source_bytes, stored_bytes, stored_crc32c, content_type, content_encoding } =
-            self;
-        let object =
-            StoredObject { source_bytes, stored_bytes, stored_crc32c, content_type, content_encoding };
-        (key, object)
     }
 }
 
@@ -299,7 +221,7 @@ mod tests {
         // A small object takes no room.
         let objects: Vec<_> =
             (0..10_000).flat_map(|n| [object(n, 1 << 20), object(n + 10_000, 1 << 21)]).collect();
-        let manifest = format!(r#"{{"objects":[{}]}}"#, objects.join(","));
+        let manifest = format!(r#"{{"version":1,"objects":[{}]}}"#, objects.join(","));
         let parse = |room| PreviousManifest::parse(&mut manifest.as_bytes(), room);
         assert_eq!(parse(usize::MAX).0.len(), 10_000);
         let some = parse(1 << 20);

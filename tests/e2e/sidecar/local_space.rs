@@ -63,10 +63,15 @@ fn delivered_to(pod: &Pod, entry: &Entry, volume: &str) -> Option<(PathBuf, Ende
     (ended.exit != Exit::Code(99) && copy.exists()).then_some((copy.join(JOB_PATH), ended))
 }
 
-fn fill(pod: &Pod, files: usize, bytes: usize) {
+/// A pod whose test has ended, with so many artifacts of so many bytes.
+fn ended_pod(files: usize, bytes: usize) -> (Pod, Entry) {
+    let pod = Pod::new();
+    let entry = pod.entry("test");
+    pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
     for number in 0..files {
         fs::write(pod.artifacts().join(format!("{number}.bin")), vec![1; bytes]).expect("written");
     }
+    (pod, entry)
 }
 
 fn states(manifest: &Value, state: &str) -> usize {
@@ -77,10 +82,7 @@ fn states(manifest: &Value, state: &str) -> usize {
 /// Artifacts that fill the volume to its last byte.
 #[test]
 fn full_destination_gets_manifest_and_result() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
-    fill(&pod, 200, 12_000);
+    let (pod, entry) = ended_pod(200, 12_000);
     let Some((objects, ended)) = delivered_to(&pod, &entry, "2m") else {
         harness::skip!("mounting a tmpfs is not permitted here");
     };
@@ -94,12 +96,9 @@ fn full_destination_gets_manifest_and_result() {
 /// A result that is longer than the space that was taken for it at the start.
 #[test]
 fn full_destination_gets_a_result_without_metadata_that_it_has_no_room_for() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
+    let (pod, entry) = ended_pod(400, 12_000);
     let metadata = json!({"text": "x".repeat(250_000)}).to_string();
     fs::write(&entry.metadata, metadata).expect("written");
-    fill(&pod, 400, 12_000);
     let Some((objects, ended)) = delivered_to(&pod, &entry, "2m") else {
         harness::skip!("mounting a tmpfs is not permitted here");
     };
@@ -116,10 +115,7 @@ fn full_destination_gets_a_result_without_metadata_that_it_has_no_room_for() {
 /// start.
 #[test]
 fn full_destination_gets_a_manifest_of_many_files() {
-    let pod = Pod::new();
-    let entry = pod.entry("test");
-    pod.entrypoint(&entry, &["echo", "output"], json!({})).wait().expect_code(0);
-    fill(&pod, 2_500, 1);
+    let (pod, entry) = ended_pod(2_500, 1);
     let Some((objects, ended)) = delivered_to(&pod, &entry, "4m") else {
         harness::skip!("mounting a tmpfs is not permitted here");
     };

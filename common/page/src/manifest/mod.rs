@@ -37,6 +37,8 @@ pub struct Object {
     pub reason: Option<String>,
     /// The error with which it failed.
     pub error: Option<String>,
+    /// The size of its source.
+    pub source_bytes: u64,
     /// Its size at the destination.
     pub stored_bytes: Option<u64>,
     /// The checksum of what is stored, eight hex digits.

@@ -23,10 +23,14 @@ const MAX_CONTAINERS: usize = 200;
 const MAX_PASSES: usize = 10_000;
 
 /// Reads a manifest; passes every object to `each`. The error is one line.
-pub fn read(from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
-    let mut from = from;
+pub fn read(mut from: impl Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
+    read_any(&mut from, each)
+}
+
+/// There is one copy of this in a program, whatever it reads from.
+fn read_any(from: &mut dyn Read, each: &mut dyn FnMut(Object)) -> Result<Rest, String> {
     let mut begin = Vec::new();
-    from.by_ref()
+    (&mut *from)
         .take(MAX_BYTES_IN_MEMORY + 1)
         .read_to_end(&mut begin)
         .map_err(|error| format!("manifest.json: {error}"))?;

@@ -258,6 +258,7 @@ impl From<ManifestObject> for job_page::manifest::Object {
             state: object.state.to_owned(),
             reason: object.reason,
             error: object.error,
+            source_bytes: proof.as_ref().map_or(0, |proof| proof.source_bytes),
             stored_bytes: proof.as_ref().map(|proof| proof.stored_bytes),
             stored_crc32c: proof.as_ref().map(|proof| proof.stored_crc32c.clone()),
             content_type: proof.as_ref().and_then(|proof| proof.content_type.clone()),
