@@ -32,6 +32,10 @@ pub(crate) enum Mutation {
     DeadlineIgnored,
     /// It writes no result where the job's metadata cannot be read in time.
     NoResultWithoutMetadata,
+    /// It counts what a listing found only when the listing is through.
+    PiecesUncounted,
+    /// It waits for a task that panicked.
+    PanicNotTold,
 }
 
 /// A mode of the pod, and how much adversity it meets.

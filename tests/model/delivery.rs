@@ -164,6 +164,9 @@ impl Delivery {
     pub(crate) fn find(&mut self, log: u8) -> Result<(), String> {
         let Some(policy) = self.listing else { return Ok(()) };
         self.found = true;
+        if self.mutation == Some(Mutation::PiecesUncounted) {
+            return Ok(());
+        }
         let wanted = vec![desired("build-log.txt", Class::BuildLog, Content::Log(log), log)];
         self.input(Input::Found(policy, Bulk { wanted, ..Bulk::default() }), log)
     }
@@ -224,6 +227,9 @@ impl Delivery {
     /// The task of a request panicked: its object has failed for good, in this pass.
     pub(crate) fn panicked(&mut self, number: u32, log: u8) -> Result<(), String> {
         self.requests.remove(&number);
+        if self.mutation == Some(Mutation::PanicNotTold) {
+            return Ok(());
+        }
         let failure = Failure::Permanent("an internal error".to_owned());
         self.input(Input::TransferEnded(number, Outcome::Failed(failure)), log)
     }
@@ -364,8 +370,12 @@ impl Delivery {
                 && self.core.plan().object(number).state == sidecar::deliver::State::Restarting
     }
 
-    /// I7: whoever is not done can be woken up, and the deadline ends everything.
+    /// I4: what a listing has found counts, also if it is cut. I7: whoever is not done
+    /// can be woken up, and the deadline ends everything.
     pub(crate) fn check(&self) -> Result<(), String> {
+        if self.found && self.core.plan().find("build-log.txt").is_none() {
+            return Err("I4: a file that was found does not count".to_owned());
+        }
         if self.core.machine().is_over() {
             return Ok(());
         }

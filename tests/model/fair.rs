@@ -3,7 +3,7 @@
 
 use crate::bucket::{Content, Key};
 use crate::processes::Life;
-use crate::search::digest;
+use crate::search::{Digests, digest};
 use crate::test_container::Lock;
 use crate::world::{Act, Sidecar, Step, World};
 use common::report::ChildEnd;
@@ -11,12 +11,11 @@ use common::signal::Signal;
 use entrypoint::supervise::{Event, Marker, Output, Setup, State, Timer};
 use sidecar::deliver::{Observation, Timer as SidecarTimer};
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 /// Follows the fair run from a state, whose hash is given, to its end, and judges
 /// that; says whether the state is an end itself. What is known to end well is
 /// not followed again.
-pub(crate) fn ends_well(world: &World, number: u128, known: &mut HashSet<u128>) -> Result<bool, String> {
+pub(crate) fn ends_well(world: &World, number: u128, known: &mut Digests) -> Result<bool, String> {
     let mut chain = Vec::new();
     let (mut here, mut number) = (Cow::Borrowed(world), number);
     while known.insert(number) {

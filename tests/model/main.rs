@@ -107,6 +107,8 @@ fn a_broken_core_is_caught() {
         (Mutation::OutagesAreFinal, PLAIN, "liveness"),
         (Mutation::DeadlineIgnored, Config { deadline: true, ..PLAIN }, "I7"),
         (Mutation::NoResultWithoutMetadata, Config { slow_result: true, ..PLAIN }, "I7"),
+        (Mutation::PiecesUncounted, PLAIN, "I4"),
+        (Mutation::PanicNotTold, PLAIN, "I7"),
     ] {
         let broken = explore(Config { mutation: Some(mutation), ..config });
         let broken = broken.err().unwrap_or_else(|| panic!("{mutation:?} was not noticed"));
