@@ -11,6 +11,7 @@
 //! | `held FILE` | says `ready`; on INT or TERM waits until the file exists, says `released`, exits 0 |
 //! | `die SIGNAL` | dies of the signal |
 //! | `signals` | says `ready`, prints each INT and TERM it gets, exits 5 at USR1 |
+//! | `ready SECONDS` | says `ready` and sleeps; signals have their defaults, which in a shell they do not always |
 //! | `orphans COUNT` | leaves that many orphans that exit at once, then exits 7 |
 
 use common::signal::Signal;
@@ -32,6 +33,10 @@ fn main() -> ExitCode {
         "ignore" => until_signals(&[INT, TERM], |_| None),
         "flood" => flood(number(1)),
         "sleep" => sleep(number(1)),
+        "ready" => {
+            say("ready");
+            sleep(number(1))
+        }
         "holder" => leave(&["sleep", &words[1]]),
         "daemon" => leave(&["detached", &words[1]]),
         "detached" => detached(number(1)),

@@ -32,6 +32,9 @@ pub(super) enum How {
     Special,
 }
 
+/// In dash, SIGINT is caught until it has become another program, and SIGTERM may end it first.
+const READY: &str = concat!("exec ", env!("CARGO_BIN_EXE_hostile"), " ready 60");
+
 const IGNORING: &str = "trap '' INT TERM; echo ready; while :; do sleep 0.05; done";
 
 const NEVER_STARTED: &str = "the container never started, or could not write to DIR/logs: it left no lock, no log \
@@ -117,13 +120,7 @@ fn told_to_end() -> Vec<Ending> {
     vec![
         timeout("a timeout, and it ends", "exec sleep 60", "timed out after 1s; died of SIGINT"),
         timeout("a timeout, and it stays", IGNORING, "timed out after 1s; did not exit within 1s; killed"),
-        signal(
-            "SIGTERM, and it dies",
-            term,
-            "echo ready; exec sleep 60",
-            "ABORTED",
-            "aborted by SIGTERM; died of SIGINT",
-        ),
+        signal("SIGTERM, and it dies", term, READY, "ABORTED", "aborted by SIGTERM; died of SIGINT"),
         signal(
             "SIGTERM, and it exits with a code",
             term,
@@ -148,13 +145,7 @@ fn told_to_end() -> Vec<Ending> {
         Ending {
             // As a kubelet does it passes SIGTERM on.
             terminals: Some("aborted by SIGTERM; died of SIGINT"),
-            ..signal(
-                "Ctrl-C",
-                int,
-                "echo ready; exec sleep 60",
-                "ABORTED",
-                "aborted by SIGINT; died of SIGINT",
-            )
+            ..signal("Ctrl-C", int, READY, "ABORTED", "aborted by SIGINT; died of SIGINT")
         },
         Ending {
             entrypoints: Some(""),
@@ -162,7 +153,7 @@ fn told_to_end() -> Vec<Ending> {
             ..signal(
                 "entrypoint is killed",
                 Signal::KILL,
-                "echo ready; exec sleep 60",
+                READY,
                 "FAILURE",
                 "entrypoint was killed and left no result; the pod's status says why",
             )
