@@ -35,7 +35,7 @@ fn main() {
 }
 
 fn term(sidecar: &Running) -> Instant {
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     Instant::now()
 }
 

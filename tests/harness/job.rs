@@ -122,7 +122,7 @@ impl Job {
     #[track_caller]
     pub fn deliver_under_term(&self, entries: &[&Entry]) -> Ended {
         let sidecar = self.sidecar(entries, json!({"delivery": {"native_sidecar": true}}));
-        sidecar.signal_when_caught(Signal::TERM);
+        sidecar.signal(Signal::TERM);
         let ended = sidecar.wait();
         ended.expect_code(0);
         ended

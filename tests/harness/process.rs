@@ -116,20 +116,22 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        let number = rustix::process::Signal::from_named_raw(signal.as_raw()).expect("a signal with a name");
-        kill_process(self.pid(), number)
-            .unwrap_or_else(|error| panic!("{} gets no {signal}: {error}", self.name));
-    }
-
     /// Sends it a signal, once it can take it: one that comes while it starts
     /// would end it by the signal's default.
     #[track_caller]
-    pub fn signal_when_caught(&self, signal: Signal) {
-        let caught = || catches(self.pid(), signal).then_some(());
-        wait::until(&format!("{} to catch {signal}", self.name), caught);
-        self.signal(signal);
+    pub fn signal(&self, signal: Signal) {
+        if signal != Signal::KILL {
+            let ready = || (catches(self.pid(), signal) || is_zombie(self.pid())).then_some(());
+            wait::until(&format!("{} to catch {signal}", self.name), ready);
+        }
+        self.signal_now(signal);
+    }
+
+    /// Sends it a signal, whether it can take it or not.
+    pub fn signal_now(&self, signal: Signal) {
+        let number = rustix::process::Signal::from_named_raw(signal.as_raw()).expect("a signal with a name");
+        kill_process(self.pid(), number)
+            .unwrap_or_else(|error| panic!("{} gets no {signal}: {error}", self.name));
     }
 
     /// Returns its stdout so far.
@@ -200,6 +202,14 @@ pub fn watches_files(pid: Pid) -> bool {
     let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
     targets.any(|target| target.as_os_str() == "anon_inode:inotify")
+}
+
+/// Whether a process has ended and nobody has asked for its status yet.
+fn is_zombie(pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status
+        .lines()
+        .any(|line| line.strip_prefix("State:").is_some_and(|state| state.trim_start().starts_with('Z')))
 }
 
 /// Whether a process catches a signal (`SigCgt` of proc(5)), or blocks it to read

@@ -92,7 +92,7 @@ fn seen(words: &[&str], signal: Signal) -> String {
     let text = |got: &Path| std::fs::read_to_string(got).unwrap_or_default();
     let pid = wait::until("the command", || text(&got).strip_prefix("pid ")?.lines().next()?.parse().ok());
     std::thread::sleep(STARTED);
-    launcher.signal(signal);
+    launcher.signal_now(signal);
     let ended = wait::within(SETTLED, || launcher.has_ended().then_some(())).is_some();
     // `timeout` signals its child and its group: a shell may see that as one or as two.
     let mut signals = text(&got).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();

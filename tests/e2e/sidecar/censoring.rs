@@ -45,7 +45,7 @@ fn secret_rotated_during_the_run_is_masked_in_both_values() {
     let entry = running(&job, "the-old-value-of-it and the-new-value-of-it\n");
     write(&job.pod.artifacts().join("a.txt"), "it is the-new-value-of-it, was the-old-value-of-it");
     let sidecar = job.sidecar(&[&entry], censoring(&[&secrets], json!({})));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     wait::until("the provisional result", || job.finished_now());
     assert_eq!(job.text("artifacts/a.txt"), "it is the-new-value-of-it, was XXXXXXXXXXXXXXXXXXX");
     write(&secrets.join("token"), "the-new-value-of-it\n");
@@ -104,7 +104,7 @@ fn local_files_are_never_censored_in_place() {
     let test = job.pod.entrypoint(&entry, &["sh", "-c", &script], json!({}));
     entry.until_log("100 the-secret-value");
     let inode = fs::metadata(&entry.log).expect("there").ino();
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     wait::until("the provisional result", || job.finished_now());
     let provisional = job.text("build-log.txt");
     assert!(provisional.starts_with("1 XXXXXXXXXXXXXXXX\n"), "{}", &provisional[..100]);

@@ -115,7 +115,7 @@ fn small_object_that_is_never_answered_does_not_delay_the_result() {
     let sidecar = job.sidecar(&[&entry], json!({}));
     let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
     entry.until_log("ready");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     wait::until("the upload", || s3.seen().iter().any(|seen| seen.key.ends_with("small.txt")).then_some(()));
     s3.script(|_| Fault::None);
     test.signal(Signal::TERM);
@@ -153,7 +153,7 @@ fn provisional_result_yields_with_write_only_credentials() {
     fs::write(job.objects_dir().join("finished.json"), held.to_string()).expect("written");
     later.store(true, Ordering::SeqCst);
     let mut sidecar = job.sidecar(&[&entry], json!({}));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.until_stderr("Best-effort upload was successful");
     assert!(told.load(Ordering::SeqCst), "it was tried");
     assert_eq!(job.finished()["result"], "SUCCESS", "what cannot be seen is not replaced");
@@ -182,7 +182,7 @@ fn deadline_delivers_the_artifacts_that_fit_and_names_the_others() {
     let test = job.pod.entrypoint(&entry, &["sh", "-c", "echo ready; exec sleep 60"], json!({}));
     entry.until_log("ready");
     let began = Instant::now();
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     test.signal(Signal::TERM);
     test.wait().expect_code(130);
     sidecar.wait().expect_code(0);
@@ -224,7 +224,7 @@ fn abort_that_is_never_answered_does_not_delay_the_result() {
     let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": "10s"}}));
     job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
     wait::until("a part", || s3.seen().iter().any(|seen| seen.query.contains("partNumber=")).then_some(()));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
     assert!(s3.seen().iter().any(|seen| seen.method == Method::DELETE), "it was given up");
     assert_eq!(job.finished()["result"], "SUCCESS");

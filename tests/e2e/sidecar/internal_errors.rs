@@ -113,7 +113,7 @@ fn manifest_that_takes_too_long_lists_what_it_can_and_the_result_follows() {
     let more = json!({"delivery": {"grace_period": "10s", "fail_on_error": true}});
     let mut command = job.sidecar_command(&[&entry], more);
     let sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "delay row"));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     test.signal(Signal::TERM);
     let ended = sidecar.wait_for(Duration::from_mins(1));
     ended.expect_code(1);
@@ -150,7 +150,7 @@ fn panic_in_the_loop_forgets_no_interrupt() {
     entry.until_log("ready");
     let mut command = job.sidecar_command(&[&entry], fail_on_error());
     let mut sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "panic driver*1"));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.until_stderr("Best-effort upload was successful");
     test.signal(Signal::TERM);
     let ended = sidecar.wait_for(Duration::from_mins(1));
@@ -250,7 +250,7 @@ fn hanging_metadata_leaves_time_for_the_result_within_a_given_time() {
     let more = json!({"delivery": {"grace_period": "5s"}});
     let mut command = job.sidecar_command(&[&entry], more);
     let sidecar = process::start(job.pod.tree(), command.env("POD_UTILS_FAULT", "hang compose"));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     test.signal(Signal::TERM);
     sidecar.wait_for(Duration::from_mins(1)).expect_code(0);
     job.expect_result("ABORTED");

@@ -145,7 +145,7 @@ fn wishes_of_the_store_never_exceed_the_time_left() {
             if is_busy { Fault::Busy(60) } else { Fault::None }
         });
         let sidecar = job.sidecar(&[&entry], json!({"delivery": {"grace_period": time}}));
-        sidecar.signal_when_caught(Signal::TERM);
+        sidecar.signal(Signal::TERM);
         test.signal(Signal::TERM);
         let ended = sidecar.wait_for(Duration::from_mins(1));
         if parts_only {

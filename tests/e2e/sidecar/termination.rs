@@ -45,7 +45,7 @@ fn term_during_the_final_upload_changes_nothing() {
     wait::until("the upload of the log", || {
         s3.seen().iter().any(|seen| seen.key.ends_with("build-log.txt")).then_some(())
     });
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
     job.expect_result("SUCCESS");
     assert_eq!(job.text("build-log.txt"), "done\n");
@@ -55,7 +55,7 @@ fn term_during_the_final_upload_changes_nothing() {
 fn term_twice_still_ends_with_the_final_result() {
     let RunningJob { job, entry, sidecar, test } = Job::s3().running("echo ready; exec sleep 60", json!({}));
     for _ in 0..2 {
-        sidecar.signal_when_caught(Signal::TERM);
+        sidecar.signal(Signal::TERM);
         until_result(&job, "ABORTED");
     }
     for _ in 0..2 {
@@ -79,7 +79,7 @@ fn marker_during_the_best_effort_pass_gives_the_final_result() {
     let script = format!("echo ready; until [ -e {} ]; do sleep 0.01; done; echo end", go.display());
     let RunningJob { job, sidecar, test, .. } = job.running(&script, json!({}));
     let s3 = job.s3.as_ref().expect("a bucket");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     wait::until("the provisional result", || {
         s3.seen().iter().any(|seen| seen.key.ends_with("finished.json")).then_some(())
     });
@@ -94,7 +94,7 @@ fn marker_during_the_best_effort_pass_gives_the_final_result() {
 fn test_that_ends_within_the_grace_period_delivers_its_last_lines() {
     let script = "trap '' INT; trap 'for i in 1 2 3 4 5; do echo tail $i; sleep 0.05; done; exit 7' TERM; echo ready; while :; do sleep 0.01; done";
     let RunningJob { job, entry, sidecar, test } = Job::s3().running(script, json!({}));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     test.signal(Signal::TERM);
     test.wait().expect_code(130);
     sidecar.wait().expect_code(0);
@@ -112,7 +112,7 @@ fn log_that_grows_during_the_best_effort_pass_arrives_whole() {
     let script = "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); [ $((i % 100)) = 0 ] && sleep 0.01; done; echo the end";
     let test = job.pod.entrypoint(&entry, &["sh", "-c", script], json!({}));
     entry.until_log("line 5\n");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     test.wait().expect_code(0);
     sidecar.wait().expect_code(0);
     job.expect_result("SUCCESS");
@@ -127,7 +127,7 @@ fn store_that_hangs_during_the_best_effort_pass_gets_everything_later() {
     s3.script(|seen| if seen.key.ends_with("build-log.txt") { Fault::Hang } else { Fault::None });
     let RunningJob { job, entry, sidecar, test } = job.running("echo ready; exec sleep 60", json!({}));
     let s3 = job.s3.as_ref().expect("a bucket");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     wait::until("an upload", || {
         s3.seen().iter().any(|seen| seen.key.ends_with("build-log.txt")).then_some(())
     });
@@ -185,7 +185,7 @@ fn grace_period_over_within_a_large_file_still_delivers_the_result() {
         s3.seen().iter().any(|seen| seen.key.ends_with("large.bin")).then_some(())
     });
     let began = std::time::Instant::now();
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
     assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!(job.finished()["result"], "SUCCESS");
@@ -203,7 +203,7 @@ fn native_sidecar_ends_after_an_ordinary_run_and_term() {
     let entry = job.pod.entry("test");
     let sidecar = job.sidecar(&[&entry], native(&json!({})));
     job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
     job.expect_result("SUCCESS");
 }
@@ -216,7 +216,7 @@ fn native_sidecar_stays_until_term() {
     job.pod.entrypoint(&entry, &["echo", "done"], json!({})).wait().expect_code(0);
     until_said(&sidecar, "waiting to be told to end");
     job.expect_result("SUCCESS");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
 }
 
@@ -226,7 +226,7 @@ fn native_sidecar_under_term_calls_an_entry_without_lock_lost() {
     let entry = job.pod.entry("test");
     fs::write(&entry.log, "as far as it came\n").expect("written");
     let sidecar = job.sidecar(&[&entry], native(&json!({})));
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     sidecar.wait().expect_code(0);
     job.expect_result("FAILURE");
     assert_eq!(job.text("build-log.txt"), "as far as it came\n");
@@ -242,7 +242,7 @@ fn native_sidecar_killed_and_restarted_delivers() {
     test.signal(Signal::TERM);
     test.wait().expect_code(130);
     let restarted = job.sidecar(&[&entry], native(&json!({})));
-    restarted.signal_when_caught(Signal::TERM);
+    restarted.signal(Signal::TERM);
     restarted.wait().expect_code(0);
     job.expect_result("ABORTED");
 }
@@ -262,7 +262,7 @@ fn interim_result_is_written_before_prow_kills_the_pod() {
         json!({}),
     );
     entry.until_log("ready");
-    sidecar.signal_when_caught(Signal::TERM);
+    sidecar.signal(Signal::TERM);
     until_result(&job, "ABORTED");
     assert_eq!(entry.code(), None, "the test still runs");
     test.signal(Signal::KILL);

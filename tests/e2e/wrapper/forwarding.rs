@@ -102,7 +102,7 @@ fn signal_before_the_child_is_ready_is_not_lost() {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
             (name.trim() == "entrypoint-wrap").then_some(())
         });
-        running.signal_when_caught(Signal::TERM);
+        running.signal(Signal::TERM);
         running.wait().expect_code(143);
     }
 }

@@ -114,7 +114,7 @@ fn container_that_never_starts_is_given_up_and_told() {
         let (entry, messages) = (job.pod.entry("test"), Messages::new(&job));
         let sidecar = job.sidecar(&[&entry], laid_over(messages.of_sidecar(), options));
         if is_told {
-            sidecar.signal_when_caught(Signal::TERM);
+            sidecar.signal(Signal::TERM);
         }
         sidecar.wait().expect_code(0);
         check(&named(name), &job, &entry, &messages);
@@ -223,7 +223,7 @@ fn store_that_takes_nothing_changes_no_sentence() {
         if name == "the store hangs" {
             // What is never answered ends with the grace period.
             entry.until_log("code 3");
-            sidecar.signal_when_caught(Signal::TERM);
+            sidecar.signal(Signal::TERM);
         }
         sidecar.wait();
         check_sidecars(name, ending.result, ending.sentence, &messages);
