@@ -20,7 +20,7 @@ use crate::settings::Settings;
 use common::entry::Entry;
 use common::job_spec::JobSpec;
 use common::timestamp::Timestamp;
-use job_page::manifest::JobName;
+use job_page::manifest::{JobName, MAX_KEY_BYTES};
 use job_page::objects::{FOLLOWS, Objects};
 use std::cell::Cell;
 use std::io;
@@ -307,7 +307,7 @@ pub fn manifest_object(
     let shown =
         if object.desired.class == Class::Artifact { mask(&key.to_string()) } else { key.to_string() };
     ManifestObject {
-        key: full_key(settings, &shown),
+        key: listed_key(full_key(settings, &shown)),
         source: source_path(settings, key, &object.desired.source).map(|path| mask(&path)),
         name_masked,
         state,
@@ -319,6 +319,16 @@ pub fn manifest_object(
             manifest::matches_report(report, bytes, crc32c)
         }),
     }
+}
+
+/// Cuts a key that no store takes: what reads manifests refuses a longer one.
+fn listed_key(mut key: String) -> String {
+    const MARK: char = '…';
+    if key.len() > MAX_KEY_BYTES {
+        key.truncate(key.floor_char_boundary(MAX_KEY_BYTES - MARK.len_utf8()));
+        key.push(MARK);
+    }
+    key
 }
 
 /// Returns the file that an object comes from, as people would write it.

@@ -4,10 +4,13 @@
 
 use harness::job::Job;
 use harness::pod::Entry;
+use harness::{bins, process};
 use hyper::Method;
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use serde_json::{Value, json};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const LARGE: &str = "artifacts/large.bin";
 
@@ -59,6 +62,27 @@ fn restart_sends_nothing_that_the_manifest_lists_as_stored() {
     assert_eq!(written[written.len() - 2..], ["manifest.json", "finished.json"]);
     assert_eq!(state(&job, LARGE), first, "the second manifest tells the same of it");
     // And a third time, by the second one's manifest.
+    assert!(!again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+}
+
+/// A directory whose path is too long for a system call is listed with the beginning of its key.
+#[test]
+fn path_longer_than_any_key_hides_no_other_object() {
+    let (job, entry) = delivered(&json!({}));
+    let name = "d".repeat(255);
+    let mut directory = openat(CWD, job.pod.artifacts(), OFlags::DIRECTORY, Mode::empty()).expect("opened");
+    for _ in 0..17 {
+        mkdirat(&directory, &name, Mode::RWXU).expect("made");
+        directory = openat(&directory, &name, OFlags::DIRECTORY, Mode::empty()).expect("opened");
+    }
+    assert!(!again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
+    let skipped = state(&job, "d…");
+    assert_eq!((skipped["key"].as_str().map(str::len), &skipped["state"]), (Some(4096), &json!("skipped")));
+    let credentials = job.s3.as_ref().expect("a server").credentials_file(&job.pod.path(""));
+    let mut verify = Command::new(bins::program("podutils"));
+    verify.args([Path::new("verify"), Path::new("--s3-credentials-file"), &credentials]);
+    verify.arg(format!("s3://{}/{}", harness::s3::BUCKET, harness::job::JOB_PATH));
+    process::run(job.pod.tree(), &mut verify).expect_code(0);
     assert!(!again(&job, &entry, &json!({})).iter().any(|name| name == LARGE));
 }
 

@@ -1,4 +1,4 @@
-//! The facts in a `manifest.json`. `read` passes its objects one by one, because it can be
+//! The facts in a `manifest.json`. [`read()`] passes its objects one by one, because it can be
 //! larger than what this program may hold.
 
 mod read;
@@ -15,6 +15,9 @@ use std::collections::BTreeMap;
 
 /// The schema's version that is understood.
 pub const VERSION: u32 = 1;
+
+/// Upper bound on an object's key: four times what any store takes.
+pub const MAX_KEY_BYTES: usize = 4096;
 
 /// The name of the document that is always at a job's upload path and that no job can
 /// name: sidecar's own records.
@@ -239,7 +242,6 @@ pub fn name_below<'a>(key: &'a str, base: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::read::MAX_KEY_BYTES;
     use super::*;
 
     #[test]

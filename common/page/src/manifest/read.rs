@@ -1,6 +1,6 @@
 //! Reads a manifest as a stream.
 
-use super::{Object, Rest, VERSION};
+use super::{MAX_KEY_BYTES, Object, Rest, VERSION};
 use common::bounded::{First, first_members};
 use common::report::Report;
 use serde::Deserialize;
@@ -12,9 +12,6 @@ use std::io::{BufReader, Read};
 /// A manifest up to this size is held while it is read, which takes a third of
 /// the time: some four thousand objects.
 const MAX_BYTES_IN_MEMORY: u64 = 1 << 20;
-
-/// Upper bound on an object's key: four times what any store takes.
-pub(super) const MAX_KEY_BYTES: usize = 4096;
 
 /// Upper bound on the containers that are kept, and on their reports.
 const MAX_CONTAINERS: usize = 200;
