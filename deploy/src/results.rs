@@ -81,6 +81,7 @@ impl Results {
 
     /// Opens a destination with its credentials.
     pub(crate) fn open(destination: Destination, credentials: Credentials) -> Result<Self, Problem> {
+        let destination = destination.tidy();
         let store = Store::open(&destination, &credentials)
             .map_err(|error| Problem::new(format!("{destination}: {error}")))?;
         Ok(Self { destination, credentials, store })
@@ -335,5 +336,6 @@ mod tests {
         assert_eq!(above.display(), "file:///out");
         assert!(open("file:///out/xlogs/job/7").above("logs/job/7").is_none());
         assert!(open("file:///elsewhere").above("logs/job/7").is_none());
+        assert_eq!(open("gs://bucket/a//x/./y").display(), "gs://bucket/a/x/y");
     }
 }

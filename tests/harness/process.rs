@@ -1,9 +1,10 @@
 //! A running program: its output, signals to it, its end.
 
+use crate::refused::behind;
 use crate::tree::Tree;
 use crate::wait;
 use common::signal::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -91,18 +92,7 @@ pub fn start_with(tree: &Tree, command: &mut Command, stdout: Stdio, stderr: Std
 
 /// The same program behind a shell that stops itself before it becomes it.
 pub fn stopped(command: &Command) -> Command {
-    let mut behind = Command::new("sh");
-    behind
-        .args(["-c", r#"kill -STOP $$; exec "$0" "$@""#])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => behind.env(name, value),
-            None => behind.env_remove(name),
-        };
-    }
-    behind
+    behind("sh", &["-c", r#"kill -STOP $$; exec "$0" "$@""#], command)
 }
 
 /// Runs a program to its end.
@@ -121,7 +111,7 @@ impl Running {
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
         if signal != Signal::KILL {
-            let ready = || (catches(self.pid(), signal) || is_zombie(self.pid())).then_some(());
+            let ready = || (catches(self.pid(), signal) || self.is_over()).then_some(());
             wait::until(&format!("{} to catch {signal}", self.name), ready);
         }
         self.signal_now(signal);
@@ -132,6 +122,12 @@ impl Running {
         let number = rustix::process::Signal::from_named_raw(signal.as_raw()).expect("a signal with a name");
         kill_process(self.pid(), number)
             .unwrap_or_else(|error| panic!("{} gets no {signal}: {error}", self.name));
+    }
+
+    /// Whether it has ended; its status stays to be asked for.
+    fn is_over(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.pid()), look), Ok(None))
     }
 
     /// Returns its stdout so far.
@@ -202,14 +198,6 @@ pub fn watches_files(pid: Pid) -> bool {
     let fds = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let mut targets = fds.filter_map(|fd| std::fs::read_link(fd.path()).ok());
     targets.any(|target| target.as_os_str() == "anon_inode:inotify")
-}
-
-/// Whether a process has ended and nobody has asked for its status yet.
-fn is_zombie(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status
-        .lines()
-        .any(|line| line.strip_prefix("State:").is_some_and(|state| state.trim_start().starts_with('Z')))
 }
 
 /// Whether a process catches a signal (`SigCgt` of proc(5)), or blocks it to read

@@ -45,9 +45,10 @@ impl Destination {
         };
         let store = if options.out.contains("://") {
             upload.bucket.clone_from(&options.out);
-            destination::Destination::parse(&options.out).map_err(|error| {
+            let parsed = destination::Destination::parse(&options.out).map_err(|error| {
                 Problem::new(error.to_string().replacen("bucket", "--out", 1) + ", or a plain directory")
-            })?
+            })?;
+            parsed.tidy()
         } else {
             if let Some(scheme) = mistyped_scheme(&options.out) {
                 let why = format!("is {scheme}:// meant? A directory of this name is ./{}", options.out);

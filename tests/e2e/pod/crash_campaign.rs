@@ -17,7 +17,7 @@
 
 use common::signal::Signal;
 use harness::job::Job;
-use harness::process::{self, Exit, Running, catches};
+use harness::process::{self, Exit, Running};
 use harness::s3::Fault;
 use harness::wait;
 use serde_json::{Value, json};
@@ -201,9 +201,6 @@ fn expect_order(job: &Job, what: &str) {
 
 /// Sends TERM, once the program can take it or is dead.
 fn term(program: &mut Running) {
-    wait::until("the handler of TERM", || {
-        (program.has_ended() || catches(program.pid(), Signal::TERM)).then_some(())
-    });
     if !program.has_ended() {
         program.signal(Signal::TERM);
     }

@@ -149,7 +149,7 @@ fn refused_descriptors_are_one_line_and_no_crash() {
         command.env("SIDECAR_OPTIONS", &options).env("JOB_SPEC", SPEC);
         (limit, process::run(pod.tree(), &mut command))
     };
-    // They wait, most of the time.
+    // Side by side: they wait most of the time.
     let all: Vec<_> = std::thread::scope(|scope| {
         let runs: Vec<_> = (4..16).map(|limit| scope.spawn(move || ended(limit))).collect();
         runs.into_iter().map(|run| run.join().expect("it ends")).collect()

@@ -129,7 +129,7 @@ fn late_kubeconfig_is_copied_once() {
 #[test]
 fn files_written_by_a_clean_up_are_shared() {
     let pod = StepPod::new();
-    // Bash may wait for a command that it starts at this moment until that has ended.
+    // When a signal comes while bash starts a command, bash may wait for its end: only short ones.
     let script = "trap 'echo cleanup >$SHARED_DIR/file' EXIT; echo ready >&2; while :; do sleep 0.05; done";
     let mut running = pod.start(&mut pod.command(["--dry-run", "bash", "-c", script]));
     running.until_stderr("ready");

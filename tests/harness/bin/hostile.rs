@@ -11,7 +11,7 @@
 //! | `held FILE` | says `ready`; on INT or TERM waits until the file exists, says `released`, exits 0 |
 //! | `die SIGNAL` | dies of the signal |
 //! | `signals` | says `ready`, prints each INT and TERM it gets, exits 5 at USR1 |
-//! | `ready SECONDS` | says `ready` and sleeps; signals have their defaults, which in a shell they do not always |
+//! | `ready SECONDS` | says `ready` and sleeps; leaves signals at their defaults, which a shell does not always do |
 //! | `orphans COUNT` | leaves that many orphans that exit at once, then exits 7 |
 
 use common::signal::Signal;

@@ -32,7 +32,8 @@ pub(super) enum How {
     Special,
 }
 
-/// In dash, SIGINT is caught until it has become another program, and SIGTERM may end it first.
+/// Says `ready` once signals have their defaults. Dash, until it has executed another program, catches
+/// SIGINT, so that SIGTERM may be what ends it.
 const READY: &str = concat!("exec ", env!("CARGO_BIN_EXE_hostile"), " ready 60");
 
 const IGNORING: &str = "trap '' INT TERM; echo ready; while :; do sleep 0.05; done";
