@@ -94,9 +94,10 @@ build_programs() {
     for program in "${names[@]}"; do cp "$target/$triple/$profile/$program" "$programs/"; done
   done
   if wanted s3-server; then
-    (cd "$root" && "${cargo[@]}" --release --package pod-utils-tests --bin s3-server) >&2
+    # With sidecar's profile, whose dependencies are there.
+    (cd "$root" && "${cargo[@]}" --profile dist-unwind --package pod-utils-tests --bin s3-server) >&2
     # Beside the others, so that --programs finds it.
-    cp "$target/$triple/release/s3-server" "$programs/s3-server"
+    cp "$target/$triple/dist-unwind/s3-server" "$programs/s3-server"
   fi
 }
 [ -n "$programs" ] || build_programs

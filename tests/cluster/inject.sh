@@ -12,7 +12,7 @@
 # Environment:
 #
 #   KUBECTL     the command to reach the cluster as its administrator (kubectl)
-#   PODUTILS    the program (target/release/podutils)
+#   PODUTILS    the program (target/debug/podutils)
 #   POD_SPEC    YAML lines, indented by two spaces, that every pod needs here, such
 #               as `  nodeName: NODE` where there is no scheduler
 #   ACCOUNTS    what makes a namespace's ServiceAccount `default` and ConfigMap
@@ -21,7 +21,7 @@ set -euo pipefail
 usage='usage: tests/cluster/inject.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAGE'
 entrypoint=${1:?$usage} sidecar=${2:?$usage} shell=${3:?$usage}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-podutils=${PODUTILS:-$root/target/release/podutils}
+podutils=${PODUTILS:-$root/target/debug/podutils}
 namespace=inject-e2e
 # shellcheck source=tests/cluster/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -12,7 +12,7 @@
 # Environment:
 #
 #   KUBECTL     the command to reach the cluster as its administrator (kubectl)
-#   PODUTILS    the program (target/release/podutils)
+#   PODUTILS    the program (target/debug/podutils)
 #   BESIDE      what runs a program where the API server reaches its 127.0.0.1
 #   API_HOST, API_PORT   where the API server listens for such a program (127.0.0.1, 6443)
 #   POD_SPEC    YAML lines, indented by two spaces, that every pod needs to run here, such as `  nodeName: NODE`
@@ -24,7 +24,7 @@ usage='usage: tests/cluster/webhook.sh ENTRYPOINT_IMAGE SIDECAR_IMAGE SHELL_IMAG
 entrypoint=${1:?$usage} sidecar=${2:?$usage} shell=${3:?$usage}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
-podutils=${PODUTILS:-$root/target/release/podutils}
+podutils=${PODUTILS:-$root/target/debug/podutils}
 namespace=webhook-e2e
 port=18443
 # shellcheck source=tests/cluster/lib.sh
