@@ -51,7 +51,7 @@ fn measured(dir: &Path, runner: Runner) -> Vec<char> {
     order.sort_by_key(|index| WAYS[*index].timeout);
     for index in order {
         let stopped = stop::stop(dir, runner, WAYS[index], timeout);
-        timeout = timeout.max(stopped.start * 2 + Duration::from_secs(1));
+        timeout = timeout.max(stop::timeout_for(stopped.start));
         seen[index] = stopped.state.letter();
         println!("{} ({}): {stopped}", runner.name, WAYS[index].name);
     }

@@ -104,19 +104,37 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// Runs and stops it, with a longer timeout as often as the runner had not begun.
+/// Runs and stops it, with another timeout as often as that did not stop its second test.
 pub(crate) fn stop(runners: &Path, runner: Runner, way: Way, mut timeout: Duration) -> Stopped {
+    let started = Instant::now();
     loop {
-        if let Some(stopped) = attempt(runners, runner, way, timeout) {
-            return stopped;
-        }
-        timeout *= 2;
-        assert!(timeout < MAX_START * 2, "{} ({}) does not begin", runner.name, way.name);
+        timeout = match attempt(runners, runner, way, timeout) {
+            Ok(stopped) => return stopped,
+            Err(Missed::TooEarly) => timeout * 2,
+            Err(Missed::TooLate { start }) => timeout_for(start),
+        };
+        assert!(started.elapsed() < MAX_START * 2, "{} ({}) is not stopped in time", runner.name, way.name);
     }
 }
 
-/// One run; nothing when the timeout was over too early.
-fn attempt(runners: &Path, runner: Runner, way: Way, timeout: Duration) -> Option<Stopped> {
+/// The timeout that stops the second test of a runner that takes so long to begin it.
+pub(crate) fn timeout_for(start: Duration) -> Duration {
+    start * 2 + SETTLED
+}
+
+/// A timeout that did not stop the second test.
+enum Missed {
+    /// It had not begun.
+    TooEarly,
+    /// It had ended: the start before, on a busier machine, took longer.
+    TooLate {
+        /// From the start to its begin.
+        start: Duration,
+    },
+}
+
+/// One run.
+fn attempt(runners: &Path, runner: Runner, way: Way, timeout: Duration) -> Result<Stopped, Missed> {
     let bench = Bench::new(runners, runner);
     let pod = Pod::new();
     let entry = pod.entry("test");
@@ -126,7 +144,7 @@ fn attempt(runners: &Path, runner: Runner, way: Way, timeout: Duration) -> Optio
     let started = Instant::now();
     let running = process::start(pod.tree(), bench.at_home(&mut command));
     let begun = wait_for_begin(&bench, &entry, running, way);
-    let (running, begun) = begun?;
+    let (running, begun) = begun.ok_or(Missed::TooEarly)?;
     let start = started.elapsed();
     if !way.timeout {
         // Nothing shows that a runner is ready.
@@ -136,14 +154,14 @@ fn attempt(runners: &Path, runner: Runner, way: Way, timeout: Duration) -> Optio
     let ended = running.wait_for(MAX_START);
     let what = format!("{} ({}): {ended:#?}", runner.name, way.name);
     let report = entry.report();
-    let first = first_signal(&report)?;
+    let first = first_signal(&report).ok_or(Missed::TooLate { start })?;
     if way.timeout && begun + SETTLED > first {
-        return None;
+        return Err(Missed::TooEarly);
     }
     ended.expect_code(if way.timeout { 127 } else { 130 });
     assert_eq!(report["output"]["dropped_bytes"], 0, "{what}");
     assert_eq!(pod.tree().members(), [], "I3: {what}");
-    Some(Stopped {
+    Ok(Stopped {
         state: report::state(&reports(&bench), bench.path("finished").exists()),
         start,
         took: SystemTime::now().duration_since(first).unwrap_or_default(),
