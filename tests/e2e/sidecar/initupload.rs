@@ -346,10 +346,11 @@ fn refusing_or_absent_store_is_status_1() {
 
     let endpoint = s3.endpoint().trim_start_matches("http://").to_owned();
     drop(s3);
-    // Each object in turn is tried for as long as a short outage may last.
+    // It waits for as long as a short outage may last, once for all objects.
     let mut command = with_json(&pod, "initupload", &options);
     let ended = process::start(pod.tree(), &mut command).wait_for(Duration::from_mins(5));
     ended.expect_code(1);
+    assert_eq!(ended.stderr.matches("The destination has taken nothing for 1m0s").count(), 1, "{ended:#?}");
     assert!(ended.stderr.contains(&endpoint), "{ended:#?}");
     assert!(complaint(&ended).contains("6 of 6 objects"), "{ended:#?}");
 

@@ -110,7 +110,7 @@ pub(super) fn about_store(record: &StoreRecord) {
         }
         StoreRecord::GivenUp(after, objects) => {
             let after = whole_seconds(*after);
-            error!("The destination has taken nothing for {after}, {objects} objects are given up");
+            error!(objects, "The destination has taken nothing for {after}, giving up what is left");
         }
     }
 }
