@@ -94,7 +94,7 @@ build_programs() {
     for program in "${names[@]}"; do cp "$target/$triple/$profile/$program" "$programs/"; done
   done
   if wanted s3-server; then
-    # With sidecar's profile, whose dependencies are there.
+    # By sidecar's profile, because they share dependencies.
     (cd "$root" && "${cargo[@]}" --profile dist-unwind --package pod-utils-tests --bin s3-server) >&2
     # Beside the others, so that --programs finds it.
     cp "$target/$triple/dist-unwind/s3-server" "$programs/s3-server"

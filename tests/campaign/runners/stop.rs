@@ -126,7 +126,7 @@ pub(crate) fn timeout_for(start: Duration) -> Duration {
 enum Missed {
     /// It had not begun.
     TooEarly,
-    /// It had ended: the start before, on a busier machine, took longer.
+    /// It had ended by itself: an earlier start had taken much longer.
     TooLate {
         /// From the start to its begin.
         start: Duration,
